@@ -1,0 +1,5 @@
+//! The daemon of lobby as a library, so that its parts can be tested alone.
+
+pub mod clock;
+pub mod config;
+pub mod drivers;

@@ -1,0 +1,3 @@
+//! Daemon of lobby.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything a user can see, with real brokers and the real binaries.
