@@ -1,0 +1,13 @@
+//! The rules of lobby: pure, without input, output or clock.
+
+pub mod announce;
+pub mod backoff;
+pub mod cooldown;
+pub mod packet;
+mod record;
+pub mod records;
+pub mod sight;
+pub mod snapshot;
+pub mod sorted_map;
+pub mod throttle;
+pub mod warmth;

@@ -1,0 +1,180 @@
+//! One host in the registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use lobby_client::{Discovery, HostName, Label};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use tokio::time::Instant;
+
+use super::sight::{Carrier, Carriers, Sight};
+
+/// When and through what a packet was heard.
+#[derive(Debug, Clone, Copy)]
+pub struct Hearing {
+    /// The driver it came through.
+    pub carrier: Carrier,
+    /// The monotonic time.
+    pub at: Instant,
+    /// The wall clock, in seconds since the Unix epoch, for people.
+    pub unix_seconds: i64,
+}
+
+/// A host with its labels. These never change; the times are renewed in place, so that a keep-alive, which tells nothing new,
+/// makes no new record and no new snapshot.
+#[derive(Debug)]
+pub struct Record {
+    hostname: HostName,
+    labels: Arc<[Label]>,
+    own: bool,
+    last_check: AtomicI64,
+    heard: Heard,
+}
+
+impl Record {
+    /// A host that was heard.
+    pub(super) fn heard(packet: Discovery, epoch: Epoch, hearing: Hearing) -> Self {
+        let record = Self::new(packet, false, hearing.unix_seconds);
+        record.renew(epoch, hearing);
+        record
+    }
+
+    /// This server itself, which needs no hearing to be there.
+    pub(super) fn own(packet: Discovery, unix_seconds: i64) -> Self {
+        Self::new(packet, true, unix_seconds)
+    }
+
+    fn new(packet: Discovery, own: bool, unix_seconds: i64) -> Self {
+        let last_check = AtomicI64::new(unix_seconds);
+        Self { hostname: packet.hostname, labels: packet.labels.into(), own, last_check, heard: Heard::default() }
+    }
+
+    /// The same host with other labels.
+    pub(super) fn relabelled(&self, labels: Vec<Label>) -> Self {
+        let last_check = AtomicI64::new(self.last_check());
+        Self {
+            hostname: self.hostname.clone(),
+            labels: labels.into(),
+            own: self.own,
+            last_check,
+            heard: self.heard.clone(),
+        }
+    }
+
+    /// The host's name.
+    pub fn hostname(&self) -> &HostName {
+        &self.hostname
+    }
+
+    /// Its labels, sorted and unique.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// Whether this is this server itself.
+    pub(super) fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// When it was last heard, in seconds since the Unix epoch.
+    pub fn last_check(&self) -> i64 {
+        self.last_check.load(Ordering::Relaxed)
+    }
+
+    /// The host was heard again.
+    pub(super) fn renew(&self, epoch: Epoch, hearing: Hearing) {
+        self.heard.set(hearing.carrier, epoch.millis(hearing.at));
+        self.touch(hearing.unix_seconds);
+    }
+
+    /// The host is known to be there without having been heard.
+    pub(super) fn touch(&self, unix_seconds: i64) {
+        self.last_check.store(unix_seconds, Ordering::Relaxed);
+    }
+
+    /// Whether the host counts as alive.
+    pub(super) fn is_alive(&self, now: Instant, view: &View) -> bool {
+        self.own || self.deadline(view).is_none_or(|deadline| now < deadline)
+    }
+
+    /// When the host is dead if it stays silent; never while nobody could hear it.
+    fn deadline(&self, view: &View) -> Option<Instant> {
+        let latest = self.heard.latest();
+        let through = self.heard.since(latest.saturating_sub(millis(view.ttl)));
+        view.sight.deadline(view.epoch.instant(latest), through, view.ttl)
+    }
+
+    /// The packet as the API shows it.
+    pub fn discovery(&self) -> Discovery {
+        Discovery { hostname: self.hostname.clone(), labels: self.labels.to_vec(), last_check: self.last_check() }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut packet = serializer.serialize_struct("Discovery", 3)?;
+        packet.serialize_field("hostname", &self.hostname)?;
+        packet.serialize_field("labels", &self.labels)?;
+        packet.serialize_field("last_check", &self.last_check())?;
+        packet.end()
+    }
+}
+
+/// What decides on who is alive, beside the records themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub epoch: Epoch,
+    pub ttl: Duration,
+    pub sight: Sight,
+}
+
+/// The moment from which the times in records count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epoch(pub Instant);
+
+impl Epoch {
+    fn millis(self, instant: Instant) -> u64 {
+        millis(instant.saturating_duration_since(self.0))
+    }
+
+    fn instant(self, millis: u64) -> Instant {
+        self.0 + Duration::from_millis(millis)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// For each driver when the host was last heard through it, in milliseconds since the epoch plus one; 0 = never.
+#[derive(Debug, Default)]
+struct Heard([AtomicU64; Carrier::MAX]);
+
+impl Heard {
+    fn set(&self, carrier: Carrier, millis: u64) {
+        self.0[carrier.place()].fetch_max(millis + 1, Ordering::Relaxed);
+    }
+
+    fn latest(&self) -> u64 {
+        self.0.iter().map(|heard| heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
+    }
+
+    /// The drivers it was heard through at that time or later. A driver it was not heard through for long no longer counts: that
+    /// this one is up says nothing about the host.
+    fn since(&self, millis: u64) -> Carriers {
+        let mut through = Carriers::default();
+        for (place, heard) in self.0.iter().enumerate() {
+            if let Some(carrier) = Carrier::at(place).filter(|_| heard.load(Ordering::Relaxed) > millis) {
+                through.insert(carrier);
+            }
+        }
+        through
+    }
+}
+
+impl Clone for Heard {
+    fn clone(&self) -> Self {
+        Self(std::array::from_fn(|place| AtomicU64::new(self.0[place].load(Ordering::Relaxed))))
+    }
+}

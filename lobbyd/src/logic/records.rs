@@ -1,0 +1,196 @@
+//! Who is here until when.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lobby_client::{Discovery, HostName};
+use tokio::time::Instant;
+
+use super::packet::{self, Refusal, Verb};
+pub use super::record::Hearing;
+use super::record::{Epoch, Record, View};
+use super::sight::{Carrier, Sight};
+use super::snapshot::Snapshot;
+use super::sorted_map::SortedMap;
+use super::warmth::Warmth;
+
+/// What happened to a host. Every change makes a new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It was not here before.
+    Joined(HostName),
+    /// It has other labels than before.
+    Relabelled(HostName),
+    /// It said goodbye.
+    Left(HostName),
+    /// It was not heard for TTL.
+    Expired(HostName),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Joined(_) => "host joined",
+            Self::Relabelled(_) => "host changed its labels",
+            Self::Left(_) => "host left",
+            Self::Expired(_) => "host expired",
+        })
+    }
+}
+
+impl Change {
+    /// The host that it happened to.
+    pub fn hostname(&self) -> &HostName {
+        match self {
+            Self::Joined(name) | Self::Relabelled(name) | Self::Left(name) | Self::Expired(name) => name,
+        }
+    }
+}
+
+/// The registry: all hosts of the lobby that are alive.
+#[derive(Debug)]
+pub struct Records {
+    records: SortedMap<HostName, Arc<Record>>,
+    view: View,
+    warmth: Warmth,
+    own: Option<HostName>,
+    max_servers: usize,
+    revision: u64,
+}
+
+impl Records {
+    /// An empty registry. `ttl` is the age at which a record is dead, `max_servers` the most hosts held beside the own one.
+    pub fn new(ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
+        let view = View { epoch: Epoch(now), ttl, sight: Sight::default() };
+        Self { records: SortedMap::default(), view, warmth, own: None, max_servers, revision: 0 }
+    }
+
+    /// All that is known now.
+    pub fn snapshot(&self) -> Snapshot {
+        let warm_at = self.warmth.warm_at();
+        Snapshot { records: self.records.clone(), view: self.view, revision: self.revision, warm_at }
+    }
+
+    /// A link came up.
+    pub fn link_opened(&mut self, carrier: Carrier, now: Instant) {
+        self.view.sight.gain(carrier, now);
+        self.warmth.opened(carrier, now);
+    }
+
+    /// A link went down.
+    pub fn link_closed(&mut self, carrier: Carrier) {
+        self.view.sight.lose(carrier);
+    }
+
+    /// This server is called so and has these labels now. It is always in its own list.
+    pub fn set_own(&mut self, packet: Discovery, unix_seconds: i64) -> Vec<Change> {
+        let former = self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
+        let left = former.and_then(|former| self.remove(&former));
+        left.into_iter().chain(self.put_own(packet, unix_seconds)).collect()
+    }
+
+    /// This server is still here.
+    pub fn touch_own(&self, unix_seconds: i64) {
+        if let Some(own) = self.own.as_ref().and_then(|own| self.records.get(own)) {
+            own.touch(unix_seconds);
+        }
+    }
+
+    /// Takes in a payload from a channel.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that changes nothing.
+    pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
+        let envelope = packet::decode(payload)?;
+        match envelope.verb {
+            Verb::Hi => self.hear_hi(envelope.discovery, hearing),
+            Verb::Goodbye => Ok(self.hear_goodbye(&envelope.discovery.hostname)),
+        }
+    }
+
+    /// Takes in that a channel no longer keeps a payload.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that had changed nothing in the first place.
+    pub fn withdraw(&mut self, payload: &[u8]) -> Result<Option<Change>, Refusal> {
+        let hostname = packet::decode(payload)?.discovery.hostname;
+        Ok(self.hear_goodbye(&hostname))
+    }
+
+    /// Removes the dead.
+    pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
+        let dead = self.records.values().filter(|record| !record.is_alive(now, &self.view));
+        let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
+        for hostname in &dead {
+            self.remove(hostname);
+        }
+        dead.into_iter().map(Change::Expired).collect()
+    }
+
+    fn hear_hi(&mut self, packet: Discovery, hearing: Hearing) -> Result<Option<Change>, Refusal> {
+        let known = self.records.get(&packet.hostname).cloned();
+        match known {
+            Some(record) if self.is_own(&packet.hostname) => {
+                record.renew(self.view.epoch, hearing);
+                Ok(None)
+            }
+            Some(record) if record.is_alive(hearing.at, &self.view) => Ok(self.renew(&record, packet, hearing)),
+            _ => self.join(packet, hearing).map(Some),
+        }
+    }
+
+    fn renew(&mut self, record: &Record, packet: Discovery, hearing: Hearing) -> Option<Change> {
+        record.renew(self.view.epoch, hearing);
+        let relabelled = *record.labels() != *packet.labels;
+        relabelled.then(|| {
+            self.put(Arc::new(record.relabelled(packet.labels)));
+            Change::Relabelled(packet.hostname)
+        })
+    }
+
+    fn join(&mut self, packet: Discovery, hearing: Hearing) -> Result<Change, Refusal> {
+        let others = self.records.len() - usize::from(self.own.is_some());
+        if others >= self.max_servers && self.records.get(&packet.hostname).is_none() {
+            return Err(Refusal::RegistryFull(others));
+        }
+        let hostname = packet.hostname.clone();
+        self.put(Arc::new(Record::heard(packet, self.view.epoch, hearing)));
+        Ok(Change::Joined(hostname))
+    }
+
+    fn hear_goodbye(&mut self, hostname: &HostName) -> Option<Change> {
+        if self.is_own(hostname) { None } else { self.remove(hostname) }
+    }
+
+    fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {
+        let known = self.records.get(&packet.hostname);
+        let change = match known {
+            Some(known) if *known.labels() != *packet.labels => Some(Change::Relabelled(packet.hostname.clone())),
+            Some(known) if known.is_own() => return None,
+            Some(_) => None,
+            None => Some(Change::Joined(packet.hostname.clone())),
+        };
+        self.put(Arc::new(Record::own(packet, unix_seconds)));
+        change
+    }
+
+    fn put(&mut self, record: Arc<Record>) {
+        self.revision += 1;
+        self.records.insert(record.hostname().clone(), record);
+    }
+
+    fn remove(&mut self, hostname: &HostName) -> Option<Change> {
+        let removed = self.records.remove(hostname)?;
+        self.revision += 1;
+        Some(Change::Left(removed.hostname().clone()))
+    }
+
+    fn is_own(&self, hostname: &HostName) -> bool {
+        self.own.as_ref() == Some(hostname)
+    }
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

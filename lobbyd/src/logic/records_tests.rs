@@ -1,0 +1,210 @@
+use lobby_client::{Filter, Label};
+
+use super::*;
+use crate::clock;
+
+const TTL: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A registry with two drivers, both up since the start, and a clock that the test sets.
+struct Fixture {
+    records: Records,
+    start: Instant,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::holding_at_most(100)
+    }
+
+    fn holding_at_most(max_servers: usize) -> Self {
+        let start = clock::now();
+        let mut records = Records::new(TTL, max_servers, Warmth::new(SECOND * 5, 2, start), start);
+        records.link_opened(carrier(0), start);
+        records.link_opened(carrier(1), start);
+        Self { records, start }
+    }
+
+    fn hear(
+        &mut self,
+        message: &str,
+        hostname: &str,
+        labels: &[&str],
+        second: u32,
+        place: usize,
+    ) -> Result<Option<Change>, Refusal> {
+        let discovery = serde_json::json!({"hostname": hostname, "labels": labels});
+        let payload = serde_json::json!({"discovery": discovery, "message": message}).to_string();
+        let at = self.start + SECOND * second;
+        let hearing = Hearing { carrier: carrier(place), at, unix_seconds: 1000 + i64::from(second) };
+        self.records.hear(payload.as_bytes(), hearing)
+    }
+
+    fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Change>, Refusal> {
+        self.hear("hi", hostname, labels, second, 0)
+    }
+
+    fn living(&self, second: u32) -> Vec<String> {
+        let snapshot = self.records.snapshot();
+        snapshot.living(self.start + SECOND * second).map(|record| record.hostname().to_string()).collect()
+    }
+
+    fn sweep(&mut self, second: u32) -> Vec<Change> {
+        self.records.sweep(self.start + SECOND * second)
+    }
+}
+
+fn carrier(place: usize) -> Carrier {
+    Carrier::at(place).unwrap()
+}
+
+fn name(text: &str) -> HostName {
+    HostName::parse(text).unwrap()
+}
+
+fn server(hostname: &str, labels: &[&str]) -> Discovery {
+    Discovery::new(name(hostname), labels.iter().map(|label| Label::parse(label).unwrap()).collect())
+}
+
+#[test]
+fn a_host_joins_changes_its_labels_and_leaves() {
+    let mut lobby = Fixture::new();
+    assert_eq!(lobby.hi("a", &["x"], 0), Ok(Some(Change::Joined(name("a")))));
+    assert_eq!(lobby.hi("a", &["x"], 1), Ok(None));
+    assert_eq!(lobby.hi("a", &["y"], 2), Ok(Some(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.hear("goodbye", "a", &["y"], 3, 1), Ok(Some(Change::Left(name("a")))));
+    assert_eq!(lobby.living(3), Vec::<String>::new());
+}
+
+#[test]
+fn a_goodbye_of_an_unknown_host_changes_nothing() {
+    let mut lobby = Fixture::new();
+    let before = lobby.records.snapshot().revision();
+    assert_eq!(lobby.hear("goodbye", "a", &[], 0, 0), Ok(None));
+    assert_eq!(lobby.records.snapshot().revision(), before);
+}
+
+#[test]
+fn only_changes_make_a_new_revision_and_a_keep_alive_renews_snapshots_already_taken() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let before = lobby.records.snapshot();
+    lobby.hi("a", &[], 25).unwrap();
+    assert_eq!(lobby.records.snapshot().revision(), before.revision());
+    let record = before.living(lobby.start + SECOND * 40).next().map(|record| record.last_check());
+    assert_eq!(record, Some(1025));
+}
+
+#[test]
+fn the_dead_are_not_shown_even_before_they_are_swept() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.living(29), ["a"]);
+    assert_eq!(lobby.living(30), Vec::<String>::new());
+    assert_eq!(lobby.sweep(29), []);
+    assert_eq!(lobby.sweep(30), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn a_host_that_returns_after_its_death_joins_anew() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.hi("a", &[], 31), Ok(Some(Change::Joined(name("a")))));
+}
+
+#[test]
+fn a_host_lives_while_any_driver_hears_it() {
+    let mut lobby = Fixture::new();
+    lobby.hear("hi", "a", &[], 0, 0).unwrap();
+    lobby.hear("hi", "a", &[], 20, 1).unwrap();
+    assert_eq!(lobby.living(49), ["a"]);
+    assert_eq!(lobby.sweep(50), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.records.link_closed(carrier(0));
+    assert_eq!(lobby.sweep(10_000), []);
+    lobby.records.link_opened(carrier(0), lobby.start + SECOND * 10_000);
+    assert_eq!(lobby.living(10_029), ["a"]);
+    assert_eq!(lobby.sweep(10_030), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
+    let mut lobby = Fixture::new();
+    lobby.hear("hi", "a", &[], 0, 1).unwrap();
+    lobby.hear("hi", "a", &[], 25, 0).unwrap();
+    lobby.hear("hi", "a", &[], 50, 0).unwrap();
+    lobby.records.link_closed(carrier(0));
+    assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
+}
+
+#[test]
+fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &["x"]), 1000);
+    assert_eq!(lobby.hi("me", &["forged"], 1), Ok(None));
+    assert_eq!(lobby.hear("goodbye", "me", &[], 2, 0), Ok(None));
+    assert_eq!(lobby.sweep(10_000), []);
+    let own = lobby.records.snapshot().matching(&Filter::All, lobby.start + SECOND * 10_000);
+    assert_eq!(own, [Discovery { last_check: 1001, ..server("me", &["x"]) }]);
+}
+
+#[test]
+fn a_renamed_server_leaves_its_own_list_under_the_former_name() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("old", &[]), 1000);
+    let changes = lobby.records.set_own(server("new", &[]), 1001);
+    assert_eq!(changes, [Change::Left(name("old")), Change::Joined(name("new"))]);
+    assert_eq!(lobby.living(1), ["new"]);
+}
+
+#[test]
+fn a_server_that_takes_a_name_already_heard_does_not_expire_under_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("me", &["x"], 0).unwrap();
+    assert_eq!(lobby.records.set_own(server("me", &["x"]), 1000), []);
+    assert_eq!(lobby.living(100), ["me"]);
+}
+
+#[test]
+fn a_full_registry_refuses_strangers_and_keeps_acquaintances() {
+    let mut lobby = Fixture::holding_at_most(2);
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.hi("b", &[], 0).unwrap();
+    assert_eq!(lobby.hi("c", &[], 1), Err(Refusal::RegistryFull(2)));
+    assert_eq!(lobby.hi("a", &["new"], 1), Ok(Some(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.living(1), ["a", "b", "me"]);
+}
+
+#[test]
+fn a_refused_packet_changes_nothing() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["x"], 0).unwrap();
+    let before = lobby.records.snapshot().revision();
+    assert!(lobby.hi("a", &["bad\u{0}label"], 1).is_err());
+    assert_eq!(lobby.records.snapshot().revision(), before);
+    assert_eq!(lobby.living(30), Vec::<String>::new(), "it does not count as a sign of life either");
+}
+
+#[test]
+fn a_filter_shows_matching_hosts_with_their_matching_labels() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["service:web", "service:webmail", "rack:1"], 0).unwrap();
+    lobby.hi("b", &["rack:1"], 0).unwrap();
+    let (snapshot, now) = (lobby.records.snapshot(), lobby.start);
+    let shown = |filter: Filter| -> Vec<_> {
+        let hosts = snapshot.matching(&filter, now).into_iter();
+        hosts.map(|host| format!("{} {:?}", host.hostname, host.labels)).collect()
+    };
+    assert_eq!(shown(Filter::Labels(vec!["service:web".into()])), [r#"a ["service:web"]"#]);
+    assert_eq!(shown(Filter::Prefixes(vec!["service:".into()])), [r#"a ["service:web", "service:webmail"]"#]);
+    assert_eq!(shown(Filter::Labels(vec!["nothing".into()])), Vec::<String>::new());
+    assert_eq!(shown(Filter::All), [r#"a ["rack:1", "service:web", "service:webmail"]"#, r#"b ["rack:1"]"#]);
+    assert_eq!(snapshot.resolve("rack:1", now), [&name("a"), &name("b")]);
+    assert_eq!(snapshot.resolve("rack:", now), Vec::<&HostName>::new());
+}

@@ -1,0 +1,54 @@
+//! What the registry knew at one moment, for all who read.
+
+use std::sync::Arc;
+
+use lobby_client::{Discovery, Filter, HostName};
+use tokio::time::Instant;
+
+use super::record::{Record, View};
+use super::sorted_map::SortedMap;
+
+/// The registry at one revision: cheap to make, to copy and to share.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(super) records: SortedMap<HostName, Arc<Record>>,
+    pub(super) view: View,
+    pub(super) revision: u64,
+    pub(super) warm_at: Option<Instant>,
+}
+
+impl Snapshot {
+    /// Grows with every change of who is here with which labels.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// When the daemon is, or was, in a position to know everybody; not foreseeable before a driver came up.
+    pub fn warm_at(&self) -> Option<Instant> {
+        self.warm_at
+    }
+
+    /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
+    pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values().filter(move |record| record.is_alive(now, &self.view))
+    }
+
+    /// The living that a filter asks for, each with the labels that it asks for.
+    pub fn matching(&self, filter: &Filter, now: Instant) -> Vec<Discovery> {
+        let reduced = |record: &Arc<Record>| {
+            let labels: Vec<_> = record.labels().iter().filter(|label| filter.matches(label)).cloned().collect();
+            let last_check = record.last_check();
+            (!labels.is_empty()).then(|| Discovery { hostname: record.hostname().clone(), labels, last_check })
+        };
+        match filter {
+            Filter::All => self.living(now).map(|record| record.discovery()).collect(),
+            Filter::Labels(_) | Filter::Prefixes(_) => self.living(now).filter_map(reduced).collect(),
+        }
+    }
+
+    /// The names of the living that have exactly this label.
+    pub fn resolve(&self, label: &str, now: Instant) -> Vec<&HostName> {
+        let has_label = |record: &&Arc<Record>| record.labels().binary_search_by(|own| own.as_str().cmp(label)).is_ok();
+        self.living(now).filter(has_label).map(|record| record.hostname()).collect()
+    }
+}

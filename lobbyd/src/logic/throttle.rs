@@ -1,0 +1,52 @@
+//! Keeps a flood of events from becoming a flood of log lines.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Lets a burst of events through in every period and counts the others.
+#[derive(Debug)]
+pub struct Throttle {
+    burst: u32,
+    period: Duration,
+    begun: Option<Instant>,
+    passed: u32,
+    held_back: u64,
+}
+
+impl Throttle {
+    /// Lets `burst` events through in every `period`.
+    pub fn new(burst: u32, period: Duration) -> Self {
+        Self { burst, period, begun: None, passed: 0, held_back: 0 }
+    }
+
+    /// Whether an event may show. If so, how many were held back since the last one that did.
+    pub fn pass(&mut self, now: Instant) -> Option<u64> {
+        if self.begun.is_none_or(|begun| now - begun >= self.period) {
+            self.begun = Some(now);
+            self.passed = 0;
+        }
+        if self.passed < self.burst {
+            self.passed += 1;
+            Some(std::mem::take(&mut self.held_back))
+        } else {
+            self.held_back += 1;
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn a_burst_passes_and_the_rest_is_counted_for_the_next_one_that_does() {
+        let start = clock::now();
+        let mut throttle = Throttle::new(2, Duration::from_secs(10));
+        let passed: Vec<_> = (0..5).map(|_| throttle.pass(start)).collect();
+        assert_eq!(passed, [Some(0), Some(0), None, None, None]);
+        assert_eq!(throttle.pass(start + Duration::from_secs(10)), Some(3));
+    }
+}
