@@ -4,6 +4,7 @@ pub mod announce;
 pub mod backoff;
 pub mod cooldown;
 pub mod packet;
+pub mod prometheus;
 mod record;
 pub mod records;
 pub mod sight;

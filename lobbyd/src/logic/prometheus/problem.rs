@@ -1,0 +1,55 @@
+use std::fmt;
+
+use lobby_client::HostName;
+
+/// Something in a host's labels that Prometheus could not have been given as it stands. Comparable, so that each is logged once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Problem {
+    /// Whose label it is.
+    pub host: HostName,
+    /// What is wrong, and what was done about it.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// The key is no Prometheus label name; the label is there under another one.
+    Renamed {
+        /// The key as it was asked for.
+        key: String,
+        /// The name it got.
+        name: String,
+    },
+    /// The key is empty; the label is left out.
+    NoKey {
+        /// What stands behind the empty key.
+        value: String,
+    },
+    /// The key means the target itself; the label is left out.
+    ReservedKey {
+        /// The key as it was asked for.
+        key: String,
+    },
+    /// Neither a port nor `-`; as if the label were not there.
+    BadPort(String),
+    /// No address; the target is left out.
+    BadTarget(String),
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Renamed { key, name } => write!(
+                f,
+                "label name {key:?} became {name:?}: only letters, digits and _ are allowed, and no digit in front"
+            ),
+            Self::NoKey { value } => write!(f, "a label without a name was left out, its value is {value:?}"),
+            Self::ReservedKey { key } => write!(f, "label {key:?} was left out: targets are given by host labels"),
+            Self::BadPort(port) => write!(f, "port {port:?} was ignored: 1 to 65535 or - are allowed"),
+            Self::BadTarget(host) => {
+                write!(f, "target {host:?} was left out: a host name or IP address without / and white space is needed")
+            }
+        }
+    }
+}
