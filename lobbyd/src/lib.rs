@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod drivers;
+pub mod http;
 pub mod logic;
