@@ -1,14 +1,22 @@
-//! Types and asynchronous HTTP client of lobby, the labelling and discovery service for servers.
-//!
-//! The types are what travels between servers and what the API answers: a [`Discovery`] is one server with its
-//! [`HostName`] and its [`Label`]s, a [`Filter`] chooses among them.
+#![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "http"), doc = "Types of lobby, the labelling and discovery service for servers.")]
 
+#[cfg(feature = "http")]
+mod client;
 mod discovery;
+#[cfg(feature = "http")]
+mod error;
 mod filter;
 mod hostname;
 mod label;
+mod target_group;
 
+#[cfg(feature = "http")]
+pub use client::{Client, ClientBuilder, Protocol};
 pub use discovery::Discovery;
+#[cfg(feature = "http")]
+pub use error::Error;
 pub use filter::Filter;
 pub use hostname::{HostName, InvalidHostName};
 pub use label::{InvalidLabel, Label};
+pub use target_group::TargetGroup;

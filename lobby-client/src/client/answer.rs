@@ -1,0 +1,127 @@
+//! What an answer means.
+
+use awc::http::StatusCode;
+use awc::http::header::{HeaderMap, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::one_line;
+use crate::{Discovery, Error, HostName, InvalidHostName, Label, TargetGroup};
+
+/// The body of a success, or what the refusal means.
+pub(super) fn check(url: &str, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
+    if status == StatusCode::OK {
+        return Ok(body);
+    }
+    let (url, text) = (url.to_owned(), refusal(status, &body));
+    Err(if is_about_the_token(status, headers, &text) {
+        Error::Unauthorised { url, text }
+    } else {
+        Error::Refused { url, status: status.as_u16(), text }
+    })
+}
+
+/// A 403 has other reasons too, such as the rule against browsers. Ours tells them apart by the header; the original has only one.
+fn is_about_the_token(status: StatusCode, headers: &HeaderMap, text: &str) -> bool {
+    let ours = headers.contains_key(WWW_AUTHENTICATE);
+    status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && (ours || text == "access denied"))
+}
+
+/// The server's text: a line of our daemon, the `message` of the original, else what the status is called.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Original {
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Original>(body) {
+        Ok(original) => one_line(&original.message),
+        Err(_) => one_line(&String::from_utf8_lossy(body)),
+    };
+    if text.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { text }
+}
+
+pub(super) fn discovery(body: &[u8]) -> Result<Discovery, String> {
+    json::<LoosePacket>(body)?.checked().map_err(|error| error.to_string())
+}
+
+pub(super) fn discoveries(body: &[u8]) -> Result<Vec<Discovery>, String> {
+    let packets = json::<Option<Vec<LoosePacket>>>(body)?.unwrap_or_default();
+    Ok(packets.into_iter().filter_map(|packet| packet.checked().ok()).collect())
+}
+
+pub(super) fn host_names(body: &[u8]) -> Result<Vec<HostName>, String> {
+    let names = json::<Option<Vec<String>>>(body)?.unwrap_or_default();
+    Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
+pub(super) fn target_groups(body: &[u8]) -> Result<Vec<TargetGroup>, String> {
+    Ok(json::<Option<Vec<TargetGroup>>>(body)?.unwrap_or_default())
+}
+
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+/// A packet as the original passes it on: it checks neither names nor labels.
+#[derive(Deserialize)]
+struct LoosePacket {
+    hostname: String,
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+    #[serde(default)]
+    last_check: i64,
+}
+
+impl LoosePacket {
+    fn checked(self) -> Result<Discovery, InvalidHostName> {
+        let labels = self.labels.unwrap_or_default().iter().filter_map(|label| Label::parse(label).ok()).collect();
+        Ok(Discovery { last_check: self.last_check, ..Discovery::new(HostName::parse(&self.hostname)?, labels) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_and_labels(body: &str) -> Vec<(String, Vec<String>)> {
+        let packets = discoveries(body.as_bytes()).unwrap().into_iter();
+        packets.map(|p| (p.hostname.to_string(), p.labels.iter().map(ToString::to_string).collect())).collect()
+    }
+
+    #[test]
+    fn null_is_an_empty_list() {
+        assert_eq!(discoveries(b"null"), Ok(vec![]));
+        assert_eq!(host_names(b"null"), Ok(vec![]));
+        assert_eq!(target_groups(b"null"), Ok(vec![]));
+        assert_eq!(names_and_labels(r#"[{"hostname":"a","labels":null}]"#), [("a".to_owned(), vec![])]);
+    }
+
+    #[test]
+    fn an_odd_server_or_label_is_left_out_and_the_others_stay() {
+        let body = r#"[{"hostname":"","labels":["a:1"]},{"hostname":"x\u001b[2J","labels":[]},
+            {"hostname":"n1","labels":["b:2","a:1\u0007","","  "],"last_check":7,"more":true}]"#;
+        assert_eq!(names_and_labels(body), [("n1".to_owned(), vec!["b:2".to_owned()])]);
+        assert_eq!(discoveries(body.as_bytes()).unwrap()[0].last_check, 7);
+        assert_eq!(host_names(br#"["", "a", "b c"]"#), Ok(vec![HostName::parse("a").unwrap()]));
+    }
+
+    #[test]
+    fn the_own_packet_needs_a_valid_name() {
+        assert_eq!(discovery(br#"{"hostname":"","labels":[]}"#), Err("a host name must not be empty".to_owned()));
+    }
+
+    #[test]
+    fn another_document_is_an_error() {
+        assert!(discoveries(b"<html>").is_err());
+        assert!(discoveries(br#"{"hostname":"a"}"#).is_err());
+        assert!(host_names(b"[1]").is_err());
+    }
+
+    #[test]
+    fn a_refusal_without_text_is_called_by_its_status() {
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, b"\r\n"), "Bad Gateway");
+        assert_eq!(refusal(StatusCode::NOT_FOUND, b"{\"message\":\"Not Found\"}\n"), "Not Found");
+        assert_eq!(refusal(StatusCode::BAD_REQUEST, b"line 2: too long\n"), "line 2: too long");
+    }
+}

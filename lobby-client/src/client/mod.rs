@@ -1,0 +1,169 @@
+//! The HTTP client: one method for each route of the API.
+
+mod answer;
+mod builder;
+mod question;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_rt::time;
+use awc::error::{PayloadError, SendRequestError};
+use awc::http::Method;
+use awc::http::header::CONTENT_TYPE;
+use awc::{ClientRequest, SendClientRequest};
+use bytes::Bytes;
+
+use crate::error::one_line;
+use crate::{Discovery, Error, Filter, HostName, Label, TargetGroup};
+
+pub use builder::{ClientBuilder, Protocol};
+
+/// Greatest size of an answer, in bytes once unpacked: several times what 100,000 servers of 20 labels need.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// A connection to the HTTP API of one lobby daemon, ours or the original one.
+///
+/// Cheap to clone; clones share their open connections. It belongs to one thread and needs an actix runtime (`#[actix_rt::main]`)
+/// or a tokio `LocalSet`. Only an answer with status 200 is success; redirects are not followed, so that the token goes nowhere else.
+///
+/// Any method fails with [`Error::Unreachable`], [`Error::Unauthorised`], [`Error::Refused`] or [`Error::Malformed`].
+/// What a foreign daemon lets pass but is no valid [`Label`] or [`HostName`] is left out of an answer: one odd server must not make
+/// the whole list unusable.
+#[derive(Clone)]
+pub struct Client {
+    http: awc::Client,
+    base_url: String,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client without token for the daemon at a URL, such as `http://127.0.0.1:1313`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the URL cannot be used.
+    pub fn new(base_url: &str) -> Result<Self, Error> {
+        Self::builder(base_url).build()
+    }
+
+    /// Makes a client with a token, a time-out or a certificate authority of its own.
+    pub fn builder(base_url: &str) -> ClientBuilder {
+        ClientBuilder::new(base_url)
+    }
+
+    /// What the daemon says about its own server.
+    ///
+    /// # Errors
+    /// See [`Client`]; an invalid host name is [`Error::Malformed`], as nothing is left without it.
+    pub async fn discovery(&self) -> Result<Discovery, Error> {
+        self.get("/v1/discovery", answer::discovery).await
+    }
+
+    /// All servers that the daemon knows, or those of them that a filter chooses.
+    ///
+    /// # Errors
+    /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty text or one with a comma.
+    pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        self.get(&question::discoveries(filter)?, answer::discoveries).await
+    }
+
+    /// The names of the servers that have exactly this label.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn resolve(&self, label: &str) -> Result<Vec<HostName>, Error> {
+        self.get(&question::resolve(label), answer::host_names).await
+    }
+
+    /// The Prometheus targets of a group, as its `prometheus:NAME…` labels describe them.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
+        self.get(&question::prometheus(name), answer::target_groups).await
+    }
+
+    /// Adds run-time labels to the daemon's own server.
+    ///
+    /// # Errors
+    /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was added.
+    pub async fn add_labels(&self, labels: &[Label]) -> Result<(), Error> {
+        self.send_labels(Method::POST, labels).await
+    }
+
+    /// Removes run-time labels from the daemon's own server. Labels from elsewhere stay; that is no error.
+    ///
+    /// # Errors
+    /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was removed.
+    pub async fn delete_labels(&self, labels: &[Label]) -> Result<(), Error> {
+        self.send_labels(Method::DELETE, labels).await
+    }
+
+    async fn get<T>(&self, path: &str, read: fn(&[u8]) -> Result<T, String>) -> Result<T, Error> {
+        let url = format!("{}{path}", self.base_url);
+        let body = self.exchange(&url, self.request(Method::GET, &url).send()).await?;
+        read(&body).map_err(|cause| Error::Malformed { url, cause: one_line(&cause) })
+    }
+
+    async fn send_labels(&self, method: Method, labels: &[Label]) -> Result<(), Error> {
+        let url = format!("{}/v1/labels", self.base_url);
+        let request = self.request(method, &url).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
+        // No newline at the end: the original would store a blank label.
+        let lines = labels.iter().map(Label::as_str).collect::<Vec<_>>().join("\n");
+        self.exchange(&url, request.send_body(lines)).await.map(drop)
+    }
+
+    fn request(&self, method: Method, url: &str) -> ClientRequest {
+        self.http.request(method, url)
+    }
+
+    /// Sends a request and reads the whole answer, within the time-out.
+    async fn exchange(&self, url: &str, sent: SendClientRequest) -> Result<Bytes, Error> {
+        let whole = async {
+            let mut response = sent.await.map_err(|error| not_sent(url, error))?.timeout(self.timeout);
+            let body = response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
+            answer::check(url, response.status(), response.headers(), body)
+        };
+        time::timeout(self.timeout, whole)
+            .await
+            .unwrap_or_else(|_| Err(unreachable(url, &format!("no answer within {:?}", self.timeout))))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.base_url)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unreachable(url: &str, cause: &str) -> Error {
+    Error::Unreachable { url: url.to_owned(), cause: one_line(cause) }
+}
+
+fn malformed(url: &str, cause: &str) -> Error {
+    Error::Malformed { url: url.to_owned(), cause: one_line(cause) }
+}
+
+fn not_sent(url: &str, error: SendRequestError) -> Error {
+    match error {
+        SendRequestError::Url(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
+        SendRequestError::Http(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
+        SendRequestError::Response(error) => malformed(url, &format!("not HTTP: {error}")),
+        SendRequestError::Connect(error) => unreachable(url, &error.to_string()),
+        error => unreachable(url, &error.to_string()),
+    }
+}
+
+fn not_read(url: &str, error: &PayloadError) -> Error {
+    match error {
+        PayloadError::Overflow => malformed(url, &format!("it is longer than {} MiB", MAX_ANSWER >> 20)),
+        PayloadError::Io(error) => unreachable(url, &error.to_string()),
+        error => malformed(url, &error.to_string()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Paths and queries of the API, percent-encoded.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{Error, Filter};
+
+/// What is escaped in a query value: all but the unreserved characters of RFC 3986 and the colon, which is in nearly every label.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
+pub(super) fn discoveries(filter: &Filter) -> Result<String, Error> {
+    Ok(match filter {
+        Filter::All => "/v1/discoveries".to_owned(),
+        Filter::Labels(wanted) => format!("/v1/discoveries?labels={}", list("label", wanted)?),
+        Filter::Prefixes(wanted) => format!("/v1/discoveries?prefixes={}", list("label prefix", wanted)?),
+    })
+}
+
+pub(super) fn resolve(label: &str) -> String {
+    format!("/v1/resolve?label={}", escaped(label))
+}
+
+/// The original does not decode the path: what may stand there as it is, such as a colon, must.
+pub(super) fn prometheus(name: &str) -> String {
+    const SEGMENT: &AsciiSet = &VALUE
+        .remove(b'@')
+        .remove(b'!')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')')
+        .remove(b'*')
+        .remove(b'+')
+        .remove(b',')
+        .remove(b';')
+        .remove(b'=');
+    format!("/v1/prometheus/{}", utf8_percent_encode(name, SEGMENT))
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, VALUE).to_string()
+}
+
+/// The texts as the daemon splits them again: at commas, after decoding. Nothing at all would be taken for «no filter».
+fn list(what: &str, wanted: &[String]) -> Result<String, Error> {
+    if wanted.iter().all(String::is_empty) {
+        return Err(Error::Invalid(format!("no {what} was given to look for")));
+    }
+    wanted.iter().map(|text| sendable(what, text)).collect::<Result<Vec<_>, _>>().map(|texts| texts.join(","))
+}
+
+fn sendable(what: &str, text: &str) -> Result<String, Error> {
+    if text.is_empty() {
+        Err(Error::Invalid(format!("an empty {what} cannot be looked for")))
+    } else if text.contains(',') {
+        let hint = "the API would split it at its comma; give several each on its own";
+        Err(Error::Invalid(format!("{what} {text:?} cannot be looked for: {hint}")))
+    } else {
+        Ok(escaped(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(text: &str) -> String {
+        percent_decode_str(text).decode_utf8().unwrap().into_owned()
+    }
+
+    fn labels(wanted: &[&str]) -> Result<String, Error> {
+        discoveries(&Filter::Labels(wanted.iter().map(|&text| text.to_owned()).collect()))
+    }
+
+    #[test]
+    fn what_has_a_meaning_in_a_url_is_escaped() {
+        assert_eq!(resolve("a&b=c+d #é/"), "/v1/resolve?label=a%26b%3Dc%2Bd%20%23%C3%A9%2F");
+        assert_eq!(labels(&["service:web", "a b"]).unwrap(), "/v1/discoveries?labels=service:web,a%20b");
+        assert_eq!(prometheus("a:b/../c?"), "/v1/prometheus/a:b%2F..%2Fc%3F");
+    }
+
+    #[test]
+    fn a_filter_that_the_daemon_would_take_for_another_is_refused() {
+        for wanted in [&[][..], &[""], &["a:1", ""], &["a:1,2"]] {
+            assert!(matches!(labels(wanted), Err(Error::Invalid(_))), "{wanted:?}");
+        }
+        assert!(labels(&["public_ip4:1,2"]).unwrap_err().to_string().starts_with("label \"public_ip4:1,2\" cannot"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_comes_back_as_it_was_when_decoded_and_split(wanted in prop::collection::vec("[^,]+", 1..5)) {
+            let path = discoveries(&Filter::Prefixes(wanted.clone())).unwrap();
+            let query = path.strip_prefix("/v1/discoveries?prefixes=").unwrap();
+            prop_assert!(!query.contains('+'), "a plus sign would be read as a space");
+            let decoded = decoded(query);
+            prop_assert_eq!(decoded.split(',').collect::<Vec<_>>(), wanted);
+        }
+
+        #[test]
+        fn any_label_makes_a_valid_url_that_means_this_label(label in any::<String>()) {
+            let url: awc::http::Uri = format!("http://h{}", resolve(&label)).parse().unwrap();
+            let value = url.query().unwrap().strip_prefix("label=").unwrap();
+            prop_assert!(!value.contains(['&', '+', ';']));
+            prop_assert_eq!(decoded(value), label);
+        }
+
+        #[test]
+        fn any_name_stays_one_path_segment(name in any::<String>()) {
+            let url: awc::http::Uri = format!("http://h{}", prometheus(&name)).parse().unwrap();
+            prop_assert_eq!(decoded(url.path().strip_prefix("/v1/prometheus/").unwrap()), name);
+            prop_assert_eq!(url.path().matches('/').count(), 3);
+            prop_assert_eq!(url.query(), None);
+        }
+    }
+}
