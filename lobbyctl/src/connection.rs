@@ -1,0 +1,182 @@
+//! The way to the daemon: options, then environment, then defaults.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use lobby_client::{Client, Protocol};
+
+use crate::args::{self, ConnectionOptions};
+
+/// Where the daemon is and how it is spoken to.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Connection {
+    base_url: String,
+    token: Option<String>,
+    ca_file: Option<PathBuf>,
+}
+
+impl Connection {
+    /// Puts options and environment together. A variable is asked for by its name.
+    ///
+    /// # Errors
+    /// When a variable or the token file cannot be used; the text names it and what would be right, but shows no token.
+    pub(crate) fn resolve(
+        options: &ConnectionOptions,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> anyhow::Result<Self> {
+        let variables = Variables(environment);
+        let protocol = variables.or(options.proto, "PROTOCOL", args::protocol)?.unwrap_or_default();
+        let host = variables.or(options.host.clone(), "HOST", args::host)?;
+        let port = variables.or(options.port, "PORT", args::port)?;
+        Ok(Self {
+            base_url: Protocol::base_url(protocol, host.as_deref().unwrap_or("127.0.0.1"), port.unwrap_or(1313)),
+            token: token(options, &variables)?,
+            ca_file: options.ca_file.clone().or_else(|| variables.get("CA_FILE").map(PathBuf::from)),
+        })
+    }
+
+    /// A client that goes this way.
+    ///
+    /// # Errors
+    /// [`lobby_client::Error::Invalid`] when the token or the certificates cannot be used.
+    pub(crate) fn client(self) -> Result<Client, lobby_client::Error> {
+        let mut builder = Client::builder(&self.base_url);
+        if let Some(token) = self.token {
+            builder = builder.token(token);
+        }
+        if let Some(path) = self.ca_file {
+            builder = builder.ca_file(path);
+        }
+        builder.build()
+    }
+}
+
+/// The environment, in which an empty variable is none.
+struct Variables<E>(E);
+
+impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
+    fn get(&self, name: &str) -> Option<OsString> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let text = self.get(name).map(OsString::into_string).transpose();
+        text.map_err(|_| anyhow::anyhow!("the variable {name} is no UTF-8 text"))
+    }
+
+    /// The option if there is one, else the variable.
+    fn or<T>(&self, option: Option<T>, name: &str, read: fn(&str) -> Result<T, String>) -> anyhow::Result<Option<T>> {
+        if option.is_some() {
+            return Ok(option);
+        }
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        read(&text).map(Some).map_err(|rule| anyhow::anyhow!("the variable {name} is {text:?}: it {rule}"))
+    }
+}
+
+/// The token; an empty `--token` says that there is none.
+fn token<E: Fn(&str) -> Option<OsString>>(
+    options: &ConnectionOptions,
+    variables: &Variables<E>,
+) -> anyhow::Result<Option<String>> {
+    if let Some(token) = &options.token {
+        return Ok(Some(token.clone()).filter(|token| !token.is_empty()));
+    }
+    if let Some(path) = &options.token_file {
+        return from_file(path).map(Some);
+    }
+    match (variables.text("TOKEN")?, variables.get("TOKEN_FILE")) {
+        (Some(_), Some(_)) => bail!("the variables TOKEN and TOKEN_FILE are both set: only one may be"),
+        (token, None) => Ok(token),
+        (None, Some(path)) => from_file(Path::new(&path)).map(Some),
+    }
+}
+
+fn from_file(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read token file {}", path.display()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    ensure!(!text.is_empty(), "token file {} is empty", path.display());
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn resolved(options: &ConnectionOptions, environment: &[(&str, &str)]) -> anyhow::Result<Connection> {
+        Connection::resolve(options, |name| {
+            environment.iter().find(|(other, _)| *other == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    fn url(options: &ConnectionOptions, environment: &[(&str, &str)]) -> String {
+        resolved(options, environment).unwrap().base_url
+    }
+
+    fn refusal(environment: &[(&str, &str)]) -> String {
+        resolved(&ConnectionOptions::default(), environment).unwrap_err().to_string()
+    }
+
+    fn with_token(token: &str) -> ConnectionOptions {
+        ConnectionOptions { token: Some(token.into()), ..Default::default() }
+    }
+
+    #[test]
+    fn options_beat_the_environment_which_beats_the_defaults() {
+        let none = ConnectionOptions::default();
+        let environment = [("PROTOCOL", "HTTPS"), ("HOST", "::1"), ("PORT", "7")];
+        assert_eq!(url(&none, &[]), "http://127.0.0.1:1313");
+        assert_eq!(url(&none, &environment), "https://[::1]:7");
+        let options = ConnectionOptions { proto: Some(Protocol::Http), host: Some("h".into()), port: Some(8), ..none };
+        assert_eq!(url(&options, &environment), "http://h:8");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let names = ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"];
+        let connection = resolved(&ConnectionOptions::default(), &names.map(|name| (name, ""))).unwrap();
+        assert_eq!(connection, resolved(&ConnectionOptions::default(), &[]).unwrap());
+    }
+
+    #[test]
+    fn a_bad_variable_is_refused_by_name_unless_an_option_stands_in_for_it() {
+        assert_eq!(refusal(&[("PORT", "abc")]), "the variable PORT is \"abc\": it must be a number from 1 to 65535");
+        assert_eq!(refusal(&[("PROTOCOL", "ftp")]), "the variable PROTOCOL is \"ftp\": it must be http or https");
+        assert!(refusal(&[("HOST", "a b")]).starts_with("the variable HOST"));
+        let options = ConnectionOptions { port: Some(8), ..Default::default() };
+        assert_eq!(url(&options, &[("PORT", "abc")]), "http://127.0.0.1:8");
+    }
+
+    #[test]
+    fn the_token_comes_from_the_environment_or_from_a_file_less_its_newline() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        fs::write(&path, "s3cret \r\n").unwrap();
+        let token = |environment: &[_]| resolved(&ConnectionOptions::default(), environment).unwrap().token;
+        assert_eq!(token(&[("TOKEN", "s3cret")]).as_deref(), Some("s3cret"));
+        assert_eq!(token(&[("TOKEN_FILE", path.to_str().unwrap())]).as_deref(), Some("s3cret "));
+    }
+
+    #[test]
+    fn both_token_variables_are_an_error_that_shows_neither() {
+        let both = [("TOKEN", "s3cret"), ("TOKEN_FILE", "/nowhere")];
+        assert_eq!(refusal(&both), "the variables TOKEN and TOKEN_FILE are both set: only one may be");
+        assert_eq!(resolved(&with_token("x"), &both).unwrap().token.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn an_empty_token_option_switches_the_token_of_the_environment_off() {
+        assert_eq!(resolved(&with_token(""), &[("TOKEN", "s3cret")]).unwrap().token, None);
+    }
+
+    #[test]
+    fn a_token_file_that_is_missing_or_empty_is_refused_by_name() {
+        assert_eq!(refusal(&[("TOKEN_FILE", "/nowhere/token")]), "cannot read token file /nowhere/token");
+        assert_eq!(refusal(&[("TOKEN_FILE", "/dev/null")]), "token file /dev/null is empty");
+    }
+}
