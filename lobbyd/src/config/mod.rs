@@ -1,13 +1,30 @@
-//! Every setting, handed out as typed parts.
+//! Every setting, declared once in a table, checked once and handed out as typed parts.
 
+mod assemble;
+mod command;
+mod error;
+mod kinds;
 mod secret;
+mod table;
+#[cfg(test)]
+mod tests;
+mod values;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lobby_client::{HostName, Label};
 
+pub use error::ConfigError;
 pub use secret::Secret;
+
+use values::Values;
+
+/// Variables that hold a secret, which a callback must not inherit.
+pub fn secret_variables() -> impl Iterator<Item = &'static str> {
+    table::ALL.iter().map(|setting| setting.about()).filter(|about| about.is_secret()).map(|about| about.name)
+}
 
 /// All settings of the daemon, checked.
 #[derive(Debug, Clone)]
@@ -28,6 +45,29 @@ pub struct Settings {
     pub max_servers: usize,
     /// What is logged, and how.
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+    pub fn from_process() -> Result<Self, ConfigError> {
+        Self::read(std::env::args_os(), &|name| std::env::var_os(name))
+    }
+
+    /// Reads the settings from a command line, whose first item is the program's name, and from environment variables.
+    ///
+    /// # Errors
+    /// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also when help or version is asked for.
+    pub fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let flags = command::command().try_get_matches_from(arguments)?;
+        assemble::settings(&Values::checked(flags, environment)?)
+    }
 }
 
 /// Where the HTTP API listens and whom it lets in.

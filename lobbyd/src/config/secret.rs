@@ -60,3 +60,65 @@ fn read(path: &Path) -> anyhow::Result<Arc<str>> {
     anyhow::ensure!(!text.is_empty(), "secret file {} is empty", path.display());
     Ok(Arc::from(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_secret_prints_as_stars() {
+        assert_eq!(format!("{:?}", Secret::fixed("hush")), "***");
+    }
+
+    #[test]
+    fn one_newline_at_the_end_of_the_file_is_no_part_of_the_secret() {
+        for (text, secret) in
+            [("hush\n", "hush"), ("hush\r\n", "hush"), ("hush", "hush"), (" hu\nsh \n\n", " hu\nsh \n")]
+        {
+            let file = file_with(text.as_bytes());
+            assert_eq!(&*Secret::from_file(file.path()).unwrap().expose(), secret);
+        }
+    }
+
+    #[test]
+    fn a_missing_or_empty_file_or_one_that_is_no_text_is_an_error_that_names_the_file() {
+        let (newline, binary) = (file_with(b"\n"), file_with(b"hush\xff"));
+        for path in [newline.path(), binary.path(), Path::new("/nowhere/secret")] {
+            let error = format!("{:#}", Secret::from_file(path).unwrap_err());
+            assert!(error.contains(&path.display().to_string()) && !error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reload_reaches_every_clone_and_says_whether_the_secret_changed() {
+        let file = file_with(b"old\n");
+        let secret = Secret::from_file(file.path()).unwrap();
+        let clone = secret.clone();
+        assert!(!secret.reload().unwrap());
+        std::fs::write(file.path(), "new\n").unwrap();
+        assert!(secret.reload().unwrap());
+        assert_eq!(&*clone.expose(), "new");
+    }
+
+    #[test]
+    fn a_reload_that_fails_leaves_the_secret_as_it_was() {
+        let file = file_with(b"old");
+        let secret = Secret::from_file(file.path()).unwrap();
+        std::fs::write(file.path(), "").unwrap();
+        assert!(secret.reload().is_err());
+        assert_eq!(&*secret.expose(), "old");
+    }
+
+    #[test]
+    fn a_secret_that_came_from_no_file_stays() {
+        let secret = Secret::fixed("hush");
+        assert!(!secret.reload().unwrap());
+        assert_eq!(&*secret.expose(), "hush");
+    }
+}

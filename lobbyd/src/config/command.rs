@@ -1,0 +1,45 @@
+//! The command line, made of the table.
+
+use std::ffi::OsString;
+
+use clap::builder::ValueParser;
+use clap::{Arg, Command};
+
+use super::kinds::Shape;
+use super::table::{ALL, About};
+
+const ABOUT: &str = "Daemon of lobby, the labelling and discovery service for servers";
+const AFTER: &str = "\
+Every flag is an environment variable too; a flag beats the variable, the variable beats the default, and an empty variable counts \
+as unset. Give secrets in variables or files: everyone on the machine can read a command line. SIGHUP reads label files and secret \
+files again.";
+
+/// Widest line of the help: longer ones are hard to read.
+const WIDEST: usize = 120;
+
+/// The command line with one flag for each setting.
+pub(super) fn command() -> Command {
+    let flags = ALL.iter().map(|setting| flag(setting.about()));
+    Command::new("lobbyd")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(AFTER)
+        .max_term_width(WIDEST)
+        .next_line_help(true)
+        .args(flags)
+}
+
+/// Values are taken as they come: reading them is the same work for flags and variables.
+fn flag(setting: &About) -> Arg {
+    let flag = Arg::new(setting.name)
+        .long(setting.flag())
+        .value_name(setting.unit)
+        .value_parser(ValueParser::os_string())
+        .allow_negative_numbers(true)
+        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.preset()))
+        .help_heading(setting.group.heading());
+    match setting.shape {
+        Shape::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
+        Shape::Open | Shape::Secret => flag,
+    }
+}

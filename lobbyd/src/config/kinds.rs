@@ -1,0 +1,225 @@
+//! The kinds of values that settings take: what the help calls them and how their text is read.
+//!
+//! A parser answers a bad text with what stands behind the setting's name in the error: the text, unless it is secret, and what is
+//! allowed.
+
+use std::fmt::Display;
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lobby_client::{HostName, Label};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::LogFormat;
+
+/// A kind of value.
+pub(super) struct Kind<T> {
+    /// What stands for the value in the help.
+    pub(super) unit: &'static str,
+    pub(super) shape: Shape,
+    pub(super) parse: fn(&str) -> Result<T, String>,
+}
+
+/// How a value is given and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Behind its flag, open to everyone.
+    Open,
+    /// A flag that means `true` when it stands alone.
+    Switch,
+    /// Never shown, and not for the eyes of the callback.
+    Secret,
+}
+
+/// A driver that DRIVER can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DriverName {
+    Nats,
+    Redis,
+    Local,
+}
+
+pub(super) const SWITCH: Kind<bool> = Kind { unit: "true|false", shape: Shape::Switch, parse: switch };
+pub(super) const SECRET: Kind<String> = Kind { unit: "SECRET", shape: Shape::Secret, parse: any_text };
+pub(super) const NATS_URLS: Kind<String> = Kind { unit: "URLS", shape: Shape::Secret, parse: nats_urls };
+
+pub(super) const LISTEN_PORT: Kind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
+pub(super) const PORT: Kind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
+pub(super) const DATABASE: Kind<u32> = open("NUMBER", |text| whole_number(text, "database", 0..=u32::MAX.into()));
+pub(super) const COUNT: Kind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
+pub(super) const INTERVAL: Kind<Duration> = open("SECONDS", |text| seconds(text, 1));
+pub(super) const PAUSE: Kind<Duration> = open("SECONDS", |text| seconds(text, 0));
+
+pub(super) const USER: Kind<String> = open("NAME", any_text);
+pub(super) const HOST: Kind<String> = open("HOST", host);
+pub(super) const HOST_NAME: Kind<HostName> = open("NAME", host_name);
+pub(super) const SUBJECT: Kind<String> = open("SUBJECT", subject);
+pub(super) const CHANNEL: Kind<String> = open("CHANNEL", |text| unspaced(text, "channel"));
+pub(super) const LABELS: Kind<Vec<Label>> = open("LABELS", labels);
+pub(super) const DRIVERS: Kind<Vec<DriverName>> = open("DRIVERS", drivers);
+pub(super) const DIR: Kind<PathBuf> = open("DIR", |text| path(text, "directory"));
+pub(super) const FILE: Kind<PathBuf> = open("FILE", |text| path(text, "file"));
+pub(super) const FILE_NAME: Kind<String> = open("NAME", file_name);
+pub(super) const COMMAND: Kind<Vec<String>> = open("COMMAND", command_line);
+pub(super) const LOG_FILTER: Kind<String> = open("FILTER", log_filter);
+pub(super) const LOG_FORMAT: Kind<LogFormat> = open("text|json", log_format);
+
+const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> Kind<T> {
+    Kind { unit, shape: Shape::Open, parse }
+}
+
+/// A year: more than anyone waits, and no sum of a few of them overflows a clock.
+const MOST_SECONDS: u64 = 365 * 24 * 60 * 60;
+
+fn refusal(text: &str, noun: &str, allowed: impl Display) -> String {
+    format!("{text:?} is no {noun}: {allowed}")
+}
+
+fn whole_number<N: TryFrom<u64>>(text: &str, noun: &str, allowed: RangeInclusive<u64>) -> Result<N, String> {
+    let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
+    number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
+        let range = format!("a whole number from {} to {} is allowed", allowed.start(), allowed.end());
+        refusal(text, noun, range)
+    })
+}
+
+fn seconds(text: &str, least: u64) -> Result<Duration, String> {
+    whole_number(text, "number of seconds", least..=MOST_SECONDS).map(Duration::from_secs)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "0" => Ok(false),
+        _ => Err(refusal(text, "truth value", "true, false, t, f, yes, no, y, n, 1 and 0 are allowed")),
+    }
+}
+
+fn any_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn nats_urls(text: &str) -> Result<String, String> {
+    if items(text).next().is_none() {
+        return Err("no server is named: nats:// or tls:// URLs, comma separated, are allowed".to_owned());
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn unspaced(text: &str, noun: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(refusal(text, noun, "one or more characters other than white space are allowed"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Takes `[::1]` for `::1`: the original needed the brackets.
+fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bare = bare.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).unwrap_or(text);
+    unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name is allowed"))
+}
+
+fn host_name(text: &str) -> Result<HostName, String> {
+    HostName::parse(text).map_err(|_| {
+        let allowed =
+            format!("1 to {} bytes without white space and control characters are allowed", HostName::MAX_LEN);
+        refusal(text, "host name", allowed)
+    })
+}
+
+/// A subject that one can publish to, hence without wildcards.
+fn subject(text: &str) -> Result<String, String> {
+    let subject = unspaced(text, "subject")?;
+    if subject.split('.').any(|token| matches!(token, "" | "*" | ">")) {
+        return Err(refusal(
+            text,
+            "subject",
+            "words joined by single dots, without the wildcards * and >, are allowed",
+        ));
+    }
+    Ok(subject)
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn labels(text: &str) -> Result<Vec<Label>, String> {
+    let parse = |item| {
+        Label::parse(item).map_err(|_| {
+            let allowed = format!("1 to {} bytes without control characters are allowed", Label::MAX_LEN);
+            refusal(item, "label", allowed)
+        })
+    };
+    items(text).map(parse).collect()
+}
+
+fn drivers(text: &str) -> Result<Vec<DriverName>, String> {
+    let mut drivers = Vec::new();
+    for driver in items(text).map(driver) {
+        let driver = driver.map_err(|()| unknown_driver(text))?;
+        if !drivers.contains(&driver) {
+            drivers.push(driver);
+        }
+    }
+    if drivers.is_empty() { Err(unknown_driver(text)) } else { Ok(drivers) }
+}
+
+fn driver(name: &str) -> Result<DriverName, ()> {
+    match name.to_ascii_lowercase().as_str() {
+        "nats" => Ok(DriverName::Nats),
+        "redis" => Ok(DriverName::Redis),
+        "local" => Ok(DriverName::Local),
+        _ => Err(()),
+    }
+}
+
+fn unknown_driver(text: &str) -> String {
+    refusal(text, "list of drivers", "NATS, Redis and Local are allowed, several of them comma separated")
+}
+
+fn path(text: &str, noun: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(refusal(text, noun, "a path is allowed"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn file_name(text: &str) -> Result<String, String> {
+    if matches!(text, "" | "." | "..") || text.contains(['/', '\0']) {
+        return Err(refusal(text, "file name", "a bare name without / is allowed"));
+    }
+    Ok(text.to_owned())
+}
+
+fn command_line(text: &str) -> Result<Vec<String>, String> {
+    let words = shlex::split(text).ok_or_else(|| refusal(text, "command line", "every quote must be closed"))?;
+    if words.first().is_none_or(String::is_empty) {
+        return Err(refusal(text, "command line", "a program with its arguments is allowed"));
+    }
+    Ok(words)
+}
+
+/// A filter without the white space that `tracing` would take for part of a name. A lone word must be a level: `tracing` would take
+/// a mistyped one for the name of a module, and log nothing.
+fn log_filter(text: &str) -> Result<String, String> {
+    let is_plausible = |item: &str| item.contains(['=', '[']) || item.parse::<LevelFilter>().is_ok();
+    let filter = items(text).collect::<Vec<_>>().join(",");
+    if filter.is_empty() || !items(text).all(is_plausible) || EnvFilter::builder().parse(&filter).is_err() {
+        let allowed = "error, warn, info, debug, trace or a filter such as info,async_nats=debug is allowed";
+        return Err(refusal(text, "log level", allowed));
+    }
+    Ok(filter)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(refusal(text, "log format", "text or json is allowed")),
+    }
+}

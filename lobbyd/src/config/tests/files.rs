@@ -1,0 +1,22 @@
+use super::super::table::{ALL, Preset};
+
+const ENV_FILE: &str = include_str!("../../../../config/lobbyd.env");
+
+/// The settings of the file, in order; each is commented out.
+fn listed() -> Vec<(&'static str, &'static str)> {
+    let setting = |line: &'static str| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' '));
+    ENV_FILE.lines().filter_map(setting).map(|line| line.split_once('=').unwrap()).collect()
+}
+
+#[test]
+fn the_environment_file_lists_every_setting_with_its_default_in_the_order_of_the_help() {
+    let default = |preset: &Preset| if let Preset::Value(text) = preset { text } else { "" };
+    let settings = ALL.iter().map(|setting| setting.about());
+    let expected: Vec<_> = settings.map(|about| (about.name, default(&about.preset))).collect();
+    assert_eq!(listed(), expected);
+}
+
+#[test]
+fn the_environment_file_sets_nothing() {
+    assert!(ENV_FILE.lines().all(|line| line.is_empty() || line.starts_with('#')));
+}

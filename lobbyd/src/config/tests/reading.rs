@@ -1,0 +1,176 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::assemble::default_local_path;
+use super::super::{LogFormat, secret_variables};
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let settings = read("", "NATS_URL=nats://broker DRIVER=NATS,Redis,Local LOCAL_PATH=/l").unwrap();
+    let api = settings.api.as_ref().unwrap();
+    assert_eq!((api.host.as_str(), api.port, api.node_exporter_port), ("127.0.0.1", 1313, 9100));
+    assert!(api.token.is_none());
+    let timing = settings.timing;
+    assert_eq!((timing.keep_alive, timing.ttl, timing.clean_every), (5 * SECOND, 30 * SECOND, 15 * SECOND));
+    assert!(settings.register && settings.callback.is_none());
+    assert_eq!(settings.max_servers, 100_000);
+    assert_eq!((settings.log.filter.as_str(), settings.log.format), ("info", LogFormat::Text));
+    let facts = &settings.local;
+    assert!(facts.hostname.is_none() && facts.labels.is_empty());
+    assert_eq!(facts.labels_path, Path::new("/etc/lobby/labels"));
+    assert_eq!(facts.runtime_labels_filename, "_runtime");
+}
+
+#[test]
+fn defaults_of_the_drivers_are_those_of_the_contract() {
+    let settings = read("", "NATS_URL=nats://broker DRIVER=NATS,Redis,Local LOCAL_PATH=/l").unwrap();
+    let nats = nats(&settings);
+    assert_eq!(nats.subject, "lobby.discovery");
+    assert!(nats.nkey_seed.is_none() && nats.creds_file.is_none());
+    assert!(nats.ca_file.is_none() && nats.client_certificate.is_none());
+    let redis = redis(&settings);
+    assert_eq!((redis.host.as_str(), redis.port, redis.db), ("127.0.0.1", 6379, 0));
+    assert_eq!(redis.channel, "lobby:discovery");
+    assert!(redis.username.is_none() && redis.password.is_none());
+    assert!(!redis.tls && redis.ca_file.is_none());
+}
+
+#[test]
+fn the_default_driver_is_nats() {
+    let settings = read("", "NATS_URL=nats://broker:4222").unwrap();
+    assert_eq!(settings.drivers.len(), 1);
+    assert_eq!(&*nats(&settings).url.expose(), "nats://broker:4222");
+}
+
+#[test]
+fn callback_waits_have_the_defaults_of_the_contract() {
+    let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
+    assert_eq!((callback.cooldown, callback.first_run_delay), (15 * SECOND, 30 * SECOND));
+}
+
+#[test]
+fn a_flag_beats_the_variable_and_the_variable_the_default() {
+    let port = |flags, variables| read(flags, variables).unwrap().api.unwrap().port;
+    assert_eq!(port("--driver redis --port 3", "PORT=2"), 3);
+    assert_eq!(port("--driver redis", "PORT=2"), 2);
+    assert_eq!(port("--driver redis", ""), 1313);
+}
+
+#[test]
+fn a_variable_that_is_set_but_empty_counts_as_unset() {
+    let settings = read("", "DRIVER=Redis PORT= HOST= TOKEN= CALLBACK= LABELS= REGISTER= TTL= HOSTNAME=").unwrap();
+    let api = settings.api.unwrap();
+    assert_eq!((api.host.as_str(), api.port), ("127.0.0.1", 1313));
+    assert!(api.token.is_none() && settings.callback.is_none() && settings.register);
+}
+
+#[test]
+fn an_empty_flag_hides_the_variable() {
+    let settings = read("--driver=redis --labels= --token= --hostname=", "LABELS=a TOKEN=t HOSTNAME=h").unwrap();
+    assert!(settings.api.unwrap().token.is_none());
+    assert!(settings.local.labels.is_empty() && settings.local.hostname.is_none());
+}
+
+#[test]
+fn switches_are_read_in_every_spelling_and_case() {
+    let register = |text: &str| read("", &format!("DRIVER=Redis REGISTER={text}")).unwrap().register;
+    for yes in ["true", "True", "T", "t", "1", "yes", "YES", "y"] {
+        assert!(register(yes), "{yes}");
+    }
+    for no in ["false", "FALSE", "F", "f", "0", "no", "No", "N"] {
+        assert!(!register(no), "{no}");
+    }
+}
+
+#[test]
+fn a_switch_flag_takes_its_value_behind_a_sign_behind_a_space_or_alone() {
+    let read = |flags| read(flags, "DRIVER=Redis DISABLE_API=false").unwrap();
+    assert!(!read("--register=false").register);
+    assert!(!read("--register false").register);
+    assert!(read("--disable-api").api.is_none());
+    assert!(read("--disable-api --port 1").api.is_none());
+}
+
+#[test]
+fn drivers_are_read_in_any_case_with_spaces_and_each_once() {
+    let settings = read_exactly(&[], &[("DRIVER", " redis, NATS,,Redis "), ("NATS_URL", "nats://b")]).unwrap();
+    assert!(matches!(settings.drivers[..], [DriverSettings::Redis(_), DriverSettings::Nats(_)]));
+}
+
+#[test]
+fn labels_are_trimmed_and_empty_ones_skipped() {
+    let settings = read_exactly(&["--driver=redis"], &[("LABELS", " service:smtp ,,ip6:2a03::1,")]).unwrap();
+    let labels: Vec<_> = settings.local.labels.iter().map(lobby_client::Label::as_str).collect();
+    assert_eq!(labels, ["service:smtp", "ip6:2a03::1"]);
+}
+
+#[test]
+fn a_callback_is_split_as_a_shell_would() {
+    let settings = read_exactly(&["--driver=redis"], &[("CALLBACK", r#"/bin/cb 'a b' --to="x y"  z\ z"#)]).unwrap();
+    assert_eq!(settings.callback.unwrap().command, ["/bin/cb", "a b", "--to=x y", "z z"]);
+}
+
+#[test]
+fn callback_waits_of_zero_and_a_free_port_are_allowed() {
+    let variables = "DRIVER=Redis PORT=0 CALLBACK=x CALLBACK_COOLDOWN=0 CALLBACK_FIRST_RUN_DELAY=0";
+    let settings = read("", variables).unwrap();
+    let callback = settings.callback.unwrap();
+    assert_eq!((callback.cooldown, callback.first_run_delay), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(settings.api.unwrap().port, 0);
+}
+
+#[test]
+fn an_ip6_host_may_stand_in_brackets() {
+    let host = |text: &str| read("", &format!("DRIVER=Redis HOST={text}")).unwrap().api.unwrap().host;
+    assert_eq!(host("[::1]"), "::1");
+    assert_eq!(host("::1"), "::1");
+    assert_eq!(host("srv1.example"), "srv1.example");
+}
+
+#[test]
+fn a_log_filter_loses_its_white_space() {
+    let settings =
+        read_exactly(&["--driver=redis"], &[("LOG_LEVEL", " Info, async_nats=debug"), ("LOG_FORMAT", "JSON")]);
+    let log = settings.unwrap().log;
+    assert_eq!((log.filter.as_str(), log.format), ("Info,async_nats=debug", LogFormat::Json));
+}
+
+#[test]
+fn an_authority_implies_tls_for_redis() {
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    let settings = read("--driver=redis", &format!("REDIS_CA_FILE={}", ca.path().display())).unwrap();
+    assert!(redis(&settings).tls);
+}
+
+#[test]
+fn the_local_driver_gets_path_and_times() {
+    let settings = read("--driver=local --local-path=/var/l", "KEEP_ALIVE=2 TTL=9").unwrap();
+    let local = local(&settings);
+    assert_eq!((local.path.as_path(), local.keep_alive, local.ttl), (Path::new("/var/l"), 2 * SECOND, 9 * SECOND));
+}
+
+#[test]
+fn the_local_path_is_the_machines_for_root_and_the_users_for_others() {
+    let runtime_dir = || Some(PathBuf::from("/run/user/7"));
+    assert_eq!(default_local_path(true, runtime_dir()), Some("/run/lobby".into()));
+    assert_eq!(default_local_path(false, runtime_dir()), Some("/run/user/7/lobby".into()));
+    assert_eq!(default_local_path(false, None), None);
+}
+
+#[test]
+fn settings_never_print_a_secret() {
+    let seed = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(seed.path(), "hush-seed").unwrap();
+    let variables = "DRIVER=NATS,Redis TOKEN=hush-token NATS_URL=nats://hush-token@b REDIS_PASSWORD=hush-word";
+    let settings = read("", &format!("{variables} NATS_NKEY_SEED_FILE={}", seed.path().display())).unwrap();
+    assert_eq!(&*nats(&settings).nkey_seed.as_ref().unwrap().expose(), "hush-seed");
+    assert!(!format!("{settings:?} {settings:#?}").contains("hush"));
+}
+
+#[test]
+fn the_variables_with_secrets_are_known() {
+    assert_eq!(secret_variables().collect::<Vec<_>>(), ["TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
+}

@@ -1,0 +1,186 @@
+use std::os::unix::ffi::OsStringExt;
+
+use super::*;
+
+#[test]
+fn a_bad_number_is_refused_with_its_range() {
+    let year = 31_536_000_i64;
+    for (setting, noun, least, most) in [
+        ("PORT", "port", 0, 65_535),
+        ("NODE_EXPORTER_PORT", "port", 1, 65_535),
+        ("REDIS_PORT", "port", 1, 65_535),
+        ("REDIS_DB", "database", 0, 4_294_967_295),
+        ("MAX_SERVERS", "count", 1, 4_294_967_295),
+        ("KEEP_ALIVE", "number of seconds", 1, year),
+        ("TTL", "number of seconds", 1, year),
+        ("CLEAN_EVERY", "number of seconds", 1, year),
+        ("CALLBACK_COOLDOWN", "number of seconds", 0, year),
+        ("CALLBACK_FIRST_RUN_DELAY", "number of seconds", 0, year),
+    ] {
+        for bad in ["abc", "-1", "1.5", "99999999999999999999", &(most + 1).to_string(), &(least - 1).to_string()] {
+            let expected = format!("{setting}: {bad:?} is no {noun}: a whole number from {least} to {most} is allowed");
+            assert_eq!(refusal(&format!("DRIVER=Redis {setting}={bad}")), expected);
+        }
+    }
+}
+
+#[test]
+fn a_bad_flag_is_refused_as_a_bad_variable_is() {
+    let expected = r#"PORT: "-1" is no port: a whole number from 0 to 65535 is allowed"#;
+    assert_eq!(message(read("--driver redis --port -1", ""), 2), expected);
+    assert_eq!(message(read_exactly(&["--driver=redis", "--port="], &[]), 2), expected.replace("-1", ""));
+}
+
+#[test]
+fn a_bad_word_is_refused_with_what_is_allowed() {
+    let level = "is no log level: error, warn, info, debug, trace or a filter such as info,async_nats=debug is allowed";
+    let drivers = "is no list of drivers: NATS, Redis and Local are allowed, several of them comma separated";
+    for (setting, bad, expected) in [
+        ("REGISTER", "on", "is no truth value: true, false, t, f, yes, no, y, n, 1 and 0 are allowed"),
+        ("LOG_LEVEL", "verbose", level),
+        ("LOG_LEVEL", "lobbyd=loud", level),
+        ("LOG_LEVEL", ",", level),
+        ("LOG_FORMAT", "xml", "is no log format: text or json is allowed"),
+        ("DRIVER", "NATS,Kafka", drivers),
+        ("DRIVER", " , ", drivers),
+    ] {
+        assert_refused(setting, bad, expected);
+    }
+}
+
+#[test]
+fn a_bad_name_is_refused_with_what_is_allowed() {
+    let host = "is no host: an IP address or a name is allowed";
+    let file_name = "is no file name: a bare name without / is allowed";
+    let subject = "is no subject: words joined by single dots, without the wildcards * and >, are allowed";
+    let program = "is no command line: a program with its arguments is allowed";
+    for (setting, bad, expected) in [
+        ("HOST", "a b", host),
+        ("REDIS_HOST", " ", host),
+        ("HOSTNAME", "a b", "is no host name: 1 to 253 bytes without white space and control characters are allowed"),
+        ("LABELS", "ok,a\tb", r#""a\tb" is no label: 1 to 1024 bytes without control characters are allowed"#),
+        ("RUNTIME_LABELS_FILENAME", "../x", file_name),
+        ("RUNTIME_LABELS_FILENAME", "..", file_name),
+        ("RUNTIME_LABELS_FILENAME", ".", file_name),
+        ("REDIS_CHANNEL", "a b", "is no channel: one or more characters other than white space are allowed"),
+        ("NATS_DISCOVERY_CHANNEL", "a b", "is no subject: one or more characters other than white space are allowed"),
+        ("NATS_DISCOVERY_CHANNEL", "lobby.>", subject),
+        ("NATS_DISCOVERY_CHANNEL", "lobby..x", subject),
+        ("CALLBACK", "/bin/cb 'a", "is no command line: every quote must be closed"),
+        ("CALLBACK", "'' a", program),
+        ("CALLBACK", "  ", program),
+    ] {
+        assert_refused(setting, bad, expected);
+    }
+}
+
+fn assert_refused(setting: &str, bad: &str, expected: &str) {
+    let shown = if expected.starts_with('"') { String::new() } else { format!("{bad:?} ") };
+    let outcome = read_exactly(&[], &[("NATS_URL", "nats://b"), (setting, bad)]);
+    assert_eq!(message(outcome, 2), format!("{setting}: {shown}{expected}"));
+}
+
+#[test]
+fn an_empty_flag_is_refused_where_a_value_must_be() {
+    for (flag, expected) in [
+        ("--host=", r#"HOST: "" is no host: an IP address or a name is allowed"#),
+        ("--labels-path=", r#"LABELS_PATH: "" is no directory: a path is allowed"#),
+        (
+            "--runtime-labels-filename=",
+            r#"RUNTIME_LABELS_FILENAME: "" is no file name: a bare name without / is allowed"#,
+        ),
+    ] {
+        assert_eq!(message(read(flag, "DRIVER=Redis"), 2), expected);
+    }
+}
+
+#[test]
+fn a_bad_value_is_refused_also_where_nothing_asks_for_it() {
+    assert!(refusal("DRIVER=Redis DISABLE_API=1 PORT=x").starts_with("PORT:"));
+    assert!(refusal("DRIVER=Local LOCAL_PATH=/l REDIS_PORT=x").starts_with("REDIS_PORT:"));
+}
+
+#[test]
+fn a_ttl_that_is_not_greater_than_keep_alive_is_refused() {
+    let expected = "TTL: 30 s is too short: more than KEEP_ALIVE, 30 s, is allowed";
+    assert_eq!(refusal("DRIVER=Redis KEEP_ALIVE=30"), expected);
+    assert!(read("", "DRIVER=Redis KEEP_ALIVE=30 TTL=31").is_ok());
+}
+
+#[test]
+fn nats_without_url_is_refused_with_two_ways_out() {
+    let message = refusal("DRIVER=Redis,NATS");
+    for part in ["NATS_URL is missing", "nats://127.0.0.1:4222", "DRIVER=Local"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn nats_without_a_server_is_refused() {
+    let expected = "NATS_URL: no server is named: nats:// or tls:// URLs, comma separated, are allowed";
+    assert_eq!(message(read_exactly(&[], &[("NATS_URL", " , ")]), 2), expected);
+}
+
+#[test]
+fn both_forms_of_one_thing_are_refused() {
+    for (one, other) in [
+        ("TOKEN", "TOKEN_FILE"),
+        ("NATS_URL", "NATS_URL_FILE"),
+        ("REDIS_PASSWORD", "REDIS_PASSWORD_FILE"),
+        ("NATS_NKEY_SEED_FILE", "NATS_CREDS_FILE"),
+    ] {
+        let message = refusal(&format!("DRIVER=Local LOCAL_PATH=/l {one}=hush {other}=/hush"));
+        assert_eq!(message, format!("{one} and {other} are both set: only one of them is allowed"));
+    }
+}
+
+#[test]
+fn a_client_certificate_without_key_is_refused_and_a_key_without_certificate() {
+    let read = |setting| refusal(&format!("NATS_URL=nats://b {setting}=/x"));
+    assert_eq!(read("NATS_CERT_FILE"), "NATS_CERT_FILE is set without NATS_KEY_FILE: both are needed");
+    assert_eq!(read("NATS_KEY_FILE"), "NATS_KEY_FILE is set without NATS_CERT_FILE: both are needed");
+}
+
+#[test]
+fn an_unreadable_file_is_refused_with_another_status() {
+    for setting in
+        ["TOKEN_FILE", "NATS_NKEY_SEED_FILE", "NATS_CREDS_FILE", "NATS_CA_FILE", "REDIS_PASSWORD_FILE", "REDIS_CA_FILE"]
+    {
+        let outcome = read("", &format!("DRIVER=NATS,Redis NATS_URL=nats://b {setting}=/nowhere/file"));
+        let message = message(outcome, 1);
+        assert!(message.starts_with(&format!("{setting}: cannot read ")), "{message}");
+        assert!(message.contains("/nowhere/file") && message.contains("No such file"), "{message}");
+    }
+}
+
+#[test]
+fn files_of_an_idle_driver_are_not_read() {
+    assert!(read("", "DRIVER=Redis NATS_CREDS_FILE=/nowhere DISABLE_API=1 TOKEN_FILE=/nowhere").is_ok());
+}
+
+#[test]
+fn a_bad_secret_in_a_file_is_refused_without_being_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ",,\n").unwrap();
+    let message = refusal(&format!("NATS_URL_FILE={}", file.path().display()));
+    assert_eq!(message, "NATS_URL_FILE: no server is named: nats:// or tls:// URLs, comma separated, are allowed");
+}
+
+#[test]
+fn a_value_that_is_not_utf8_is_refused_and_a_secret_one_not_shown() {
+    let refusal = |bad: &str| {
+        let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));
+        message(Settings::read(["lobbyd".into(), "--driver=redis".into()], &value), 2)
+    };
+    assert_eq!(refusal("HOST"), r#"HOST: "hush\xFF" is not UTF-8: only UTF-8 text is allowed"#);
+    assert_eq!(refusal("TOKEN"), "TOKEN: the value is not UTF-8: only UTF-8 text is allowed");
+}
+
+#[test]
+fn an_unknown_flag_is_refused() {
+    for flags in ["--no-such-flag", "-port 1", "word"] {
+        let error = read(flags, "DRIVER=Redis").unwrap_err();
+        assert!(matches!(error, ConfigError::CommandLine(_)), "{error}");
+        assert_eq!(error.exit_status(), 2);
+    }
+}
