@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod drivers;
+pub mod files;
 pub mod http;
 pub mod logging;
 pub mod logic;
