@@ -7,3 +7,4 @@ pub mod files;
 pub mod http;
 pub mod logging;
 pub mod logic;
+pub mod watch;

@@ -1,0 +1,178 @@
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Symbolic links followed before a path counts as one that leads nowhere, as in Linux.
+const MAX_LINKS: usize = 40;
+
+/// What has to be watched to notice every change of a directory, and of the way to it.
+///
+/// Watched are the directory, its parent, and every directory that holds a symbolic link on the way; if the directory is missing, the
+/// nearest one that exists. All paths are absolute and free of symbolic links, so that each directory is watched once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Places {
+    /// Directories to watch, in the order in which the path passes them: what happens behind one that is watched already is noticed.
+    directories: Vec<PathBuf>,
+    /// What leads elsewhere, or nowhere, when it is replaced.
+    waypoints: Vec<PathBuf>,
+    /// The directory itself, if it exists.
+    contents: Option<PathBuf>,
+}
+
+/// What a change at some place means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Meaning {
+    /// Something in the directory changed.
+    Contents,
+    /// The path may lead to another directory now.
+    Way,
+}
+
+impl Places {
+    /// Follows a path to its end, or as far as it leads.
+    pub(super) fn on_the_way_to(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut places = Self { directories: Vec::new(), waypoints: Vec::new(), contents: None };
+        if let Some(end) = places.follow(&path) {
+            places.watch(end.parent().unwrap_or(&end).to_owned());
+            places.watch(end.clone());
+            places.contents = Some(end);
+        }
+        places
+    }
+
+    /// Directories to watch, in this order.
+    pub(super) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// Whether a directory is the one whose contents matter.
+    pub(super) fn is_contents(&self, directory: &Path) -> bool {
+        self.contents.as_deref() == Some(directory)
+    }
+
+    /// What a change of this path means; nothing for a neighbour of what matters.
+    pub(super) fn meaning_of(&self, changed: &Path) -> Option<Meaning> {
+        // An event about a watched directory itself says that it was moved or removed.
+        if self.waypoints.iter().chain(&self.directories).any(|place| place == changed) {
+            return Some(Meaning::Way);
+        }
+        (self.contents.is_some() && changed.parent() == self.contents.as_deref()).then_some(Meaning::Contents)
+    }
+
+    fn follow(&mut self, path: &Path) -> Option<PathBuf> {
+        let mut here = PathBuf::from("/");
+        let mut ahead = steps(path);
+        while let Some(step) = ahead.pop_front() {
+            let next = match step {
+                Step::Root => PathBuf::from("/"),
+                Step::Up => here.parent().unwrap_or(&here).to_owned(),
+                Step::Down(name) => here.join(name),
+            };
+            if let Ok(target) = fs::read_link(&next) {
+                self.watch(here.clone());
+                self.waypoints.push(next);
+                if self.waypoints.len() > MAX_LINKS {
+                    return None;
+                }
+                ahead = steps(&target).into_iter().chain(ahead).collect();
+            } else if next.is_dir() {
+                here = next;
+            } else {
+                self.watch(here);
+                self.waypoints.push(next);
+                return None;
+            }
+        }
+        Some(here)
+    }
+
+    fn watch(&mut self, directory: PathBuf) {
+        if !self.directories.contains(&directory) {
+            self.directories.push(directory);
+        }
+    }
+}
+
+enum Step {
+    Root,
+    Up,
+    Down(OsString),
+}
+
+fn steps(path: &Path) -> VecDeque<Step> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::RootDir => Some(Step::Root),
+            Component::ParentDir => Some(Step::Up),
+            Component::Normal(name) => Some(Step::Down(name.to_owned())),
+            Component::CurDir | Component::Prefix(_) => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn an_existing_directory_is_watched_with_its_parent() {
+        let (_dir, root) = root();
+        fs::create_dir_all(root.join("lobby/labels")).unwrap();
+        let places = Places::on_the_way_to(&root.join("lobby/labels"));
+        assert_eq!(places.directories(), [root.join("lobby"), root.join("lobby/labels")]);
+        assert_eq!(places.meaning_of(&root.join("lobby/labels/a")), Some(Meaning::Contents));
+        assert_eq!(places.meaning_of(&root.join("lobby/labels")), Some(Meaning::Way));
+        assert_eq!(places.meaning_of(&root.join("lobby")), Some(Meaning::Way));
+        assert_eq!(places.meaning_of(&root.join("lobby/neighbour")), None);
+    }
+
+    #[test]
+    fn a_missing_directory_is_awaited_where_the_path_ends() {
+        let (_dir, root) = root();
+        let places = Places::on_the_way_to(&root.join("lobby/labels"));
+        assert_eq!(places.directories(), std::slice::from_ref(&root));
+        assert_eq!(places.meaning_of(&root.join("lobby")), Some(Meaning::Way));
+        assert_eq!(places.meaning_of(&root.join("other")), None);
+    }
+
+    #[test]
+    fn every_link_on_the_way_is_watched_where_it_lies() {
+        let (_dir, root) = root();
+        fs::create_dir_all(root.join("data/v1/labels")).unwrap();
+        fs::create_dir(root.join("etc")).unwrap();
+        symlink("../data/v1", root.join("etc/lobby")).unwrap();
+        let places = Places::on_the_way_to(&root.join("etc/lobby/labels"));
+        assert_eq!(places.directories(), [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]);
+        assert_eq!(places.meaning_of(&root.join("etc/lobby")), Some(Meaning::Way));
+        assert_eq!(places.meaning_of(&root.join("data/v1/labels/a")), Some(Meaning::Contents));
+    }
+
+    #[test]
+    fn links_in_a_circle_come_to_an_end() {
+        let (_dir, root) = root();
+        symlink("b", root.join("a")).unwrap();
+        symlink("a", root.join("b")).unwrap();
+        let places = Places::on_the_way_to(&root.join("a"));
+        assert_eq!(places.directories(), std::slice::from_ref(&root));
+        assert_eq!(places.meaning_of(&root.join("b")), Some(Meaning::Way));
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_waited_out() {
+        let (_dir, root) = root();
+        fs::write(root.join("labels"), "").unwrap();
+        let places = Places::on_the_way_to(&root.join("labels"));
+        assert_eq!(places.directories(), std::slice::from_ref(&root));
+        assert_eq!(places.meaning_of(&root.join("labels")), Some(Meaning::Way));
+    }
+}
