@@ -5,6 +5,7 @@ pub mod config;
 pub mod drivers;
 pub mod files;
 pub mod http;
+pub mod label_files;
 pub mod logging;
 pub mod logic;
 pub mod watch;
