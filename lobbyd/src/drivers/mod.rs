@@ -1,5 +1,7 @@
 //! What carries packets between daemons. A driver moves bytes; it knows neither packets nor actors.
 
+pub mod local;
+
 use std::fmt;
 use std::time::Duration;
 
