@@ -15,10 +15,10 @@ use crate::clock::{self, Instant};
 use crate::config::LocalSettings;
 use crate::drivers::Incoming;
 use crate::files;
+use crate::logic::packet::MAX_ENVELOPE_LEN;
 
-/// Greatest packet handed on whole, in bytes: the envelope limit of the wire format. One byte more is read, so that the decoder refuses
-/// a larger one, and counts it.
-const MAX_PACKET_LEN: usize = 256 * 1024;
+/// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
+const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
 
 /// The directory of packets as it was last seen. Its methods block.
 ///
@@ -204,7 +204,7 @@ fn stamp_of(metadata: io::Result<Metadata>) -> Option<Stamp> {
 fn read_packet(path: &Path) -> io::Result<(Stamp, Bytes)> {
     let file = files::open_without_following(path)?;
     let stamp = Stamp::of(&file.metadata()?);
-    Ok((stamp, files::read_beginning(&file, MAX_PACKET_LEN + 1)?.into()))
+    Ok((stamp, files::read_beginning(&file, MOST_READ)?.into()))
 }
 
 /// Removes a dead file; tells whether it is gone. Looks once more before: its host may have woken up and renewed it.
