@@ -1,6 +1,14 @@
 //! What carries packets between daemons. A driver moves bytes; it knows neither packets nor actors.
 
+mod inbox;
 pub mod local;
+mod nats;
+mod nats_events;
+mod nats_options;
+pub mod nats_url;
+mod redis;
+mod redis_watch;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +17,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use lobby_client::HostName;
+
+pub use self::nats::Nats;
+pub use self::redis::Redis;
 
 /// A kind of channel, ready to be opened as often as its broker goes away.
 pub trait Driver: Send + Sync + 'static {
@@ -65,4 +76,13 @@ pub enum Incoming {
         /// The packet as it was last heard.
         payload: Bytes,
     },
+    /// So many packets came faster than they were read and were dropped since this was last said.
+    Dropped(u64),
+}
+
+impl Incoming {
+    /// A packet of a channel that keeps none: it was sent just now.
+    pub fn fresh(payload: Bytes) -> Self {
+        Self::Packet { payload, age: Duration::ZERO }
+    }
 }
