@@ -1,11 +1,45 @@
 //! The daemon of lobby as a library, so that its parts can be tested alone.
 
+pub mod actors;
 pub mod clock;
 pub mod config;
 pub mod drivers;
 pub mod files;
 pub mod http;
 pub mod label_files;
+pub mod lobby;
+pub mod local_server;
 pub mod logging;
 pub mod logic;
+pub mod script;
+pub mod signals;
 pub mod watch;
+
+use tracing::{info, warn};
+
+use config::Settings;
+use lobby::Lobby;
+use local_server::LocalServer;
+use signals::{Signal, Signals};
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting, before anything was announced.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let server = LocalServer::new(settings.local.clone());
+    let hostname = server.hostname()?;
+    let listener = settings.api.as_ref().map(http::bind).transpose()?;
+    info!(version = env!("CARGO_PKG_VERSION"), host = %hostname, "lobbyd starts");
+    let lobby = Lobby::start(settings, server, &hostname, listener).await?;
+    while signals.next().await == Signal::Reload {
+        lobby.reload();
+    }
+    info!("lobbyd stops");
+    tokio::select! {
+        () = lobby.end() => {}
+        () = signals.end() => warn!("another signal, exiting at once"),
+    }
+    Ok(())
+}

@@ -94,6 +94,17 @@ pub enum DriverSettings {
     Local(LocalSettings),
 }
 
+impl DriverSettings {
+    /// The driver's name as in DRIVER, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nats(_) => "NATS",
+            Self::Redis(_) => "Redis",
+            Self::Local(_) => "Local",
+        }
+    }
+}
+
 /// How NATS is reached.
 #[derive(Debug, Clone)]
 pub struct NatsSettings {

@@ -1,11 +1,12 @@
 //! What carries packets between daemons. A driver moves bytes; it knows neither packets nor actors.
 
 mod inbox;
-pub mod local;
+mod local;
 mod nats;
 mod nats_events;
 mod nats_options;
 pub mod nats_url;
+pub mod outbox;
 mod redis;
 mod redis_watch;
 mod tls;
@@ -18,8 +19,29 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use lobby_client::HostName;
 
+use crate::config::{DriverSettings, Secret};
+
+pub use self::local::Local;
 pub use self::nats::Nats;
 pub use self::redis::Redis;
+
+/// The table of drivers: makes the one that the settings are for. `hostname` is what brokers are told of who connects.
+pub fn make(settings: &DriverSettings, hostname: &HostName) -> Box<dyn Driver> {
+    match settings.clone() {
+        DriverSettings::Nats(settings) => Box::new(Nats::new(settings, format!("lobbyd/{hostname}"))),
+        DriverSettings::Redis(settings) => Box::new(Redis::new(settings)),
+        DriverSettings::Local(settings) => Box::new(Local::new(settings)),
+    }
+}
+
+/// The secrets that a driver logs in with.
+pub fn secrets(settings: &DriverSettings) -> Vec<Secret> {
+    match settings {
+        DriverSettings::Nats(settings) => std::iter::once(&settings.url).chain(&settings.nkey_seed).cloned().collect(),
+        DriverSettings::Redis(settings) => settings.password.iter().cloned().collect(),
+        DriverSettings::Local(_) => Vec::new(),
+    }
+}
 
 /// A kind of channel, ready to be opened as often as its broker goes away.
 pub trait Driver: Send + Sync + 'static {

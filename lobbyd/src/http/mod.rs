@@ -1,9 +1,15 @@
-//! What surrounds the handlers of the HTTP API: who is let in, how requests are read, how answers look.
+//! The HTTP API: who is let in, how requests are read, what is answered.
 
 pub mod admission;
 pub mod auth;
 pub mod browser;
 pub mod errors;
+pub mod handlers;
 pub mod json;
 pub mod label_body;
 pub mod query;
+pub mod server;
+
+pub use admission::Admission;
+pub use handlers::Service;
+pub use server::{bind, serve};

@@ -34,13 +34,19 @@ impl fmt::Display for Problem {
 }
 
 /// The problems that were met at the last reading, so that each is told once and not at every reading.
-#[derive(Debug, Default)]
-pub struct KnownProblems(BTreeSet<Problem>);
+#[derive(Debug)]
+pub struct KnownProblems<P>(BTreeSet<P>);
 
-impl KnownProblems {
+impl<P> Default for KnownProblems<P> {
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
+impl<P: Ord + Clone> KnownProblems<P> {
     /// Takes the problems of a new reading and gives back those that the last reading did not have. A problem that went away is news
     /// again when it returns.
-    pub fn news(&mut self, met: Vec<Problem>) -> Vec<Problem> {
+    pub fn news(&mut self, met: Vec<P>) -> Vec<P> {
         let news = met.iter().filter(|problem| !self.0.contains(problem)).cloned().collect();
         self.0 = met.into_iter().collect();
         news

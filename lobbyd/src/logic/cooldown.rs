@@ -1,8 +1,6 @@
 //! When the callback may run.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Decides on the runs of the callback: the first one always, then one for every change, coalesced, never two at once, and a pause
 /// after each.
@@ -11,18 +9,20 @@ pub struct Cooldown {
     pause: Duration,
     not_before: Instant,
     running: bool,
+    retired: bool,
     last_run: Option<u64>,
 }
 
 impl Cooldown {
     /// `first_delay` is the wait before the first run, `pause` the least time between the end of a run and the start of the next.
     pub fn new(first_delay: Duration, pause: Duration, now: Instant) -> Self {
-        Self { pause, not_before: now + first_delay, running: false, last_run: None }
+        Self { pause, not_before: now + first_delay, running: false, retired: false, last_run: None }
     }
 
     /// When a run for this revision of the registry may start; never if it had one already or while another goes on.
     pub fn deadline(&self, revision: u64) -> Option<Instant> {
-        (!self.running && self.last_run != Some(revision)).then_some(self.not_before)
+        let wanted = !self.running && !self.retired && self.last_run != Some(revision);
+        wanted.then_some(self.not_before)
     }
 
     /// Whether a run for this revision starts now. If so, its end must be told.
@@ -33,6 +33,11 @@ impl Cooldown {
             self.last_run = Some(revision);
         }
         due
+    }
+
+    /// There are to be no further runs.
+    pub fn retire(&mut self) {
+        self.retired = true;
     }
 
     /// The run is over.
@@ -65,6 +70,14 @@ mod tests {
         cooldown.end(start);
         assert_eq!(cooldown.deadline(4), None);
         assert_eq!(cooldown.deadline(5), Some(start + SECOND));
+    }
+
+    #[test]
+    fn once_retired_it_starts_nothing_more() {
+        let start = clock::now();
+        let mut cooldown = Cooldown::new(Duration::ZERO, SECOND, start);
+        cooldown.retire();
+        assert!(!cooldown.start(1, start + SECOND));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub mod announce;
 pub mod backoff;
 pub mod cooldown;
+pub mod labels;
+pub mod noticed;
 pub mod packet;
 pub mod prometheus;
 mod record;

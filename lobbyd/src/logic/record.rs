@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, HostName, Label};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
-use tokio::time::Instant;
 
 use super::sight::{Carrier, Carriers, Sight};
 

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, HostName};
-use tokio::time::Instant;
 
 use super::packet::{self, Refusal, Verb};
 pub use super::record::Hearing;
@@ -68,8 +67,8 @@ impl Records {
 
     /// All that is known now.
     pub fn snapshot(&self) -> Snapshot {
-        let warm_at = self.warmth.warm_at();
-        Snapshot { records: self.records.clone(), view: self.view, revision: self.revision, warm_at }
+        let (records, view, warmth) = (self.records.clone(), self.view, self.warmth);
+        Snapshot { records, view, revision: self.revision, warmth }
     }
 
     /// A link came up.

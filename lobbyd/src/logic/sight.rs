@@ -1,8 +1,6 @@
 //! What this daemon can hear, and since when. A record may only die of silence if there was somebody to listen.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A driver by its place in the list of active drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,12 +1,13 @@
 //! What the registry knew at one moment, for all who read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lobby_client::{Discovery, Filter, HostName};
-use tokio::time::Instant;
 
 use super::record::{Record, View};
 use super::sorted_map::SortedMap;
+use super::warmth::Warmth;
 
 /// The registry at one revision: cheap to make, to copy and to share.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ pub struct Snapshot {
     pub(super) records: SortedMap<HostName, Arc<Record>>,
     pub(super) view: View,
     pub(super) revision: u64,
-    pub(super) warm_at: Option<Instant>,
+    pub(super) warmth: Warmth,
 }
 
 impl Snapshot {
@@ -23,9 +24,9 @@ impl Snapshot {
         self.revision
     }
 
-    /// When the daemon is, or was, in a position to know everybody; not foreseeable before a driver came up.
-    pub fn warm_at(&self) -> Option<Instant> {
-        self.warm_at
+    /// Whether the daemon is in a position to know everybody.
+    pub fn warmth(&self) -> &Warmth {
+        &self.warmth
     }
 
     /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.

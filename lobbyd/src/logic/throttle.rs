@@ -1,8 +1,6 @@
 //! Keeps a flood of events from becoming a flood of log lines.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lets a burst of events through in every period and counts the others.
 #[derive(Debug)]

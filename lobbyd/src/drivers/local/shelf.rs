@@ -4,14 +4,14 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
 use super::names;
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::config::LocalSettings;
 use crate::drivers::Incoming;
 use crate::files;

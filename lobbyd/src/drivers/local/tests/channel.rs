@@ -27,7 +27,7 @@ async fn next(channel: &mut Channel) -> Incoming {
 async fn next_payload(channel: &mut Channel) -> Bytes {
     match next(channel).await {
         Incoming::Packet { payload, .. } => payload,
-        Incoming::Withdrawn { .. } => panic!("withdrawn"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -1,5 +1,6 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -17,7 +18,7 @@ fn make_older(path: &Path, by: Duration) {
 fn packets(news: &[Incoming]) -> Vec<&str> {
     let packets = news.iter().map(|incoming| match incoming {
         Incoming::Packet { payload, .. } => std::str::from_utf8(payload).unwrap(),
-        Incoming::Withdrawn { .. } => panic!("withdrawn: {incoming:?}"),
+        Incoming::Withdrawn { .. } | Incoming::Dropped(_) => panic!("{incoming:?}"),
     });
     packets.collect()
 }
@@ -26,7 +27,7 @@ fn packets(news: &[Incoming]) -> Vec<&str> {
 struct Scene {
     directory: TempDir,
     shelf: Shelf,
-    now: clock::Instant,
+    now: Instant,
 }
 
 impl Scene {

@@ -1,0 +1,128 @@
+//! Tells the channels about this server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+use lobby_client::Discovery;
+
+use crate::drivers::outbox::Outbox;
+use crate::drivers::{Outgoing, Parcel};
+use crate::logic::announce::{Announcement, Announcer};
+use crate::logic::sight::Carrier;
+
+/// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
+const GREETING_SPREAD: Duration = Duration::from_millis(500);
+
+/// The server's name or labels are these now. *Sent by the LabelSource*, to the Registry too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LocalChanged(pub Discovery);
+
+/// There is a way out through a driver. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChannelOpened {
+    /// The driver.
+    pub carrier: Carrier,
+    /// Its name, for logs.
+    pub driver: &'static str,
+    /// The way out.
+    pub outgoing: Arc<dyn Outgoing>,
+    /// Whether there was one before that got lost.
+    pub again: bool,
+}
+
+/// There is no way out through a driver any more. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ChannelClosed(pub Carrier);
+
+/// Say goodbye through every driver and close it. *Asked by main* at the end. Replies when the channels have it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SayGoodbye;
+
+/// Says hi in every interval and when something changes, goodbye at the end.
+#[derive(Debug)]
+pub struct Publisher {
+    announcer: Announcer,
+    outboxes: [Option<Outbox>; Carrier::MAX],
+    keep_alive: Duration,
+}
+
+impl Publisher {
+    /// `keep_alive` is the interval of own packets.
+    pub fn new(keep_alive: Duration) -> Self {
+        Self { announcer: Announcer::default(), outboxes: Default::default(), keep_alive }
+    }
+
+    fn publish(&self, announcements: impl IntoIterator<Item = Announcement>) {
+        for announcement in announcements {
+            let parcel = parcel(announcement);
+            self.outboxes.iter().flatten().for_each(|outbox| outbox.post(parcel.clone()));
+        }
+    }
+
+    fn greet(&self, carrier: Carrier) {
+        if let (Some(outbox), Some(hi)) = (&self.outboxes[carrier.place()], self.announcer.hi()) {
+            outbox.post(parcel(hi));
+        }
+    }
+}
+
+fn parcel(announcement: Announcement) -> Parcel {
+    Parcel { host: announcement.host, payload: announcement.payload.into(), last: announcement.last }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.keep_alive, |publisher, _| publisher.publish(publisher.announcer.hi()));
+    }
+}
+
+impl Handler<LocalChanged> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+        let announcements = self.announcer.local_changed(packet);
+        self.publish(announcements);
+    }
+}
+
+impl Handler<ChannelOpened> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, opened: ChannelOpened, ctx: &mut Self::Context) {
+        let ChannelOpened { carrier, driver, outgoing, again } = opened;
+        self.outboxes[carrier.place()] = Some(Outbox::open(driver, outgoing));
+        if again {
+            let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
+            ctx.run_later(delay, move |publisher, _| publisher.greet(carrier));
+        } else {
+            self.greet(carrier);
+        }
+    }
+}
+
+impl Handler<ChannelClosed> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, ChannelClosed(carrier): ChannelClosed, _: &mut Self::Context) {
+        self.outboxes[carrier.place()] = None;
+    }
+}
+
+impl Handler<SayGoodbye> for Publisher {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) -> Self::Result {
+        self.publish(self.announcer.goodbye());
+        let outboxes = self.outboxes.iter_mut().filter_map(Option::take);
+        let emptied = join_all(outboxes.map(Outbox::empty));
+        Box::pin(async { drop(emptied.await) })
+    }
+}

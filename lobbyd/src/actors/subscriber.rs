@@ -1,0 +1,137 @@
+//! Keeps one driver's link up and hands over what comes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::StreamExt;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
+use super::registry::{LinkChanged, PacketsReceived, Registry};
+use crate::clock;
+use crate::drivers::{Channel, Driver};
+use crate::logic::backoff::Backoff;
+use crate::logic::sight::Carrier;
+
+/// Longest time that opening a channel may take.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Most packets handed over at once.
+const LARGEST_BATCH: usize = 256;
+
+/// Close the channel and open it anew, because its secrets are others now. *Sent by main.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Reopen;
+
+/// Opens a driver's channel, again and again for ever, and listens to it.
+pub struct Subscriber {
+    link: Arc<Link>,
+    following: Option<SpawnHandle>,
+}
+
+/// A driver and those who want to know about it.
+pub struct Link {
+    /// The driver's place in the list of active ones.
+    pub carrier: Carrier,
+    /// Its name, for logs.
+    pub name: &'static str,
+    /// The driver itself.
+    pub driver: Box<dyn Driver>,
+    /// Gets what comes in.
+    pub registry: Addr<Registry>,
+    /// Gets the way out; none with REGISTER=false.
+    pub publisher: Option<Addr<Publisher>>,
+}
+
+impl Subscriber {
+    /// Follows a link once started.
+    pub fn new(link: Link) -> Self {
+        Self { link: Arc::new(link), following: None }
+    }
+
+    fn follow(&mut self, ctx: &mut Context<Self>) {
+        self.following = Some(ctx.spawn(follow(Arc::clone(&self.link)).into_actor(self)));
+    }
+}
+
+/// Keeps the link up for ever.
+async fn follow(link: Arc<Link>) {
+    let mut backoff = Backoff::default();
+    let mut again = false;
+    loop {
+        let fault = match open(link.driver.as_ref()).await {
+            Ok(channel) => {
+                backoff.opened(clock::now());
+                link.opened(&channel, again);
+                again = true;
+                let fault = link.listen(channel).await;
+                link.closed();
+                fault
+            }
+            Err(fault) => fault,
+        };
+        let pause = backoff.pause(clock::now(), fastrand::f64());
+        warn!(driver = link.name, error = format!("{fault:#}"), retry_in = ?pause, "link is down");
+        sleep(pause).await;
+    }
+}
+
+async fn open(driver: &dyn Driver) -> anyhow::Result<Channel> {
+    let opened = timeout(OPEN_LIMIT, driver.open()).await;
+    opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
+}
+
+impl Link {
+    fn opened(&self, channel: &Channel, again: bool) {
+        info!(driver = self.name, "link is up");
+        let (carrier, driver, outgoing) = (self.carrier, self.name, Arc::clone(&channel.outgoing));
+        self.registry.do_send(LinkChanged { carrier, up: true });
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(ChannelOpened { carrier, driver, outgoing, again });
+        }
+    }
+
+    fn closed(&self) {
+        self.registry.do_send(LinkChanged { carrier: self.carrier, up: false });
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(ChannelClosed(self.carrier));
+        }
+    }
+
+    /// Hands over what comes in until the link breaks; returns why.
+    async fn listen(&self, channel: Channel) -> anyhow::Error {
+        let mut incoming = channel.incoming.ready_chunks(LARGEST_BATCH);
+        while let Some(chunk) = incoming.next().await {
+            let mut batch = Vec::with_capacity(chunk.len());
+            let fault = chunk.into_iter().find_map(|heard| heard.map(|heard| batch.push(heard)).err());
+            self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
+            if let Some(fault) = fault {
+                return fault;
+            }
+        }
+        anyhow::anyhow!("the channel ended")
+    }
+}
+
+impl Actor for Subscriber {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.follow(ctx);
+    }
+}
+
+impl Handler<Reopen> for Subscriber {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, ctx: &mut Self::Context) {
+        if let Some(following) = self.following.take() {
+            ctx.cancel_future(following);
+        }
+        self.link.closed();
+        self.follow(ctx);
+    }
+}

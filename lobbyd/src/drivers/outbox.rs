@@ -1,0 +1,73 @@
+//! The queue before a channel: parcels go out one after another, and a slow broker delays nobody but itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::{Outgoing, Parcel};
+use crate::clock;
+use crate::logic::throttle::Throttle;
+
+/// Most parcels that wait. More would be stale when they got their turn: the next keep-alive says it all.
+const LONGEST_QUEUE: usize = 16;
+
+/// Longest time that a channel may take over one parcel.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
+
+/// Sends parcels over one open channel, in order. Dropped, it forgets those that wait.
+#[derive(Debug)]
+pub struct Outbox {
+    driver: &'static str,
+    queue: mpsc::Sender<Parcel>,
+    carriage: Carriage,
+}
+
+/// The task that carries the parcels; it ends with its owner.
+#[derive(Debug)]
+struct Carriage(JoinHandle<()>);
+
+impl Drop for Carriage {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Outbox {
+    /// Begins to send over a channel. `driver` is its name, for logs.
+    pub fn open(driver: &'static str, outgoing: Arc<dyn Outgoing>) -> Self {
+        let (queue, parcels) = mpsc::channel(LONGEST_QUEUE);
+        Self { driver, queue, carriage: Carriage(tokio::spawn(carry(driver, outgoing, parcels))) }
+    }
+
+    /// Puts a parcel in the queue; when that is full the parcel is dropped.
+    pub fn post(&self, parcel: Parcel) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(parcel) {
+            debug!(driver = self.driver, "broker is slow, own packet dropped");
+        }
+    }
+
+    /// Sends what waits, closes the channel and returns when both are done. The caller limits the time.
+    pub async fn empty(self) {
+        let Self { queue, mut carriage, .. } = self;
+        drop(queue);
+        // The task ends by itself once the queue is empty; that it was cancelled or panicked leaves nothing to be done.
+        (&mut carriage.0).await.ok();
+    }
+}
+
+async fn carry(driver: &'static str, outgoing: Arc<dyn Outgoing>, mut parcels: mpsc::Receiver<Parcel>) {
+    let mut log = Throttle::new(3, Duration::from_secs(60));
+    while let Some(parcel) = parcels.recv().await {
+        let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(parcel)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
+        if let (Err(error), Some(held_back)) = (outcome, log.pass(clock::now())) {
+            warn!(driver, error = format!("{error:#}"), held_back, "publishing failed");
+        }
+    }
+    outgoing.close().await;
+}

@@ -1,0 +1,173 @@
+//! Builds the actors bottom-up, each being given those it talks to, and ends them in order.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use anyhow::Context as _;
+use futures_util::future::OptionFuture;
+use lobby_client::HostName;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::actors::callback_runner::{CallbackRunner, EndScript};
+use crate::actors::http_api::{HttpApi, StopServing};
+use crate::actors::label_source::{GetLocal, LabelSource, Reread};
+use crate::actors::publisher::{LocalChanged, Publisher, SayGoodbye};
+use crate::actors::registry::Registry;
+use crate::actors::subscriber::{Link, Reopen, Subscriber};
+use crate::config::{self, CallbackSettings, Secret, Settings, Timing};
+use crate::http::{Admission, Service};
+use crate::local_server::LocalServer;
+use crate::logic::cooldown::Cooldown;
+use crate::logic::records::Records;
+use crate::logic::sight::Carrier;
+use crate::logic::snapshot::Snapshot;
+use crate::logic::warmth::Warmth;
+use crate::script::Script;
+use crate::{clock, drivers};
+
+/// Longest wait at the start for the first look at the label files. A file system that hangs keeps labels away, not the daemon.
+const FIRST_READ: Duration = Duration::from_secs(1);
+
+/// How long channels have at the end to take the goodbye.
+const GOODBYE: Duration = Duration::from_millis(400);
+
+/// All actors of the daemon. Which there are depends on the settings.
+pub struct Lobby {
+    publisher: Option<Addr<Publisher>>,
+    subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
+    label_source: Addr<LabelSource>,
+    http_api: Option<Addr<HttpApi>>,
+    callback_runner: Option<Addr<CallbackRunner>>,
+    token: Option<Secret>,
+}
+
+/// The actors that the others are built upon.
+struct Foundation {
+    registry: Addr<Registry>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    publisher: Option<Addr<Publisher>>,
+}
+
+impl Lobby {
+    /// Starts everything. Nothing is announced before the API serves its socket.
+    ///
+    /// # Errors
+    /// What keeps the daemon from starting.
+    pub async fn start(
+        settings: Settings,
+        server: LocalServer,
+        hostname: &HostName,
+        listener: Option<TcpListener>,
+    ) -> anyhow::Result<Self> {
+        let foundation = Foundation::lay(&settings);
+        let label_source = foundation.label_source(server, settings.timing).await;
+        let token = settings.api.as_ref().and_then(|api| api.token.clone());
+        let http_api = settings.api.as_ref().zip(listener);
+        let http_api = http_api
+            .map(|(api, listener)| {
+                let admission = Admission::new(api, settings.local.hostname.as_ref());
+                foundation.http_api(listener, admission, api.node_exporter_port, &label_source)
+            })
+            .transpose()?;
+        let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
+        let subscribers = foundation.subscribers(&settings, hostname)?;
+        Ok(Self { publisher: foundation.publisher, subscribers, label_source, http_api, callback_runner, token })
+    }
+
+    /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
+    pub fn reload(&self) {
+        info!("reading label files and secrets again");
+        if let Some(token) = &self.token {
+            changed(token);
+        }
+        for (secrets, subscriber) in &self.subscribers {
+            if secrets.iter().filter(|secret| changed(secret)).count() > 0 {
+                subscriber.do_send(Reopen);
+            }
+        }
+        self.label_source.do_send(Reread);
+    }
+
+    /// Says goodbye, finishes running requests and ends a running callback, all at the same time.
+    pub async fn end(&self) {
+        let goodbye = self.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
+        let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
+        let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndScript));
+        let (goodbye, _, _) =
+            tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
+        if goodbye.is_some_and(|said| said.is_err()) {
+            warn!("not every broker took the goodbye in time, peers will find out by TTL");
+        }
+    }
+}
+
+/// Reads a secret again and says whether it is another now.
+fn changed(secret: &Secret) -> bool {
+    secret.reload().unwrap_or_else(|error| {
+        warn!(error = format!("{error:#}"), "secret stays as it was");
+        false
+    })
+}
+
+impl Foundation {
+    fn lay(settings: &Settings) -> Self {
+        let (timing, now) = (settings.timing, clock::now());
+        let warmth = Warmth::new(timing.keep_alive, settings.drivers.len(), now);
+        let records = Records::new(timing.ttl, settings.max_servers, warmth, now);
+        let registry = Registry::new(records, timing.clean_every, timing.keep_alive);
+        let snapshots = registry.snapshots();
+        let publisher = settings.register.then(|| Publisher::new(timing.keep_alive).start());
+        Self { registry: registry.start(), snapshots, publisher }
+    }
+
+    /// With REGISTER=false nobody is told of this server, not even the own registry.
+    async fn label_source(&self, server: LocalServer, timing: Timing) -> Addr<LabelSource> {
+        let listeners: Vec<Recipient<LocalChanged>> = match &self.publisher {
+            Some(publisher) => vec![self.registry.clone().recipient(), publisher.clone().recipient()],
+            None => Vec::new(),
+        };
+        let label_source = LabelSource::new(server, timing.keep_alive, listeners).start();
+        if timeout(FIRST_READ, label_source.send(GetLocal)).await.is_err() {
+            warn!("label files cannot be read in time, going on without them");
+        }
+        label_source
+    }
+
+    fn http_api(
+        &self,
+        listener: TcpListener,
+        admission: Admission,
+        node_exporter_port: u16,
+        label_source: &Addr<LabelSource>,
+    ) -> anyhow::Result<Addr<HttpApi>> {
+        let (stop, stopping) = watch::channel(false);
+        let (snapshots, label_source) = (self.snapshots.clone(), label_source.clone());
+        let service = Service { snapshots, label_source, node_exporter_port, stopping, noticed: Arc::default() };
+        Ok(HttpApi::serve(listener, service, admission, stop)?.start())
+    }
+
+    fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
+        let script = Script { command: settings.command.clone(), withheld: config::secret_variables().collect() };
+        let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
+        CallbackRunner::new(script, cooldown, self.snapshots.clone()).start()
+    }
+
+    fn subscribers(
+        &self,
+        settings: &Settings,
+        hostname: &HostName,
+    ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
+        let subscribers = settings.drivers.iter().enumerate().map(|(place, driver)| {
+            let carrier = Carrier::at(place).context("more drivers are active than there are")?;
+            let (registry, publisher) = (self.registry.clone(), self.publisher.clone());
+            let link =
+                Link { carrier, name: driver.name(), driver: drivers::make(driver, hostname), registry, publisher };
+            Ok((drivers::secrets(driver), Subscriber::new(link).start()))
+        });
+        subscribers.collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! Remembers what was pointed out already, so that it is not said again and again.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// Most things remembered. Whoever brings up more than that gets no attention for the rest.
+const MOST: usize = 10_000;
+
+/// Things that were noticed once.
+#[derive(Debug)]
+pub struct Noticed<T>(HashSet<T>);
+
+impl<T> Default for Noticed<T> {
+    fn default() -> Self {
+        Self(HashSet::new())
+    }
+}
+
+impl<T: Eq + Hash + Clone> Noticed<T> {
+    /// Those that were not noticed before; from now on they are.
+    pub fn fresh(&mut self, things: Vec<T>) -> Vec<T> {
+        things.into_iter().filter(|thing| self.0.len() < MOST && self.0.insert(thing.clone())).collect()
+    }
+
+    /// How many things were noticed.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_is_fresh_once() {
+        let mut noticed = Noticed::default();
+        assert_eq!(noticed.fresh(vec!["a", "b", "a"]), ["a", "b"]);
+        assert_eq!(noticed.fresh(vec!["b", "c"]), ["c"]);
+        assert_eq!(noticed.count(), 3);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut noticed = Noticed::default();
+        assert_eq!(noticed.fresh((0..MOST + 5).collect()).len(), MOST);
+    }
+}
