@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod hostname;
 mod label;
+mod status;
 mod target_group;
 
 #[cfg(feature = "http")]
@@ -19,4 +20,5 @@ pub use error::Error;
 pub use filter::Filter;
 pub use hostname::{HostName, InvalidHostName};
 pub use label::{InvalidLabel, Label};
+pub use status::{DriverStatus, DuplicateName, LinkState, Status};
 pub use target_group::TargetGroup;

@@ -18,9 +18,10 @@ use crate::actors::label_source::{GetLocal, LabelSource, Reread};
 use crate::actors::publisher::{LocalChanged, Publisher, SayGoodbye};
 use crate::actors::registry::Registry;
 use crate::actors::subscriber::{Link, Reopen, Subscriber};
-use crate::config::{self, CallbackSettings, Secret, Settings, Timing};
+use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
 use crate::http::{Admission, Service};
 use crate::local_server::LocalServer;
+use crate::logic::announce::Announcer;
 use crate::logic::cooldown::Cooldown;
 use crate::logic::records::Records;
 use crate::logic::sight::Carrier;
@@ -50,6 +51,8 @@ struct Foundation {
     registry: Addr<Registry>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: Option<Addr<Publisher>>,
+    /// Names this run of this daemon in its packets.
+    instance: String,
 }
 
 impl Lobby {
@@ -63,7 +66,7 @@ impl Lobby {
         hostname: &HostName,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
-        let foundation = Foundation::lay(&settings);
+        let foundation = Foundation::lay(&settings)?;
         let label_source = foundation.label_source(server, settings.timing).await;
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
         let http_api = settings.api.as_ref().zip(listener);
@@ -114,14 +117,19 @@ fn changed(secret: &Secret) -> bool {
 }
 
 impl Foundation {
-    fn lay(settings: &Settings) -> Self {
+    fn lay(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
-        let warmth = Warmth::new(timing.keep_alive, settings.drivers.len(), now);
-        let records = Records::new(timing.ttl, settings.max_servers, warmth, now);
-        let registry = Registry::new(records, timing.clean_every, timing.keep_alive);
+        let instance = format!("{:016x}", getrandom::u64()?);
+        let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
+        let warmth = Warmth::new(timing.keep_alive, drivers.len(), now);
+        let records = Records::new(instance.clone(), timing.ttl, settings.max_servers, warmth, now);
+        let registry = Registry::new(records, &drivers, timing.clean_every, timing.keep_alive);
         let snapshots = registry.snapshots();
-        let publisher = settings.register.then(|| Publisher::new(timing.keep_alive).start());
-        Self { registry: registry.start(), snapshots, publisher }
+        let registry = registry.start();
+        let announcer = settings.register.then(|| Announcer::new(instance.clone()));
+        let sent = registry.clone().recipient();
+        let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, sent).start());
+        Ok(Self { registry, snapshots, publisher, instance })
     }
 
     /// With REGISTER=false nobody is told of this server, not even the own registry.
@@ -163,9 +171,15 @@ impl Foundation {
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
         let subscribers = settings.drivers.iter().enumerate().map(|(place, driver)| {
             let carrier = Carrier::at(place).context("more drivers are active than there are")?;
-            let (registry, publisher) = (self.registry.clone(), self.publisher.clone());
-            let link =
-                Link { carrier, name: driver.name(), driver: drivers::make(driver, hostname), registry, publisher };
+            let link = Link {
+                carrier,
+                name: driver.name(),
+                driver: drivers::make(driver, hostname),
+                registry: self.registry.clone(),
+                publisher: self.publisher.clone(),
+                instance: self.instance.clone(),
+                keep_alive: settings.timing.keep_alive,
+            };
             Ok((drivers::secrets(driver), Subscriber::new(link).start()))
         });
         subscribers.collect()

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 use lobby_client::Discovery;
 
+use super::registry::PacketSent;
 use crate::drivers::outbox::Outbox;
 use crate::drivers::{Outgoing, Parcel};
 use crate::logic::announce::{Announcement, Announcer};
@@ -50,12 +51,13 @@ pub struct Publisher {
     announcer: Announcer,
     outboxes: [Option<Outbox>; Carrier::MAX],
     keep_alive: Duration,
+    sent: Recipient<PacketSent>,
 }
 
 impl Publisher {
-    /// `keep_alive` is the interval of own packets.
-    pub fn new(keep_alive: Duration) -> Self {
-        Self { announcer: Announcer::default(), outboxes: Default::default(), keep_alive }
+    /// `keep_alive` is the interval of own packets; `sent` is told of each one that a channel took.
+    pub fn new(announcer: Announcer, keep_alive: Duration, sent: Recipient<PacketSent>) -> Self {
+        Self { announcer, outboxes: Default::default(), keep_alive, sent }
     }
 
     fn publish(&self, announcements: impl IntoIterator<Item = Announcement>) {
@@ -98,7 +100,9 @@ impl Handler<ChannelOpened> for Publisher {
 
     fn handle(&mut self, opened: ChannelOpened, ctx: &mut Self::Context) {
         let ChannelOpened { carrier, driver, outgoing, again } = opened;
-        self.outboxes[carrier.place()] = Some(Outbox::open(driver, outgoing));
+        let sent = self.sent.clone();
+        self.outboxes[carrier.place()] =
+            Some(Outbox::open(driver, outgoing, move || sent.do_send(PacketSent(carrier))));
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
             ctx.run_later(delay, move |publisher, _| publisher.greet(carrier));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use lobby_client::{HostName, Status};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -11,14 +12,21 @@ use super::publisher::LocalChanged;
 use crate::clock;
 use crate::drivers::Incoming;
 use crate::logic::packet::Refusal;
-use crate::logic::records::{Change, Hearing, Records};
+use crate::logic::records::{Change, Heard, Hearing, Records};
 use crate::logic::sight::Carrier;
 use crate::logic::snapshot::Snapshot;
+use crate::logic::tally::Tally;
 use crate::logic::throttle::Throttle;
 
 /// Most log lines about membership, and about refused packets, in every [`LOG_PERIOD`].
 const LOG_BURST: u32 = 100;
 const LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// How often a duplicate name is warned about.
+const DUPLICATE_LOG_PERIOD: Duration = Duration::from_secs(60);
+
+/// How often the registry shows that it works.
+const PULSE: Duration = Duration::from_millis(400);
 
 /// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Message)]
@@ -30,33 +38,61 @@ pub struct PacketsReceived {
     pub batch: Vec<Incoming>,
 }
 
-/// A link came up or went down. *Sent by its Subscriber.* No reply.
+/// A link came up. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct LinkChanged {
+pub struct LinkOpened(pub Carrier);
+
+/// A link went down, or could not be brought up. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LinkClosed {
     /// The link's driver.
     pub carrier: Carrier,
-    /// Whether it is up now.
-    pub up: bool,
+    /// Why, in words.
+    pub reason: String,
 }
+
+/// A channel took an own packet. *Sent by its Outbox.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct PacketSent(pub Carrier);
+
+/// How is the daemon doing? *Asked by HttpApi.*
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Status")]
+pub struct GetStatus;
 
 /// Writes the registry, alone; everybody else reads its snapshots.
 #[derive(Debug)]
 pub struct Registry {
     records: Records,
+    tallies: Vec<Tally>,
+    started: i64,
     snapshots: watch::Sender<Arc<Snapshot>>,
     clean_every: Duration,
     keep_alive: Duration,
     membership_log: Throttle,
     refusal_log: Throttle,
+    duplicate_log: Throttle,
 }
 
 impl Registry {
-    /// `clean_every` is the sweep interval; every `keep_alive` the own record is renewed, heard or not.
-    pub fn new(records: Records, clean_every: Duration, keep_alive: Duration) -> Self {
-        let snapshots = watch::Sender::new(Arc::new(records.snapshot()));
-        let throttle = || Throttle::new(LOG_BURST, LOG_PERIOD);
-        Self { records, snapshots, clean_every, keep_alive, membership_log: throttle(), refusal_log: throttle() }
+    /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
+    /// renewed, heard or not.
+    pub fn new(records: Records, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
+        let started = clock::unix_seconds();
+        Self {
+            tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
+            started,
+            snapshots: watch::Sender::new(Arc::new(records.snapshot())),
+            records,
+            clean_every,
+            keep_alive,
+            membership_log: Throttle::new(LOG_BURST, LOG_PERIOD),
+            refusal_log: Throttle::new(LOG_BURST, LOG_PERIOD),
+            duplicate_log: Throttle::new(1, DUPLICATE_LOG_PERIOD),
+        }
     }
 
     /// Where readers get the latest snapshot.
@@ -64,25 +100,39 @@ impl Registry {
         self.snapshots.subscribe()
     }
 
-    fn take_in(&mut self, carrier: Carrier, incoming: &Incoming) -> Result<Option<Change>, Refusal> {
+    fn take_in(&mut self, carrier: Carrier, incoming: &Incoming) -> Result<Heard, Refusal> {
         match incoming {
             Incoming::Packet { payload, age } => {
-                let now = clock::now();
-                let at = now.checked_sub(*age).unwrap_or(now);
-                let age_seconds = i64::try_from(age.as_secs()).unwrap_or_default();
-                self.records.hear(payload, Hearing { carrier, at, unix_seconds: clock::unix_seconds() - age_seconds })
+                self.tally(carrier, Tally::received);
+                self.records.hear(payload, hearing(carrier, *age))
             }
-            Incoming::Withdrawn { payload } => self.records.withdraw(payload),
+            Incoming::Withdrawn { payload } => self.records.withdraw(payload).map(Heard::from),
             Incoming::Dropped(packets) => {
-                warn!(packets, "packets came faster than they could be read and were dropped");
-                Ok(None)
+                self.tally(carrier, |tally| tally.dropped(*packets));
+                Ok(Heard::Nothing)
             }
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal) {
+    fn tally(&mut self, carrier: Carrier, count: impl FnOnce(&mut Tally)) {
+        self.tallies.get_mut(carrier.place()).map(count);
+    }
+
+    fn refuse(&mut self, carrier: Carrier, refusal: &Refusal) {
+        self.tally(carrier, |tally| tally.refused(refusal));
         if let Some(held_back) = self.refusal_log.pass(clock::now()) {
             warn!(reason = refusal.reason(), error = %refusal, held_back, "packet refused");
+        }
+    }
+
+    fn warn_of_duplicate(&mut self) {
+        if let Some(held_back) = self.duplicate_log.pass(clock::now()) {
+            let instance = self.records.duplicate().and_then(|duplicate| duplicate.instance.as_deref());
+            let host = self.records.own().map(HostName::as_str);
+            warn!(
+                host,
+                instance, held_back, "another daemon goes by this server's name: give one of them another HOSTNAME"
+            );
         }
     }
 
@@ -104,6 +154,14 @@ impl Registry {
         self.tell(&changes);
     }
 
+    /// Shows that the registry works. If it had been away, readers must know that the time does not count.
+    fn beat(&mut self) {
+        if self.records.beat(clock::now()) {
+            warn!("lobbyd was stopped or starved for a while, every host has a full TTL to be heard again");
+            self.publish();
+        }
+    }
+
     fn tell(&mut self, changes: &[Change]) {
         for change in changes {
             self.changed(change);
@@ -114,10 +172,19 @@ impl Registry {
     }
 }
 
+/// A packet that a channel had kept for `age` was heard when it was sent.
+fn hearing(carrier: Carrier, age: Duration) -> Hearing {
+    let now = clock::now();
+    let at = now.checked_sub(age).unwrap_or(now);
+    let age = i64::try_from(age.as_secs()).unwrap_or_default();
+    Hearing { carrier, at, unix_seconds: clock::unix_seconds() - age }
+}
+
 impl Actor for Registry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PULSE, |registry, _| registry.beat());
         ctx.run_interval(self.clean_every, |registry, _| registry.sweep());
         ctx.run_interval(self.keep_alive, |registry, _| registry.records.touch_own(clock::unix_seconds()));
     }
@@ -130,24 +197,60 @@ impl Handler<PacketsReceived> for Registry {
         let mut changes = Vec::new();
         for incoming in &batch {
             match self.take_in(carrier, incoming) {
-                Ok(change) => changes.extend(change),
-                Err(refusal) => self.refuse(&refusal),
+                Ok(Heard::Nothing) => {}
+                Ok(Heard::Change(change)) => changes.push(change),
+                Ok(Heard::Duplicate) => self.warn_of_duplicate(),
+                Err(refusal) => self.refuse(carrier, &refusal),
             }
         }
         self.tell(&changes);
     }
 }
 
-impl Handler<LinkChanged> for Registry {
+impl Handler<LinkOpened> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkChanged { carrier, up }: LinkChanged, _: &mut Self::Context) {
-        if up {
-            self.records.link_opened(carrier, clock::now());
-        } else {
-            self.records.link_closed(carrier);
-        }
+    fn handle(&mut self, LinkOpened(carrier): LinkOpened, _: &mut Self::Context) {
+        self.records.link_opened(carrier, clock::now());
+        self.tally(carrier, |tally| tally.opened(clock::unix_seconds()));
         self.publish();
+    }
+}
+
+impl Handler<LinkClosed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LinkClosed { carrier, reason }: LinkClosed, _: &mut Self::Context) {
+        self.records.link_closed(carrier);
+        self.tally(carrier, |tally| tally.closed(reason, clock::unix_seconds()));
+        self.publish();
+    }
+}
+
+impl Handler<PacketSent> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, PacketSent(carrier): PacketSent, _: &mut Self::Context) {
+        self.tally(carrier, Tally::sent);
+    }
+}
+
+impl Handler<GetStatus> for Registry {
+    type Result = MessageResult<GetStatus>;
+
+    fn handle(&mut self, _: GetStatus, _: &mut Self::Context) -> Self::Result {
+        let (snapshot, now) = (self.records.snapshot(), clock::now());
+        MessageResult(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            hostname: self.records.own().cloned(),
+            instance: self.records.instance().to_owned(),
+            records: snapshot.living(now).count(),
+            warm: snapshot.warmth().is_warm(now),
+            drivers: self.tallies.iter().map(Tally::status).collect(),
+            duplicate: self.records.duplicate().cloned(),
+            prometheus_problems: 0,
+        })
     }
 }
 

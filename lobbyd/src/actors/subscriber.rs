@@ -9,10 +9,11 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
-use super::registry::{LinkChanged, PacketsReceived, Registry};
+use super::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::clock;
-use crate::drivers::{Channel, Driver};
+use crate::drivers::{Channel, Driver, Incoming};
 use crate::logic::backoff::Backoff;
+use crate::logic::echo::Echo;
 use crate::logic::sight::Carrier;
 
 /// Longest time that opening a channel may take.
@@ -44,6 +45,10 @@ pub struct Link {
     pub registry: Addr<Registry>,
     /// Gets the way out; none with REGISTER=false.
     pub publisher: Option<Addr<Publisher>>,
+    /// What the own packets carry, to be known when they come back.
+    pub instance: String,
+    /// Interval of the own packets.
+    pub keep_alive: Duration,
 }
 
 impl Subscriber {
@@ -67,12 +72,11 @@ async fn follow(link: Arc<Link>) {
                 backoff.opened(clock::now());
                 link.opened(&channel, again);
                 again = true;
-                let fault = link.listen(channel).await;
-                link.closed();
-                fault
+                link.listen(channel).await
             }
             Err(fault) => fault,
         };
+        link.closed(format!("{fault:#}"));
         let pause = backoff.pause(clock::now(), fastrand::f64());
         warn!(driver = link.name, error = format!("{fault:#}"), retry_in = ?pause, "link is down");
         sleep(pause).await;
@@ -88,14 +92,14 @@ impl Link {
     fn opened(&self, channel: &Channel, again: bool) {
         info!(driver = self.name, "link is up");
         let (carrier, driver, outgoing) = (self.carrier, self.name, Arc::clone(&channel.outgoing));
-        self.registry.do_send(LinkChanged { carrier, up: true });
+        self.registry.do_send(LinkOpened(carrier));
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelOpened { carrier, driver, outgoing, again });
         }
     }
 
-    fn closed(&self) {
-        self.registry.do_send(LinkChanged { carrier: self.carrier, up: false });
+    fn closed(&self, reason: String) {
+        self.registry.do_send(LinkClosed { carrier: self.carrier, reason });
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelClosed(self.carrier));
         }
@@ -104,15 +108,41 @@ impl Link {
     /// Hands over what comes in until the link breaks; returns why.
     async fn listen(&self, channel: Channel) -> anyhow::Error {
         let mut incoming = channel.incoming.ready_chunks(LARGEST_BATCH);
-        while let Some(chunk) = incoming.next().await {
-            let mut batch = Vec::with_capacity(chunk.len());
-            let fault = chunk.into_iter().find_map(|heard| heard.map(|heard| batch.push(heard)).err());
-            self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
-            if let Some(fault) = fault {
-                return fault;
+        let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
+        loop {
+            tokio::select! {
+                chunk = incoming.next() => match chunk {
+                    Some(chunk) => if let Err(fault) = self.hand_over(chunk, echo.as_mut()) {
+                        return fault;
+                    },
+                    None => return anyhow::anyhow!("the channel ended"),
+                },
+                () = deaf(echo.as_ref()) => {
+                    return anyhow::anyhow!("own packets do not come back: the link is dead, or the broker does not let us publish");
+                }
             }
         }
-        anyhow::anyhow!("the channel ended")
+    }
+
+    fn hand_over(&self, chunk: Vec<anyhow::Result<Incoming>>, mut echo: Option<&mut Echo>) -> anyhow::Result<()> {
+        let mut batch = Vec::with_capacity(chunk.len());
+        let fault = chunk.into_iter().find_map(|heard| heard.map(|heard| batch.push(heard)).err());
+        let now = clock::now();
+        for incoming in &batch {
+            if let (Incoming::Packet { payload, .. }, Some(echo)) = (incoming, &mut echo) {
+                echo.listen(payload, now);
+            }
+        }
+        self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// Waits until the own packet is overdue; for ever where none is sent.
+async fn deaf(echo: Option<&Echo>) {
+    match echo {
+        Some(echo) => clock::sleep_until(echo.deadline()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -131,7 +161,7 @@ impl Handler<Reopen> for Subscriber {
         if let Some(following) = self.following.take() {
             ctx.cancel_future(following);
         }
-        self.link.closed();
+        self.link.closed("its secrets are others now".to_owned());
         self.follow(ctx);
     }
 }

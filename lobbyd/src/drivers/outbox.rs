@@ -38,10 +38,10 @@ impl Drop for Carriage {
 }
 
 impl Outbox {
-    /// Begins to send over a channel. `driver` is its name, for logs.
-    pub fn open(driver: &'static str, outgoing: Arc<dyn Outgoing>) -> Self {
+    /// Begins to send over a channel. `driver` is its name, for logs; `sent` is called for each parcel that the channel took.
+    pub fn open(driver: &'static str, outgoing: Arc<dyn Outgoing>, sent: impl Fn() + Send + 'static) -> Self {
         let (queue, parcels) = mpsc::channel(LONGEST_QUEUE);
-        Self { driver, queue, carriage: Carriage(tokio::spawn(carry(driver, outgoing, parcels))) }
+        Self { driver, queue, carriage: Carriage(tokio::spawn(carry(driver, outgoing, parcels, sent))) }
     }
 
     /// Puts a parcel in the queue; when that is full the parcel is dropped.
@@ -60,12 +60,21 @@ impl Outbox {
     }
 }
 
-async fn carry(driver: &'static str, outgoing: Arc<dyn Outgoing>, mut parcels: mpsc::Receiver<Parcel>) {
+async fn carry(
+    driver: &'static str,
+    outgoing: Arc<dyn Outgoing>,
+    mut parcels: mpsc::Receiver<Parcel>,
+    sent: impl Fn() + Send,
+) {
     let mut log = Throttle::new(3, Duration::from_secs(60));
     while let Some(parcel) = parcels.recv().await {
         let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(parcel)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
-        if let (Err(error), Some(held_back)) = (outcome, log.pass(clock::now())) {
+        let Err(error) = outcome else {
+            sent();
+            continue;
+        };
+        if let Some(held_back) = log.pass(clock::now()) {
             warn!(driver, error = format!("{error:#}"), held_back, "publishing failed");
         }
     }

@@ -23,7 +23,7 @@ pub enum TooMuch {
 /// # Errors
 /// Why they would not.
 pub fn check(packet: &Discovery) -> Result<(), TooMuch> {
-    let bytes = packet::encode(Verb::Hi, packet).len() + ENVELOPE_RESERVE;
+    let bytes = packet::encode(Verb::Hi, packet, "").len() + ENVELOPE_RESERVE;
     if packet.labels.len() > MAX_LABELS {
         Err(TooMuch::Labels(packet.labels.len()))
     } else if bytes > MAX_ENVELOPE_LEN {

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod backoff;
 pub mod cooldown;
+pub mod echo;
 pub mod labels;
 pub mod noticed;
 pub mod packet;
@@ -12,5 +13,6 @@ pub mod records;
 pub mod sight;
 pub mod snapshot;
 pub mod sorted_map;
+pub mod tally;
 pub mod throttle;
 pub mod warmth;

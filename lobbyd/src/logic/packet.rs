@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use lobby_client::{Discovery, HostName, InvalidHostName, InvalidLabel, Label};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Greatest size of an envelope, in bytes.
 pub const MAX_ENVELOPE_LEN: usize = 256 * 1024;
@@ -27,6 +28,8 @@ pub struct Envelope {
     pub verb: Verb,
     /// Of whom it is said.
     pub discovery: Discovery,
+    /// Which run of which daemon says it; the original does not tell.
+    pub instance: Option<String>,
 }
 
 /// Why a packet was refused. It changes nothing then.
@@ -83,32 +86,40 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
         return Err(Refusal::TooLarge(payload.len()));
     }
     let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| Refusal::NotJson(error.to_string()))?;
-    Ok(Envelope { verb: verb_of(raw.message)?, discovery: raw.discovery.unwrap_or_default().check()? })
+    let verb = verb_of(raw.message)?;
+    let instance = raw.instance.map(|instance| instance.0.into_owned());
+    Ok(Envelope { verb, discovery: raw.discovery.unwrap_or_default().check()?, instance })
 }
 
-/// Writes the envelope of a host that is here or is leaving.
-pub fn encode(verb: Verb, discovery: &Discovery) -> Vec<u8> {
-    to_json(verb, &discovery.hostname, Some(&discovery.labels))
+/// Writes the envelope of a host that is here or is leaving. `instance` names this run of this daemon.
+pub fn encode(verb: Verb, discovery: &Discovery, instance: &str) -> Vec<u8> {
+    to_json(verb, &discovery.hostname, Some(&discovery.labels), instance)
 }
 
 /// Writes the goodbye to a name that this server has given up, which carries `"labels": null` as the original's does.
-pub fn encode_farewell(former: &HostName) -> Vec<u8> {
-    to_json(Verb::Goodbye, former, None)
+pub fn encode_farewell(former: &HostName, instance: &str) -> Vec<u8> {
+    to_json(Verb::Goodbye, former, None, instance)
 }
 
-fn to_json(verb: Verb, hostname: &HostName, labels: Option<&[Label]>) -> Vec<u8> {
+/// What an envelope of this instance holds and no other does.
+pub(super) fn instance_field(instance: &str) -> String {
+    format!("\"instance\":\"{instance}\"")
+}
+
+fn to_json(verb: Verb, hostname: &HostName, labels: Option<&[Label]>, instance: &str) -> Vec<u8> {
     let message = match verb {
         Verb::Hi => "hi",
         Verb::Goodbye => "goodbye",
     };
     let discovery = WrittenPacket { hostname, labels, last_check: 0 };
-    serde_json::to_vec(&WrittenEnvelope { discovery, message }).unwrap_or_default()
+    serde_json::to_vec(&WrittenEnvelope { discovery, message, instance }).unwrap_or_default()
 }
 
 #[derive(Serialize)]
 struct WrittenEnvelope<'a> {
     discovery: WrittenPacket<'a>,
     message: &'a str,
+    instance: &'a str,
 }
 
 #[derive(Serialize)]
@@ -124,6 +135,23 @@ struct RawEnvelope<'a> {
     discovery: Option<RawPacket<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "text_or_nothing")]
+    instance: Option<Text<'a>>,
+}
+
+/// An extra field is whatever its writer likes: what is no text is not ours.
+fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Anything<'a> {
+        #[serde(borrow)]
+        Text(Text<'a>),
+        Other(IgnoredAny),
+    }
+    Ok(match Anything::deserialize(deserializer)? {
+        Anything::Text(text) => Some(text),
+        Anything::Other(_) => None,
+    })
 }
 
 #[derive(Deserialize, Default)]
@@ -180,25 +208,35 @@ mod tests {
     #[test]
     fn a_hi_is_written_as_the_original_writes_it() {
         let packet = packet("node-a", &["service:smtp", "public_ip4:1.2.3.4", "public_ip6:2a03::1"]);
-        let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#;
-        assert_eq!(String::from_utf8(encode(Verb::Hi, &packet)).unwrap(), expected);
+        let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"i1"}"#;
+        assert_eq!(String::from_utf8(encode(Verb::Hi, &packet, "i1")).unwrap(), expected);
     }
 
     #[test]
     fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
-        let expected = r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye"}"#;
-        assert_eq!(String::from_utf8(encode(Verb::Goodbye, &packet("node-b", &[]))).unwrap(), expected);
-        let expected = r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye"}"#;
-        assert_eq!(String::from_utf8(encode_farewell(&HostName::parse("vm").unwrap())).unwrap(), expected);
+        let expected =
+            r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye","instance":"i1"}"#;
+        assert_eq!(String::from_utf8(encode(Verb::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
+        let expected =
+            r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#;
+        assert_eq!(String::from_utf8(encode_farewell(&HostName::parse("vm").unwrap(), "i1")).unwrap(), expected);
     }
 
     #[test]
     fn other_writers_may_leave_out_add_repeat_and_disorder() {
         let read =
             decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
-        assert_eq!(read, Ok(Envelope { verb: Verb::Hi, discovery: packet("n", &["a", "b"]) }));
+        assert_eq!(read, Ok(Envelope { verb: Verb::Hi, discovery: packet("n", &["a", "b"]), instance: None }));
         let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
-        assert_eq!(read, Ok(Envelope { verb: Verb::Goodbye, discovery: packet("n", &[]) }));
+        assert_eq!(read, Ok(Envelope { verb: Verb::Goodbye, discovery: packet("n", &[]), instance: None }));
+    }
+
+    #[test]
+    fn an_instance_that_is_no_text_is_nobodys() {
+        for instance in ["null", "5", "{}", "[\"a\"]"] {
+            let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
+            assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
+        }
     }
 
     #[test]
@@ -230,7 +268,8 @@ mod tests {
         fn whatever_is_written_is_read_back(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
             let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
             let discovery = Discovery::new(HostName::parse(&hostname).unwrap(), labels);
-            prop_assert_eq!(decode(&encode(Verb::Hi, &discovery)), Ok(Envelope { verb: Verb::Hi, discovery }));
+            let written = encode(Verb::Hi, &discovery, "i1");
+            prop_assert_eq!(decode(&written), Ok(Envelope { verb: Verb::Hi, discovery, instance: Some("i1".to_owned()) }));
         }
 
         #[test]

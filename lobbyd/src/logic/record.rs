@@ -94,7 +94,8 @@ impl Record {
 
     /// Whether the host counts as alive.
     pub(super) fn is_alive(&self, now: Instant, view: &View) -> bool {
-        self.own || self.deadline(view).is_none_or(|deadline| now < deadline)
+        let judged_at = now.min(view.pulse.reaches(view.epoch));
+        self.own || self.deadline(view).is_none_or(|deadline| judged_at < deadline)
     }
 
     /// When the host is dead if it stays silent; never while nobody could hear it.
@@ -121,11 +122,32 @@ impl Serialize for Record {
 }
 
 /// What decides on who is alive, beside the records themselves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct View {
     pub epoch: Epoch,
     pub ttl: Duration,
     pub sight: Sight,
+    pub pulse: Arc<Pulse>,
+}
+
+/// When the registry last showed that it works, in milliseconds since the epoch. A daemon that is stopped or starved hears nobody, so
+/// its readers must not let anybody die meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(AtomicU64);
+
+impl Pulse {
+    /// Longest time between two beats of a registry that works.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// The registry works.
+    pub(super) fn beat(&self, epoch: Epoch, now: Instant) {
+        self.0.store(epoch.millis(now), Ordering::Relaxed);
+    }
+
+    /// Up to when the registry can tell who is alive.
+    pub(super) fn reaches(&self, epoch: Epoch) -> Instant {
+        epoch.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
+    }
 }
 
 /// The moment from which the times in records count.

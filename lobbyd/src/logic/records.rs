@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lobby_client::{Discovery, HostName};
+use lobby_client::{Discovery, DuplicateName, HostName};
 
 use super::packet::{self, Refusal, Verb};
 pub use super::record::Hearing;
@@ -47,27 +47,84 @@ impl Change {
     }
 }
 
+/// What a packet was good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing new.
+    Nothing,
+    /// Something happened to a host.
+    Change(Change),
+    /// Another daemon goes by the own name. The own record stands.
+    Duplicate,
+}
+
+impl From<Option<Change>> for Heard {
+    fn from(change: Option<Change>) -> Self {
+        change.map_or(Self::Nothing, Self::Change)
+    }
+}
+
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
 pub struct Records {
     records: SortedMap<HostName, Arc<Record>>,
     view: View,
     warmth: Warmth,
+    instance: String,
     own: Option<HostName>,
+    duplicate: Option<DuplicateName>,
     max_servers: usize,
     revision: u64,
 }
 
 impl Records {
-    /// An empty registry. `ttl` is the age at which a record is dead, `max_servers` the most hosts held beside the own one.
-    pub fn new(ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
-        let view = View { epoch: Epoch(now), ttl, sight: Sight::default() };
-        Self { records: SortedMap::default(), view, warmth, own: None, max_servers, revision: 0 }
+    /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
+    /// `max_servers` the most hosts held beside the own one.
+    pub fn new(instance: String, ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
+        let view = View { epoch: Epoch(now), ttl, sight: Sight::default(), pulse: Arc::default() };
+        Self {
+            records: SortedMap::default(),
+            view,
+            warmth,
+            instance,
+            own: None,
+            duplicate: None,
+            max_servers,
+            revision: 0,
+        }
+    }
+
+    /// Shows that the registry works; to be called several times a second. Returns whether it had been away, in which case nobody
+    /// could be heard and everybody has a full TTL from now on.
+    pub fn beat(&mut self, now: Instant) -> bool {
+        let was_away = now > self.view.pulse.reaches(self.view.epoch);
+        if was_away {
+            self.view.sight.wake(now);
+            // Snapshots of before know nothing of this: their pulse stands still, so that nobody dies in them.
+            self.view.pulse = Arc::default();
+        }
+        self.view.pulse.beat(self.view.epoch, now);
+        was_away
+    }
+
+    /// The own name; none with REGISTER=false.
+    pub fn own(&self) -> Option<&HostName> {
+        self.own.as_ref()
+    }
+
+    /// Which run of which daemon this is.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The other daemon that goes by the own name, if one was heard.
+    pub fn duplicate(&self) -> Option<&DuplicateName> {
+        self.duplicate.as_ref()
     }
 
     /// All that is known now.
     pub fn snapshot(&self) -> Snapshot {
-        let (records, view, warmth) = (self.records.clone(), self.view, self.warmth);
+        let (records, view, warmth) = (self.records.clone(), self.view.clone(), self.warmth);
         Snapshot { records, view, revision: self.revision, warmth }
     }
 
@@ -100,11 +157,12 @@ impl Records {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
+    pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
         let envelope = packet::decode(payload)?;
         match envelope.verb {
-            Verb::Hi => self.hear_hi(envelope.discovery, hearing),
-            Verb::Goodbye => Ok(self.hear_goodbye(&envelope.discovery.hostname)),
+            _ if self.is_own(&envelope.discovery.hostname) => Ok(self.hear_own(envelope.instance, hearing)),
+            Verb::Hi => self.hear_hi(envelope.discovery, hearing).map(Heard::from),
+            Verb::Goodbye => Ok(self.remove(&envelope.discovery.hostname).into()),
         }
     }
 
@@ -114,7 +172,7 @@ impl Records {
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
     pub fn withdraw(&mut self, payload: &[u8]) -> Result<Option<Change>, Refusal> {
         let hostname = packet::decode(payload)?.discovery.hostname;
-        Ok(self.hear_goodbye(&hostname))
+        Ok(if self.is_own(&hostname) { None } else { self.remove(&hostname) })
     }
 
     /// Removes the dead.
@@ -127,13 +185,22 @@ impl Records {
         dead.into_iter().map(Change::Expired).collect()
     }
 
+    /// Somebody says the own name: this daemon itself, or another one. What a channel kept from before the start does not count.
+    fn hear_own(&mut self, instance: Option<String>, hearing: Hearing) -> Heard {
+        if instance.as_deref() == Some(&self.instance) {
+            self.touch_own(hearing.unix_seconds);
+            return Heard::Nothing;
+        }
+        if hearing.at < self.view.epoch.0 {
+            return Heard::Nothing;
+        }
+        let packets = self.duplicate.as_ref().map_or(0, |known| known.packets) + 1;
+        self.duplicate = Some(DuplicateName { packets, last_seen: hearing.unix_seconds, instance });
+        Heard::Duplicate
+    }
+
     fn hear_hi(&mut self, packet: Discovery, hearing: Hearing) -> Result<Option<Change>, Refusal> {
-        let known = self.records.get(&packet.hostname).cloned();
-        match known {
-            Some(record) if self.is_own(&packet.hostname) => {
-                record.renew(self.view.epoch, hearing);
-                Ok(None)
-            }
+        match self.records.get(&packet.hostname).cloned() {
             Some(record) if record.is_alive(hearing.at, &self.view) => Ok(self.renew(&record, packet, hearing)),
             _ => self.join(packet, hearing).map(Some),
         }
@@ -156,10 +223,6 @@ impl Records {
         let hostname = packet.hostname.clone();
         self.put(Arc::new(Record::heard(packet, self.view.epoch, hearing)));
         Ok(Change::Joined(hostname))
-    }
-
-    fn hear_goodbye(&mut self, hostname: &HostName) -> Option<Change> {
-        if self.is_own(hostname) { None } else { self.remove(hostname) }
     }
 
     fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {

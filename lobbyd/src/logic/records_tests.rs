@@ -10,6 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Fixture {
     records: Records,
     start: Instant,
+    second: u32,
 }
 
 impl Fixture {
@@ -19,10 +20,18 @@ impl Fixture {
 
     fn holding_at_most(max_servers: usize) -> Self {
         let start = clock::now();
-        let mut records = Records::new(TTL, max_servers, Warmth::new(SECOND * 5, 2, start), start);
+        let mut records = Records::new("i1".to_owned(), TTL, max_servers, Warmth::new(SECOND * 5, 2, start), start);
         records.link_opened(carrier(0), start);
         records.link_opened(carrier(1), start);
-        Self { records, start }
+        Self { records, start, second: 0 }
+    }
+
+    /// Lets the time pass second by second, as a daemon that works does.
+    fn advance_to(&mut self, second: u32) {
+        while self.second < second {
+            self.second += 1;
+            assert!(!self.records.beat(self.start + SECOND * self.second));
+        }
     }
 
     fn hear(
@@ -33,8 +42,26 @@ impl Fixture {
         second: u32,
         place: usize,
     ) -> Result<Option<Change>, Refusal> {
+        let heard = self.hear_from(None, message, hostname, labels, second, place)?;
+        match heard {
+            Heard::Nothing => Ok(None),
+            Heard::Change(change) => Ok(Some(change)),
+            Heard::Duplicate => panic!("{hostname} is a duplicate"),
+        }
+    }
+
+    fn hear_from(
+        &mut self,
+        instance: Option<&str>,
+        message: &str,
+        hostname: &str,
+        labels: &[&str],
+        second: u32,
+        place: usize,
+    ) -> Result<Heard, Refusal> {
+        self.advance_to(second);
         let discovery = serde_json::json!({"hostname": hostname, "labels": labels});
-        let payload = serde_json::json!({"discovery": discovery, "message": message}).to_string();
+        let payload = serde_json::json!({"discovery": discovery, "message": message, "instance": instance}).to_string();
         let at = self.start + SECOND * second;
         let hearing = Hearing { carrier: carrier(place), at, unix_seconds: 1000 + i64::from(second) };
         self.records.hear(payload.as_bytes(), hearing)
@@ -44,12 +71,14 @@ impl Fixture {
         self.hear("hi", hostname, labels, second, 0)
     }
 
-    fn living(&self, second: u32) -> Vec<String> {
+    fn living(&mut self, second: u32) -> Vec<String> {
+        self.advance_to(second);
         let snapshot = self.records.snapshot();
         snapshot.living(self.start + SECOND * second).map(|record| record.hostname().to_string()).collect()
     }
 
     fn sweep(&mut self, second: u32) -> Vec<Change> {
+        self.advance_to(second);
         self.records.sweep(self.start + SECOND * second)
     }
 }
@@ -146,11 +175,46 @@ fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
 fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("me", &["x"]), 1000);
-    assert_eq!(lobby.hi("me", &["forged"], 1), Ok(None));
-    assert_eq!(lobby.hear("goodbye", "me", &[], 2, 0), Ok(None));
+    assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Heard::Nothing));
+    assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Heard::Duplicate));
+    assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Heard::Duplicate));
     assert_eq!(lobby.sweep(10_000), []);
     let own = lobby.records.snapshot().matching(&Filter::All, lobby.start + SECOND * 10_000);
     assert_eq!(own, [Discovery { last_check: 1001, ..server("me", &["x"]) }]);
+}
+
+#[test]
+fn another_daemon_of_the_own_name_is_remembered() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 6, 0).unwrap();
+    let expected = DuplicateName { packets: 2, last_seen: 1006, instance: Some("i2".to_owned()) };
+    assert_eq!(lobby.records.duplicate(), Some(&expected));
+}
+
+#[test]
+fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
+    let before = Hearing { carrier: carrier(0), at: lobby.start - SECOND, unix_seconds: 999 };
+    assert_eq!(lobby.records.hear(payload, before), Ok(Heard::Nothing));
+    assert_eq!(lobby.records.duplicate(), None);
+}
+
+#[test]
+fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
+    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "a reader is awake before the registry");
+    assert!(lobby.records.beat(lobby.start + stopped_for));
+    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "nor does one that came later see the dead");
+    assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
+    lobby.second = 1000;
+    assert_eq!(lobby.living(1029), ["a"]);
+    assert_eq!(lobby.sweep(1030), [Change::Expired(name("a"))]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Carriers {
     }
 
     /// Whether a driver is in the set.
-    pub fn contains(self, carrier: Carrier) -> bool {
+    fn contains(self, carrier: Carrier) -> bool {
         self.0 & (1 << carrier.0) != 0
     }
 
@@ -67,14 +67,19 @@ impl Sight {
         self.up.insert(carrier);
     }
 
+    /// The daemon itself was away and is back: all that are up see again from now on.
+    pub fn wake(&mut self, now: Instant) {
+        self.regained = [Some(now); 1 << Carrier::MAX];
+    }
+
     /// A link went down.
     pub fn lose(&mut self, carrier: Carrier) {
         self.up.remove(carrier);
     }
 
-    /// Whether a link is up.
-    pub fn is_up(&self, carrier: Carrier) -> bool {
-        self.up.contains(carrier)
+    /// Whether any link is up.
+    pub fn is_any_up(&self) -> bool {
+        self.up != Carriers::default()
     }
 
     /// When a host that came through these drivers and was last heard then is dead. While all of them are down it is not going to

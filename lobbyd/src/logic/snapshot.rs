@@ -29,6 +29,11 @@ impl Snapshot {
         &self.warmth
     }
 
+    /// Whether any link is up.
+    pub fn is_any_link_up(&self) -> bool {
+        self.view.sight.is_any_up()
+    }
+
     /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
     pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Record>> {
         self.records.values().filter(move |record| record.is_alive(now, &self.view))

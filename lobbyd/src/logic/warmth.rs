@@ -35,7 +35,7 @@ impl Warmth {
 
     /// A link came up. Once the daemon is warm nothing makes it cold again, not even a driver that joins late.
     pub fn opened(&mut self, carrier: Carrier, now: Instant) {
-        let warm = self.warm_at().is_some_and(|at| at <= now);
+        let warm = self.is_warm(now);
         self.first_up[carrier.place()].get_or_insert(if warm { self.started } else { now });
     }
 
@@ -45,6 +45,11 @@ impl Warmth {
         let drivers = &self.first_up[..self.drivers];
         let listened = |up: &Option<Instant>| up.unwrap_or(self.started + PATIENCE) + self.keep_alive;
         drivers.iter().any(Option::is_some).then(|| drivers.iter().map(listened).max().unwrap_or(self.started))
+    }
+
+    /// Whether the daemon is warm.
+    pub fn is_warm(&self, now: Instant) -> bool {
+        self.warm_at().is_some_and(|at| at <= now)
     }
 
     /// What to tell somebody who asked at `asked` and is still waiting `now`. Nobody waits longer than KEEP_ALIVE and a second.

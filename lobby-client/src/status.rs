@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::HostName;
+
+/// How a daemon is doing: what `GET /v1/status` answers. Times are seconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of lobbyd.
+    pub version: String,
+    /// When it was started.
+    pub started: i64,
+    /// What the server is called; nothing while it does not announce itself (REGISTER=false).
+    pub hostname: Option<HostName>,
+    /// What this run of the daemon signs its packets with, to be told from others of the same name.
+    pub instance: String,
+    /// How many living hosts it knows.
+    pub records: usize,
+    /// Whether it has listened long enough to know everybody.
+    pub warm: bool,
+    /// Its links, one for each active driver.
+    pub drivers: Vec<DriverStatus>,
+    /// Another daemon that goes by the same name, if one was heard.
+    pub duplicate: Option<DuplicateName>,
+    /// How many labels of the fleet could not be given to Prometheus as they are.
+    pub prometheus_problems: usize,
+}
+
+/// How a driver's link is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverStatus {
+    /// `NATS`, `Redis` or `Local`.
+    pub name: String,
+    /// Whether it hears and can be heard.
+    pub state: LinkState,
+    /// Since when.
+    pub since: i64,
+    /// Why it is down.
+    pub reason: Option<String>,
+    /// Packets that came in, refused ones included.
+    pub received: u64,
+    /// Own packets that the channel took.
+    pub sent: u64,
+    /// Packets that changed nothing, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Packets that came faster than they could be read.
+    pub dropped: u64,
+}
+
+/// Whether a link is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// It is.
+    Up,
+    /// It is not, and is tried again.
+    Down,
+}
+
+/// Somebody else says the own name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuplicateName {
+    /// How many of its packets were heard.
+    pub packets: u64,
+    /// When the last one was.
+    pub last_seen: i64,
+    /// Which run of which daemon sent it, if it tells.
+    pub instance: Option<String>,
+}
