@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
+use crate::drivers::nats_url;
 
 /// A kind of value.
 pub(super) struct Kind<T> {
@@ -103,9 +104,7 @@ fn any_text(text: &str) -> Result<String, String> {
 }
 
 fn nats_urls(text: &str) -> Result<String, String> {
-    if items(text).next().is_none() {
-        return Err("no server is named: nats:// or tls:// URLs, comma separated, are allowed".to_owned());
-    }
+    nats_url::parse(text).map_err(|error| format!("{error:#}"))?;
     Ok(text.trim().to_owned())
 }
 

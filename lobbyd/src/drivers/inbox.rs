@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -82,7 +82,10 @@ impl Inbox {
     /// grow under a flood. So this task is exempt: it empties the queue each time.
     pub(super) fn pump(&mut self, feeder: Feeder, messages: impl Stream<Item = Bytes> + Send + 'static) {
         self.run(unconstrained(async move {
-            messages.for_each(|payload| std::future::ready(feeder.put(payload))).await;
+            let mut messages = pin!(messages);
+            while let Some(payload) = messages.next().await {
+                feeder.put(payload);
+            }
             feeder.fail(anyhow!("the server closed the connection"));
         }));
     }

@@ -167,6 +167,12 @@ fn a_bad_secret_in_a_file_is_refused_without_being_shown() {
 }
 
 #[test]
+fn a_bad_nats_url_is_refused_by_its_place_in_the_list_without_being_shown() {
+    let message = refusal("NATS_URL=nats://a,nats://user:hush@b:port");
+    assert_eq!(message, "NATS_URL: server 2: the port is not a number from 1 to 65535");
+}
+
+#[test]
 fn a_value_that_is_not_utf8_is_refused_and_a_secret_one_not_shown() {
     let refusal = |bad: &str| {
         let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));

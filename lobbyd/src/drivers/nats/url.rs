@@ -65,9 +65,9 @@ impl fmt::Debug for ServerUrl {
 pub fn parse(list: &str) -> anyhow::Result<Vec<ServerUrl>> {
     let urls = list.split(',').map(str::trim).enumerate().filter(|(_, url)| !url.is_empty());
     let servers: anyhow::Result<Vec<_>> =
-        urls.map(|(index, url)| parse_one(url).with_context(|| format!("server {} of NATS_URL", index + 1))).collect();
+        urls.map(|(index, url)| parse_one(url).with_context(|| format!("server {}", index + 1))).collect();
     let servers = servers?;
-    ensure!(!servers.is_empty(), "NATS_URL names no server, expected for example nats://127.0.0.1:4222");
+    ensure!(!servers.is_empty(), "no server is named: nats:// or tls:// URLs, comma separated, are allowed");
     Ok(servers)
 }
 
@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn scheme_and_port_may_be_left_out() {
-        let expected = server(false, "broker", 4222, None);
+        let expected = [server(false, "broker", 4222, None)];
         for url in ["broker", "broker:4222", "nats://broker", "NATS://broker:4222/", " nats://broker "] {
-            assert_eq!(parse(url).unwrap(), [expected.clone()], "{url}");
+            assert_eq!(parse(url).unwrap(), expected, "{url}");
         }
         assert_eq!(parse("tls://10.0.0.1:1").unwrap(), [server(true, "10.0.0.1", 1, None)]);
     }
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
-        assert_eq!(refusal("a,http://b"), "server 2 of NATS_URL: the scheme is neither nats:// nor tls://");
-        assert_eq!(refusal("a:b"), "server 1 of NATS_URL: the port is not a number from 1 to 65535");
+        assert_eq!(refusal("a,http://b"), "server 2: the scheme is neither nats:// nor tls://");
+        assert_eq!(refusal("a:b"), "server 1: the port is not a number from 1 to 65535");
         for list in ["a:0", "a:65536", "a:", "[::1]4222"] {
             assert!(refusal(list).contains("the port is not"), "{list}");
         }
@@ -183,7 +183,7 @@ mod tests {
         }
         assert!(refusal("[::1").contains("not closed"));
         assert!(refusal("u:%ff@a").contains("not UTF-8"));
-        assert_eq!(refusal(" , "), "NATS_URL names no server, expected for example nats://127.0.0.1:4222");
+        assert_eq!(refusal(" , "), "no server is named: nats:// or tls:// URLs, comma separated, are allowed");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
 
-use super::nats_url::{Login, ServerUrl};
-use super::tls;
+use super::url::{Login, ServerUrl};
 use crate::config::NatsSettings;
+use crate::drivers::tls;
 
 /// A server that says nothing for two to three of these is dead. With the client's default we would be deaf for minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5);

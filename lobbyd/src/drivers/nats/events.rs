@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use async_nats::Event;
 use tokio::sync::Notify;
 
-use super::inbox::Feeder;
+use crate::drivers::inbox::Feeder;
 
 /// Listens to the client's events for one connection.
 #[derive(Debug)]

@@ -1,5 +1,9 @@
 //! NATS: one connection for both ways, which is never re-made behind our back.
 
+mod events;
+mod options;
+pub mod url;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -8,10 +12,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
+use self::events::Events;
+use self::url::ServerUrl;
 use super::inbox::inbox;
-use super::nats_events::Events;
-use super::nats_url::{self, ServerUrl};
-use super::{Channel, Driver, Outgoing, Parcel, nats_options};
+use super::{Channel, Driver, Outgoing, Parcel};
 use crate::config::NatsSettings;
 
 /// The driver of NATS.
@@ -41,7 +45,7 @@ impl Nats {
     }
 
     fn candidates(&self) -> anyhow::Result<Vec<ServerUrl>> {
-        let mut servers = nats_url::parse(&self.settings.url.expose())?;
+        let mut servers = url::parse(&self.settings.url.expose()).context("NATS_URL")?;
         fastrand::shuffle(&mut servers);
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         servers.extend(learned);
@@ -65,15 +69,18 @@ impl Nats {
 
     async fn connect(&self, server: &ServerUrl, events: &Arc<Events>) -> anyhow::Result<Client> {
         let events = Arc::clone(events);
-        let (options, pool) = nats_options::once(server.address().parse()?)?;
-        let options = nats_options::authenticated(options, &self.settings, server).await?;
-        let options = options.event_callback(move |event| std::future::ready(events.happened(event)));
-        options.name(&self.client_name).connect(pool).await.map_err(explained)
+        let (options, pool) = options::once(server.address().parse()?)?;
+        let options = options::authenticated(options, &self.settings, server).await?;
+        let options = options.event_callback(move |event| {
+            events.happened(event);
+            std::future::ready(())
+        });
+        options.name(&self.client_name).connect(pool).await.map_err(|error| explained(&error))
     }
 
     fn learn(&self, server: &ServerUrl, client: &Client) {
         let urls = client.server_info().connect_urls;
-        let others = urls.iter().filter_map(|url| nats_url::parse(url).ok()).flatten();
+        let others = urls.iter().filter_map(|url| url::parse(url).ok()).flatten();
         let others = others.map(|other| ServerUrl { tls: server.tls, login: server.login.clone(), ..other });
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others.collect();
     }
@@ -132,7 +139,7 @@ impl Outgoing for Link {
     }
 }
 
-fn explained(error: ConnectError) -> anyhow::Error {
+fn explained(error: &ConnectError) -> anyhow::Error {
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => anyhow!("refused the credentials (authorization violation)"),
         ConnectErrorKind::Authentication => {

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use redis::aio::{MultiplexedConnection, PubSubSink};
 use redis::{AsyncCommands, ErrorKind, RedisResult, Value};
 
-use super::inbox::Feeder;
+use crate::drivers::inbox::Feeder;
 
 /// How often both connections are asked for a sign of life.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(5);

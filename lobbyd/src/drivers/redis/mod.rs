@@ -1,5 +1,7 @@
 //! Redis: one connection that listens and one that publishes. Either of them lost, the link is down.
 
+mod watch;
+
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,8 +15,8 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsCertificates,
 };
 
+use self::watch::{PING_INTERVAL, watch};
 use super::inbox::{Feeder, inbox};
-use super::redis_watch::{PING_INTERVAL, watch};
 use super::{Channel, Driver, Outgoing, Parcel, tls};
 use crate::config::RedisSettings;
 
