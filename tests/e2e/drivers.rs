@@ -1,0 +1,269 @@
+//! What both drivers of a broker promise to whoever opens them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lobby_tests::{NatsServer, RedisServer};
+use lobbyd::config::{NatsSettings, RedisSettings, Secret};
+use lobbyd::drivers::{Channel, Driver, Incoming, Nats, Parcel, Redis};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How long anything may take that takes milliseconds on an idle machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// A broker and its driver.
+trait Broker {
+    async fn start() -> Self;
+    fn driver(&self) -> Box<dyn Driver>;
+    fn pause(&self);
+    fn kill(&mut self);
+    async fn restart(&mut self);
+    /// Sends so many packets of 600 bytes as fast as it goes and returns when the server has them all.
+    async fn flood(&self, packets: u64);
+}
+
+impl Broker for NatsServer {
+    async fn start() -> Self {
+        Self::start().await
+    }
+    fn driver(&self) -> Box<dyn Driver> {
+        Box::new(Nats::new(nats_settings(&self.url()), "lobbyd/test".to_owned()))
+    }
+    fn pause(&self) {
+        self.pause();
+    }
+    fn kill(&mut self) {
+        self.kill();
+    }
+    async fn restart(&mut self) {
+        self.restart().await;
+    }
+    async fn flood(&self, packets: u64) {
+        let client = async_nats::connect(self.url()).await.unwrap();
+        for _ in 0..packets {
+            client.publish("lobby.discovery", Bytes::from_static(&[b'x'; 600])).await.unwrap();
+        }
+        client.flush().await.unwrap();
+    }
+}
+
+impl Broker for RedisServer {
+    async fn start() -> Self {
+        Self::start().await
+    }
+    fn driver(&self) -> Box<dyn Driver> {
+        Box::new(Redis::new(redis_settings(self.port())))
+    }
+    fn pause(&self) {
+        self.pause();
+    }
+    fn kill(&mut self) {
+        self.kill();
+    }
+    async fn restart(&mut self) {
+        self.restart().await;
+    }
+    async fn flood(&self, packets: u64) {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut batch = redis::pipe();
+        for _ in 0..100 {
+            batch.publish("lobby:discovery", &[b'x'; 600][..]).ignore();
+        }
+        for _ in 0..packets / 100 {
+            batch.exec_async(&mut connection).await.unwrap();
+        }
+    }
+}
+
+/// Runs each of these once per broker.
+macro_rules! on_both_brokers {
+    ($($case:ident),* $(,)?) => {
+        mod on_nats { $(#[actix_rt::test] async fn $case() { super::$case::<lobby_tests::NatsServer>().await; })* }
+        mod on_redis { $(#[actix_rt::test] async fn $case() { super::$case::<lobby_tests::RedisServer>().await; })* }
+    };
+}
+
+on_both_brokers! {
+    what_one_publishes_all_hear_and_so_does_the_sender,
+    an_absent_server_is_an_error_at_once_that_names_it,
+    a_frozen_server_cannot_be_opened_and_says_so,
+    a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind,
+    a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old,
+    a_frozen_server_ends_the_link_with_a_reason,
+    what_was_published_before_the_close_arrives,
+    a_link_that_we_close_ends_without_an_error,
+    a_flood_is_bounded_and_every_packet_dropped_is_counted,
+}
+
+async fn what_one_publishes_all_hear_and_so_does_the_sender<B: Broker>() {
+    let broker = B::start().await;
+    let (mut one, mut other) = (opened(&*broker.driver()).await, opened(&*broker.driver()).await);
+    one.outgoing.publish(parcel("hello")).await.unwrap();
+    assert_eq!(heard(&mut one).await, "hello");
+    assert_eq!(heard(&mut other).await, "hello");
+}
+
+async fn an_absent_server_is_an_error_at_once_that_names_it<B: Broker>() {
+    let mut broker = B::start().await;
+    let driver = broker.driver();
+    broker.kill();
+    let error = refused(&*driver).await;
+    assert!(error.contains("127.0.0.1:") && error.contains("refused"), "{error}");
+}
+
+async fn a_frozen_server_cannot_be_opened_and_says_so<B: Broker>() {
+    let broker = B::start().await;
+    broker.pause();
+    let error = refused(&*broker.driver()).await;
+    assert!(error.contains("timed out") || error.contains("no answer"), "{error}");
+}
+
+async fn a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind<B: Broker>() {
+    let mut broker = B::start().await;
+    let before = tasks();
+    let mut channel = opened(&*broker.driver()).await;
+    assert!(tasks() > before);
+    broker.kill();
+    let reason = ended(&mut channel, Duration::from_secs(1)).await;
+    assert!(reason.contains("connection"), "{reason}");
+    assert!(channel.incoming.next().await.is_none());
+    broker.restart().await;
+    drop(channel);
+    let gone = timeout(LIMIT, async {
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(gone.await.is_ok(), "{} tasks instead of {before}", tasks());
+}
+
+async fn a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old<B: Broker>() {
+    let mut broker = B::start().await;
+    let mut channel = opened(&*broker.driver()).await;
+    broker.kill();
+    ended(&mut channel, Duration::from_secs(1)).await;
+    assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
+    broker.restart().await;
+    assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
+    let mut again = opened(&*broker.driver()).await;
+    again.outgoing.publish(parcel("fresh")).await.unwrap();
+    assert_eq!(heard(&mut again).await, "fresh");
+}
+
+async fn a_frozen_server_ends_the_link_with_a_reason<B: Broker>() {
+    let broker = B::start().await;
+    let mut channel = opened(&*broker.driver()).await;
+    broker.pause();
+    let reason = ended(&mut channel, Duration::from_secs(18)).await;
+    assert!(reason.contains("lost the connection") || reason.contains("did not answer"), "{reason}");
+}
+
+async fn what_was_published_before_the_close_arrives<B: Broker>() {
+    let broker = B::start().await;
+    let mut listener = opened(&*broker.driver()).await;
+    for round in 0..20 {
+        let channel = opened(&*broker.driver()).await;
+        channel.outgoing.publish(parcel(&format!("goodbye {round}"))).await.unwrap();
+        timeout(LIMIT, channel.outgoing.close()).await.unwrap();
+        drop(channel);
+        assert_eq!(heard(&mut listener).await, format!("goodbye {round}"));
+    }
+}
+
+async fn a_link_that_we_close_ends_without_an_error<B: Broker>() {
+    let broker = B::start().await;
+    let mut channel = opened(&*broker.driver()).await;
+    timeout(LIMIT, channel.outgoing.close()).await.unwrap();
+    assert!(timeout(LIMIT, channel.incoming.next()).await.unwrap().is_none());
+}
+
+async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
+    const FLOOD: u64 = 60_000;
+    let broker = B::start().await;
+    let mut channel = opened(&*broker.driver()).await;
+    broker.flood(FLOOD).await;
+    let (mut kept, mut dropped) = (0, 0);
+    while kept + dropped < FLOOD {
+        match timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap() {
+            Incoming::Packet { .. } => kept += 1,
+            Incoming::Dropped(packets) => dropped += packets,
+            Incoming::Withdrawn { .. } => panic!("a broker keeps no packets"),
+        }
+    }
+    assert_eq!(kept + dropped, FLOOD);
+    assert!(dropped > FLOOD / 2, "{dropped} dropped, {kept} kept");
+    channel.outgoing.publish(parcel("after the flood")).await.unwrap();
+    assert_eq!(heard(&mut channel).await, "after the flood");
+}
+
+/// Tasks of this test: each has a runtime of its own.
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+pub(crate) fn nats_settings(url: &str) -> NatsSettings {
+    NatsSettings {
+        url: Secret::fixed(url),
+        subject: "lobby.discovery".to_owned(),
+        nkey_seed: None,
+        creds_file: None,
+        ca_file: None,
+        client_certificate: None,
+    }
+}
+
+pub(crate) fn redis_settings(port: u16) -> RedisSettings {
+    RedisSettings {
+        host: "127.0.0.1".to_owned(),
+        port,
+        db: 0,
+        channel: "lobby:discovery".to_owned(),
+        username: None,
+        password: None,
+        tls: false,
+        ca_file: None,
+    }
+}
+
+pub(crate) fn parcel(payload: &str) -> Parcel {
+    Parcel { host: "test".parse().unwrap(), payload: Bytes::copy_from_slice(payload.as_bytes()), last: false }
+}
+
+pub(crate) async fn opened(driver: &dyn Driver) -> Channel {
+    timeout(LIMIT, driver.open()).await.unwrap().unwrap()
+}
+
+/// Why it cannot be opened.
+pub(crate) async fn refused(driver: &dyn Driver) -> String {
+    let Err(error) = timeout(Duration::from_secs(5), driver.open()).await.unwrap() else { panic!("it was opened") };
+    format!("{error:#}")
+}
+
+/// Opens it and hears its own packet.
+pub(crate) async fn works(driver: &dyn Driver) {
+    let mut channel = opened(driver).await;
+    channel.outgoing.publish(parcel("hi")).await.unwrap();
+    assert_eq!(heard(&mut channel).await, "hi");
+}
+
+pub(crate) async fn heard(channel: &mut Channel) -> String {
+    match timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap() {
+        Incoming::Packet { payload, age } if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits for the end of the link and returns the reason.
+pub(crate) async fn ended(channel: &mut Channel, limit: Duration) -> String {
+    let end = timeout(limit, async {
+        loop {
+            if let Err(error) = channel.incoming.next().await.expect("the link ends with a reason") {
+                return format!("{error:#}");
+            }
+        }
+    });
+    end.await.expect("the link ends in time")
+}

@@ -1,0 +1,240 @@
+//! Real brokers, each on a port of its own, killed on drop.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::{Certificates, free_port};
+
+/// Time for a broker to answer after its start.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A nats-server on a loopback port.
+#[derive(Debug)]
+pub struct NatsServer(Broker);
+
+impl NatsServer {
+    /// Starts one that lets everybody in.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn start() -> Self {
+        Self::with_config("").await
+    }
+
+    /// Starts one with these lines added to its configuration: users, permissions, TLS, limits.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn with_config(lines: &str) -> Self {
+        let mut broker = Broker::new("nats-server", "--config", "");
+        broker.start(&Self::config(broker.port, lines)).await;
+        Self(broker)
+    }
+
+    /// Kills it and starts it again on the same port with this configuration.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn restart_with(&mut self, lines: &str) {
+        self.0.start(&Self::config(self.0.port, lines)).await;
+    }
+
+    /// Makes it announce that it will shut down (lame duck mode); it serves on for a while.
+    pub fn retire(&self) {
+        self.0.signal(Signal::USR2);
+    }
+
+    fn config(port: u16, lines: &str) -> String {
+        format!("listen: \"127.0.0.1:{port}\"\n{lines}\n")
+    }
+
+    /// Its URL, without credentials.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.0.port)
+    }
+}
+
+/// A redis-server on a loopback port that keeps nothing.
+#[derive(Debug)]
+pub struct RedisServer(Broker);
+
+impl RedisServer {
+    /// Starts one that lets everybody in.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn start() -> Self {
+        Self::with_config("").await
+    }
+
+    /// Starts one with these lines added to its configuration: `requirepass`, `user`, limits.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn with_config(lines: &str) -> Self {
+        let mut broker = Broker::new("redis-server", "", "PING\r\n");
+        broker.start(&Self::config(&broker, &format!("port {}\n{lines}", broker.port))).await;
+        Self(broker)
+    }
+
+    /// Starts one that speaks TLS only.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn with_tls(certificates: &Certificates, lines: &str) -> Self {
+        let mut broker = Broker::new("redis-server", "", "PING\r\n");
+        let (cert, key) = certificates.server();
+        let files = format!("tls-cert-file {}\ntls-key-file {}", cert.display(), key.display());
+        let tls = format!("port 0\ntls-port {}\n{files}\ntls-auth-clients no\n{lines}", broker.port);
+        broker.start(&Self::config(&broker, &tls)).await;
+        Self(broker)
+    }
+
+    /// Kills it and starts it again on the same port with this configuration.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn restart_with(&mut self, lines: &str) {
+        let lines = format!("port {}\n{lines}", self.0.port);
+        self.0.start(&Self::config(&self.0, &lines)).await;
+    }
+
+    fn config(broker: &Broker, lines: &str) -> String {
+        let directory = broker.directory.path().display();
+        format!("bind 127.0.0.1\nsave \"\"\nappendonly no\ndir {directory}\nloglevel warning\n{lines}\n")
+    }
+
+    /// Its URL, without credentials.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.0.port)
+    }
+}
+
+/// What one does to any broker.
+macro_rules! controls {
+    ($($broker:ident),*) => { $(impl $broker {
+        /// Its port, the same for its whole life.
+        pub fn port(&self) -> u16 {
+            self.0.port
+        }
+
+        /// Freezes it: its connections stay open and nothing answers.
+        pub fn pause(&self) {
+            self.0.signal(Signal::STOP);
+        }
+
+        /// Lets it go on.
+        pub fn resume(&self) {
+            self.0.signal(Signal::CONT);
+        }
+
+        /// Kills it at once and waits until it is gone.
+        pub fn kill(&mut self) {
+            self.0.kill();
+        }
+
+        /// Kills it, if it still runs, and starts it again on the same port.
+        ///
+        /// # Panics
+        /// If it does not start.
+        pub async fn restart(&mut self) {
+            self.0.restart().await;
+        }
+    })* };
+}
+
+controls!(NatsServer, RedisServer);
+
+#[derive(Debug)]
+struct Broker {
+    program: &'static str,
+    /// The option before the name of the configuration file, if it wants one.
+    config_option: &'static str,
+    /// What to say to get an answer; empty where the server speaks first.
+    hello: &'static str,
+    port: u16,
+    directory: TempDir,
+    child: Option<Child>,
+}
+
+impl Broker {
+    fn new(program: &'static str, config_option: &'static str, hello: &'static str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        Self { program, config_option, hello, port: free_port(), directory, child: None }
+    }
+
+    async fn start(&mut self, config: &str) {
+        std::fs::write(self.config_file(), config).expect("a temporary file can be written");
+        self.restart().await;
+    }
+
+    async fn restart(&mut self) {
+        self.kill();
+        self.child = Some(self.spawn());
+        let answers = tokio::time::timeout(START_LIMIT, self.answers()).await;
+        assert!(answers.is_ok(), "{} does not answer on port {} within {START_LIMIT:?}", self.program, self.port);
+    }
+
+    fn spawn(&self) -> Child {
+        let mut command = Command::new(find(self.program));
+        if !self.config_option.is_empty() {
+            command.arg(self.config_option);
+        }
+        command.arg(self.config_file()).stdin(Stdio::null()).stdout(std::io::stderr());
+        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.program))
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.directory.path().join("broker.conf")
+    }
+
+    async fn answers(&mut self) {
+        while self.ask().await.is_err() {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(ended.is_none(), "{} ended at once ({ended:?}): see its output above", self.program);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Any byte will do, or a hang-up: that is how a server that wants TLS answers a plain hello.
+    async fn ask(&self) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.write_all(self.hello.as_bytes()).await?;
+        stream.read_u8().await.ok();
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap_or_else(|| panic!("{} was killed before", self.program));
+        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(id, signal).unwrap_or_else(|error| panic!("cannot send {signal:?} to {}: {error}", self.program));
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Debian puts nats-server into /usr/sbin, which is not in everybody's PATH. Each package has the name of its program.
+#[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
+fn find(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = directories.map(|directory| directory.join(program)).find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("{program} is not installed: apt-get install {program}"))
+}

@@ -1,0 +1,82 @@
+//! Certificates made for one test.
+
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use tempfile::TempDir;
+
+/// An authority with a certificate for a server on loopback and one for a client, as PEM files.
+#[derive(Debug)]
+pub struct Certificates(TempDir);
+
+impl Certificates {
+    /// Makes all of them afresh, so two of these do not trust each other.
+    ///
+    /// # Panics
+    /// If they cannot be made or written.
+    pub fn new() -> Self {
+        let files = Self(TempDir::new().expect("a temporary directory can be made"));
+        let authority = authority();
+        files.write("ca.pem", &authority.pem());
+        files.issue("server", &["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, &authority);
+        files.issue("client", &["lobbyd"], ExtendedKeyUsagePurpose::ClientAuth, &authority);
+        files
+    }
+
+    /// The authority's certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.0.path().join("ca.pem")
+    }
+
+    /// Certificate and key of a server called `localhost` or `127.0.0.1`.
+    pub fn server(&self) -> (PathBuf, PathBuf) {
+        self.pair("server")
+    }
+
+    /// Certificate and key of a client.
+    pub fn client(&self) -> (PathBuf, PathBuf) {
+        self.pair("client")
+    }
+
+    /// The `tls` block of a nats-server that shows its certificate and, if so wanted, demands one of the client.
+    pub fn nats_config(&self, demand: bool) -> String {
+        let (cert, key) = self.server();
+        let [cert, key, ca] = [cert, key, self.authority()].map(|path| path.display().to_string());
+        format!("tls {{ cert_file: \"{cert}\", key_file: \"{key}\", ca_file: \"{ca}\", verify: {demand} }}")
+    }
+
+    fn issue(&self, name: &str, names: &[&str], purpose: ExtendedKeyUsagePurpose, authority: &Authority) {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("the names are valid");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![purpose];
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params.signed_by(&key, authority).expect("a certificate can be signed");
+        self.write(&format!("{name}.pem"), &certificate.pem());
+        self.write(&format!("{name}.key"), &key.serialize_pem());
+    }
+
+    fn pair(&self, name: &str) -> (PathBuf, PathBuf) {
+        (self.0.path().join(format!("{name}.pem")), self.0.path().join(format!("{name}.key")))
+    }
+
+    fn write(&self, name: &str, pem: &str) {
+        std::fs::write(self.0.path().join(name), pem).expect("a temporary file can be written");
+    }
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "lobby test authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key can be made");
+    CertifiedIssuer::self_signed(params, key).expect("a certificate can be signed")
+}
