@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::actors::AreYouThere;
 use crate::actors::callback_runner::{CallbackRunner, EndScript};
 use crate::actors::http_api::{HttpApi, StopServing};
 use crate::actors::label_source::{GetLocal, LabelSource, Reread};
@@ -38,11 +39,11 @@ const GOODBYE: Duration = Duration::from_millis(400);
 
 /// All actors of the daemon. Which there are depends on the settings.
 pub struct Lobby {
-    publisher: Option<Addr<Publisher>>,
+    foundation: Foundation,
     subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
     label_source: Addr<LabelSource>,
-    http_api: Option<Addr<HttpApi>>,
     callback_runner: Option<Addr<CallbackRunner>>,
+    http_api: Option<Addr<HttpApi>>,
     token: Option<Secret>,
 }
 
@@ -68,17 +69,44 @@ impl Lobby {
     ) -> anyhow::Result<Self> {
         let foundation = Foundation::lay(&settings)?;
         let label_source = foundation.label_source(server, settings.timing).await;
-        let token = settings.api.as_ref().and_then(|api| api.token.clone());
-        let http_api = settings.api.as_ref().zip(listener);
-        let http_api = http_api
-            .map(|(api, listener)| {
-                let admission = Admission::new(api, settings.local.hostname.as_ref());
-                foundation.http_api(listener, admission, api.node_exporter_port, &label_source)
-            })
-            .transpose()?;
-        let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
         let subscribers = foundation.subscribers(&settings, hostname)?;
-        Ok(Self { publisher: foundation.publisher, subscribers, label_source, http_api, callback_runner, token })
+        let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
+        let token = settings.api.as_ref().and_then(|api| api.token.clone());
+        let mut lobby = Self { foundation, subscribers, label_source, callback_runner, http_api: None, token };
+        if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
+            let admission = Admission::new(api, settings.local.hostname.as_ref());
+            lobby.http_api = Some(lobby.serve(listener, admission, api.node_exporter_port)?);
+        }
+        Ok(lobby)
+    }
+
+    fn serve(
+        &self,
+        listener: TcpListener,
+        admission: Admission,
+        node_exporter_port: u16,
+    ) -> anyhow::Result<Addr<HttpApi>> {
+        let (stop, stopping) = watch::channel(false);
+        let service = Service {
+            snapshots: self.foundation.snapshots.clone(),
+            registry: self.foundation.registry.clone(),
+            label_source: self.label_source.clone(),
+            vital: self.vital(),
+            node_exporter_port,
+            stopping,
+            noticed: Arc::default(),
+        };
+        Ok(HttpApi::serve(listener, service, admission, stop)?.start())
+    }
+
+    /// Every actor that must answer for the daemon to be well.
+    fn vital(&self) -> Vec<(&'static str, Recipient<AreYouThere>)> {
+        let Foundation { registry, publisher, .. } = &self.foundation;
+        let mut vital = vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
+        vital.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
+        vital.extend(self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())));
+        vital.extend(self.subscribers.iter().map(|(_, subscriber)| ("subscriber", subscriber.clone().into())));
+        vital
     }
 
     /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
@@ -97,7 +125,7 @@ impl Lobby {
 
     /// Says goodbye, finishes running requests and ends a running callback, all at the same time.
     pub async fn end(&self) {
-        let goodbye = self.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
+        let goodbye = self.foundation.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
         let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
         let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndScript));
         let (goodbye, _, _) =
@@ -143,19 +171,6 @@ impl Foundation {
             warn!("label files cannot be read in time, going on without them");
         }
         label_source
-    }
-
-    fn http_api(
-        &self,
-        listener: TcpListener,
-        admission: Admission,
-        node_exporter_port: u16,
-        label_source: &Addr<LabelSource>,
-    ) -> anyhow::Result<Addr<HttpApi>> {
-        let (stop, stopping) = watch::channel(false);
-        let (snapshots, label_source) = (self.snapshots.clone(), label_source.clone());
-        let service = Service { snapshots, label_source, node_exporter_port, stopping, noticed: Arc::default() };
-        Ok(HttpApi::serve(listener, service, admission, stop)?.start())
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {

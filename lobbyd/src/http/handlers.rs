@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::{Addr, MailboxError};
+use actix::{Addr, MailboxError, Recipient};
+use actix_web::http::header::ContentType;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use lobby_client::Discovery;
@@ -15,7 +16,9 @@ use super::errors::ApiError;
 use super::json::json;
 use super::label_body::LabelBody;
 use super::query::Query;
+use crate::actors::AreYouThere;
 use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal, LabelSource};
+use crate::actors::registry::Registry;
 use crate::clock;
 use crate::local_server::StoreError;
 use crate::logic::noticed::Noticed;
@@ -32,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
 /// An answer, or what is told instead.
-type Answer = Result<HttpResponse, ApiError>;
+pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 /// All that the handlers need; each worker thread has a copy.
 #[derive(Clone)]
@@ -41,6 +44,10 @@ pub struct Service {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Who knows and stores this server's labels.
     pub label_source: Addr<LabelSource>,
+    /// Who knows how the daemon is doing.
+    pub registry: Addr<Registry>,
+    /// All that must answer for the daemon to be well, by name.
+    pub vital: Vec<(&'static str, Recipient<AreYouThere>)>,
     /// NODE_EXPORTER_PORT.
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.
@@ -52,6 +59,11 @@ pub struct Service {
 impl Service {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// How many labels Prometheus could not be given.
+    pub(super) fn count_noticed(&self) -> usize {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).count()
     }
 }
 
@@ -81,13 +93,13 @@ pub async fn resolve(service: Data<Service>, request: HttpRequest) -> Answer {
 /// `POST /v1/labels`: adds runtime labels.
 pub async fn add_labels(service: Data<Service>, LabelBody(labels): LabelBody) -> Answer {
     in_time(service.label_source.send(AddLabels(labels))).await?.map_err(not_stored)?;
-    Ok(done())
+    Ok(text("OK"))
 }
 
 /// `DELETE /v1/labels`: removes runtime labels.
 pub async fn delete_labels(service: Data<Service>, LabelBody(labels): LabelBody) -> Answer {
     in_time(service.label_source.send(DeleteLabels(labels))).await?.map_err(not_stored)?;
-    Ok(done())
+    Ok(text("OK"))
 }
 
 /// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon is in a position to know them all.
@@ -134,8 +146,9 @@ fn log_once(service: &Service, problems: Vec<Problem>) {
     }
 }
 
-fn done() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("OK")
+/// A 200 that is a line of plain text.
+pub(super) fn text(line: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(line)
 }
 
 fn not_stored(error: StoreError) -> ApiError {

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod browser;
 pub mod errors;
 pub mod handlers;
+pub mod health;
 pub mod json;
 pub mod label_body;
 pub mod query;

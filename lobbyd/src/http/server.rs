@@ -16,6 +16,7 @@ use tracing::info;
 use super::admission::{Admission, admit};
 use super::errors::{method_not_allowed, not_found};
 use super::handlers::{self, Service};
+use super::health;
 use crate::config::ApiSettings;
 
 /// Connections that wait to be accepted.
@@ -84,5 +85,8 @@ fn routes(app: &mut ServiceConfig) {
         .service(get("/v1/discovery").get(handlers::discovery))
         .service(get("/v1/resolve").get(handlers::resolve))
         .service(get("/v1/prometheus/{name}").get(handlers::prometheus))
+        .service(get("/v1/status").get(health::status))
+        .service(get("/healthz").get(health::healthz))
+        .service(get("/readyz").get(health::readyz))
         .service(labels);
 }
