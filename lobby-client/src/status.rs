@@ -11,6 +11,8 @@ pub struct Status {
     pub version: String,
     /// When it was started.
     pub started: i64,
+    /// What its clock says now.
+    pub now: i64,
     /// What the server is called; nothing while it does not announce itself (REGISTER=false).
     pub hostname: Option<HostName>,
     /// What this run of the daemon signs its packets with, to be told from others of the same name.

@@ -80,6 +80,8 @@ pub(crate) enum Command {
         /// The whole label, such as service:smtp
         label: String,
     },
+    /// Show how the connected daemon is doing; exit status 1 if a driver is down
+    Status,
     /// Change the run-time labels of the connected daemon's server
     #[command(subcommand)]
     Labels(LabelsCommand),

@@ -3,14 +3,15 @@
 mod args;
 mod connection;
 mod output;
+mod status;
 
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use lobby_client::{Client, Error, Filter};
+use anyhow::{Context, anyhow};
+use lobby_client::{Client, Error, Filter, LinkState};
 
 use args::{Choice, Command, CommandLine, LabelsCommand};
 use connection::Connection;
@@ -34,7 +35,16 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
     let asked = async { ask(&connection.client()?, line.command).await };
     let answer = actix_rt::System::new().block_on(asked)?;
-    print(&shown(&answer, line.json)?).context("cannot write to standard output").map_err(Failure::other)
+    print(&shown(&answer, line.json)?).context("cannot write to standard output").map_err(Failure::other)?;
+    judge(&answer)
+}
+
+/// A daemon that answers may still not be well: scripts learn it from the exit status.
+fn judge(answer: &Answer) -> Result<(), Failure> {
+    let Answer::Status(status) = answer else { return Ok(()) };
+    let down = status.drivers.iter().filter(|driver| driver.state == LinkState::Down);
+    let down: Vec<_> = down.map(|driver| driver.name.as_str()).collect();
+    if down.is_empty() { Ok(()) } else { Err(Failure::other(anyhow!("down: {}", down.join(", ")))) }
 }
 
 async fn ask(client: &Client, command: Command) -> Result<Answer, Error> {
@@ -42,6 +52,7 @@ async fn ask(client: &Client, command: Command) -> Result<Answer, Error> {
         Command::Discovery => client.discovery().await.map(Answer::Server),
         Command::Discoveries { choice } => client.discoveries(&filter(choice)).await.map(Answer::Servers),
         Command::Resolve { label } => client.resolve(&label).await.map(Answer::Names),
+        Command::Status => client.status().await.map(|status| Answer::Status(Box::new(status))),
         Command::Labels(LabelsCommand::Add { labels }) => client.add_labels(&labels).await.map(|()| Answer::Done),
         Command::Labels(LabelsCommand::Del { labels }) => client.delete_labels(&labels).await.map(|()| Answer::Done),
     }

@@ -1,7 +1,9 @@
 //! Answers as text for people and as JSON for programs.
 
-use lobby_client::{Discovery, HostName, Label};
+use lobby_client::{Discovery, HostName, Label, Status};
 use unicode_width::UnicodeWidthStr;
+
+use crate::status;
 
 /// What a command gave.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) enum Answer {
     Servers(Vec<Discovery>),
     /// Names of servers.
     Names(Vec<HostName>),
+    /// How the daemon is doing.
+    Status(Box<Status>),
     /// Nothing to print.
     Done,
 }
@@ -56,6 +60,7 @@ pub(crate) fn json(answer: &Answer) -> serde_json::Result<String> {
         Answer::Server(server) => serde_json::to_string(server)?,
         Answer::Servers(servers) => serde_json::to_string(servers)?,
         Answer::Names(names) => serde_json::to_string(names)?,
+        Answer::Status(status) => serde_json::to_string(status)?,
         Answer::Done => return Ok(String::new()),
     };
     Ok(line + "\n")
@@ -67,6 +72,7 @@ pub(crate) fn text(answer: &Answer, palette: Palette) -> String {
         Answer::Server(server) => one(server, palette),
         Answer::Servers(servers) => columns(servers, palette),
         Answer::Names(names) => names.iter().map(|name| format!("{}\n", palette.host(name))).collect(),
+        Answer::Status(status) => status::text(status),
         Answer::Done => String::new(),
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::one_line;
-use crate::{Discovery, Error, HostName, InvalidHostName, Label, TargetGroup};
+use crate::{Discovery, Error, HostName, InvalidHostName, Label, Status, TargetGroup};
 
 /// The body of a success, or what the refusal means.
 pub(super) fn check(url: &str, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
@@ -53,6 +53,10 @@ pub(super) fn discoveries(body: &[u8]) -> Result<Vec<Discovery>, String> {
 pub(super) fn host_names(body: &[u8]) -> Result<Vec<HostName>, String> {
     let names = json::<Option<Vec<String>>>(body)?.unwrap_or_default();
     Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
+pub(super) fn status(body: &[u8]) -> Result<Status, String> {
+    json(body)
 }
 
 pub(super) fn target_groups(body: &[u8]) -> Result<Vec<TargetGroup>, String> {

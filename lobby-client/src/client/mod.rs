@@ -18,7 +18,7 @@ use awc::{ClientRequest, SendClientRequest};
 use bytes::Bytes;
 
 use crate::error::one_line;
-use crate::{Discovery, Error, Filter, HostName, Label, TargetGroup};
+use crate::{Discovery, Error, Filter, HostName, Label, Status, TargetGroup};
 
 pub use builder::{ClientBuilder, Protocol};
 
@@ -84,6 +84,14 @@ impl Client {
     /// See [`Client`].
     pub async fn prometheus(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
         self.get(&question::prometheus(name), answer::target_groups).await
+    }
+
+    /// How the daemon is doing; the original cannot tell.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.get("/v1/status", answer::status).await
     }
 
     /// Adds run-time labels to the daemon's own server.

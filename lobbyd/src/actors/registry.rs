@@ -243,6 +243,7 @@ impl Handler<GetStatus> for Registry {
         MessageResult(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
+            now: clock::unix_seconds(),
             hostname: self.records.own().cloned(),
             instance: self.records.instance().to_owned(),
             records: snapshot.living(now).count(),

@@ -84,6 +84,7 @@ mod tests {
         Status {
             version: String::new(),
             started: 0,
+            now: 0,
             hostname: None,
             instance: String::new(),
             records: 0,

@@ -1,0 +1,116 @@
+//! The status of a daemon as text.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use humantime::{format_duration, format_rfc3339_seconds};
+use lobby_client::{DriverStatus, LinkState, Status};
+
+/// A block about the daemon, then one about each of its links.
+pub(crate) fn text(status: &Status) -> String {
+    let mut text =
+        format!("lobbyd {} on {}\n", status.version, status.hostname.as_ref().map_or("-", |name| name.as_str()));
+    text += &line("instance", &status.instance);
+    text += &line("started", &moment(status.started));
+    text += &line("records", &status.records.to_string());
+    text += &line("warm", if status.warm { "yes" } else { "no, not every host can have been heard yet" });
+    if let Some(duplicate) = &status.duplicate {
+        let instance = duplicate.instance.as_deref().unwrap_or("unknown");
+        let last = moment(duplicate.last_seen);
+        text += &line("DUPLICATE", &format!("instance {instance} goes by the same name, last heard {last}"));
+    }
+    if status.prometheus_problems > 0 {
+        text += &line("prometheus", &format!("{} labels could not be used as they are", status.prometheus_problems));
+    }
+    status.drivers.iter().fold(text, |text, driver| text + "\n" + &link(driver, status))
+}
+
+fn link(driver: &DriverStatus, status: &Status) -> String {
+    let state = match driver.state {
+        LinkState::Up => "up",
+        LinkState::Down => "DOWN",
+    };
+    let lasted = u64::try_from(status.now.saturating_sub(driver.since)).unwrap_or_default();
+    let mut text = format!("{} is {state} for {}\n", driver.name, format_duration(Duration::from_secs(lasted)));
+    if let Some(reason) = &driver.reason {
+        text += &line("reason", reason);
+    }
+    text += &line("received", &driver.received.to_string());
+    text += &line("sent", &driver.sent.to_string());
+    for (reason, packets) in &driver.refused {
+        text += &line("refused", &format!("{packets} ({reason})"));
+    }
+    if driver.dropped > 0 {
+        text += &line("dropped", &driver.dropped.to_string());
+    }
+    text
+}
+
+fn line(name: &str, value: &str) -> String {
+    format!("  {name:<11}{value}\n")
+}
+
+/// A moment of the wall clock, UTC.
+fn moment(unix_seconds: i64) -> String {
+    let seconds = Duration::from_secs(u64::try_from(unix_seconds).unwrap_or_default());
+    UNIX_EPOCH.checked_add(seconds).map_or_else(String::new, |moment| format_rfc3339_seconds(moment).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use lobby_client::{DuplicateName, HostName};
+
+    use super::*;
+
+    fn status() -> Status {
+        let nats = DriverStatus {
+            name: "NATS".into(),
+            state: LinkState::Down,
+            since: 1_795_424_000,
+            reason: Some("connection refused".into()),
+            received: 12,
+            sent: 3,
+            refused: [("not_json".to_owned(), 2)].into(),
+            dropped: 0,
+        };
+        Status {
+            version: "2.0.0".into(),
+            started: 1_795_423_000,
+            now: 1_795_424_065,
+            hostname: Some(HostName::parse("web1").unwrap()),
+            instance: "0123456789abcdef".into(),
+            records: 7,
+            warm: true,
+            drivers: vec![nats],
+            duplicate: None,
+            prometheus_problems: 0,
+        }
+    }
+
+    #[test]
+    fn a_status_is_a_block_about_the_daemon_and_one_about_each_link() {
+        let expected = "\
+lobbyd 2.0.0 on web1
+  instance   0123456789abcdef
+  started    2026-11-23T08:36:40Z
+  records    7
+  warm       yes
+
+NATS is DOWN for 1m 5s
+  reason     connection refused
+  received   12
+  sent       3
+  refused    2 (not_json)
+";
+        assert_eq!(text(&status()), expected);
+    }
+
+    #[test]
+    fn a_duplicate_name_is_told() {
+        let duplicate = DuplicateName { packets: 4, last_seen: 1_795_424_060, instance: Some("i2".into()) };
+        let text = text(&Status { duplicate: Some(duplicate), ..status() });
+        assert!(
+            text.contains("  DUPLICATE  instance i2 goes by the same name, last heard 2026-11-23T08:54:20Z\n"),
+            "{text}"
+        );
+    }
+}
