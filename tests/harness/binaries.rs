@@ -1,0 +1,35 @@
+//! The programs under test, built by cargo beside the test's own executable.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The path of a program of this workspace.
+///
+/// # Panics
+/// If it was not built, or its sources were changed since.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let program = profile_directory().join(name);
+    assert!(program.is_file(), "{} is missing: run `cargo build --workspace` first", program.display());
+    if let Some(newer) = source_newer_than(&program) {
+        panic!("{} is older than {newer}: run `cargo build --workspace` first", program.display());
+    }
+    program
+}
+
+/// `target/<profile>`: test executables are in its `deps`.
+fn profile_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its executable");
+    test.parent().and_then(Path::parent).expect("cargo puts tests in target/<profile>/deps").to_owned()
+}
+
+/// Cargo writes beside each program what it was made of: `program: source source …`.
+fn source_newer_than(program: &Path) -> Option<String> {
+    let made_of = std::fs::read_to_string(program.with_extension("d")).ok()?;
+    let built = modified(program)?;
+    let (_, sources) = made_of.split_once(": ")?;
+    sources.split_whitespace().find(|source| modified(Path::new(source)) > Some(built)).map(str::to_owned)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}

@@ -1,0 +1,82 @@
+//! A host name of its own for one daemon, which can be changed while it runs.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::eventually::LIMIT;
+
+/// Renames the host when told so through the pipe, then becomes the command.
+const SCRIPT: &str =
+    r#"hostname "$1" || exit; pipe=$2; (read -r name <"$pipe" && hostname "$name") & shift 2; exec "$@""#;
+
+/// A UTS namespace: to the programs launched in it the machine has another name.
+#[derive(Debug)]
+pub struct RenamableHost {
+    unshare: &'static [&'static str],
+    name: String,
+    directory: TempDir,
+}
+
+impl RenamableHost {
+    /// A machine of this name.
+    ///
+    /// # Panics
+    /// If this machine lets us make no UTS namespace, neither as root nor in a user namespace.
+    pub fn new(name: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let made = Command::new("mkfifo").arg(directory.path().join("pipe")).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo works");
+        Self { unshare: unshare(), name: name.to_owned(), directory }
+    }
+
+    /// The words to put in front of a command that is to run on this machine.
+    pub fn launcher(&self) -> Vec<OsString> {
+        let words = self.unshare.iter().copied().chain(["sh", "-c", SCRIPT, "sh", &self.name]);
+        words.map(OsString::from).chain([self.directory.path().join("pipe").into()]).collect()
+    }
+
+    /// Renames the machine, once.
+    ///
+    /// # Panics
+    /// If nobody is running on it.
+    pub async fn rename(&self, name: &str) {
+        let (pipe, line) = (self.directory.path().join("pipe"), format!("{name}\n"));
+        // Opening a pipe waits for its reader.
+        let write = tokio::task::spawn_blocking(move || {
+            std::fs::OpenOptions::new().write(true).open(pipe)?.write_all(line.as_bytes())
+        });
+        let written = tokio::time::timeout(LIMIT, write).await.expect("somebody reads the pipe");
+        written.expect("the writer does not panic").expect("the pipe can be written");
+    }
+}
+
+fn unshare() -> &'static [&'static str] {
+    let ways: [&[&str]; 2] = [&["unshare", "--uts"], &["unshare", "--map-root-user", "--uts"]];
+    let works = |way: &&[&str]| {
+        let run = Command::new(way[0]).args(&way[1..]).args(["sh", "-c", "hostname lobby-test"]).output();
+        run.is_ok_and(|output| output.status.success())
+    };
+    ways.into_iter()
+        .find(works)
+        .expect("this test renames a host: run it as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Process;
+
+    #[actix_rt::test]
+    async fn a_machine_is_renamed_under_a_running_program() {
+        let machine = RenamableHost::new("one");
+        let words = machine.launcher();
+        let watch = "while :; do hostname >&2; sleep 0.05; done";
+        let process = Process::start("watch", Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]));
+        process.logged("one").await;
+        machine.rename("two").await;
+        process.logged("two").await;
+    }
+}

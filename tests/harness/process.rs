@@ -1,0 +1,170 @@
+//! A child process whose stderr is shown and kept, and which never outlives its test.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::eventually::{LIMIT, eventually, now};
+
+/// A running program, killed when this value is dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Mutex<Child>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Exit {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Time from the question to the end.
+    pub after: Duration,
+}
+
+impl Process {
+    /// Starts a program; its stderr goes to the test's output under this name.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: cannot start {:?}: {error}", command.get_program()));
+        let lines = Arc::default();
+        let stderr = child.stderr.take().expect("stderr is piped");
+        forward(name.to_owned(), stderr, Arc::clone(&lines));
+        Self { name: name.to_owned(), child: Mutex::new(child), lines }
+    }
+
+    /// All lines of stderr so far.
+    pub fn logs(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lines of stderr so far that hold this text.
+    pub fn logs_with(&self, text: &str) -> Vec<String> {
+        self.logs().into_iter().filter(|line| line.contains(text)).collect()
+    }
+
+    /// Waits until a line of stderr holds this text and returns it.
+    ///
+    /// # Panics
+    /// If none comes.
+    #[track_caller]
+    pub fn logged<'a>(&'a self, text: &'a str) -> impl Future<Output = String> + 'a {
+        eventually(LIMIT, async move || self.logs_with(text).pop().ok_or_else(|| self.story(text)))
+    }
+
+    /// The address on the first line of stderr that holds this text: how a program on port 0 tells its port.
+    ///
+    /// # Panics
+    /// If there is none, or the program ends before.
+    #[track_caller]
+    pub fn logged_address<'a>(&'a self, text: &'a str) -> impl Future<Output = SocketAddr> + 'a {
+        eventually(LIMIT, async move || {
+            let address = self.logs_with(text).iter().find_map(|line| address_in(line));
+            assert!(address.is_some() || self.is_running(), "{}", self.story(text));
+            address.ok_or_else(|| self.story(text))
+        })
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&self) -> bool {
+        self.status().is_none()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Sends it a signal, unless it has ended.
+    ///
+    /// # Panics
+    /// If the system does not let us.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child();
+        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(id, signal).unwrap_or_else(|error| panic!("{}: cannot send {signal:?}: {error}", self.name));
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end within the limit.
+    #[track_caller]
+    pub fn wait(&self, limit: Duration) -> impl Future<Output = Exit> {
+        let asked = now();
+        eventually(limit, async move || {
+            let status = self.status().ok_or_else(|| self.story("its end"))?;
+            Ok(Exit { status, after: asked.elapsed() })
+        })
+    }
+
+    /// Kills it at once and waits until it is gone.
+    pub fn kill(&self) {
+        let mut child = self.child();
+        child.kill().ok();
+        child.wait().ok();
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status(&self) -> Option<ExitStatus> {
+        self.child().try_wait().expect("a child can be asked for its status")
+    }
+
+    fn story(&self, expected: &str) -> String {
+        let status = self.status().map_or("runs".to_owned(), |status| status.to_string());
+        format!("{} ({status}), waiting for {expected:?}, said:\n{}", self.name, self.logs().join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the test's output is where a failure is explained")]
+fn forward(name: String, stderr: ChildStderr, lines: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            eprintln!("[{name}] {line}");
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+}
+
+/// Finds `address=IP:PORT` or `"address":"IP:PORT"`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("address")?;
+    let rest = rest.trim_start_matches(['"', ':', '=']);
+    rest.split(['"', ' ', ',']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_in_text_and_json_lines() {
+        let expected = "127.0.0.1:43210".parse().ok();
+        assert_eq!(address_in("INFO lobbyd: listening address=127.0.0.1:43210 pid=7"), expected);
+        assert_eq!(address_in(r#"{"message":"listening","address":"127.0.0.1:43210"}"#), expected);
+        assert_eq!(address_in("listening address=[::1]:80"), "[::1]:80".parse().ok());
+        assert_eq!(address_in("listening"), None);
+    }
+}
