@@ -1,6 +1,27 @@
 //! Everything a user can see, with real brokers and the real binaries.
+//! One program, so that it is linked once and all of it runs in parallel.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod api_browser;
+mod api_errors;
+mod api_labels;
+mod api_queries;
+mod api_token;
+mod callback;
+mod callback_failures;
+mod client;
+mod conformance;
 mod drivers;
 mod drivers_nats;
 mod drivers_redis;
+mod label_files;
+mod lifecycle;
+mod lobbyctl;
+mod outages;
+mod packets;
+mod prometheus;
+mod prometheus_server;
+mod settings;
+mod several_drivers;
+mod shutdown;
+mod wire;

@@ -1,0 +1,113 @@
+//! Who may use the API when TOKEN is set, and that it is never given away.
+
+use lobby_tests::{Answer, Lobbyd};
+use serde_json::json;
+
+const ROUTES: [(&str, &str); 8] = [
+    ("GET", "/"),
+    ("GET", "/v1/discoveries"),
+    ("GET", "/v1/discovery"),
+    ("GET", "/v1/resolve?label=x"),
+    ("GET", "/v1/prometheus/x"),
+    ("POST", "/v1/labels"),
+    ("DELETE", "/v1/labels"),
+    ("GET", "/nothing"),
+];
+
+async fn ask(daemon: &Lobbyd, (method, path): (&str, &str), authorization: &str) -> Answer {
+    daemon.request(method, path, &[("Authorization", authorization)], "").await
+}
+
+#[actix_rt::test]
+async fn every_route_is_closed_without_the_token() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
+    for (method, path) in ROUTES {
+        let answer = daemon.request(method, path, &[], "label:1").await;
+        assert_eq!(answer.status, 403, "{method} {path}");
+        assert!(answer.header("www-authenticate").is_some(), "{method} {path}: {answer:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn the_health_routes_alone_need_no_token() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
+    assert_eq!(daemon.get("/healthz").await.status, 200);
+    assert!([200, 503].contains(&daemon.get("/readyz").await.status));
+    assert_eq!(daemon.get("/v1/status").await.status, 403);
+}
+
+#[actix_rt::test]
+async fn every_route_is_open_to_each_spelling_of_the_token() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
+    for authorization in ["Token s3cret", "s3cret", "Bearer s3cret"] {
+        for route in ROUTES {
+            let expected = if route.1 == "/nothing" { 404 } else { 200 };
+            assert_eq!(ask(&daemon, route, authorization).await.status, expected, "{route:?} with {authorization}");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_wrong_token_opens_nothing() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
+    let wrong = [
+        "",
+        "Token",
+        "Token ",
+        "Token wrong",
+        "wrong",
+        "Bearer s3cret2",
+        "s3cre",
+        "S3CRET",
+        "Basic s3cret",
+        "Token s3cret x",
+    ];
+    for authorization in wrong {
+        let answer = ask(&daemon, ("GET", "/v1/discovery"), authorization).await;
+        assert_eq!(answer.status, 403, "{authorization:?}");
+        assert!(!answer.text().contains("s3cret"), "{}", answer.text());
+    }
+    let refused = daemon.request("POST", "/v1/labels", &[("Authorization", "wrong")], "label:1").await;
+    assert_eq!(refused.status, 403);
+    let labels = ask(&daemon, ("GET", "/v1/discovery"), "s3cret").await.json();
+    assert_eq!(labels["labels"], json!([]));
+}
+
+#[actix_rt::test]
+async fn a_token_in_the_query_is_no_token() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
+    assert_eq!(daemon.get("/v1/discovery?token=s3cret").await.status, 403);
+}
+
+#[actix_rt::test]
+async fn without_token_any_authorization_is_ignored() {
+    for token in [None, Some("")] {
+        let daemon = Lobbyd::named("a");
+        let daemon = if let Some(token) = token { daemon.set("TOKEN", token) } else { daemon };
+        let daemon = daemon.start().await;
+        assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token anything").await.status, 200);
+        assert_eq!(daemon.get("/v1/discovery").await.status, 200);
+    }
+}
+
+#[actix_rt::test]
+async fn the_token_may_come_from_a_file_whose_last_line_break_does_not_count() {
+    let daemon = Lobbyd::named("a");
+    let file = daemon.labels_path().with_file_name("token");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let daemon = daemon.set("TOKEN_FILE", &file).start().await;
+    assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token s3cret").await.status, 200);
+    assert_eq!(daemon.get("/v1/discovery").await.status, 403);
+}
+
+#[actix_rt::test]
+async fn the_token_is_in_no_log_whatever_the_level() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("LOG_LEVEL", "trace").start().await;
+    assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token s3cret").await.status, 200);
+    assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token s3cretx").await.status, 403);
+    daemon.signal(lobby_tests::Signal::TERM);
+    daemon.wait(lobby_tests::LIMIT).await;
+    assert!(!daemon.logs().is_empty());
+    let leaks = daemon.logs_with("s3cret");
+    assert!(leaks.is_empty(), "{leaks:?}");
+}

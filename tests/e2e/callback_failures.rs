@@ -1,0 +1,154 @@
+//! Callback scripts that misbehave hurt nobody but themselves.
+
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Script, Signal, Wire, ensure, eventually};
+use serde_json::json;
+
+/// A daemon `me` that runs this command at once and after each change.
+fn daemon(command: &str) -> LobbydBuilder {
+    let daemon = Lobbyd::named("me").set("CALLBACK", command).set("TTL", "7200");
+    daemon.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0")
+}
+
+/// Whether a process is there and not just waiting to be reaped.
+fn lives(id: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+    status.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
+async fn dies(id: &str) {
+    eventually(LIMIT, async || ensure(!lives(id), format!("process {id} lives"))).await;
+}
+
+#[actix_rt::test]
+async fn a_script_that_hangs_blocks_nothing_else() {
+    let script = Script::doing(r#"echo $$ >"$dir/id"; exec sleep 1000"#);
+    let nats = NatsServer::start().await;
+    let daemon = daemon(&script.command()).nats(&nats).start().await;
+    let id = script.writes("id").await;
+    assert_eq!(daemon.add_labels("x:1").await.status, 200);
+    daemon.knows(json!({"me": ["x:1"]})).await;
+    let _other = Lobbyd::named("other").nats(&nats).start().await;
+    daemon.knows(json!({"me": ["x:1"], "other": []})).await;
+    assert!(lives(&id));
+}
+
+#[actix_rt::test]
+async fn a_script_that_hangs_without_reading_blocks_nothing_however_much_it_is_given() {
+    let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
+    let nats = NatsServer::start().await;
+    let wire = Wire::nats(&nats).await;
+    let daemon = daemon(&script.command()).set("CALLBACK_FIRST_RUN_DELAY", "4").nats(&nats).start().await;
+    wire.hears(1, "me", "hi").await;
+    for number in 0..1000 {
+        wire.say_hi(&format!("host-{number}"), &["some:label", "another:label", "yet:another-label"]).await;
+    }
+    script.writes("ids").await;
+    daemon.add_labels("x:1").await;
+    eventually(LIMIT, async || {
+        let hosts = daemon.discoveries().await.len();
+        ensure(hosts == 1001, hosts)
+    })
+    .await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+}
+
+#[actix_rt::test]
+async fn a_script_that_reads_nothing_is_no_error_and_runs_again() {
+    let script = Script::doing(r#"echo run >>"$dir/runs.txt""#);
+    let nats = NatsServer::start().await;
+    let wire = Wire::nats(&nats).await;
+    let daemon = daemon(&script.command()).set("CALLBACK_COOLDOWN", "1").nats(&nats).start().await;
+    wire.hears(1, "me", "hi").await;
+    for number in 0..1000 {
+        wire.say_hi(&format!("host-{number}"), &["some:label", "another:label", "yet:another-label"]).await;
+    }
+    eventually(LIMIT, async || {
+        let hosts = daemon.discoveries().await.len();
+        ensure(hosts == 1001, hosts)
+    })
+    .await;
+    for round in 0..3 {
+        let before = script.writes("runs.txt").await.len();
+        daemon.add_labels(&format!("round:{round}")).await;
+        eventually(LIMIT, async || ensure(script.writes("runs.txt").await.len() > before, "no run")).await;
+    }
+    let complaints: Vec<String> =
+        daemon.logs().into_iter().filter(|l| l.contains("WARN") || l.contains("ERROR")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[actix_rt::test]
+async fn a_script_that_fails_is_logged_with_its_status_and_tried_again_at_the_next_change() {
+    let script = Script::recording_then("exit 77");
+    let daemon = daemon(&script.command()).start().await;
+    script.runs_until(|_| true).await;
+    daemon.logged("77").await;
+    daemon.add_labels("x:1").await;
+    script.runs_until(|run| run.labels_of("me") == Some(&json!(["x:1"]))).await;
+}
+
+#[actix_rt::test]
+async fn a_script_that_is_missing_is_logged_and_not_fatal() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let script = directory.path().join("late-script");
+    let daemon = daemon(&script.display().to_string()).start().await;
+    daemon.logged("late-script").await;
+    assert_eq!(daemon.add_labels("x:1").await.status, 200);
+    daemon.knows(json!({"me": ["x:1"]})).await;
+    assert!(daemon.is_running());
+}
+
+#[actix_rt::test]
+async fn output_is_logged_line_by_line() {
+    let script = Script::doing("echo first line; echo second line >&2; printf 'no line break'");
+    let daemon = daemon(&script.command()).start().await;
+    for line in ["first line", "second line", "no line break"] {
+        daemon.logged(line).await;
+    }
+    assert!(daemon.logs_with("first line").iter().all(|line| !line.contains("second line")));
+}
+
+#[actix_rt::test]
+async fn endless_output_hurts_nobody() {
+    let script = Script::doing(r#"echo $$ >"$dir/id"; yes | tr -d '\n'"#);
+    let daemon = daemon(&script.command()).start().await;
+    script.writes("id").await;
+    assert_eq!(daemon.add_labels("x:1").await.status, 200);
+    daemon.knows(json!({"me": ["x:1"]})).await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+}
+
+#[actix_rt::test]
+async fn on_shutdown_a_running_script_is_asked_to_end() {
+    let script =
+        Script::doing(r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let daemon = daemon(&script.command()).start().await;
+    let id = script.writes("id").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+    assert_eq!(script.writes("end").await, "asked\n");
+    dies(&id).await;
+}
+
+#[actix_rt::test]
+async fn on_shutdown_a_script_that_does_not_listen_is_killed() {
+    let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let daemon = daemon(&script.command()).start().await;
+    let id = script.writes("id").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+    dies(&id).await;
+}
+
+#[actix_rt::test]
+async fn on_shutdown_the_children_of_a_script_do_not_stay_behind() {
+    let script = Script::doing(r#"sleep 1000 & echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#);
+    let daemon = daemon(&script.command()).start().await;
+    let (id, child) = (script.writes("id").await, script.writes("child").await);
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+    dies(&id).await;
+    dies(&child).await;
+}

@@ -1,0 +1,135 @@
+//! SIGTERM and SIGINT: quick, whatever the brokers do, and nobody is cut off.
+
+use std::time::Duration;
+
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RedisServer, Signal, Wire, http};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+
+/// The contract says 1 s; a loaded machine may be slower, but nothing that waits for a broker ends within this.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+async fn ends_at_once(daemon: &Process, signal: Signal) {
+    daemon.signal(signal);
+    let exit = daemon.wait(AT_ONCE).await;
+    assert!(exit.status.success(), "{signal:?}: {:?}", exit.status);
+}
+
+#[actix_rt::test]
+async fn sigterm_and_sigint_end_it_with_a_broker_alive() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Lobbyd::named("a").nats(&nats).redis(&redis).start().await;
+        let wires = [Wire::nats(&nats).await, Wire::redis(&redis).await];
+        for wire in &wires {
+            wire.hears(1, "a", "hi").await;
+        }
+        ends_at_once(&daemon, signal).await;
+        for wire in &wires {
+            wire.hears(1, "a", "goodbye").await;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_broker_that_was_never_there_does_not_delay_it() {
+    let (mut nats, mut redis) = (NatsServer::start().await, RedisServer::start().await);
+    nats.kill();
+    redis.kill();
+    ends_at_once(&*Lobbyd::named("a").nats(&nats).start().await, Signal::TERM).await;
+    ends_at_once(&*Lobbyd::named("a").redis(&redis).start().await, Signal::TERM).await;
+    ends_at_once(&*Lobbyd::named("a").nats(&nats).redis(&redis).start().await, Signal::TERM).await;
+}
+
+#[actix_rt::test]
+async fn a_broker_that_died_does_not_delay_it() {
+    let (mut nats, mut redis) = (NatsServer::start().await, RedisServer::start().await);
+    let on_nats = Lobbyd::named("a").nats(&nats).start().await;
+    let on_redis = Lobbyd::named("b").redis(&redis).start().await;
+    Wire::nats(&nats).await.hears(1, "a", "hi").await;
+    Wire::redis(&redis).await.hears(1, "b", "hi").await;
+    nats.kill();
+    redis.kill();
+    ends_at_once(&on_nats, Signal::TERM).await;
+    ends_at_once(&on_redis, Signal::TERM).await;
+}
+
+#[actix_rt::test]
+async fn a_broker_that_is_frozen_does_not_delay_it() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
+    let on_nats = Lobbyd::named("a").nats(&nats).start().await;
+    let on_redis = Lobbyd::named("b").redis(&redis).start().await;
+    Wire::nats(&nats).await.hears(1, "a", "hi").await;
+    Wire::redis(&redis).await.hears(1, "b", "hi").await;
+    nats.pause();
+    redis.pause();
+    ends_at_once(&on_nats, Signal::TERM).await;
+    ends_at_once(&on_redis, Signal::TERM).await;
+}
+
+#[actix_rt::test]
+async fn a_broker_that_is_frozen_from_the_start_does_not_delay_it() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
+    nats.pause();
+    redis.pause();
+    let daemon = Lobbyd::named("a").nats(&nats).redis(&redis).start().await;
+    assert_eq!(daemon.lobby().await, json!({"a": []}));
+    ends_at_once(&daemon, Signal::TERM).await;
+}
+
+#[actix_rt::test]
+async fn idle_connections_do_not_delay_it() {
+    let daemon = Lobbyd::named("a").start().await;
+    let mut idle = vec![];
+    for request in ["", "GET /v1/disc", "POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"]
+    {
+        let mut stream = http::connect(daemon.address()).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        idle.push(stream);
+    }
+    assert_eq!(daemon.get("/v1/discovery").await.status, 200);
+    ends_at_once(&daemon, Signal::TERM).await;
+}
+
+#[actix_rt::test]
+async fn a_request_that_waits_is_answered() {
+    let nats = NatsServer::start().await;
+    let daemon = Lobbyd::named("a").set("KEEP_ALIVE", "600").set("TTL", "1200").labels("prometheus:ne");
+    let daemon = daemon.nats(&nats).start().await;
+    let mut stream = http::connect(daemon.address()).await;
+    let request = format!("GET /v1/prometheus/ne HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // An answer to a later request says that the first is being handled.
+    assert_eq!(daemon.get("/v1/discovery").await.status, 200);
+    ends_at_once(&daemon, Signal::TERM).await;
+    let reply = String::from_utf8(http::rest(&mut stream).await).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 503") || reply.starts_with("HTTP/1.1 200"), "{reply:?}");
+    assert!(!reply.ends_with("[]"), "an empty document would make Prometheus drop its targets: {reply:?}");
+}
+
+#[actix_rt::test]
+async fn a_second_signal_ends_it_too() {
+    let nats = NatsServer::start().await;
+    let daemon = Lobbyd::named("a").nats(&nats).start().await;
+    Wire::nats(&nats).await.hears(1, "a", "hi").await;
+    nats.pause();
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::INT);
+    daemon.wait(LIMIT).await;
+}
+
+#[actix_rt::test]
+async fn the_goodbye_is_the_last_thing_said() {
+    let nats = NatsServer::start().await;
+    let wire = Wire::nats(&nats).await;
+    for round in 0..5 {
+        let name = format!("a{round}");
+        let daemon = Lobbyd::named(&name).nats(&nats).start().await;
+        wire.hears(1, &name, "hi").await;
+        daemon.add_labels("x:1").await;
+        ends_at_once(&daemon, Signal::TERM).await;
+        wire.hears(1, &name, "goodbye").await;
+        let last = wire.heard().into_iter().rfind(|message| message.contains(&name)).unwrap();
+        assert!(last.contains("goodbye"), "{last}");
+    }
+}
