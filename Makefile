@@ -1,0 +1,22 @@
+# What one does with the sources. `make test` installs what it needs where that is missing.
+
+# Debian puts nats-server into /usr/sbin, which is not in everybody's PATH.
+export PATH := $(PATH):/usr/sbin
+
+.PHONY: test check release
+
+# Every test, end to end ones included: they run the programs that are built first.
+test:
+	tests/install-servers
+	cargo build --workspace --locked
+	cargo test --workspace --locked
+
+# What a change must pass before its tests are worth running.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The programs to install: target/release/lobbyd and target/release/lobbyctl.
+release:
+	cargo build --release --locked --bin lobbyd --bin lobbyctl
