@@ -49,7 +49,7 @@ async fn credentials_are_read_again_each_time() {
     let server = NatsServer::with_config("authorization { token: \"new\" }").await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, format!("old@127.0.0.1:{}\n", server.port())).unwrap();
-    let url = Secret::from_file(file.path()).unwrap();
+    let url = Secret::from_file("NATS_URL_FILE", file.path()).unwrap();
     let driver = nats(NatsSettings { url: url.clone(), ..nats_settings("") });
     assert!(refused(&driver).await.contains("refused the credentials"));
     std::fs::write(&file, format!("new@127.0.0.1:{}\n", server.port())).unwrap();

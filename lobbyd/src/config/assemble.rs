@@ -170,7 +170,7 @@ fn secret(
 
 fn secret_file(values: &Values<'_>, file: &Setting<PathBuf>) -> Result<Option<Secret>, ConfigError> {
     let Some(path) = values.optional(file)? else { return Ok(None) };
-    Secret::from_file(&path).map(Some).map_err(|error| ConfigError::unreadable(&file.about, &error))
+    Secret::from_file(file.about.name, &path).map(Some).map_err(|error| ConfigError::unreadable(&file.about, &error))
 }
 
 /// The path of a file that a driver reads each time it connects, once it is known that it can be read.

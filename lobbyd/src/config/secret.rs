@@ -10,7 +10,14 @@ use anyhow::Context;
 #[derive(Clone)]
 pub struct Secret {
     text: Arc<RwLock<Arc<str>>>,
-    file: Option<PathBuf>,
+    file: Option<SecretFile>,
+}
+
+/// Where a secret came from.
+#[derive(Clone)]
+struct SecretFile {
+    setting: &'static str,
+    path: PathBuf,
 }
 
 impl Secret {
@@ -19,13 +26,13 @@ impl Secret {
         Self { text: Arc::new(RwLock::new(Arc::from(text))), file: None }
     }
 
-    /// A secret kept in a file, less the newline at its end.
+    /// A secret kept in a file that a setting names, less the newline at its end.
     ///
     /// # Errors
     /// When the file cannot be read or holds nothing; the message names the file.
-    pub fn from_file(path: &Path) -> anyhow::Result<Self> {
-        let text = read(path)?;
-        Ok(Self { text: Arc::new(RwLock::new(text)), file: Some(path.to_owned()) })
+    pub fn from_file(setting: &'static str, path: &Path) -> anyhow::Result<Self> {
+        let text = Arc::new(RwLock::new(read(path)?));
+        Ok(Self { text, file: Some(SecretFile { setting, path: path.to_owned() }) })
     }
 
     /// The text itself.
@@ -36,10 +43,10 @@ impl Secret {
     /// Reads the file again, if there is one, and says whether the text is another now.
     ///
     /// # Errors
-    /// When the file cannot be read or holds nothing; the secret then stays as it was.
+    /// When the file cannot be read or holds nothing; the secret then stays as it was. The message names the setting.
     pub fn reload(&self) -> anyhow::Result<bool> {
-        let Some(path) = &self.file else { return Ok(false) };
-        let fresh = read(path)?;
+        let Some(SecretFile { setting, path }) = &self.file else { return Ok(false) };
+        let fresh = read(path).context(*setting)?;
         let mut text = self.text.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *text != fresh;
         *text = fresh;
@@ -82,7 +89,7 @@ mod tests {
             [("hush\n", "hush"), ("hush\r\n", "hush"), ("hush", "hush"), (" hu\nsh \n\n", " hu\nsh \n")]
         {
             let file = file_with(text.as_bytes());
-            assert_eq!(&*Secret::from_file(file.path()).unwrap().expose(), secret);
+            assert_eq!(&*Secret::from_file("TOKEN_FILE", file.path()).unwrap().expose(), secret);
         }
     }
 
@@ -90,7 +97,7 @@ mod tests {
     fn a_missing_or_empty_file_or_one_that_is_no_text_is_an_error_that_names_the_file() {
         let (newline, binary) = (file_with(b"\n"), file_with(b"hush\xff"));
         for path in [newline.path(), binary.path(), Path::new("/nowhere/secret")] {
-            let error = format!("{:#}", Secret::from_file(path).unwrap_err());
+            let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
             assert!(error.contains(&path.display().to_string()) && !error.contains("hush"), "{error}");
         }
     }
@@ -98,7 +105,7 @@ mod tests {
     #[test]
     fn a_reload_reaches_every_clone_and_says_whether_the_secret_changed() {
         let file = file_with(b"old\n");
-        let secret = Secret::from_file(file.path()).unwrap();
+        let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
         let clone = secret.clone();
         assert!(!secret.reload().unwrap());
         std::fs::write(file.path(), "new\n").unwrap();
@@ -109,7 +116,7 @@ mod tests {
     #[test]
     fn a_reload_that_fails_leaves_the_secret_as_it_was() {
         let file = file_with(b"old");
-        let secret = Secret::from_file(file.path()).unwrap();
+        let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
         std::fs::write(file.path(), "").unwrap();
         assert!(secret.reload().is_err());
         assert_eq!(&*secret.expose(), "old");

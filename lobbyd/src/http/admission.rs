@@ -140,7 +140,7 @@ mod tests {
     async fn a_token_read_again_from_its_file_counts_at_once() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"s3cret\n").unwrap();
-        let secret = Secret::from_file(file.path()).unwrap();
+        let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
         let admission = admission(Some(secret.clone()));
         assert_eq!(status(admission.clone(), authorised(at("srv1"))).await, 200);
         std::fs::write(file.path(), "other\n").unwrap();

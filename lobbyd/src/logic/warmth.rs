@@ -40,7 +40,7 @@ impl Warmth {
     }
 
     /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver that does not come up is not
-    /// waited for any longer than [`PATIENCE`] allows.
+    /// waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
         let drivers = &self.first_up[..self.drivers];
         let listened = |up: &Option<Instant>| up.unwrap_or(self.started + PATIENCE) + self.keep_alive;
