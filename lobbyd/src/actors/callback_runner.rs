@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use lobby_client::Filter;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
@@ -91,8 +92,7 @@ impl CallbackRunner {
     /// All packets, as the API gives them.
     fn input(&self) -> Vec<u8> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        let living: Vec<_> = snapshot.living(clock::now()).collect();
-        serde_json::to_vec(&living).unwrap_or_default()
+        snapshot.packets_json(&Filter::All, clock::now()).into_bytes()
     }
 
     fn ended(&mut self, ctx: &mut Context<Self>) {

@@ -246,7 +246,7 @@ impl Handler<GetStatus> for Registry {
             now: clock::unix_seconds(),
             hostname: self.records.own().cloned(),
             instance: self.records.instance().to_owned(),
-            records: snapshot.living(now).count(),
+            records: snapshot.count_living(now),
             warm: snapshot.warmth().is_warm(now),
             drivers: self.tallies.iter().map(Tally::status).collect(),
             duplicate: self.records.duplicate().cloned(),

@@ -1,7 +1,7 @@
 //! What each route answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Addr, MailboxError, Recipient};
 use actix_web::http::header::ContentType;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 
+use super::answer::answer;
 use super::errors::ApiError;
 use super::json::json;
 use super::label_body::LabelBody;
@@ -21,6 +22,7 @@ use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal, LabelSource
 use crate::actors::registry::Registry;
 use crate::clock;
 use crate::local_server::StoreError;
+use crate::logic::answers::Question;
 use crate::logic::noticed::Noticed;
 use crate::logic::prometheus::{self, Document, Problem};
 use crate::logic::snapshot::Snapshot;
@@ -70,8 +72,9 @@ impl Service {
 /// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
 pub async fn discoveries(service: Data<Service>, request: HttpRequest) -> Answer {
     let query = Query::parse(request.query_string())?;
-    let snapshot = service.snapshot();
-    json(&snapshot.matching(&query.filter(), clock::now()), query.pretty())
+    let (snapshot, filter) = (service.snapshot(), query.filter());
+    let question = Question::Packets(filter.clone());
+    answer(&request, &query, &snapshot, question, |now| snapshot.packets_json(&filter, now)).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
@@ -86,8 +89,9 @@ pub async fn discovery(service: Data<Service>, request: HttpRequest) -> Answer {
 /// `GET /v1/resolve?label=L`: the names of those that have the label.
 pub async fn resolve(service: Data<Service>, request: HttpRequest) -> Answer {
     let query = Query::parse(request.query_string())?;
-    let snapshot = service.snapshot();
-    json(&snapshot.resolve(query.label(), clock::now()), query.pretty())
+    let (snapshot, label) = (service.snapshot(), query.label());
+    let question = Question::Names(label.to_owned());
+    answer(&request, &query, &snapshot, question, |now| snapshot.names_json(label, now)).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
@@ -106,11 +110,17 @@ pub async fn delete_labels(service: Data<Service>, LabelBody(labels): LabelBody)
 pub async fn prometheus(service: Data<Service>, request: HttpRequest, name: Path<String>) -> Answer {
     let query = Query::parse(request.query_string())?;
     let snapshot = warm_snapshot(&service).await?;
-    let living: Vec<_> = snapshot.living(clock::now()).collect();
-    let hosts = living.iter().map(|record| (record.hostname(), record.labels()));
-    let Document { groups, problems } = prometheus::document(&name, hosts, service.node_exporter_port);
-    log_once(&service, problems);
-    json(&groups, query.pretty())
+    let question = Question::Targets(name.clone());
+    answer(&request, &query, &snapshot, question, |now| targets_json(&service, &snapshot, &name, now)).await
+}
+
+fn targets_json(service: &Service, snapshot: &Snapshot, name: &str, now: Instant) -> String {
+    let members: Vec<_> = snapshot.with_prefix(&format!("prometheus:{name}"), now);
+    let hosts: Vec<_> = members.iter().map(|record| (record.hostname(), record.labels())).collect();
+    let hosts = hosts.iter().map(|(hostname, labels)| (*hostname, labels.as_slice()));
+    let Document { groups, problems } = prometheus::document(name, hosts, service.node_exporter_port);
+    log_once(service, problems);
+    serde_json::to_string(&groups).unwrap_or_default()
 }
 
 /// Waits until the daemon must have heard everybody. Prometheus keeps its targets on an error, but forgets those that are missing

@@ -1,6 +1,7 @@
 //! The HTTP API: who is let in, how requests are read, what is answered.
 
 pub mod admission;
+pub mod answer;
 pub mod auth;
 pub mod browser;
 pub mod errors;

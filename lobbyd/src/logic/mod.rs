@@ -1,12 +1,15 @@
 //! The rules of lobby: pure, without input, output or clock.
 
 pub mod announce;
+pub mod answers;
 pub mod backoff;
 pub mod cooldown;
 pub mod echo;
+pub mod label_index;
 pub mod labels;
 pub mod noticed;
 pub mod packet;
+pub mod packet_text;
 pub mod prometheus;
 mod record;
 pub mod records;

@@ -1,12 +1,13 @@
 //! One host in the registry.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_client::{Discovery, HostName, Label};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use lobby_client::{HostName, Label};
 
+use super::packet_text::{self, PacketText};
 use super::sight::{Carrier, Carriers, Sight};
 
 /// When and through what a packet was heard.
@@ -25,7 +26,7 @@ pub struct Hearing {
 #[derive(Debug)]
 pub struct Record {
     hostname: HostName,
-    labels: Arc<[Label]>,
+    text: PacketText,
     own: bool,
     last_check: AtomicI64,
     heard: Heard,
@@ -33,32 +34,25 @@ pub struct Record {
 
 impl Record {
     /// A host that was heard.
-    pub(super) fn heard(packet: Discovery, epoch: Epoch, hearing: Hearing) -> Self {
-        let record = Self::new(packet, false, hearing.unix_seconds);
+    pub(super) fn heard(hostname: HostName, text: PacketText, epoch: Epoch, hearing: Hearing) -> Self {
+        let record = Self::new(hostname, text, false, hearing.unix_seconds);
         record.renew(epoch, hearing);
         record
     }
 
     /// This server itself, which needs no hearing to be there.
-    pub(super) fn own(packet: Discovery, unix_seconds: i64) -> Self {
-        Self::new(packet, true, unix_seconds)
+    pub(super) fn own(hostname: HostName, text: PacketText, unix_seconds: i64) -> Self {
+        Self::new(hostname, text, true, unix_seconds)
     }
 
-    fn new(packet: Discovery, own: bool, unix_seconds: i64) -> Self {
-        let last_check = AtomicI64::new(unix_seconds);
-        Self { hostname: packet.hostname, labels: packet.labels.into(), own, last_check, heard: Heard::default() }
+    fn new(hostname: HostName, text: PacketText, own: bool, unix_seconds: i64) -> Self {
+        Self { hostname, text, own, last_check: AtomicI64::new(unix_seconds), heard: Heard::default() }
     }
 
     /// The same host with other labels.
-    pub(super) fn relabelled(&self, labels: Vec<Label>) -> Self {
+    pub(super) fn relabelled(&self, text: PacketText) -> Self {
         let last_check = AtomicI64::new(self.last_check());
-        Self {
-            hostname: self.hostname.clone(),
-            labels: labels.into(),
-            own: self.own,
-            last_check,
-            heard: self.heard.clone(),
-        }
+        Self { hostname: self.hostname.clone(), text, own: self.own, last_check, heard: self.heard.clone() }
     }
 
     /// The host's name.
@@ -66,9 +60,40 @@ impl Record {
         &self.hostname
     }
 
+    /// The host's name and its labels as JSON.
+    pub(super) fn text(&self) -> &PacketText {
+        &self.text
+    }
+
     /// Its labels, sorted and unique.
-    pub fn labels(&self) -> &[Label] {
-        &self.labels
+    pub fn labels(&self) -> Vec<Label> {
+        self.text.labels().filter_map(|label| Label::parse(&label).ok()).collect()
+    }
+
+    /// Writes the packet as the API shows it.
+    pub(super) fn write_json(&self, json: &mut String) {
+        json.push_str(self.text.as_str());
+        self.write_end(json);
+    }
+
+    /// Writes the packet with some of its labels only. Returns whether it has any of them; else nothing was written.
+    pub(super) fn write_json_with(&self, wanted: impl Fn(&str) -> bool, json: &mut String) -> bool {
+        let mut labels = self.text.json_labels().filter(|label| wanted(&packet_text::unquoted(label)));
+        let Some(first) = labels.next() else { return false };
+        json.push_str(self.text.up_to_labels());
+        json.push_str(first);
+        for label in labels {
+            json.push(',');
+            json.push_str(label);
+        }
+        json.push_str(PacketText::LABELS_END);
+        self.write_end(json);
+        true
+    }
+
+    fn write_end(&self, json: &mut String) {
+        // Writing to a String cannot fail.
+        write!(json, "{}}}", self.last_check()).ok();
     }
 
     /// Whether this is this server itself.
@@ -95,29 +120,17 @@ impl Record {
     /// Whether the host counts as alive.
     pub(super) fn is_alive(&self, now: Instant, view: &View) -> bool {
         let judged_at = now.min(view.pulse.reaches(view.epoch));
-        self.own || self.deadline(view).is_none_or(|deadline| judged_at < deadline)
+        self.deadline(view).is_none_or(|deadline| judged_at < deadline)
     }
 
-    /// When the host is dead if it stays silent; never while nobody could hear it.
-    fn deadline(&self, view: &View) -> Option<Instant> {
+    /// When the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
+    pub(super) fn deadline(&self, view: &View) -> Option<Instant> {
+        if self.own {
+            return None;
+        }
         let latest = self.heard.latest();
         let through = self.heard.since(latest.saturating_sub(millis(view.ttl)));
         view.sight.deadline(view.epoch.instant(latest), through, view.ttl)
-    }
-
-    /// The packet as the API shows it.
-    pub fn discovery(&self) -> Discovery {
-        Discovery { hostname: self.hostname.clone(), labels: self.labels.to_vec(), last_check: self.last_check() }
-    }
-}
-
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut packet = serializer.serialize_struct("Discovery", 3)?;
-        packet.serialize_field("hostname", &self.hostname)?;
-        packet.serialize_field("labels", &self.labels)?;
-        packet.serialize_field("last_check", &self.last_check())?;
-        packet.end()
     }
 }
 
@@ -155,7 +168,7 @@ impl Pulse {
 pub(super) struct Epoch(pub Instant);
 
 impl Epoch {
-    fn millis(self, instant: Instant) -> u64 {
+    pub(super) fn millis(self, instant: Instant) -> u64 {
         millis(instant.saturating_duration_since(self.0))
     }
 

@@ -1,12 +1,15 @@
 //! Who is here until when.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
-use super::packet::{self, Refusal, Verb};
+use super::label_index::LabelIndex;
+use super::packet::{self, Envelope, Refusal, Verb};
+use super::packet_text::{self, PacketText};
 pub use super::record::Hearing;
 use super::record::{Epoch, Record, View};
 use super::sight::{Carrier, Sight};
@@ -67,15 +70,28 @@ impl From<Option<Change>> for Heard {
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
 pub struct Records {
-    records: SortedMap<HostName, Arc<Record>>,
+    hosts: SortedMap<HostName, Arc<Record>>,
+    labels: LabelIndex,
+    known: HashMap<HostName, Known>,
     view: View,
     warmth: Warmth,
-    instance: String,
+    instance: Arc<str>,
     own: Option<HostName>,
     duplicate: Option<DuplicateName>,
     max_servers: usize,
     revision: u64,
 }
+
+/// A host as the registry finds it fastest.
+#[derive(Debug)]
+struct Known {
+    record: Arc<Record>,
+    /// What followed the packet's text in the envelope. The next envelope is the same, unless something happens to the host.
+    tail: Box<[u8]>,
+}
+
+/// Longest rest of an envelope that is remembered, in bytes: writers may add to it as they like, but not fill our memory.
+const LONGEST_TAIL: usize = 128;
 
 impl Records {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
@@ -83,10 +99,12 @@ impl Records {
     pub fn new(instance: String, ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
         let view = View { epoch: Epoch(now), ttl, sight: Sight::default(), pulse: Arc::default() };
         Self {
-            records: SortedMap::default(),
+            hosts: SortedMap::default(),
+            labels: LabelIndex::default(),
+            known: HashMap::new(),
             view,
             warmth,
-            instance,
+            instance: instance.into(),
             own: None,
             duplicate: None,
             max_servers,
@@ -124,8 +142,9 @@ impl Records {
 
     /// All that is known now.
     pub fn snapshot(&self) -> Snapshot {
-        let (records, view, warmth) = (self.records.clone(), self.view.clone(), self.warmth);
-        Snapshot { records, view, revision: self.revision, warmth }
+        let (hosts, labels) = (self.hosts.clone(), self.labels.clone());
+        let instance = Arc::clone(&self.instance);
+        Snapshot::new(hosts, labels, self.view.clone(), self.revision, self.warmth, instance)
     }
 
     /// A link came up.
@@ -148,8 +167,8 @@ impl Records {
 
     /// This server is still here.
     pub fn touch_own(&self, unix_seconds: i64) {
-        if let Some(own) = self.own.as_ref().and_then(|own| self.records.get(own)) {
-            own.touch(unix_seconds);
+        if let Some(own) = self.own.as_ref().and_then(|own| self.known.get(own)) {
+            own.record.touch(unix_seconds);
         }
     }
 
@@ -158,12 +177,23 @@ impl Records {
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
     pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
-        let envelope = packet::decode(payload)?;
-        match envelope.verb {
-            _ if self.is_own(&envelope.discovery.hostname) => Ok(self.hear_own(envelope.instance, hearing)),
-            Verb::Hi => self.hear_hi(envelope.discovery, hearing).map(Heard::from),
-            Verb::Goodbye => Ok(self.remove(&envelope.discovery.hostname).into()),
+        if let Some(record) = self.recognise(payload).filter(|record| record.is_alive(hearing.at, &self.view)) {
+            record.renew(self.view.epoch, hearing);
+            return Ok(Heard::Nothing);
         }
+        let Envelope { verb, discovery, instance } = packet::decode(payload)?;
+        match verb {
+            _ if self.is_own(&discovery.hostname) => Ok(self.hear_own(instance, hearing)),
+            Verb::Hi => self.hear_hi(discovery, payload, hearing).map(Heard::from),
+            Verb::Goodbye => Ok(self.remove(&discovery.hostname).into()),
+        }
+    }
+
+    /// The host that has said the very same before: the usual packet, which need not be decoded.
+    fn recognise(&self, payload: &[u8]) -> Option<&Record> {
+        let known = self.known.get(packet_text::hostname_in(payload)?)?;
+        let tail = known.record.text().tail_in(payload)?;
+        (!tail.is_empty() && *tail == *known.tail).then_some(&known.record)
     }
 
     /// Takes in that a channel no longer keeps a payload.
@@ -177,7 +207,7 @@ impl Records {
 
     /// Removes the dead.
     pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
-        let dead = self.records.values().filter(|record| !record.is_alive(now, &self.view));
+        let dead = self.hosts.values().filter(|record| !record.is_alive(now, &self.view));
         let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
         for hostname in &dead {
             self.remove(hostname);
@@ -199,53 +229,69 @@ impl Records {
         Heard::Duplicate
     }
 
-    fn hear_hi(&mut self, packet: Discovery, hearing: Hearing) -> Result<Option<Change>, Refusal> {
-        match self.records.get(&packet.hostname).cloned() {
-            Some(record) if record.is_alive(hearing.at, &self.view) => Ok(self.renew(&record, packet, hearing)),
-            _ => self.join(packet, hearing).map(Some),
+    fn hear_hi(&mut self, packet: Discovery, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
+        let text = PacketText::new(&packet);
+        let tail = text.tail_in(payload).filter(|tail| tail.len() <= LONGEST_TAIL).unwrap_or_default().into();
+        match self.known.get_mut(&packet.hostname) {
+            Some(known) if known.record.is_alive(hearing.at, &self.view) => {
+                known.record.renew(self.view.epoch, hearing);
+                known.tail = tail;
+                Ok(self.relabel(packet.hostname, text))
+            }
+            _ => self.join(packet.hostname, text, tail, hearing).map(Some),
         }
     }
 
-    fn renew(&mut self, record: &Record, packet: Discovery, hearing: Hearing) -> Option<Change> {
-        record.renew(self.view.epoch, hearing);
-        let relabelled = *record.labels() != *packet.labels;
-        relabelled.then(|| {
-            self.put(Arc::new(record.relabelled(packet.labels)));
-            Change::Relabelled(packet.hostname)
-        })
+    /// Gives a known host the labels that it has now, if they are others.
+    fn relabel(&mut self, hostname: HostName, text: PacketText) -> Option<Change> {
+        let known = self.known.get_mut(&hostname).filter(|known| *known.record.text() != text)?;
+        let record = Arc::new(known.record.relabelled(text));
+        let tail = std::mem::take(&mut known.tail);
+        self.put(record, tail);
+        Some(Change::Relabelled(hostname))
     }
 
-    fn join(&mut self, packet: Discovery, hearing: Hearing) -> Result<Change, Refusal> {
-        let others = self.records.len() - usize::from(self.own.is_some());
-        if others >= self.max_servers && self.records.get(&packet.hostname).is_none() {
+    fn join(
+        &mut self,
+        hostname: HostName,
+        text: PacketText,
+        tail: Box<[u8]>,
+        hearing: Hearing,
+    ) -> Result<Change, Refusal> {
+        let others = self.hosts.len() - usize::from(self.own.is_some());
+        if others >= self.max_servers && !self.known.contains_key(&hostname) {
             return Err(Refusal::RegistryFull(others));
         }
-        let hostname = packet.hostname.clone();
-        self.put(Arc::new(Record::heard(packet, self.view.epoch, hearing)));
+        self.put(Arc::new(Record::heard(hostname.clone(), text, self.view.epoch, hearing)), tail);
         Ok(Change::Joined(hostname))
     }
 
     fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {
-        let known = self.records.get(&packet.hostname);
-        let change = match known {
-            Some(known) if *known.labels() != *packet.labels => Some(Change::Relabelled(packet.hostname.clone())),
-            Some(known) if known.is_own() => return None,
+        let (text, hostname) = (PacketText::new(&packet), packet.hostname);
+        let change = match self.known.get(&hostname) {
+            Some(known) if *known.record.text() != text => Some(Change::Relabelled(hostname.clone())),
+            Some(known) if known.record.is_own() => return None,
             Some(_) => None,
-            None => Some(Change::Joined(packet.hostname.clone())),
+            None => Some(Change::Joined(hostname.clone())),
         };
-        self.put(Arc::new(Record::own(packet, unix_seconds)));
+        self.put(Arc::new(Record::own(hostname, text, unix_seconds)), Box::default());
         change
     }
 
-    fn put(&mut self, record: Arc<Record>) {
+    fn put(&mut self, record: Arc<Record>, tail: Box<[u8]>) {
         self.revision += 1;
-        self.records.insert(record.hostname().clone(), record);
+        let hostname = record.hostname().clone();
+        let before = self.hosts.insert(hostname.clone(), Arc::clone(&record));
+        self.labels.change(&hostname, before.as_ref().map(|before| before.text()), Some(record.text()));
+        self.known.insert(hostname, Known { record, tail });
     }
 
     fn remove(&mut self, hostname: &HostName) -> Option<Change> {
-        let removed = self.records.remove(hostname)?;
+        let removed = self.hosts.remove(hostname)?;
         self.revision += 1;
-        Some(Change::Left(removed.hostname().clone()))
+        self.labels.change(hostname, Some(removed.text()), None);
+        self.known.remove(hostname);
+        Some(Change::Left(hostname.clone()))
     }
 
     fn is_own(&self, hostname: &HostName) -> bool {

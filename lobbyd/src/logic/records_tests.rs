@@ -179,8 +179,8 @@ fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
     assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Heard::Duplicate));
     assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Heard::Duplicate));
     assert_eq!(lobby.sweep(10_000), []);
-    let own = lobby.records.snapshot().matching(&Filter::All, lobby.start + SECOND * 10_000);
-    assert_eq!(own, [Discovery { last_check: 1001, ..server("me", &["x"]) }]);
+    let own = lobby.records.snapshot().packets_json(&Filter::All, lobby.start + SECOND * 10_000);
+    assert_eq!(own, r#"[{"hostname":"me","labels":["x"],"last_check":1001}]"#);
 }
 
 #[test]
@@ -261,14 +261,60 @@ fn a_filter_shows_matching_hosts_with_their_matching_labels() {
     lobby.hi("a", &["service:web", "service:webmail", "rack:1"], 0).unwrap();
     lobby.hi("b", &["rack:1"], 0).unwrap();
     let (snapshot, now) = (lobby.records.snapshot(), lobby.start);
-    let shown = |filter: Filter| -> Vec<_> {
-        let hosts = snapshot.matching(&filter, now).into_iter();
-        hosts.map(|host| format!("{} {:?}", host.hostname, host.labels)).collect()
+    let list = |filter: Filter| snapshot.packets_json(&filter, now);
+    let web = r#"[{"hostname":"a","labels":["service:web"],"last_check":1000}]"#;
+    assert_eq!(list(Filter::Labels(vec!["service:web".into()])), web);
+    let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
+    assert_eq!(list(Filter::Prefixes(vec!["service:".into(), "service:web".into()])), services);
+    assert_eq!(list(Filter::Labels(vec!["nothing".into()])), "[]");
+    assert!(list(Filter::All).ends_with(
+        r#","service:webmail"],"last_check":1000},{"hostname":"b","labels":["rack:1"],"last_check":1000}]"#
+    ));
+    assert_eq!(snapshot.names_json("rack:1", now), r#"["a","b"]"#);
+    assert_eq!(snapshot.names_json("rack:", now), "[]");
+}
+
+#[test]
+fn the_dead_are_in_no_answer() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["x"], 0).unwrap();
+    lobby.hi("b", &["x"], 5).unwrap();
+    lobby.advance_to(31);
+    let (snapshot, now) = (lobby.records.snapshot(), lobby.start + SECOND * 31);
+    assert_eq!(snapshot.names_json("x", now), r#"["b"]"#);
+    assert_eq!(snapshot.packets_json(&Filter::Prefixes(vec!["x".into()]), now).matches("hostname").count(), 1);
+    assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
+}
+
+#[test]
+fn a_keep_alive_is_recognised_by_its_bytes_until_anything_in_it_changes() {
+    let mut lobby = Fixture::new();
+    let packet = |labels: &[&str], instance: &str| packet::encode(Verb::Hi, &server("a", labels), instance);
+    let hear = |lobby: &mut Fixture, payload: &[u8], second: u32| {
+        lobby.advance_to(second);
+        let hearing = Hearing { carrier: carrier(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
+        lobby.records.hear(payload, hearing)
     };
-    assert_eq!(shown(Filter::Labels(vec!["service:web".into()])), [r#"a ["service:web"]"#]);
-    assert_eq!(shown(Filter::Prefixes(vec!["service:".into()])), [r#"a ["service:web", "service:webmail"]"#]);
-    assert_eq!(shown(Filter::Labels(vec!["nothing".into()])), Vec::<String>::new());
-    assert_eq!(shown(Filter::All), [r#"a ["rack:1", "service:web", "service:webmail"]"#, r#"b ["rack:1"]"#]);
-    assert_eq!(snapshot.resolve("rack:1", now), [&name("a"), &name("b")]);
-    assert_eq!(snapshot.resolve("rack:", now), Vec::<&HostName>::new());
+    hear(&mut lobby, &packet(&["x"], "i9"), 0).unwrap();
+    assert!(lobby.records.recognise(&packet(&["x"], "i9")).is_some());
+    assert!(lobby.records.recognise(&packet(&["x"], "i8")).is_none());
+    assert!(lobby.records.recognise(&packet(&["x", "y"], "i9")).is_none());
+    assert!(lobby.records.recognise(&packet::encode(Verb::Goodbye, &server("a", &["x"]), "i9")).is_none());
+    assert_eq!(hear(&mut lobby, &packet(&["x"], "i9"), 25), Ok(Heard::Nothing));
+    assert_eq!(lobby.living(54), ["a"]);
+    assert_eq!(hear(&mut lobby, &packet(&["x"], "i8"), 54), Ok(Heard::Nothing), "it was restarted");
+    assert!(lobby.records.recognise(&packet(&["x"], "i8")).is_some());
+}
+
+#[test]
+fn a_long_rest_of_an_envelope_is_not_kept() {
+    let mut lobby = Fixture::new();
+    let payload = format!(
+        r#"{{"discovery":{{"hostname":"a","labels":[],"last_check":0}},"message":"hi","x":"{}"}}"#,
+        "x".repeat(200)
+    );
+    let hearing = Hearing { carrier: carrier(0), at: lobby.start, unix_seconds: 0 };
+    lobby.records.hear(payload.as_bytes(), hearing).unwrap();
+    assert!(lobby.records.recognise(payload.as_bytes()).is_none());
+    assert_eq!(lobby.living(0), ["a"]);
 }

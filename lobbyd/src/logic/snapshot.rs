@@ -1,27 +1,58 @@
 //! What the registry knew at one moment, for all who read.
 
+use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::{Discovery, Filter, HostName};
+use lobby_client::{Filter, HostName};
 
+use super::answers::Answers;
+use super::label_index::LabelIndex;
 use super::record::{Record, View};
 use super::sorted_map::SortedMap;
 use super::warmth::Warmth;
 
-/// The registry at one revision: cheap to make, to copy and to share.
-#[derive(Debug, Clone)]
+/// The registry at one revision: cheap to make and to share.
+#[derive(Debug)]
 pub struct Snapshot {
-    pub(super) records: SortedMap<HostName, Arc<Record>>,
-    pub(super) view: View,
-    pub(super) revision: u64,
-    pub(super) warmth: Warmth,
+    hosts: SortedMap<HostName, Arc<Record>>,
+    labels: LabelIndex,
+    view: View,
+    revision: u64,
+    warmth: Warmth,
+    instance: Arc<str>,
+    answers: Answers,
+    /// Before this nobody dies, in milliseconds since the epoch. Who is heard again only lives longer.
+    no_death_before: AtomicU64,
 }
 
 impl Snapshot {
+    pub(super) fn new(
+        hosts: SortedMap<HostName, Arc<Record>>,
+        labels: LabelIndex,
+        view: View,
+        revision: u64,
+        warmth: Warmth,
+        instance: Arc<str>,
+    ) -> Self {
+        let (answers, no_death_before) = (Answers::default(), AtomicU64::new(0));
+        Self { hosts, labels, view, revision, warmth, instance, answers, no_death_before }
+    }
+
     /// Grows with every change of who is here with which labels.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Which run of which daemon knew this: revisions of another one are others.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// What was answered before.
+    pub fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Whether the daemon is in a position to know everybody.
@@ -29,32 +60,86 @@ impl Snapshot {
         &self.warmth
     }
 
-    /// Whether any link is up.
-    pub fn is_any_link_up(&self) -> bool {
-        self.view.sight.is_any_up()
-    }
-
     /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
     pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Record>> {
-        self.records.values().filter(move |record| record.is_alive(now, &self.view))
+        self.hosts.values().filter(move |record| record.is_alive(now, &self.view))
     }
 
-    /// The living that a filter asks for, each with the labels that it asks for.
-    pub fn matching(&self, filter: &Filter, now: Instant) -> Vec<Discovery> {
-        let reduced = |record: &Arc<Record>| {
-            let labels: Vec<_> = record.labels().iter().filter(|label| filter.matches(label)).cloned().collect();
-            let last_check = record.last_check();
-            (!labels.is_empty()).then(|| Discovery { hostname: record.hostname().clone(), labels, last_check })
-        };
+    /// How many are alive. Together with the revision this says whether a list is the same as before.
+    pub fn count_living(&self, now: Instant) -> usize {
+        if self.is_everybody_alive(now) { self.hosts.len() } else { self.living(now).count() }
+    }
+
+    /// Looks through all hosts only when one of them may have died since this was last asked.
+    fn is_everybody_alive(&self, now: Instant) -> bool {
+        let now = self.view.epoch.millis(now);
+        if now < self.no_death_before.load(Ordering::Relaxed) {
+            return true;
+        }
+        let deadlines = self.hosts.values().filter_map(|record| record.deadline(&self.view));
+        let first = deadlines.min().map_or(u64::MAX, |first| self.view.epoch.millis(first));
+        self.no_death_before.store(first, Ordering::Relaxed);
+        now < first
+    }
+
+    /// The packets that a filter asks for as a JSON list, each with the labels that it asks for.
+    pub fn packets_json(&self, filter: &Filter, now: Instant) -> String {
         match filter {
-            Filter::All => self.living(now).map(|record| record.discovery()).collect(),
-            Filter::Labels(_) | Filter::Prefixes(_) => self.living(now).filter_map(reduced).collect(),
+            Filter::All => list(self.living(now), |record, json| {
+                record.write_json(json);
+                true
+            }),
+            Filter::Labels(wanted) => {
+                let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
+                self.matching_json(hosts, |label| wanted.iter().any(|wanted| wanted == label), now)
+            }
+            Filter::Prefixes(wanted) => {
+                let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
+                self.matching_json(hosts, |label| wanted.iter().any(|prefix| label.starts_with(prefix)), now)
+            }
         }
     }
 
-    /// The names of the living that have exactly this label.
-    pub fn resolve(&self, label: &str, now: Instant) -> Vec<&HostName> {
-        let has_label = |record: &&Arc<Record>| record.labels().binary_search_by(|own| own.as_str().cmp(label)).is_ok();
-        self.living(now).filter(has_label).map(|record| record.hostname()).collect()
+    /// The living that have a label that begins so, sorted by host name.
+    pub fn with_prefix(&self, prefix: &str, now: Instant) -> Vec<&Arc<Record>> {
+        self.living_of(self.labels.with_prefix(prefix).collect(), now)
     }
+
+    fn matching_json(&self, hosts: Vec<&HostName>, wanted: impl Fn(&str) -> bool, now: Instant) -> String {
+        list(self.living_of(hosts, now), |record, json| record.write_json_with(&wanted, json))
+    }
+
+    /// Those of the hosts that are alive, each once, sorted.
+    fn living_of(&self, mut hosts: Vec<&HostName>, now: Instant) -> Vec<&Arc<Record>> {
+        hosts.sort_unstable();
+        hosts.dedup();
+        let records = hosts.into_iter().filter_map(|host| self.hosts.get(host));
+        records.filter(|record| record.is_alive(now, &self.view)).collect()
+    }
+
+    /// The names of the living that have exactly this label, as a JSON list.
+    pub fn names_json(&self, label: &str, now: Instant) -> String {
+        list(self.living_of(self.labels.with_label(label), now), |record, json| {
+            // Writing to a String cannot fail.
+            write!(json, "{}", serde_json::json!(record.hostname())).is_ok()
+        })
+    }
+}
+
+/// A JSON list of what is written of each record. What `write` does not write counts for nothing.
+fn list<'a>(
+    records: impl IntoIterator<Item = &'a Arc<Record>>,
+    write: impl Fn(&Record, &mut String) -> bool,
+) -> String {
+    let mut json = String::from("[");
+    for record in records {
+        if write(record, &mut json) {
+            json.push(',');
+        }
+    }
+    if json.ends_with(',') {
+        json.pop();
+    }
+    json.push(']');
+    json
 }

@@ -58,6 +58,27 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         Some(&chunk[place].1)
     }
 
+    /// The value of a key, to be changed in this copy of the map.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let number = self.chunk_for(key);
+        let place = search(self.chunks.get(number)?, key).ok()?;
+        Some(&mut Arc::make_mut(&mut self.chunks[number])[place].1)
+    }
+
+    /// The entries from a key on, which need not be there itself, in the order of their keys.
+    pub fn iter_from<Q: Ord + ?Sized>(&self, key: &Q) -> impl Iterator<Item = (&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let number = self.chunk_for(key);
+        let begin = self.chunks.get(number).map_or(0, |chunk| chunk.partition_point(|(here, _)| here.borrow() < key));
+        let chunks = self.chunks.get(number..).unwrap_or_default();
+        chunks.iter().flat_map(|chunk| chunk.iter()).skip(begin).map(|(key, value)| (key, value))
+    }
+
     /// Sets the value of a key and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.chunks.is_empty() {
@@ -137,6 +158,8 @@ mod tests {
                     (copy, model_copy) = (map.clone(), model.clone());
                 }
                 prop_assert_eq!(map.get(&key), model.get(&key));
+                prop_assert_eq!(map.get_mut(&key), model.get_mut(&key));
+                prop_assert!(map.iter_from(&key).take(3).eq(model.range(key..).take(3)));
                 prop_assert_eq!(map.len(), model.len());
             }
             prop_assert!(map.iter().eq(model.iter()));

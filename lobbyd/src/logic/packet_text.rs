@@ -1,0 +1,145 @@
+//! A packet as the JSON text that the API and the wire share, made once when it changes.
+
+use std::borrow::Cow;
+
+use lobby_client::{Discovery, HostName, Label};
+use serde::Serialize;
+
+/// What stands before a packet in an envelope as lobbyd and the original write it.
+const ENVELOPE_HEAD: &[u8] = br#"{"discovery":"#;
+
+/// What stands before the host name in a packet.
+const HOSTNAME_HEAD: &[u8] = br#"{"hostname":""#;
+
+/// What stands between the host name and the labels.
+const LABELS_BEGIN: &[u8] = br#"","labels":["#;
+
+/// A packet without the value of its last field: `{"hostname":"…","labels":[…],"last_check":`.
+///
+/// It is the only copy of the labels that a record keeps, and it is what a keep-alive that says nothing new is recognised by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacketText(Box<str>);
+
+impl PacketText {
+    /// What stands behind the labels.
+    pub(super) const LABELS_END: &str = "],\"last_check\":";
+
+    /// Writes a packet.
+    pub fn new(packet: &Discovery) -> Self {
+        #[derive(Serialize)]
+        struct Head<'a> {
+            hostname: &'a HostName,
+            labels: &'a [Label],
+        }
+        let head = Head { hostname: &packet.hostname, labels: &packet.labels };
+        let mut text = serde_json::to_string(&head).unwrap_or_default();
+        // Both brackets that close it, for the second of which there is more to come.
+        text.truncate(text.len() - "]}".len());
+        text.push_str(Self::LABELS_END);
+        Self(text.into_boxed_str())
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the packet's unfinished text in an envelope, if the envelope begins with just this packet.
+    pub fn tail_in<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
+        envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(self.0.as_bytes())
+    }
+
+    /// What stands before the labels.
+    pub(super) fn up_to_labels(&self) -> &str {
+        // Quotes inside of the host name are escaped, so that it cannot hold this.
+        let begin = memchr::memmem::find(self.0.as_bytes(), LABELS_BEGIN).map_or(0, |at| at + LABELS_BEGIN.len());
+        &self.0[..begin]
+    }
+
+    /// The labels in order, each as its JSON text, quotes included.
+    pub fn json_labels(&self) -> impl Iterator<Item = &str> {
+        let end = self.0.len() - Self::LABELS_END.len();
+        JsonTexts(&self.0[self.up_to_labels().len()..end])
+    }
+
+    /// The labels in order.
+    pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.json_labels().map(unquoted)
+    }
+}
+
+/// The host name in an envelope as lobbyd and the original write it, if there is one without escapes where it should be.
+pub fn hostname_in(envelope: &[u8]) -> Option<&str> {
+    let rest = envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(HOSTNAME_HEAD)?;
+    std::str::from_utf8(&rest[..memchr::memchr(b'"', rest)?]).ok()
+}
+
+/// What a text says that JSON wrote.
+pub(super) fn unquoted(json: &str) -> Cow<'_, str> {
+    if json.contains('\\') {
+        Cow::Owned(serde_json::from_str(json).unwrap_or_default())
+    } else {
+        Cow::Borrowed(&json[1..json.len() - 1])
+    }
+}
+
+/// Goes through texts in JSON with commas in between.
+struct JsonTexts<'a>(&'a str);
+
+impl<'a> Iterator for JsonTexts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let bytes = self.0.as_bytes();
+        let mut end = 1 + memchr::memchr2(b'"', b'\\', bytes.get(1..)?)?;
+        while bytes[end] == b'\\' {
+            end += 2 + memchr::memchr2(b'"', b'\\', bytes.get(end + 2..)?)?;
+        }
+        let text = &self.0[..=end];
+        self.0 = self.0.get(end + 2..).unwrap_or_default();
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::logic::packet::{self, Verb};
+
+    fn packet(hostname: &str, labels: &[&str]) -> Discovery {
+        Discovery::new(HostName::parse(hostname).unwrap(), labels.iter().map(|l| Label::parse(l).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_text_lacks_only_the_time_and_the_closing_brace() {
+        let text = PacketText::new(&packet("a", &["b:2", "a:1"]));
+        assert_eq!(text.as_str(), r#"{"hostname":"a","labels":["a:1","b:2"],"last_check":"#);
+        assert_eq!(PacketText::new(&packet("a", &[])).as_str(), r#"{"hostname":"a","labels":[],"last_check":"#);
+    }
+
+    #[test]
+    fn an_envelope_of_the_same_packet_is_recognised_and_of_another_is_not() {
+        let text = PacketText::new(&packet("a", &["x"]));
+        let envelope = packet::encode(Verb::Hi, &packet("a", &["x"]), "i1");
+        assert_eq!(text.tail_in(&envelope), Some(&br#"0},"message":"hi","instance":"i1"}"#[..]));
+        assert_eq!(text.tail_in(&packet::encode(Verb::Hi, &packet("a", &["x", "y"]), "i1")), None);
+        assert_eq!(text.tail_in(br#"{"message":"hi"}"#), None);
+        assert_eq!(hostname_in(&envelope), Some("a"));
+        assert_eq!(hostname_in(br#"{"message":"hi"}"#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn labels_come_back_as_they_were_whatever_is_in_them(labels in prop::collection::vec("[ -~é\"\\\\,\\[\\]]{1,12}", 0..12)) {
+            let labels: Vec<_> = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
+            let packet = Discovery::new(HostName::parse("h\"\\]").unwrap(), labels);
+            let text = PacketText::new(&packet);
+            let expected: Vec<_> = packet.labels.iter().map(Label::as_str).collect();
+            prop_assert_eq!(text.labels().collect::<Vec<_>>(), expected);
+            let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).unwrap();
+            prop_assert_eq!(whole, Discovery { last_check: 7, ..packet });
+        }
+    }
+}
