@@ -3,7 +3,12 @@
 # Debian puts nats-server into /usr/sbin, which is not in everybody's PATH.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: test check release
+.PHONY: demo test check release
+
+# lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
+demo:
+	@cargo build --locked --bin lobbyd --bin lobbyctl
+	@config/demo.sh "$${CARGO_TARGET_DIR:-target}/debug"
 
 # Every test, end to end ones included: they run the programs that are built first.
 test:
