@@ -47,12 +47,12 @@ pub enum Refusal {
     /// It names a host as none can be named.
     #[error(transparent)]
     BadHostName(InvalidHostName),
-    /// The number of its labels exceeds [`MAX_LABELS`].
-    #[error("{0} labels are too many: at most {MAX_LABELS} are allowed")]
-    TooManyLabels(usize),
-    /// One of its labels is none.
-    #[error(transparent)]
-    BadLabel(InvalidLabel),
+    /// The number of this host's labels exceeds [`MAX_LABELS`].
+    #[error("host {0}: {1} labels are too many: at most {MAX_LABELS} are allowed")]
+    TooManyLabels(HostName, usize),
+    /// One of this host's labels is none.
+    #[error("host {0}: {1}")]
+    BadLabel(HostName, InvalidLabel),
     /// It says neither hi nor goodbye.
     #[error("message {0:?} is neither \"hi\" nor \"goodbye\"")]
     UnknownMessage(String),
@@ -69,8 +69,8 @@ impl Refusal {
             Self::NotJson(_) => "not_json",
             Self::NoHostName => "no_hostname",
             Self::BadHostName(_) => "bad_hostname",
-            Self::TooManyLabels(_) => "too_many_labels",
-            Self::BadLabel(_) => "bad_label",
+            Self::TooManyLabels(..) => "too_many_labels",
+            Self::BadLabel(..) => "bad_label",
             Self::UnknownMessage(_) => "unknown_message",
             Self::RegistryFull(_) => "registry_full",
         }
@@ -176,10 +176,12 @@ impl RawPacket<'_> {
         })?;
         let labels = self.labels.unwrap_or_default();
         if labels.len() > MAX_LABELS {
-            return Err(Refusal::TooManyLabels(labels.len()));
+            return Err(Refusal::TooManyLabels(hostname, labels.len()));
         }
-        let labels = labels.iter().map(|label| Label::parse(&label.0)).collect::<Result<_, _>>();
-        Ok(Discovery::new(hostname, labels.map_err(Refusal::BadLabel)?))
+        match labels.iter().map(|label| Label::parse(&label.0)).collect() {
+            Ok(labels) => Ok(Discovery::new(hostname, labels)),
+            Err(error) => Err(Refusal::BadLabel(hostname, error)),
+        }
     }
 }
 
@@ -255,6 +257,17 @@ mod tests {
             reason(&format!(r#"{{"discovery":{{"hostname":"a","labels":{labels}}},"message":"hi"}}"#)),
             "too_many_labels"
         );
+    }
+
+    #[test]
+    fn a_refusal_for_its_labels_names_the_host() {
+        let empty_label = r#"{"discovery":{"hostname":"old-1","labels":[""]},"message":"hi"}"#;
+        let told = decode(empty_label.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told, "host old-1: a label must not be empty");
+        let labels = vec!["x"; MAX_LABELS + 1].join("\",\"");
+        let too_many = format!(r#"{{"discovery":{{"hostname":"old-1","labels":["{labels}"]}},"message":"hi"}}"#);
+        let told = decode(too_many.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told, "host old-1: 1025 labels are too many: at most 1024 are allowed");
     }
 
     #[test]
