@@ -21,6 +21,7 @@ mod outages;
 mod packets;
 mod prometheus;
 mod prometheus_server;
+mod readme;
 mod settings;
 mod several_drivers;
 mod shutdown;

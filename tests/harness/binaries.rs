@@ -7,7 +7,7 @@ use std::time::SystemTime;
 ///
 /// # Panics
 /// If it was not built, or its sources were changed since.
-pub(crate) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let program = profile_directory().join(name);
     assert!(program.is_file(), "{} is missing: run `cargo build --workspace` first", program.display());
     if let Some(newer) = source_newer_than(&program) {

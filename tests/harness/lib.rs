@@ -16,6 +16,7 @@ mod prometheus;
 mod script;
 mod wire;
 
+pub use binaries::program;
 pub use brokers::{NatsServer, RedisServer};
 pub use certificates::Certificates;
 pub use channel::Channel;
