@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod api_browser;
+mod api_caching;
 mod api_errors;
 mod api_labels;
 mod api_queries;

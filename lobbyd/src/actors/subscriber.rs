@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
 use super::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
@@ -67,18 +67,17 @@ async fn follow(link: Arc<Link>) {
     let mut backoff = Backoff::default();
     let mut again = false;
     loop {
-        let fault = match open(link.driver.as_ref()).await {
+        let ended = match open(link.driver.as_ref()).await {
             Ok(channel) => {
                 backoff.opened(clock::now());
                 link.opened(&channel, again);
                 again = true;
                 link.listen(channel).await
             }
-            Err(fault) => fault,
+            Err(fault) => Err(fault),
         };
-        link.closed(format!("{fault:#}"));
         let pause = backoff.pause(clock::now(), fastrand::f64());
-        warn!(driver = link.name, error = format!("{fault:#}"), retry_in = ?pause, "link is down");
+        link.closed(ended, pause);
         sleep(pause).await;
     }
 }
@@ -98,27 +97,39 @@ impl Link {
         }
     }
 
-    fn closed(&self, reason: String) {
+    /// Tells of a link that could not be brought up, that broke, or that we closed ourselves; the next attempt is in `pause`.
+    fn closed(&self, ended: anyhow::Result<()>, pause: Duration) {
+        let reason = match ended {
+            Ok(()) => {
+                debug!(driver = self.name, "link is closed");
+                "closed by lobbyd itself".to_owned()
+            }
+            Err(fault) => {
+                warn!(driver = self.name, error = format!("{fault:#}"), retry_in = ?pause, "link is down");
+                format!("{fault:#}")
+            }
+        };
         self.registry.do_send(LinkClosed { carrier: self.carrier, reason });
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelClosed(self.carrier));
         }
     }
 
-    /// Hands over what comes in until the link breaks; returns why.
-    async fn listen(&self, channel: Channel) -> anyhow::Error {
+    /// Hands over what comes in until we close the link ourselves.
+    ///
+    /// # Errors
+    /// Why the link broke.
+    async fn listen(&self, channel: Channel) -> anyhow::Result<()> {
         let mut incoming = channel.incoming.ready_chunks(LARGEST_BATCH);
         let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
                 chunk = incoming.next() => match chunk {
-                    Some(chunk) => if let Err(fault) = self.hand_over(chunk, echo.as_mut()) {
-                        return fault;
-                    },
-                    None => return anyhow::anyhow!("the channel ended"),
+                    Some(chunk) => self.hand_over(chunk, echo.as_mut())?,
+                    None => return Ok(()),
                 },
                 () = deaf(echo.as_ref()) => {
-                    return anyhow::anyhow!("own packets do not come back: the link is dead, or the broker does not let us publish");
+                    anyhow::bail!("own packets do not come back: the link is dead, or the broker does not let us publish");
                 }
             }
         }
@@ -161,7 +172,7 @@ impl Handler<Reopen> for Subscriber {
         if let Some(following) = self.following.take() {
             ctx.cancel_future(following);
         }
-        self.link.closed("its secrets are others now".to_owned());
+        self.link.closed(Ok(()), Duration::ZERO);
         self.follow(ctx);
     }
 }

@@ -50,7 +50,8 @@ pub trait Driver: Send + Sync + 'static {
 
 /// An open connection to a channel: what comes in, and the way out.
 pub struct Channel {
-    /// Everything said on the channel, own packets included. An error or the end means that the link is down.
+    /// Everything said on the channel, own packets included. An error means that the link is down, the end that it was
+    /// closed by us.
     pub incoming: BoxStream<'static, anyhow::Result<Incoming>>,
     /// The way out, shared by all who publish.
     pub outgoing: std::sync::Arc<dyn Outgoing>,

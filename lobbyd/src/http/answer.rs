@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::Instant;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, AcceptEncoding, CONTENT_ENCODING, ContentType, ETag, Encoding, EntityTag, Header, IF_NONE_MATCH,
-    IfNoneMatch, VARY,
+    AcceptEncoding, CONTENT_ENCODING, ContentType, ETag, Encoding, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch,
+    Preference, Quality, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use flate2::Compression;
@@ -64,12 +64,13 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     }
 }
 
+/// gzip for whoever accepts it, be it as one of anything.
 fn wanted_coding(request: &HttpRequest) -> Coding {
-    let accepted = request.headers().contains_key(ACCEPT_ENCODING).then(|| AcceptEncoding::parse(request));
-    match accepted.and_then(Result::ok).and_then(|accepted| accepted.negotiate([Encoding::gzip()].iter())) {
-        Some(coding) if coding == Encoding::gzip() => Coding::Gzip,
-        _ => Coding::Identity,
-    }
+    let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
+    let quality_of =
+        |wanted: Preference<Encoding>| accepted.iter().find(|item| item.item == wanted).map(|item| item.quality);
+    let quality = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
+    if quality.is_some_and(|quality| quality > Quality::ZERO) { Coding::Gzip } else { Coding::Identity }
 }
 
 /// Packs an answer if that is wanted and worth it, off this thread, which has others to serve.
