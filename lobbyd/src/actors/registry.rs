@@ -1,7 +1,7 @@
 //! Keeps the list of all hosts that are alive.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use lobby_client::{HostName, Status};
@@ -24,6 +24,9 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// How often a duplicate name is warned about.
 const DUPLICATE_LOG_PERIOD: Duration = Duration::from_secs(60);
+
+/// Least time between two snapshots while changes pour in. The first one after a while is shown at once.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often the registry shows that it works.
 const PULSE: Duration = Duration::from_millis(400);
@@ -69,6 +72,8 @@ pub struct Registry {
     records: Records,
     tallies: Vec<Tally>,
     started: i64,
+    shown: Option<Instant>,
+    to_be_shown: bool,
     snapshots: watch::Sender<Arc<Snapshot>>,
     clean_every: Duration,
     keep_alive: Duration,
@@ -85,6 +90,8 @@ impl Registry {
         Self {
             tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
             started,
+            shown: None,
+            to_be_shown: false,
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
             clean_every,
@@ -145,13 +152,28 @@ impl Registry {
     }
 
     /// Shows the readers what is new.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.shown = Some(clock::now());
+        self.to_be_shown = false;
         self.snapshots.send_replace(Arc::new(self.records.snapshot()));
     }
 
-    fn sweep(&mut self) {
+    /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
+    fn publish_soon(&mut self, ctx: &mut Context<Self>) {
+        let since_last = self.shown.map_or(Duration::MAX, |shown| clock::now().saturating_duration_since(shown));
+        match SNAPSHOT_PAUSE.checked_sub(since_last) {
+            None => self.publish(),
+            Some(_) if self.to_be_shown => {}
+            Some(rest) => {
+                self.to_be_shown = true;
+                ctx.run_later(rest, |registry, _| registry.publish());
+            }
+        }
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
         let changes = self.records.sweep(clock::now());
-        self.tell(&changes);
+        self.tell(&changes, ctx);
     }
 
     /// Shows that the registry works. If it had been away, readers must know that the time does not count.
@@ -162,12 +184,12 @@ impl Registry {
         }
     }
 
-    fn tell(&mut self, changes: &[Change]) {
+    fn tell(&mut self, changes: &[Change], ctx: &mut Context<Self>) {
         for change in changes {
             self.changed(change);
         }
         if !changes.is_empty() {
-            self.publish();
+            self.publish_soon(ctx);
         }
     }
 }
@@ -185,7 +207,7 @@ impl Actor for Registry {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(PULSE, |registry, _| registry.beat());
-        ctx.run_interval(self.clean_every, |registry, _| registry.sweep());
+        ctx.run_interval(self.clean_every, Self::sweep);
         ctx.run_interval(self.keep_alive, |registry, _| registry.records.touch_own(clock::unix_seconds()));
     }
 }
@@ -193,7 +215,7 @@ impl Actor for Registry {
 impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PacketsReceived { carrier, batch }: PacketsReceived, _: &mut Self::Context) {
+    fn handle(&mut self, PacketsReceived { carrier, batch }: PacketsReceived, ctx: &mut Self::Context) {
         let mut changes = Vec::new();
         for incoming in &batch {
             match self.take_in(carrier, incoming) {
@@ -203,7 +225,7 @@ impl Handler<PacketsReceived> for Registry {
                 Err(refusal) => self.refuse(carrier, &refusal),
             }
         }
-        self.tell(&changes);
+        self.tell(&changes, ctx);
     }
 }
 
@@ -258,8 +280,8 @@ impl Handler<GetStatus> for Registry {
 impl Handler<LocalChanged> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+    fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
         let changes = self.records.set_own(packet, clock::unix_seconds());
-        self.tell(&changes);
+        self.tell(&changes, ctx);
     }
 }
