@@ -46,6 +46,9 @@ pub struct DriverStatus {
     pub sent: u64,
     /// Packets that changed nothing, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Packets that were accepted although they are not signed; counted with PACKET_VERIFY=warn only.
+    #[serde(default)]
+    pub unsigned: u64,
     /// Packets that came faster than they could be read.
     pub dropped: u64,
 }

@@ -39,6 +39,9 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
     for (reason, packets) in &driver.refused {
         text += &line("refused", &format!("{packets} ({reason})"));
     }
+    if driver.unsigned > 0 {
+        text += &line("unsigned", &format!("{} accepted without signature", driver.unsigned));
+    }
     if driver.dropped > 0 {
         text += &line("dropped", &driver.dropped.to_string());
     }
@@ -70,6 +73,7 @@ mod tests {
             received: 12,
             sent: 3,
             refused: [("not_json".to_owned(), 2)].into(),
+            unsigned: 0,
             dropped: 0,
         };
         Status {
@@ -102,6 +106,13 @@ NATS is DOWN for 1m 5s
   refused    2 (not_json)
 ";
         assert_eq!(text(&status()), expected);
+    }
+
+    #[test]
+    fn packets_accepted_without_signature_are_told() {
+        let mut status = status();
+        status.drivers[0].unsigned = 4;
+        assert!(text(&status).contains("  unsigned   4 accepted without signature\n"), "{}", text(&status));
     }
 
     #[test]

@@ -20,6 +20,13 @@ pub fn unix_seconds() -> i64 {
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// The wall clock in whole milliseconds since the Unix epoch: what signed packets bear, and nothing else rests on.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn unix_millis() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long ago a moment of the wall clock was; nothing if it lies ahead.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn age_of(moment: SystemTime) -> Duration {

@@ -16,7 +16,7 @@ use crate::actors::AreYouThere;
 use crate::actors::callback_runner::{CallbackRunner, EndScript};
 use crate::actors::http_api::{HttpApi, StopServing};
 use crate::actors::label_source::{GetLocal, LabelSource, Reread};
-use crate::actors::publisher::{LocalChanged, Publisher, SayGoodbye};
+use crate::actors::publisher::{KeysChanged, LocalChanged, Publisher, SayGoodbye};
 use crate::actors::registry::Registry;
 use crate::actors::subscriber::{Link, Reopen, Subscriber};
 use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
@@ -24,8 +24,10 @@ use crate::http::{Admission, Service};
 use crate::local_server::LocalServer;
 use crate::logic::announce::Announcer;
 use crate::logic::cooldown::Cooldown;
+use crate::logic::guard::Guard;
 use crate::logic::records::Records;
 use crate::logic::sight::Carrier;
+use crate::logic::signature::{Keys, Signer};
 use crate::logic::snapshot::Snapshot;
 use crate::logic::warmth::Warmth;
 use crate::script::Script;
@@ -45,6 +47,7 @@ pub struct Lobby {
     callback_runner: Option<Addr<CallbackRunner>>,
     http_api: Option<Addr<HttpApi>>,
     token: Option<Secret>,
+    packet_keys: Option<Secret>,
 }
 
 /// The actors that the others are built upon.
@@ -72,7 +75,9 @@ impl Lobby {
         let subscribers = foundation.subscribers(&settings, hostname)?;
         let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
-        let mut lobby = Self { foundation, subscribers, label_source, callback_runner, http_api: None, token };
+        let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
+        let mut lobby =
+            Self { foundation, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
         if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
             let admission = Admission::new(api, settings.local.hostname.as_ref());
             lobby.http_api = Some(lobby.serve(listener, admission, api.node_exporter_port)?);
@@ -115,6 +120,9 @@ impl Lobby {
         if let Some(token) = &self.token {
             changed(token);
         }
+        if let Some(keys) = self.packet_keys.as_ref().filter(|keys| changed(keys)) {
+            self.foundation.use_keys(&keys.expose());
+        }
         for (secrets, subscriber) in &self.subscribers {
             if secrets.iter().filter(|secret| changed(secret)).count() > 0 {
                 subscriber.do_send(Reopen);
@@ -144,6 +152,11 @@ fn changed(secret: &Secret) -> bool {
     })
 }
 
+fn guard(settings: &Settings) -> Option<Guard> {
+    let signing = settings.signing.as_ref()?;
+    Some(Guard::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
+}
+
 impl Foundation {
     fn lay(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
@@ -151,13 +164,27 @@ impl Foundation {
         let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
         let warmth = Warmth::new(timing.keep_alive, drivers.len(), now);
         let records = Records::new(instance.clone(), timing.ttl, settings.max_servers, warmth, now);
-        let registry = Registry::new(records, &drivers, timing.clean_every, timing.keep_alive);
+        let registry = Registry::new(records, &drivers, timing.clean_every, timing.keep_alive).guarded(guard(settings));
         let snapshots = registry.snapshots();
         let registry = registry.start();
-        let announcer = settings.register.then(|| Announcer::new(instance.clone()));
+        let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
+        let announcer = settings.register.then(|| Announcer::new(instance.clone(), signer));
         let sent = registry.clone().recipient();
         let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, sent).start());
         Ok(Self { registry, snapshots, publisher, instance })
+    }
+
+    /// Signs and verifies with other keys from now on, if these are any.
+    fn use_keys(&self, text: &str) {
+        let keys = match Keys::parse(text) {
+            Ok(keys) => keys,
+            Err(error) => return warn!(%error, "PACKET_KEY_FILE cannot be used, the keys stay as they were"),
+        };
+        info!("packets are signed and verified with the new keys of PACKET_KEY_FILE");
+        self.registry.do_send(KeysChanged(keys.clone()));
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(KeysChanged(keys));
+        }
     }
 
     /// With REGISTER=false nobody is told of this server, not even the own registry.

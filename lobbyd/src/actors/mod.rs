@@ -7,6 +7,7 @@ pub mod http_api;
 pub mod label_source;
 pub mod publisher;
 pub mod registry;
+mod registry_log;
 pub mod subscriber;
 
 /// Are you there? *Asked by HttpApi* of every actor. The reply itself is the answer: an actor whose handler panicked gives none.

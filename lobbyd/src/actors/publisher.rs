@@ -8,10 +8,12 @@ use futures_util::future::join_all;
 use lobby_client::Discovery;
 
 use super::registry::PacketSent;
+use crate::clock;
 use crate::drivers::outbox::Outbox;
 use crate::drivers::{Outgoing, Parcel};
 use crate::logic::announce::{Announcement, Announcer};
 use crate::logic::sight::Carrier;
+use crate::logic::signature::Keys;
 
 /// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
 const GREETING_SPREAD: Duration = Duration::from_millis(500);
@@ -20,6 +22,11 @@ const GREETING_SPREAD: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LocalChanged(pub Discovery);
+
+/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has changed, to the Registry too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct KeysChanged(pub Keys);
 
 /// There is a way out through a driver. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Message)]
@@ -67,8 +74,13 @@ impl Publisher {
         }
     }
 
-    fn greet(&self, carrier: Carrier) {
-        if let (Some(outbox), Some(hi)) = (&self.outboxes[carrier.place()], self.announcer.hi()) {
+    fn keep_alive(&mut self) {
+        let hi = self.announcer.hi(clock::unix_millis());
+        self.publish(hi);
+    }
+
+    fn greet(&mut self, carrier: Carrier) {
+        if let (Some(outbox), Some(hi)) = (&self.outboxes[carrier.place()], self.announcer.hi(clock::unix_millis())) {
             outbox.post(parcel(hi));
         }
     }
@@ -82,7 +94,7 @@ impl Actor for Publisher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(self.keep_alive, |publisher, _| publisher.publish(publisher.announcer.hi()));
+        ctx.run_interval(self.keep_alive, |publisher, _| publisher.keep_alive());
     }
 }
 
@@ -90,8 +102,16 @@ impl Handler<LocalChanged> for Publisher {
     type Result = ();
 
     fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
-        let announcements = self.announcer.local_changed(packet);
+        let announcements = self.announcer.local_changed(packet, clock::unix_millis());
         self.publish(announcements);
+    }
+}
+
+impl Handler<KeysChanged> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
+        self.announcer.use_keys(keys);
     }
 }
 
@@ -124,7 +144,8 @@ impl Handler<SayGoodbye> for Publisher {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) -> Self::Result {
-        self.publish(self.announcer.goodbye());
+        let goodbye = self.announcer.goodbye(clock::unix_millis());
+        self.publish(goodbye);
         let outboxes = self.outboxes.iter_mut().filter_map(Option::take);
         let emptied = join_all(outboxes.map(Outbox::empty));
         Box::pin(async { drop(emptied.await) })

@@ -4,26 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use lobby_client::{HostName, Status};
+use lobby_client::Status;
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
-use super::publisher::LocalChanged;
+use super::publisher::{KeysChanged, LocalChanged};
+use super::registry_log::RegistryLog;
 use crate::clock;
 use crate::drivers::Incoming;
-use crate::logic::packet::Refusal;
+use crate::logic::guard::{Guard, Proof};
+use crate::logic::packet::{self, Refusal};
 use crate::logic::records::{Change, Heard, Hearing, Records};
+use crate::logic::replay::Arrival;
 use crate::logic::sight::Carrier;
 use crate::logic::snapshot::Snapshot;
 use crate::logic::tally::Tally;
-use crate::logic::throttle::Throttle;
-
-/// Most log lines about membership, and about refused packets, in every [`LOG_PERIOD`].
-const LOG_BURST: u32 = 100;
-const LOG_PERIOD: Duration = Duration::from_secs(10);
-
-/// How often a duplicate name is warned about.
-const DUPLICATE_LOG_PERIOD: Duration = Duration::from_secs(60);
 
 /// Least time between two snapshots while changes pour in. The first one after a while is shown at once.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
@@ -70,6 +65,7 @@ pub struct GetStatus;
 #[derive(Debug)]
 pub struct Registry {
     records: Records,
+    guard: Option<Guard>,
     tallies: Vec<Tally>,
     started: i64,
     shown: Option<Instant>,
@@ -77,9 +73,7 @@ pub struct Registry {
     snapshots: watch::Sender<Arc<Snapshot>>,
     clean_every: Duration,
     keep_alive: Duration,
-    membership_log: Throttle,
-    refusal_log: Throttle,
-    duplicate_log: Throttle,
+    log: RegistryLog,
 }
 
 impl Registry {
@@ -94,12 +88,17 @@ impl Registry {
             to_be_shown: false,
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
+            guard: None,
             clean_every,
             keep_alive,
-            membership_log: Throttle::new(LOG_BURST, LOG_PERIOD),
-            refusal_log: Throttle::new(LOG_BURST, LOG_PERIOD),
-            duplicate_log: Throttle::new(1, DUPLICATE_LOG_PERIOD),
+            log: RegistryLog::default(),
         }
+    }
+
+    /// Lets a guard decide which packets are believed. Without one all are.
+    #[must_use]
+    pub fn guarded(self, guard: Option<Guard>) -> Self {
+        Self { guard, ..self }
     }
 
     /// Where readers get the latest snapshot.
@@ -111,7 +110,7 @@ impl Registry {
         match incoming {
             Incoming::Packet { payload, age } => {
                 self.tally(carrier, Tally::received);
-                self.records.hear(payload, hearing(carrier, *age))
+                self.hear(carrier, payload, *age)
             }
             Incoming::Withdrawn { payload } => self.records.withdraw(payload).map(Heard::from),
             Incoming::Dropped(packets) => {
@@ -121,34 +120,24 @@ impl Registry {
         }
     }
 
+    fn hear(&mut self, carrier: Carrier, payload: &[u8], age: Duration) -> Result<Heard, Refusal> {
+        let hearing = hearing(carrier, age);
+        let Some(guard) = &mut self.guard else { return self.records.hear(payload, hearing) };
+        let envelope = packet::decode(payload)?;
+        if guard.admit(&envelope, self.records.own(), arrival(carrier, age))? == Proof::Nothing {
+            self.tally(carrier, Tally::unsigned);
+            self.log.unsigned(&envelope.discovery.hostname);
+        }
+        self.records.believe(envelope, payload, hearing)
+    }
+
     fn tally(&mut self, carrier: Carrier, count: impl FnOnce(&mut Tally)) {
         self.tallies.get_mut(carrier.place()).map(count);
     }
 
     fn refuse(&mut self, carrier: Carrier, refusal: &Refusal) {
         self.tally(carrier, |tally| tally.refused(refusal));
-        if let Some(held_back) = self.refusal_log.pass(clock::now()) {
-            warn!(reason = refusal.reason(), error = %refusal, held_back, "packet refused");
-        }
-    }
-
-    fn warn_of_duplicate(&mut self) {
-        if let Some(held_back) = self.duplicate_log.pass(clock::now()) {
-            let instance = self.records.duplicate().and_then(|duplicate| duplicate.instance.as_deref());
-            let host = self.records.own().map(HostName::as_str);
-            warn!(
-                host,
-                instance, held_back, "another daemon goes by this server's name: give one of them another HOSTNAME"
-            );
-        }
-    }
-
-    fn changed(&mut self, change: &Change) {
-        match self.membership_log.pass(clock::now()) {
-            Some(0) => info!(host = %change.hostname(), "{change}"),
-            Some(held_back) => info!(host = %change.hostname(), held_back, "{change}"),
-            None => debug!(host = %change.hostname(), "{change}"),
-        }
+        self.log.refused(refusal);
     }
 
     /// Shows the readers what is new.
@@ -172,7 +161,11 @@ impl Registry {
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
-        let changes = self.records.sweep(clock::now());
+        let now = clock::now();
+        if let Some(guard) = &mut self.guard {
+            guard.forget(now);
+        }
+        let changes = self.records.sweep(now);
         self.tell(&changes, ctx);
     }
 
@@ -186,7 +179,7 @@ impl Registry {
 
     fn tell(&mut self, changes: &[Change], ctx: &mut Context<Self>) {
         for change in changes {
-            self.changed(change);
+            self.log.changed(change);
         }
         if !changes.is_empty() {
             self.publish_soon(ctx);
@@ -200,6 +193,10 @@ fn hearing(carrier: Carrier, age: Duration) -> Hearing {
     let at = now.checked_sub(age).unwrap_or(now);
     let age = i64::try_from(age.as_secs()).unwrap_or_default();
     Hearing { carrier, at, unix_seconds: clock::unix_seconds() - age }
+}
+
+fn arrival(carrier: Carrier, age: Duration) -> Arrival {
+    Arrival { carrier, at: clock::now(), unix_millis: clock::unix_millis(), kept: !age.is_zero() }
 }
 
 impl Actor for Registry {
@@ -221,7 +218,7 @@ impl Handler<PacketsReceived> for Registry {
             match self.take_in(carrier, incoming) {
                 Ok(Heard::Nothing) => {}
                 Ok(Heard::Change(change)) => changes.push(change),
-                Ok(Heard::Duplicate) => self.warn_of_duplicate(),
+                Ok(Heard::Duplicate) => self.log.duplicate(self.records.own(), self.records.duplicate()),
                 Err(refusal) => self.refuse(carrier, &refusal),
             }
         }
@@ -283,5 +280,15 @@ impl Handler<LocalChanged> for Registry {
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
         let changes = self.records.set_own(packet, clock::unix_seconds());
         self.tell(&changes, ctx);
+    }
+}
+
+impl Handler<KeysChanged> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
+        if let Some(guard) = &mut self.guard {
+            guard.use_keys(keys);
+        }
     }
 }

@@ -9,8 +9,10 @@ use super::table::{self, About, Setting};
 use super::values::Values;
 use super::{
     ApiSettings, CallbackSettings, ConfigError, DriverSettings, LocalFacts, LocalSettings, LogSettings, NatsSettings,
-    RedisSettings, Secret, Settings, Timing,
+    RedisSettings, Secret, Settings, SigningSettings, Timing,
 };
+use crate::logic::guard::Verify;
+use crate::logic::signature::Keys;
 
 /// All settings; those of the API and of drivers that are not active are left out, and files they name are not read.
 pub(super) fn settings(values: &Values<'_>) -> Result<Settings, ConfigError> {
@@ -21,6 +23,7 @@ pub(super) fn settings(values: &Values<'_>) -> Result<Settings, ConfigError> {
         drivers: drivers(values, timing)?,
         local: local_facts(values)?,
         timing,
+        signing: signing(values)?,
         register: values.get(&table::REGISTER)?,
         callback: callback(values)?,
         max_servers: values.get(&table::MAX_SERVERS)?,
@@ -83,6 +86,21 @@ fn local_facts(values: &Values<'_>) -> Result<LocalFacts, ConfigError> {
         labels_path: values.get(&table::LABELS_PATH)?,
         runtime_labels_filename: values.get(&table::RUNTIME_LABELS_FILENAME)?,
     })
+}
+
+fn signing(values: &Values<'_>) -> Result<Option<SigningSettings>, ConfigError> {
+    let verify = values.optional(&table::PACKET_VERIFY)?;
+    let Some(file) = secret_file(values, &table::PACKET_KEY_FILE)? else {
+        return if verify.flatten().is_some() { Err(packet_key_missing()) } else { Ok(None) };
+    };
+    let keys = Keys::parse(&file.expose());
+    let keys = keys.map_err(|error| ConfigError::bad_value(&table::PACKET_KEY_FILE.about, &error.to_string()))?;
+    Ok(Some(SigningSettings { file, keys, verify: verify.unwrap_or(Some(Verify::Warn)) }))
+}
+
+fn packet_key_missing() -> ConfigError {
+    let way_out = "set it to a file of secret keys, or set PACKET_VERIFY=off";
+    ConfigError::BadValue(format!("PACKET_KEY_FILE is missing, and PACKET_VERIFY wants signatures: {way_out}"))
 }
 
 fn callback(values: &Values<'_>) -> Result<Option<CallbackSettings>, ConfigError> {

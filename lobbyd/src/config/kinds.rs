@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
 use crate::drivers::nats_url;
+use crate::logic::guard::Verify;
 
 /// A kind of value.
 pub(super) struct Kind<T> {
@@ -65,6 +66,7 @@ pub(super) const DIR: Kind<PathBuf> = open("DIR", |text| path(text, "directory")
 pub(super) const FILE: Kind<PathBuf> = open("FILE", |text| path(text, "file"));
 pub(super) const FILE_NAME: Kind<String> = open("NAME", file_name);
 pub(super) const COMMAND: Kind<Vec<String>> = open("COMMAND", command_line);
+pub(super) const VERIFY: Kind<Option<Verify>> = open("off|warn|enforce", verify);
 pub(super) const LOG_FILTER: Kind<String> = open("FILTER", log_filter);
 pub(super) const LOG_FORMAT: Kind<LogFormat> = open("text|json", log_format);
 
@@ -213,6 +215,15 @@ fn log_filter(text: &str) -> Result<String, String> {
         return Err(refusal(text, "log level", allowed));
     }
     Ok(filter)
+}
+
+fn verify(text: &str) -> Result<Option<Verify>, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "off" => Ok(None),
+        "warn" => Ok(Some(Verify::Warn)),
+        "enforce" => Ok(Some(Verify::Enforce)),
+        _ => Err(refusal(text, "way to verify", "off, warn or enforce is allowed")),
+    }
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -19,6 +19,8 @@ use lobby_client::{HostName, Label};
 pub use error::ConfigError;
 pub use secret::Secret;
 
+use crate::logic::guard::Verify;
+use crate::logic::signature::Keys;
 use values::Values;
 
 /// Variables that hold a secret, which a callback must not inherit.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub local: LocalFacts,
     /// How long things take.
     pub timing: Timing,
+    /// How packets are signed; none without PACKET_KEY_FILE.
+    pub signing: Option<SigningSettings>,
     /// REGISTER: whether this server announces itself.
     pub register: bool,
     /// Program run on change; none without CALLBACK.
@@ -176,6 +180,17 @@ pub struct Timing {
     pub ttl: Duration,
     /// CLEAN_EVERY: sweep interval.
     pub clean_every: Duration,
+}
+
+/// How packets are signed and verified.
+#[derive(Debug, Clone)]
+pub struct SigningSettings {
+    /// PACKET_KEY_FILE.
+    pub file: Secret,
+    /// The keys that it held at the start.
+    pub keys: Keys,
+    /// PACKET_VERIFY: how signatures are checked; none = not at all.
+    pub verify: Option<Verify>,
 }
 
 /// The program run on change.

@@ -8,6 +8,7 @@ use lobby_client::{HostName, Label};
 use super::LogFormat;
 use super::kinds::{self, Kind, Shape};
 use super::table::Preset::{Value, Words};
+use crate::logic::guard::Verify;
 
 /// A setting and the type of its value.
 pub(super) struct Setting<T: 'static> {
@@ -148,6 +149,10 @@ settings! {
         TTL: Duration, INTERVAL, Value("30"), "Age at which a server counts as dead; greater than KEEP_ALIVE";
         CLEAN_EVERY: Duration, INTERVAL, Value("15"), "Interval at which dead servers are swept away";
         MAX_SERVERS: usize, COUNT, Value("100000"), "Most servers held";
+        PACKET_KEY_FILE: PathBuf, FILE, Words("none"),
+            "File of secret keys, one a line: packets are signed with the first and verified with all";
+        PACKET_VERIFY: Option<Verify>, VERIFY, Words("warn with PACKET_KEY_FILE, else off"),
+            "off: ignore signatures; warn: accept and count packets without; enforce: refuse them; a wrong one is refused in either";
     }
     Nats {
         NATS_URL: String, NATS_URLS, Words("none, required with NATS"),

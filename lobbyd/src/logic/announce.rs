@@ -2,7 +2,8 @@
 
 use lobby_client::{Discovery, HostName};
 
-use super::packet::{self, Verb};
+use super::packet::{self, Statement, Verb};
+use super::signature::{Keys, Signer};
 
 /// One packet to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,49 +20,68 @@ pub struct Announcement {
 #[derive(Debug)]
 pub struct Announcer {
     instance: String,
+    signer: Option<Signer>,
     own: Option<Discovery>,
 }
 
 impl Announcer {
-    /// `instance` names this run of this daemon.
-    pub fn new(instance: String) -> Self {
-        Self { instance, own: None }
+    /// `instance` names this run of this daemon; what is said is signed if there is a `signer`.
+    pub fn new(instance: String, signer: Option<Signer>) -> Self {
+        Self { instance, signer, own: None }
     }
 
-    /// The server's name or labels are these now: a hi, and a goodbye to a former name.
-    pub fn local_changed(&mut self, fresh: Discovery) -> Vec<Announcement> {
+    /// Signs with other keys from now on, if it signs.
+    pub fn use_keys(&mut self, keys: Keys) {
+        if let Some(signer) = &mut self.signer {
+            signer.use_keys(keys);
+        }
+    }
+
+    /// The server's name or labels are these now: a hi, and a goodbye to a former name. `unix_millis` is the wall clock, here and below.
+    pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<Announcement> {
         let former = self.own.take().map(|own| own.hostname).filter(|former| *former != fresh.hostname);
         self.own = Some(fresh);
-        self.hi().into_iter().chain(former.map(|former| self.farewell(former))).collect()
+        let hi = self.hi(unix_millis);
+        hi.into_iter().chain(former.map(|former| self.farewell(former, unix_millis))).collect()
     }
 
     /// The keep-alive; nothing before the server knows its labels.
-    pub fn hi(&self) -> Option<Announcement> {
-        self.announcement(Verb::Hi)
+    pub fn hi(&mut self, unix_millis: u64) -> Option<Announcement> {
+        self.announcement(Verb::Hi, unix_millis)
     }
 
     /// The goodbye of a server that leaves.
-    pub fn goodbye(&self) -> Option<Announcement> {
-        self.announcement(Verb::Goodbye)
+    pub fn goodbye(&mut self, unix_millis: u64) -> Option<Announcement> {
+        self.announcement(Verb::Goodbye, unix_millis)
     }
 
-    fn announcement(&self, verb: Verb) -> Option<Announcement> {
-        let own = self.own.as_ref()?;
-        let payload = packet::encode(verb, own, &self.instance);
-        Some(Announcement { host: own.hostname.clone(), payload, last: verb == Verb::Goodbye })
+    fn announcement(&mut self, verb: Verb, unix_millis: u64) -> Option<Announcement> {
+        let Discovery { hostname, labels, .. } = self.own.as_ref()?;
+        let statement = Statement { verb, hostname, labels: Some(labels), instance: &self.instance };
+        let payload = written(&statement, self.signer.as_mut(), unix_millis);
+        Some(Announcement { host: hostname.clone(), payload, last: verb == Verb::Goodbye })
     }
 
-    fn farewell(&self, former: HostName) -> Announcement {
-        Announcement { payload: packet::encode_farewell(&former, &self.instance), host: former, last: true }
+    fn farewell(&mut self, former: HostName, unix_millis: u64) -> Announcement {
+        let statement = Statement { verb: Verb::Goodbye, hostname: &former, labels: None, instance: &self.instance };
+        let payload = written(&statement, self.signer.as_mut(), unix_millis);
+        Announcement { host: former, payload, last: true }
     }
+}
+
+fn written(statement: &Statement<'_>, signer: Option<&mut Signer>, unix_millis: u64) -> Vec<u8> {
+    let seal = signer.map(|signer| signer.sign(statement, unix_millis));
+    packet::write(statement, seal.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn announcer() -> Announcer {
-        Announcer::new("i1".to_owned())
+        Announcer::new("i1".to_owned(), None)
     }
 
     fn server(name: &str) -> Discovery {
@@ -74,15 +94,15 @@ mod tests {
 
     #[test]
     fn nothing_is_said_before_the_server_knows_itself() {
-        assert_eq!((announcer().hi(), announcer().goodbye()), (None, None));
+        assert_eq!((announcer().hi(1000), announcer().goodbye(1000)), (None, None));
     }
 
     #[test]
     fn a_new_name_is_announced_and_the_former_one_said_goodbye_to() {
         let mut announcer = announcer();
-        announcer.local_changed(server("old"));
+        announcer.local_changed(server("old"), 1000);
         assert_eq!(
-            texts(announcer.local_changed(server("new"))),
+            texts(announcer.local_changed(server("new"), 1000)),
             [
                 r#"{"discovery":{"hostname":"new","labels":[],"last_check":0},"message":"hi","instance":"i1"}"#,
                 r#"{"discovery":{"hostname":"old","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#
@@ -93,7 +113,23 @@ mod tests {
     #[test]
     fn the_same_name_again_is_only_a_hi() {
         let mut announcer = announcer();
-        announcer.local_changed(server("a"));
-        assert_eq!(announcer.local_changed(server("a")).len(), 1);
+        announcer.local_changed(server("a"), 1000);
+        assert_eq!(announcer.local_changed(server("a"), 1000).len(), 1);
+    }
+
+    #[test]
+    fn with_a_key_all_that_is_said_is_signed_each_with_a_later_time() {
+        let keys = Keys::parse("0123456789abcdef").unwrap();
+        let signer = Signer::new(keys.clone(), Duration::from_secs(30));
+        let mut announcer = Announcer::new("i1".to_owned(), Some(signer));
+        announcer.local_changed(server("old"), 1000);
+        let mut said = announcer.local_changed(server("new"), 1000);
+        said.extend(announcer.hi(1000));
+        said.extend(announcer.goodbye(1000));
+        let said = said.iter().map(|announcement| packet::decode(&announcement.payload).unwrap());
+        let times: Vec<_> = said
+            .map(|envelope| envelope.seal.clone().filter(|seal| keys.verify(&envelope, seal)).unwrap().timestamp)
+            .collect();
+        assert_eq!(times, [1001, 1002, 1003, 1004]);
     }
 }

@@ -1,6 +1,7 @@
 //! The envelope: what daemons say to each other, as bytes and as meaning.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use lobby_client::{Discovery, HostName, InvalidHostName, InvalidLabel, Label};
 use serde::de::IgnoredAny;
@@ -30,6 +31,17 @@ pub struct Envelope {
     pub discovery: Discovery,
     /// Which run of which daemon says it; the original does not tell.
     pub instance: Option<String>,
+    /// What proves that it was said by one of the lobby; whether it does is for others to check.
+    pub seal: Option<Seal>,
+}
+
+/// The signature of an envelope and when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
+    pub timestamp: u64,
+    /// HMAC-SHA-256, in lower-case hexadecimal digits.
+    pub signature: String,
 }
 
 /// Why a packet was refused. It changes nothing then.
@@ -56,6 +68,27 @@ pub enum Refusal {
     /// It says neither hi nor goodbye.
     #[error("message {0:?} is neither \"hi\" nor \"goodbye\"")]
     UnknownMessage(String),
+    /// It carries no signature, and PACKET_VERIFY=enforce wants one.
+    #[error("host {0}: not signed, and PACKET_VERIFY=enforce wants a signature with a key of PACKET_KEY_FILE")]
+    Unsigned(HostName),
+    /// Its signature is of no key that is known.
+    #[error("host {0}: signed with none of the keys of PACKET_KEY_FILE, or altered")]
+    BadSignature(HostName),
+    /// By this server's clock it was signed more than TTL ago, or is going to be.
+    #[error(
+        "host {host}: its time is {off_by:?} {direction} that of this server: at most TTL is allowed, are both clocks right?"
+    )]
+    Stale {
+        /// The host that it names.
+        host: HostName,
+        /// How far its time is from this server's.
+        off_by: Duration,
+        /// "behind" or "ahead of".
+        direction: &'static str,
+    },
+    /// It was heard before, or something that its host said later was.
+    #[error("host {0}: signed no later than another packet that was heard before")]
+    Replayed(HostName),
     /// The registry already holds MAX_SERVERS other hosts.
     #[error("the registry is full: it holds {0} other hosts, the most that MAX_SERVERS allows")]
     RegistryFull(usize),
@@ -72,6 +105,10 @@ impl Refusal {
             Self::TooManyLabels(..) => "too_many_labels",
             Self::BadLabel(..) => "bad_label",
             Self::UnknownMessage(_) => "unknown_message",
+            Self::Unsigned(_) => "unsigned",
+            Self::BadSignature(_) => "bad_signature",
+            Self::Stale { .. } => "stale",
+            Self::Replayed(_) => "replayed",
             Self::RegistryFull(_) => "registry_full",
         }
     }
@@ -88,17 +125,54 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| Refusal::NotJson(error.to_string()))?;
     let verb = verb_of(raw.message)?;
     let instance = raw.instance.map(|instance| instance.0.into_owned());
-    Ok(Envelope { verb, discovery: raw.discovery.unwrap_or_default().check()?, instance })
+    let timestamp = raw.timestamp.unwrap_or_default();
+    let seal = raw.signature.map(|signature| Seal { timestamp, signature: signature.0.into_owned() });
+    Ok(Envelope { verb, discovery: raw.discovery.unwrap_or_default().check()?, instance, seal })
+}
+
+/// What an envelope is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// What is said.
+    pub verb: Verb,
+    /// Of whom it is said.
+    pub hostname: &'a HostName,
+    /// The host's labels, sorted and unique. None are written as `null`: the original does so when it gives up a name.
+    pub labels: Option<&'a [Label]>,
+    /// Names the run of the daemon that says it.
+    pub instance: &'a str,
+}
+
+impl<'a> Statement<'a> {
+    /// The word for what is said.
+    pub fn message(&self) -> &'static str {
+        match self.verb {
+            Verb::Hi => "hi",
+            Verb::Goodbye => "goodbye",
+        }
+    }
+
+    /// What an envelope says, whoever wrote it.
+    pub fn of(envelope: &'a Envelope) -> Self {
+        let Envelope { verb, discovery, instance, .. } = envelope;
+        let instance = instance.as_deref().unwrap_or_default();
+        Self { verb: *verb, hostname: &discovery.hostname, labels: Some(&discovery.labels), instance }
+    }
 }
 
 /// Writes the envelope of a host that is here or is leaving. `instance` names this run of this daemon.
 pub fn encode(verb: Verb, discovery: &Discovery, instance: &str) -> Vec<u8> {
-    to_json(verb, &discovery.hostname, Some(&discovery.labels), instance)
+    let Discovery { hostname, labels, .. } = discovery;
+    write(&Statement { verb, hostname, labels: Some(labels), instance }, None)
 }
 
-/// Writes the goodbye to a name that this server has given up, which carries `"labels": null` as the original's does.
-pub fn encode_farewell(former: &HostName, instance: &str) -> Vec<u8> {
-    to_json(Verb::Goodbye, former, None, instance)
+/// Writes an envelope, sealed or not.
+pub fn write(statement: &Statement<'_>, seal: Option<&Seal>) -> Vec<u8> {
+    let Statement { hostname, labels, instance, .. } = *statement;
+    let discovery = WrittenPacket { hostname, labels, last_check: 0 };
+    let (timestamp, signature) = seal.map(|seal| (seal.timestamp, seal.signature.as_str())).unzip();
+    let envelope = WrittenEnvelope { discovery, message: statement.message(), instance, timestamp, signature };
+    serde_json::to_vec(&envelope).unwrap_or_default()
 }
 
 /// What an envelope of this instance holds and no other does.
@@ -106,20 +180,15 @@ pub(super) fn instance_field(instance: &str) -> String {
     format!("\"instance\":\"{instance}\"")
 }
 
-fn to_json(verb: Verb, hostname: &HostName, labels: Option<&[Label]>, instance: &str) -> Vec<u8> {
-    let message = match verb {
-        Verb::Hi => "hi",
-        Verb::Goodbye => "goodbye",
-    };
-    let discovery = WrittenPacket { hostname, labels, last_check: 0 };
-    serde_json::to_vec(&WrittenEnvelope { discovery, message, instance }).unwrap_or_default()
-}
-
 #[derive(Serialize)]
 struct WrittenEnvelope<'a> {
     discovery: WrittenPacket<'a>,
     message: &'a str,
     instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -135,21 +204,24 @@ struct RawEnvelope<'a> {
     discovery: Option<RawPacket<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "text_or_nothing")]
+    #[serde(borrow, default, deserialize_with = "ours_or_nothing")]
     instance: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "ours_or_nothing")]
+    timestamp: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "ours_or_nothing")]
+    signature: Option<Text<'a>>,
 }
 
-/// An extra field is whatever its writer likes: what is no text is not ours.
-fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+/// An extra field is whatever its writer likes: what is not of the type that we write is not ours.
+fn ours_or_nothing<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Anything<'a> {
-        #[serde(borrow)]
-        Text(Text<'a>),
+    enum Anything<T> {
+        Ours(T),
         Other(IgnoredAny),
     }
     Ok(match Anything::deserialize(deserializer)? {
-        Anything::Text(text) => Some(text),
+        Anything::Ours(ours) => Some(ours),
         Anything::Other(_) => None,
     })
 }
@@ -195,99 +267,5 @@ fn verb_of(message: Option<Text<'_>>) -> Result<Verb, Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn packet(hostname: &str, labels: &[&str]) -> Discovery {
-        Discovery::new(HostName::parse(hostname).unwrap(), labels.iter().map(|l| Label::parse(l).unwrap()).collect())
-    }
-
-    fn reason(payload: &str) -> &'static str {
-        decode(payload.as_bytes()).unwrap_err().reason()
-    }
-
-    #[test]
-    fn a_hi_is_written_as_the_original_writes_it() {
-        let packet = packet("node-a", &["service:smtp", "public_ip4:1.2.3.4", "public_ip6:2a03::1"]);
-        let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"i1"}"#;
-        assert_eq!(String::from_utf8(encode(Verb::Hi, &packet, "i1")).unwrap(), expected);
-    }
-
-    #[test]
-    fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
-        let expected =
-            r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye","instance":"i1"}"#;
-        assert_eq!(String::from_utf8(encode(Verb::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
-        let expected =
-            r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#;
-        assert_eq!(String::from_utf8(encode_farewell(&HostName::parse("vm").unwrap(), "i1")).unwrap(), expected);
-    }
-
-    #[test]
-    fn other_writers_may_leave_out_add_repeat_and_disorder() {
-        let read =
-            decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
-        assert_eq!(read, Ok(Envelope { verb: Verb::Hi, discovery: packet("n", &["a", "b"]), instance: None }));
-        let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
-        assert_eq!(read, Ok(Envelope { verb: Verb::Goodbye, discovery: packet("n", &[]), instance: None }));
-    }
-
-    #[test]
-    fn an_instance_that_is_no_text_is_nobodys() {
-        for instance in ["null", "5", "{}", "[\"a\"]"] {
-            let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
-            assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
-        }
-    }
-
-    #[test]
-    fn each_fault_has_its_reason() {
-        assert_eq!(reason("garbage"), "not_json");
-        assert_eq!(reason(r#"{"discovery":{"hostname":5},"message":"hi"}"#), "not_json");
-        assert_eq!(reason(r#"{"message":"hi"}"#), "no_hostname");
-        assert_eq!(reason(r#"{"discovery":{"hostname":""},"message":"hi"}"#), "no_hostname");
-        assert_eq!(reason(r#"{"discovery":{"hostname":"a b"},"message":"hi"}"#), "bad_hostname");
-        assert_eq!(reason(r#"{"discovery":{"hostname":"a","labels":["a\u0000"]},"message":"hi"}"#), "bad_label");
-        assert_eq!(reason(r#"{"discovery":{"hostname":"a"},"message":"HI"}"#), "unknown_message");
-        assert_eq!(reason(&" ".repeat(MAX_ENVELOPE_LEN + 1)), "too_large");
-        let labels: Vec<_> = (0..1025).map(|n| format!("{n}")).collect();
-        let labels = serde_json::to_string(&labels).unwrap();
-        assert_eq!(
-            reason(&format!(r#"{{"discovery":{{"hostname":"a","labels":{labels}}},"message":"hi"}}"#)),
-            "too_many_labels"
-        );
-    }
-
-    #[test]
-    fn a_refusal_for_its_labels_names_the_host() {
-        let empty_label = r#"{"discovery":{"hostname":"old-1","labels":[""]},"message":"hi"}"#;
-        let told = decode(empty_label.as_bytes()).unwrap_err().to_string();
-        assert_eq!(told, "host old-1: a label must not be empty");
-        let labels = vec!["x"; MAX_LABELS + 1].join("\",\"");
-        let too_many = format!(r#"{{"discovery":{{"hostname":"old-1","labels":["{labels}"]}},"message":"hi"}}"#);
-        let told = decode(too_many.as_bytes()).unwrap_err().to_string();
-        assert_eq!(told, "host old-1: 1025 labels are too many: at most 1024 are allowed");
-    }
-
-    #[test]
-    fn nesting_without_end_is_refused_and_not_followed() {
-        let payload = format!(r#"{{"x":{}"#, "[".repeat(100_000));
-        assert_eq!(reason(&payload), "not_json");
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_written_is_read_back(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
-            let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
-            let discovery = Discovery::new(HostName::parse(&hostname).unwrap(), labels);
-            let written = encode(Verb::Hi, &discovery, "i1");
-            prop_assert_eq!(decode(&written), Ok(Envelope { verb: Verb::Hi, discovery, instance: Some("i1".to_owned()) }));
-        }
-
-        #[test]
-        fn no_bytes_make_the_decoder_panic(payload in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = decode(&payload);
-        }
-    }
-}
+#[path = "packet_tests.rs"]
+mod tests;

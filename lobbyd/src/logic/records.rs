@@ -181,7 +181,15 @@ impl Records {
             record.renew(self.view.epoch, hearing);
             return Ok(Heard::Nothing);
         }
-        let Envelope { verb, discovery, instance } = packet::decode(payload)?;
+        self.believe(packet::decode(payload)?, payload, hearing)
+    }
+
+    /// Takes in what was said on a channel, decoded already.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that changes nothing.
+    pub fn believe(&mut self, envelope: Envelope, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
+        let Envelope { verb, discovery, instance, .. } = envelope;
         match verb {
             _ if self.is_own(&discovery.hostname) => Ok(self.hear_own(instance, hearing)),
             Verb::Hi => self.hear_hi(discovery, payload, hearing).map(Heard::from),

@@ -16,6 +16,7 @@ pub struct Tally {
     received: u64,
     sent: u64,
     refused: BTreeMap<&'static str, u64>,
+    unsigned: u64,
     dropped: u64,
 }
 
@@ -31,6 +32,7 @@ impl Tally {
             received: 0,
             sent: 0,
             refused: BTreeMap::new(),
+            unsigned: 0,
             dropped: 0,
         }
     }
@@ -63,6 +65,11 @@ impl Tally {
         *self.refused.entry(refusal.reason()).or_default() += 1;
     }
 
+    /// A packet that came in is believed although it is not signed (PACKET_VERIFY=warn).
+    pub fn unsigned(&mut self) {
+        self.unsigned += 1;
+    }
+
     /// Packets came in faster than they were read.
     pub fn dropped(&mut self, packets: u64) {
         self.dropped += packets;
@@ -78,6 +85,7 @@ impl Tally {
             received: self.received,
             sent: self.sent,
             refused: self.refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+            unsigned: self.unsigned,
             dropped: self.dropped,
         }
     }

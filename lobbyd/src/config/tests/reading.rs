@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::super::assemble::default_local_path;
 use super::super::{LogFormat, secret_variables};
 use super::*;
+use crate::logic::guard::Verify;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -173,4 +174,18 @@ fn settings_never_print_a_secret() {
 #[test]
 fn the_variables_with_secrets_are_known() {
     assert_eq!(secret_variables().collect::<Vec<_>>(), ["TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
+}
+
+#[test]
+fn with_a_key_packets_are_verified_with_a_warning_unless_told_otherwise() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "0123456789abcdef\n").unwrap();
+    let verify = |setting: &str| {
+        let settings = read("--driver=redis", &format!("PACKET_KEY_FILE={} {setting}", file.path().display()));
+        settings.unwrap().signing.unwrap().verify
+    };
+    assert_eq!(verify(""), Some(Verify::Warn));
+    assert_eq!(verify("PACKET_VERIFY=enforce"), Some(Verify::Enforce));
+    assert_eq!(verify("PACKET_VERIFY=off"), None);
+    assert!(read("--driver=redis", "").unwrap().signing.is_none());
 }

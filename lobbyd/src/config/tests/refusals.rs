@@ -66,6 +66,7 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
         ("NATS_DISCOVERY_CHANNEL", "a b", "is no subject: one or more characters other than white space are allowed"),
         ("NATS_DISCOVERY_CHANNEL", "lobby.>", subject),
         ("NATS_DISCOVERY_CHANNEL", "lobby..x", subject),
+        ("PACKET_VERIFY", "always", "is no way to verify: off, warn or enforce is allowed"),
         ("CALLBACK", "/bin/cb 'a", "is no command line: every quote must be closed"),
         ("CALLBACK", "'' a", program),
         ("CALLBACK", "  ", program),
@@ -143,9 +144,15 @@ fn a_client_certificate_without_key_is_refused_and_a_key_without_certificate() {
 
 #[test]
 fn an_unreadable_file_is_refused_with_another_status() {
-    for setting in
-        ["TOKEN_FILE", "NATS_NKEY_SEED_FILE", "NATS_CREDS_FILE", "NATS_CA_FILE", "REDIS_PASSWORD_FILE", "REDIS_CA_FILE"]
-    {
+    for setting in [
+        "TOKEN_FILE",
+        "PACKET_KEY_FILE",
+        "NATS_NKEY_SEED_FILE",
+        "NATS_CREDS_FILE",
+        "NATS_CA_FILE",
+        "REDIS_PASSWORD_FILE",
+        "REDIS_CA_FILE",
+    ] {
         let outcome = read("", &format!("DRIVER=NATS,Redis NATS_URL=nats://b {setting}=/nowhere/file"));
         let message = message(outcome, 1);
         assert!(message.starts_with(&format!("{setting}: cannot read ")), "{message}");
@@ -189,4 +196,27 @@ fn an_unknown_flag_is_refused() {
         assert!(matches!(error, ConfigError::CommandLine(_)), "{error}");
         assert_eq!(error.exit_status(), 2);
     }
+}
+
+#[test]
+fn packet_keys_are_wanted_where_signatures_are() {
+    for verify in ["warn", "Enforce"] {
+        let expected = "PACKET_KEY_FILE is missing, and PACKET_VERIFY wants signatures: set it to a file of secret keys, or set PACKET_VERIFY=off";
+        assert_eq!(refusal(&format!("DRIVER=Redis PACKET_VERIFY={verify}")), expected);
+    }
+    assert!(read("", "DRIVER=Redis PACKET_VERIFY=off").unwrap().signing.is_none());
+}
+
+#[test]
+fn a_key_file_without_a_good_key_is_refused_without_showing_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let refusal = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        refusal(&format!("DRIVER=Redis PACKET_KEY_FILE={}", file.path().display()))
+    };
+    let expected =
+        "PACKET_KEY_FILE: the key on line 2 has 4 bytes: at least 16 are allowed, for example 64 hexadecimal digits";
+    assert_eq!(refusal("0123456789abcdef\nhush\n"), expected);
+    let expected = "PACKET_KEY_FILE: there is no key in it: one key a line, of at least 16 bytes, is allowed";
+    assert_eq!(refusal("\n\n"), expected);
 }

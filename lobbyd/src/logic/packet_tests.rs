@@ -1,0 +1,122 @@
+use super::*;
+use proptest::prelude::*;
+
+fn packet(hostname: &str, labels: &[&str]) -> Discovery {
+    Discovery::new(HostName::parse(hostname).unwrap(), labels.iter().map(|l| Label::parse(l).unwrap()).collect())
+}
+
+fn reason(payload: &str) -> &'static str {
+    decode(payload.as_bytes()).unwrap_err().reason()
+}
+
+#[test]
+fn a_hi_is_written_as_the_original_writes_it() {
+    let packet = packet("node-a", &["service:smtp", "public_ip4:1.2.3.4", "public_ip6:2a03::1"]);
+    let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"i1"}"#;
+    assert_eq!(String::from_utf8(encode(Verb::Hi, &packet, "i1")).unwrap(), expected);
+}
+
+#[test]
+fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
+    let expected =
+        r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye","instance":"i1"}"#;
+    assert_eq!(String::from_utf8(encode(Verb::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
+    let hostname = &HostName::parse("vm").unwrap();
+    let farewell = Statement { verb: Verb::Goodbye, hostname, labels: None, instance: "i1" };
+    let expected =
+        r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#;
+    assert_eq!(String::from_utf8(write(&farewell, None)).unwrap(), expected);
+}
+
+#[test]
+fn other_writers_may_leave_out_add_repeat_and_disorder() {
+    let read = decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
+    assert_eq!(read, Ok(Envelope { verb: Verb::Hi, discovery: packet("n", &["a", "b"]), instance: None, seal: None }));
+    let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
+    assert_eq!(read, Ok(Envelope { verb: Verb::Goodbye, discovery: packet("n", &[]), instance: None, seal: None }));
+}
+
+#[test]
+fn an_instance_that_is_no_text_is_nobodys() {
+    for instance in ["null", "5", "{}", "[\"a\"]"] {
+        let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
+        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
+    }
+}
+
+#[test]
+fn a_seal_follows_what_the_original_knows() {
+    let hostname = &HostName::parse("n").unwrap();
+    let seal = Seal { timestamp: 1_795_424_000_123, signature: "ab".to_owned() };
+    let written = write(&Statement { verb: Verb::Hi, hostname, labels: Some(&[]), instance: "i1" }, Some(&seal));
+    let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","instance":"i1","timestamp":1795424000123,"signature":"ab"}"#;
+    assert_eq!(std::str::from_utf8(&written), Ok(expected));
+    assert_eq!(decode(&written).map(|envelope| envelope.seal), Ok(Some(seal)));
+}
+
+#[test]
+fn timestamps_and_signatures_of_other_writers_are_no_fault() {
+    let seal = |timestamp, signature: &str| Some(Seal { timestamp, signature: signature.to_owned() });
+    for (fields, expected) in [
+        (r#""timestamp":5"#, None),
+        (r#""timestamp":"2026-11-23","signature":{"by":"x"}"#, None),
+        (r#""signature":null"#, None),
+        (r#""signature":"x","timestamp":-5"#, seal(0, "x")),
+        (r#""signature":"x","timestamp":1.5"#, seal(0, "x")),
+        (r#""signature":"x","timestamp":[7]"#, seal(0, "x")),
+        (r#""signature":"\u0078","timestamp":7"#, seal(7, "x")),
+    ] {
+        let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi",{fields}}}"#);
+        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.seal), Ok(expected), "{fields}");
+    }
+}
+
+#[test]
+fn each_fault_has_its_reason() {
+    assert_eq!(reason("garbage"), "not_json");
+    assert_eq!(reason(r#"{"discovery":{"hostname":5},"message":"hi"}"#), "not_json");
+    assert_eq!(reason(r#"{"message":"hi"}"#), "no_hostname");
+    assert_eq!(reason(r#"{"discovery":{"hostname":""},"message":"hi"}"#), "no_hostname");
+    assert_eq!(reason(r#"{"discovery":{"hostname":"a b"},"message":"hi"}"#), "bad_hostname");
+    assert_eq!(reason(r#"{"discovery":{"hostname":"a","labels":["a\u0000"]},"message":"hi"}"#), "bad_label");
+    assert_eq!(reason(r#"{"discovery":{"hostname":"a"},"message":"HI"}"#), "unknown_message");
+    assert_eq!(reason(&" ".repeat(MAX_ENVELOPE_LEN + 1)), "too_large");
+    let labels: Vec<_> = (0..1025).map(|n| format!("{n}")).collect();
+    let labels = serde_json::to_string(&labels).unwrap();
+    assert_eq!(
+        reason(&format!(r#"{{"discovery":{{"hostname":"a","labels":{labels}}},"message":"hi"}}"#)),
+        "too_many_labels"
+    );
+}
+
+#[test]
+fn a_refusal_for_its_labels_names_the_host() {
+    let empty_label = r#"{"discovery":{"hostname":"old-1","labels":[""]},"message":"hi"}"#;
+    let told = decode(empty_label.as_bytes()).unwrap_err().to_string();
+    assert_eq!(told, "host old-1: a label must not be empty");
+    let labels = vec!["x"; MAX_LABELS + 1].join("\",\"");
+    let too_many = format!(r#"{{"discovery":{{"hostname":"old-1","labels":["{labels}"]}},"message":"hi"}}"#);
+    let told = decode(too_many.as_bytes()).unwrap_err().to_string();
+    assert_eq!(told, "host old-1: 1025 labels are too many: at most 1024 are allowed");
+}
+
+#[test]
+fn nesting_without_end_is_refused_and_not_followed() {
+    let payload = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+    assert_eq!(reason(&payload), "not_json");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_read_back(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
+        let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
+        let discovery = Discovery::new(HostName::parse(&hostname).unwrap(), labels);
+        let written = encode(Verb::Hi, &discovery, "i1");
+        prop_assert_eq!(decode(&written), Ok(Envelope { verb: Verb::Hi, discovery, instance: Some("i1".to_owned()), seal: None }));
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(payload in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&payload);
+    }
+}
