@@ -184,6 +184,11 @@ fn the_prometheus_configuration_is_the_file() {
 }
 
 #[test]
+fn the_permissions_for_nats_are_the_file() {
+    assert_eq!(blocks("conf"), [text("config/nats-permissions.conf")]);
+}
+
+#[test]
 fn the_rust_example_is_taken_from_the_program() {
     let program = text("lobby-client/examples/find_service.rs").replace("\n    ", "\n");
     let [example] = blocks("rust").try_into().expect("there is one example");
