@@ -9,7 +9,7 @@ use lobby_client::{Discovery, Label};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use super::publisher::LocalChanged;
+use super::registry::LocalChanged;
 use crate::label_files::KnownProblems;
 use crate::local_server::{LocalServer, Problem, Reading, StoreError};
 use crate::watch::DirectoryWatch;
@@ -108,9 +108,8 @@ impl LabelSource {
     }
 
     fn tell(&self) {
-        for (listener, packet) in self.listeners.iter().zip(std::iter::repeat(&self.known)) {
-            packet.iter().for_each(|packet| listener.do_send(LocalChanged(packet.clone())));
-        }
+        let Some(packet) = &self.known else { return };
+        self.listeners.iter().for_each(|listener| listener.do_send(LocalChanged(packet.clone())));
     }
 
     /// Reads again unless a read that has not begun yet will show the same.

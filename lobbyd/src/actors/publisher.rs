@@ -5,28 +5,16 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
-use lobby_client::Discovery;
 
-use super::registry::PacketSent;
+use super::registry::{KeysChanged, LocalChanged, PacketSent};
 use crate::clock;
 use crate::drivers::outbox::Outbox;
 use crate::drivers::{Outgoing, Parcel};
 use crate::logic::announce::{Announcement, Announcer};
 use crate::logic::sight::Carrier;
-use crate::logic::signature::Keys;
 
 /// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
 const GREETING_SPREAD: Duration = Duration::from_millis(500);
-
-/// The server's name or labels are these now. *Sent by the LabelSource*, to the Registry too. No reply.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct LocalChanged(pub Discovery);
-
-/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has changed, to the Registry too. No reply.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct KeysChanged(pub Keys);
 
 /// There is a way out through a driver. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Message)]

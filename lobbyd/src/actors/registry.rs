@@ -1,22 +1,23 @@
 //! Keeps the list of all hosts that are alive.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::prelude::*;
-use lobby_client::Status;
+use lobby_client::{Discovery, Status};
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::publisher::{KeysChanged, LocalChanged};
 use super::registry_log::RegistryLog;
 use crate::clock;
 use crate::drivers::Incoming;
 use crate::logic::guard::{Guard, Proof};
+use crate::logic::pace::{Pace, Turn};
 use crate::logic::packet::{self, Refusal};
 use crate::logic::records::{Change, Heard, Hearing, Records};
 use crate::logic::replay::Arrival;
 use crate::logic::sight::Carrier;
+use crate::logic::signature::Keys;
 use crate::logic::snapshot::Snapshot;
 use crate::logic::tally::Tally;
 
@@ -51,6 +52,16 @@ pub struct LinkClosed {
     pub reason: String,
 }
 
+/// The server's name or labels are these now. *Sent by the LabelSource*, to the Publisher too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LocalChanged(pub Discovery);
+
+/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has changed, to the Publisher too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct KeysChanged(pub Keys);
+
 /// A channel took an own packet. *Sent by its Outbox.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -68,8 +79,7 @@ pub struct Registry {
     guard: Option<Guard>,
     tallies: Vec<Tally>,
     started: i64,
-    shown: Option<Instant>,
-    to_be_shown: bool,
+    pace: Pace,
     snapshots: watch::Sender<Arc<Snapshot>>,
     clean_every: Duration,
     keep_alive: Duration,
@@ -84,8 +94,7 @@ impl Registry {
         Self {
             tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
             started,
-            shown: None,
-            to_be_shown: false,
+            pace: Pace::new(SNAPSHOT_PAUSE),
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
             guard: None,
@@ -142,21 +151,16 @@ impl Registry {
 
     /// Shows the readers what is new.
     fn publish(&mut self) {
-        self.shown = Some(clock::now());
-        self.to_be_shown = false;
+        self.pace.done(clock::now());
         self.snapshots.send_replace(Arc::new(self.records.snapshot()));
     }
 
     /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
     fn publish_soon(&mut self, ctx: &mut Context<Self>) {
-        let since_last = self.shown.map_or(Duration::MAX, |shown| clock::now().saturating_duration_since(shown));
-        match SNAPSHOT_PAUSE.checked_sub(since_last) {
-            None => self.publish(),
-            Some(_) if self.to_be_shown => {}
-            Some(rest) => {
-                self.to_be_shown = true;
-                ctx.run_later(rest, |registry, _| registry.publish());
-            }
+        match self.pace.turn(clock::now()) {
+            Turn::Now => self.publish(),
+            Turn::In(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
+            Turn::Planned => {}
         }
     }
 

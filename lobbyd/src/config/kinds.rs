@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
-use crate::drivers::nats_url;
+use super::nats_url;
 use crate::logic::guard::Verify;
 
 /// A kind of value.

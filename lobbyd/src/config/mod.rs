@@ -4,6 +4,7 @@ mod assemble;
 mod command;
 mod error;
 mod kinds;
+pub mod nats_url;
 mod secret;
 mod table;
 #[cfg(test)]

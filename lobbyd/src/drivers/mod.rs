@@ -18,7 +18,7 @@ use lobby_client::HostName;
 use crate::config::{DriverSettings, Secret};
 
 pub use self::local::Local;
-pub use self::nats::{Nats, url as nats_url};
+pub use self::nats::Nats;
 pub use self::redis::Redis;
 
 /// The table of drivers: makes the one that the settings are for. `hostname` is what brokers are told of who connects.

@@ -13,7 +13,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::errors::ApiError;
-use super::handlers::Answer;
 use super::json::json;
 use super::query::Query;
 use crate::clock;
@@ -22,6 +21,14 @@ use crate::logic::snapshot::Snapshot;
 
 /// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
 const WORTH_PACKING: usize = 1400;
+
+/// An answer, or what is told instead.
+pub(super) type Answer = Result<HttpResponse, ApiError>;
+
+/// A 200 that is a line of plain text.
+pub(super) fn text(line: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(line)
+}
 
 /// Answers a question with what a snapshot knows. `make` makes the answer, a JSON text, if it was not given before.
 ///

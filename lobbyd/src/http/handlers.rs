@@ -4,15 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::{Addr, MailboxError, Recipient};
-use actix_web::http::header::ContentType;
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use lobby_client::Discovery;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::answer::answer;
+use super::answer::{Answer, answer, text};
 use super::errors::ApiError;
 use super::json::json;
 use super::label_body::LabelBody;
@@ -35,9 +34,6 @@ const DISK_LIMIT: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
-
-/// An answer, or what is told instead.
-pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 /// All that the handlers need; each worker thread has a copy.
 #[derive(Clone)]
@@ -154,11 +150,6 @@ fn log_once(service: &Service, problems: Vec<Problem>) {
             warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
         }
     }
-}
-
-/// A 200 that is a line of plain text.
-pub(super) fn text(line: &'static str) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::plaintext()).body(line)
 }
 
 fn not_stored(error: StoreError) -> ApiError {

@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use lobby_client::{LinkState, Status};
 use tokio::time::timeout;
 
+use super::answer::{Answer, text};
 use super::errors::ApiError;
-use super::handlers::{Answer, Service, text};
+use super::handlers::Service;
 use super::json::json;
 use super::query::Query;
 use crate::actors::AreYouThere;

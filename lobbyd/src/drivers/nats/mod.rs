@@ -2,7 +2,6 @@
 
 mod events;
 mod options;
-pub mod url;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +12,10 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use self::events::Events;
-use self::url::ServerUrl;
 use super::inbox::inbox;
 use super::{Channel, Driver, Outgoing, Parcel};
 use crate::config::NatsSettings;
+use crate::config::nats_url::{self, ServerUrl};
 
 /// The driver of NATS.
 pub struct Nats {
@@ -45,7 +44,7 @@ impl Nats {
     }
 
     fn candidates(&self) -> anyhow::Result<Vec<ServerUrl>> {
-        let mut servers = url::parse(&self.settings.url.expose()).context("NATS_URL")?;
+        let mut servers = nats_url::parse(&self.settings.url.expose()).context("NATS_URL")?;
         fastrand::shuffle(&mut servers);
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         servers.extend(learned);
@@ -80,7 +79,7 @@ impl Nats {
 
     fn learn(&self, server: &ServerUrl, client: &Client) {
         let urls = client.server_info().connect_urls;
-        let others = urls.iter().filter_map(|url| url::parse(url).ok()).flatten();
+        let others = urls.iter().filter_map(|url| nats_url::parse(url).ok()).flatten();
         let others = others.map(|other| ServerUrl { tls: server.tls, login: server.login.clone(), ..other });
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others.collect();
     }
