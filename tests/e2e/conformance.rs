@@ -98,7 +98,7 @@ async fn a_host_that_was_silent_for_its_ttl_is_back_with_its_next_packet(channel
     let a = Lobbyd::named("a").on(&channel).start().await;
     let b = Lobbyd::named("b").set("TTL", "3").on(&channel).start().await;
     b.meets("a").await;
-    a.signal(Signal::STOP);
+    a.pause();
     b.knows(json!({"b": []})).await;
     a.signal(Signal::CONT);
     b.knows(json!({"a": [], "b": []})).await;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use lobby_tests::{NatsServer, RedisServer};
+use lobby_tests::{LIMIT, NatsServer, RedisServer, ensure, eventually};
 use lobbyd::config::{NatsSettings, RedisSettings, Secret};
 use lobbyd::drivers::{Channel, Driver, Incoming, Nats, Parcel, Redis};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How long anything may take that takes milliseconds on an idle machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+/// Time to notice that a connection was closed. It is too short for a PING that gets no answer to be what found out.
+const AT_ONCE: Duration = Duration::from_secs(4);
+/// Time for PINGs without an answer to find out that a server is frozen: at most 15 s on an idle machine.
+const FROZEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// A broker and its driver.
 trait Broker {
@@ -117,8 +119,8 @@ async fn an_absent_server_is_an_error_at_once_that_names_it<B: Broker>() {
 async fn a_frozen_server_cannot_be_opened_and_says_so<B: Broker>() {
     let broker = B::start().await;
     broker.pause();
-    let error = refused(&*broker.driver()).await;
-    assert!(error.contains("timed out") || error.contains("no answer"), "{error}");
+    let error = attempt(&*broker.driver()).await.err().expect("it was opened");
+    assert!(is_late(&error), "{error}");
 }
 
 async fn a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind<B: Broker>() {
@@ -127,24 +129,19 @@ async fn a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind<B
     let mut channel = opened(&*broker.driver()).await;
     assert!(tasks() > before);
     broker.kill();
-    let reason = ended(&mut channel, Duration::from_secs(1)).await;
+    let reason = ended(&mut channel, AT_ONCE).await;
     assert!(reason.contains("connection"), "{reason}");
     assert!(channel.incoming.next().await.is_none());
     broker.restart().await;
     drop(channel);
-    let gone = timeout(LIMIT, async {
-        while tasks() > before {
-            tokio::task::yield_now().await;
-        }
-    });
-    assert!(gone.await.is_ok(), "{} tasks instead of {before}", tasks());
+    eventually(LIMIT, async || ensure(tasks() <= before, format!("{} tasks instead of {before}", tasks()))).await;
 }
 
 async fn a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old<B: Broker>() {
     let mut broker = B::start().await;
     let mut channel = opened(&*broker.driver()).await;
     broker.kill();
-    ended(&mut channel, Duration::from_secs(1)).await;
+    ended(&mut channel, AT_ONCE).await;
     assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
     broker.restart().await;
     assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
@@ -157,7 +154,7 @@ async fn a_frozen_server_ends_the_link_with_a_reason<B: Broker>() {
     let broker = B::start().await;
     let mut channel = opened(&*broker.driver()).await;
     broker.pause();
-    let reason = ended(&mut channel, Duration::from_secs(18)).await;
+    let reason = ended(&mut channel, FROZEN_LIMIT).await;
     assert!(reason.contains("lost the connection") || reason.contains("did not answer"), "{reason}");
 }
 
@@ -233,13 +230,35 @@ pub(crate) fn parcel(payload: &str) -> Parcel {
 }
 
 pub(crate) async fn opened(driver: &dyn Driver) -> Channel {
-    timeout(LIMIT, driver.open()).await.unwrap().unwrap()
+    first_in_time(driver).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Why it cannot be opened.
 pub(crate) async fn refused(driver: &dyn Driver) -> String {
-    let Err(error) = timeout(Duration::from_secs(5), driver.open()).await.unwrap() else { panic!("it was opened") };
-    format!("{error:#}")
+    first_in_time(driver).await.err().expect("it was opened")
+}
+
+/// The outcome of the first attempt that was not cut short by the driver's own limits, which are for machines that are less busy than
+/// one that runs tests. The daemon tries again just so.
+async fn first_in_time(driver: &dyn Driver) -> Result<Channel, String> {
+    let outcome = timeout(LIMIT, async {
+        loop {
+            match attempt(driver).await {
+                Err(error) if is_late(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    });
+    outcome.await.expect("no attempt was in time")
+}
+
+async fn attempt(driver: &dyn Driver) -> Result<Channel, String> {
+    let opened = timeout(LIMIT, driver.open()).await;
+    opened.map_err(|_| format!("no answer within {LIMIT:?}"))?.map_err(|error| format!("{error:#}"))
+}
+
+fn is_late(error: &str) -> bool {
+    error.contains("timed out") || error.contains("no answer")
 }
 
 /// Opens it and hears its own packet.

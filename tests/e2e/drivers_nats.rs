@@ -1,14 +1,12 @@
 //! Every way to log in to NATS, and what is said when it does not work.
 
-use std::time::Duration;
-
-use lobby_tests::{Certificates, NatsAccounts, NatsServer, free_port};
+use lobby_tests::{Certificates, LIMIT, NatsAccounts, NatsServer, ensure, eventually, free_port};
 use lobbyd::config::{NatsSettings, Secret};
 use lobbyd::drivers::Nats;
 use nkeys::KeyPair;
 use tokio::time::timeout;
 
-use crate::drivers::{LIMIT, ended, heard, nats_settings, opened, parcel, refused, works};
+use crate::drivers::{ended, heard, nats_settings, opened, parcel, refused, works};
 
 fn nats(settings: NatsSettings) -> Nats {
     Nats::new(settings, "lobbyd/test".to_owned())
@@ -199,18 +197,14 @@ async fn a_server_learned_from_the_cluster_takes_over() {
     let mut first = NatsServer::with_config(&cluster(other, advertised)).await;
     let second = NatsServer::with_config(&cluster(advertised, other)).await;
     let driver = nats(nats_settings(&first.url()));
-    let learned = timeout(LIMIT, async {
-        while !server_knows(&first, second.port()).await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    learned.await.expect("the servers find each other");
+    eventually(LIMIT, async || knows_of(&first, second.port()).await).await;
     works(&driver).await;
     first.kill();
     works(&driver).await;
 }
 
-async fn server_knows(server: &NatsServer, port: u16) -> bool {
-    let info = async_nats::connect(server.url()).await.unwrap().server_info();
-    info.connect_urls.iter().any(|url| url.ends_with(&format!(":{port}")))
+/// Whether the server names to its clients another one on this port.
+async fn knows_of(server: &NatsServer, port: u16) -> Result<(), String> {
+    let info = async_nats::connect(server.url()).await.map_err(|error| error.to_string())?.server_info();
+    ensure(info.connect_urls.iter().any(|url| url.ends_with(&format!(":{port}"))), info.connect_urls)
 }

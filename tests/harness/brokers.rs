@@ -1,15 +1,14 @@
 //! Real brokers, each on a port of its own, killed on drop.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::{Certificates, free_port};
+use crate::{Certificates, Process, Signal, free_port};
 
 /// Time for a broker to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -47,7 +46,7 @@ impl NatsServer {
 
     /// Makes it announce that it will shut down (lame duck mode); it serves on for a while.
     pub fn retire(&self) {
-        self.0.signal(Signal::USR2);
+        self.0.process().signal(Signal::USR2);
     }
 
     fn config(port: u16, lines: &str) -> String {
@@ -107,7 +106,8 @@ impl RedisServer {
 
     fn config(broker: &Broker, lines: &str) -> String {
         let directory = broker.directory.path().display();
-        format!("bind 127.0.0.1\nsave \"\"\nappendonly no\ndir {directory}\nloglevel warning\n{lines}\n")
+        let quiet = "loglevel warning\nlogfile /dev/stderr";
+        format!("bind 127.0.0.1\nsave \"\"\nappendonly no\ndir {directory}\n{quiet}\n{lines}\n")
     }
 
     /// Its URL, without credentials.
@@ -126,12 +126,12 @@ macro_rules! controls {
 
         /// Freezes it: its connections stay open and nothing answers.
         pub fn pause(&self) {
-            self.0.signal(Signal::STOP);
+            self.0.process().pause();
         }
 
         /// Lets it go on.
         pub fn resume(&self) {
-            self.0.signal(Signal::CONT);
+            self.0.process().signal(Signal::CONT);
         }
 
         /// Kills it at once and waits until it is gone.
@@ -160,13 +160,13 @@ struct Broker {
     hello: &'static str,
     port: u16,
     directory: TempDir,
-    child: Option<Child>,
+    process: Option<Process>,
 }
 
 impl Broker {
     fn new(program: &'static str, config_option: &'static str, hello: &'static str) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
-        Self { program, config_option, hello, port: free_port(), directory, child: None }
+        Self { program, config_option, hello, port: free_port(), directory, process: None }
     }
 
     async fn start(&mut self, config: &str) {
@@ -176,28 +176,27 @@ impl Broker {
 
     async fn restart(&mut self) {
         self.kill();
-        self.child = Some(self.spawn());
-        let answers = tokio::time::timeout(START_LIMIT, self.answers()).await;
+        let process = self.spawn();
+        let answers = tokio::time::timeout(START_LIMIT, self.answers(&process)).await;
         assert!(answers.is_ok(), "{} does not answer on port {} within {START_LIMIT:?}", self.program, self.port);
+        self.process = Some(process);
     }
 
-    fn spawn(&self) -> Child {
+    fn spawn(&self) -> Process {
         let mut command = Command::new(find(self.program));
         if !self.config_option.is_empty() {
             command.arg(self.config_option);
         }
-        command.arg(self.config_file()).stdin(Stdio::null()).stdout(std::io::stderr());
-        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.program))
+        Process::start(&format!("{}:{}", self.program, self.port), command.arg(self.config_file()))
     }
 
     fn config_file(&self) -> PathBuf {
         self.directory.path().join("broker.conf")
     }
 
-    async fn answers(&mut self) {
+    async fn answers(&self, process: &Process) {
         while self.ask().await.is_err() {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            assert!(ended.is_none(), "{} ended at once ({ended:?}): see its output above", self.program);
+            assert!(process.is_running(), "{} ended at once: {}", self.program, process.logs().join("\n"));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -210,23 +209,13 @@ impl Broker {
         Ok(())
     }
 
-    fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap_or_else(|| panic!("{} was killed before", self.program));
-        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        kill_process(id, signal).unwrap_or_else(|error| panic!("cannot send {signal:?} to {}: {error}", self.program));
+    fn process(&self) -> &Process {
+        self.process.as_ref().unwrap_or_else(|| panic!("{} was killed before", self.program))
     }
 
+    /// Its process is killed on drop.
     fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
+        self.process = None;
     }
 }
 

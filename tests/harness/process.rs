@@ -6,7 +6,8 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::eventually::{LIMIT, eventually, now};
 
@@ -93,8 +94,20 @@ impl Process {
     /// If the system does not let us.
     pub fn signal(&self, signal: Signal) {
         let child = self.child();
-        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        kill_process(id, signal).unwrap_or_else(|error| panic!("{}: cannot send {signal:?}: {error}", self.name));
+        let sent = kill_process(Pid::from_child(&child), signal);
+        sent.unwrap_or_else(|error| panic!("{}: cannot send {signal:?}: {error}", self.name));
+    }
+
+    /// Freezes it, until it gets SIGCONT, and returns when all of its threads stand still. The signal alone is only on its way:
+    /// for a while some threads would still take connections and answer.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        let child = self.child();
+        let stopped = retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::STOPPED));
+        stopped.unwrap_or_else(|error| panic!("{}: cannot be stopped: {error}", self.name));
     }
 
     /// Waits for its end.
@@ -166,5 +179,16 @@ mod tests {
         assert_eq!(address_in(r#"{"message":"listening","address":"127.0.0.1:43210"}"#), expected);
         assert_eq!(address_in("listening address=[::1]:80"), "[::1]:80".parse().ok());
         assert_eq!(address_in("listening"), None);
+    }
+
+    #[test]
+    fn a_paused_program_stands_still() {
+        let process = Process::start("sleep", Command::new("sleep").arg("60"));
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+        for _ in 0..100 {
+            process.pause();
+            assert!(state().contains("(sleep) T "), "{}", state());
+            process.signal(Signal::CONT);
+        }
     }
 }
