@@ -1,7 +1,7 @@
 # What one does with the sources. `make test` installs what it needs where that is missing.
 
-# Debian puts nats-server into /usr/sbin, which is not in everybody's PATH.
-export PATH := $(PATH):/usr/sbin
+# More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
+export RUST_TEST_THREADS ?= 16
 
 .PHONY: demo test check release
 
