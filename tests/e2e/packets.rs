@@ -178,8 +178,9 @@ async fn refused_packets_are_logged_but_not_each_of_them() {
         stage.wire.say(format!("garbage {number}")).await;
     }
     stage.settle().await;
+    stage.daemon.logged("packet refused").await;
     let logged = stage.daemon.logs().len() - before;
-    assert!((1..200).contains(&logged), "{logged} lines for 5000 refused packets");
+    assert!(logged < 200, "{logged} lines for 5000 refused packets");
 }
 
 #[actix_rt::test]

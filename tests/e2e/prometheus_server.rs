@@ -1,6 +1,6 @@
 //! A real Prometheus discovers its targets through lobbyd.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Prometheus, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Prometheus, Wire, ensure, eventually, free_port};
 use serde_json::json;
 
 /// A Prometheus that asks this daemon for group `ne` each second and scrapes nothing meanwhile.
@@ -83,10 +83,12 @@ async fn it_follows_hosts_that_come_and_go() {
 #[actix_rt::test]
 async fn a_daemon_that_starts_anew_does_not_make_it_drop_its_targets() {
     let nats = NatsServer::start().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let b = Lobbyd::named("b").labels("prometheus:ne:host:127.0.0.2").nats(&nats).start().await;
-    let a =
-        Lobbyd::named("a").set("PORT", port.to_string()).set("REGISTER", "false").set("KEEP_ALIVE", "2").nats(&nats);
+    let a = Lobbyd::named("a")
+        .set("PORT", free_port().to_string())
+        .set("REGISTER", "false")
+        .set("KEEP_ALIVE", "4")
+        .nats(&nats);
     let a = a.start().await;
     let prometheus = Prometheus::start(&configuration(&a, "")).await;
     prometheus.scrapes(&["http://127.0.0.2:9100/metrics"]).await;
