@@ -1,7 +1,7 @@
 //! What carries packets between daemons. A driver moves bytes; it knows neither packets nor actors.
 
 mod inbox;
-mod local;
+pub mod local;
 mod nats;
 pub mod outbox;
 mod redis;

@@ -76,7 +76,8 @@ impl LabelsRead {
         }
     }
 
-    fn read_lines(&mut self, path: &Path, contents: &[u8]) {
+    /// Takes in the contents of one file; `path` is only what problems are told with. The labels are put in order later.
+    pub fn read_lines(&mut self, path: &Path, contents: &[u8]) {
         let mut bad_lines = 0;
         for (number, line) in (1..).zip(contents.split(|&byte| byte == b'\n')) {
             match parse_line(line) {

@@ -4,7 +4,7 @@
 //! group with a setgid directory made for them; a directory made by the driver has mode 0755 less the umask. Nobody else should have
 //! that right: who may write there may speak for any host. They also share one TTL, since each sweeps what is dead by its own.
 
-mod names;
+pub mod names;
 mod shelf;
 #[cfg(test)]
 mod tests;

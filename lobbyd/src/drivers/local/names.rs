@@ -1,3 +1,5 @@
+//! The names of the files that hold packets.
+
 use std::ffi::OsStr;
 
 use lobby_client::HostName;
@@ -19,7 +21,7 @@ const HASH_MARK: char = '=';
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
 
 /// The name of the file that holds a host's packet: always a bare name without a leading dot, and another one for each host.
-pub(super) fn file_name(host: &HostName) -> String {
+pub fn file_name(host: &HostName) -> String {
     let mut name = encoded(host.as_str());
     if name.len() > MAX_PLAIN_LEN {
         name.truncate(KEPT_LEN);
@@ -30,7 +32,7 @@ pub(super) fn file_name(host: &HostName) -> String {
 }
 
 /// Whether a file may hold a host's packet, by its name.
-pub(super) fn is_file_name(name: &OsStr) -> bool {
+pub fn is_file_name(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.ends_with(SUFFIX) && !name.starts_with('.'))
 }
 

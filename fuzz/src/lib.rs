@@ -1,0 +1,112 @@
+//! What must hold whatever strangers send: one law for each fuzz target. A law that is broken panics.
+//!
+//! The tests of lobbyd hold every law against the corpus, too, so nothing here can go stale unnoticed.
+
+mod acceptance;
+mod text;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path};
+
+use lobby_client::{Discovery, Filter, HostName, Label};
+use lobbyd::drivers::local::names;
+use lobbyd::http::label_body;
+use lobbyd::http::query::Query;
+use lobbyd::label_files::LabelsRead;
+use lobbyd::logic::packet::{self, MAX_ENVELOPE_LEN, MAX_LABELS};
+use lobbyd::logic::prometheus;
+
+use acceptance::assert_prometheus_takes;
+use text::{assert_is_host_name, assert_is_label, assert_one_line};
+
+/// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read back from what is written of it.
+pub fn envelope(payload: &[u8]) {
+    let envelope = match packet::decode(payload) {
+        Ok(envelope) => envelope,
+        Err(refusal) => return assert_one_line(&refusal.to_string()),
+    };
+    let Discovery { hostname, labels, last_check } = &envelope.discovery;
+    assert!(payload.len() <= MAX_ENVELOPE_LEN);
+    assert_is_host_name(hostname.as_str());
+    labels.iter().for_each(|label| assert_is_label(label.as_str()));
+    assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
+    assert!(labels.len() <= MAX_LABELS && *last_check == 0);
+    let again = packet::decode(&packet::encode(envelope.verb, &envelope.discovery, "i")).expect("own packets are read");
+    assert_eq!((again.verb, &again.discovery, again.instance.as_deref()), (envelope.verb, &envelope.discovery, Some("i")));
+}
+
+/// Label files and bodies of requests: both find the same labels, or both find fault.
+pub fn labels(text: &[u8]) {
+    let mut file = LabelsRead::default();
+    file.read_lines(Path::new("file"), text);
+    file.labels.iter().for_each(|label| assert_is_label(label.as_str()));
+    file.problems.iter().for_each(|problem| assert_one_line(&problem.to_string()));
+    match label_body::parse(text) {
+        Ok(labels) => {
+            assert_eq!((&file.labels, file.problems.len()), (&labels, 0));
+            let written: String = labels.iter().map(|label| format!("{label}\n")).collect();
+            assert_eq!(label_body::parse(written.as_bytes()), Ok(labels));
+        }
+        Err(refusal) => {
+            assert_one_line(&refusal.to_string());
+            assert!(!file.problems.is_empty(), "{refusal}");
+        }
+    }
+}
+
+/// Query strings: what is not refused is read as browsers write forms.
+pub fn query(text: &[u8]) {
+    let raw = String::from_utf8_lossy(text);
+    let query = match Query::parse(&raw) {
+        Ok(query) => query,
+        Err(refusal) => return assert_one_line(&refusal.to_string()),
+    };
+    let form: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).collect();
+    let first = |wanted| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value);
+    let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let expected = match (first("labels"), first("prefixes")) {
+        ("", "") => Filter::All,
+        ("", prefixes) => Filter::Prefixes(list(prefixes)),
+        (labels, _) => Filter::Labels(list(labels)),
+    };
+    assert_eq!((query.filter(), query.label()), (expected, first("label")));
+    assert_eq!(query.pretty(), form.iter().any(|(name, value)| name == "pretty" && value != "0" && value != "false"));
+}
+
+/// Prometheus documents of any fleet: always acceptable, the same whatever the order, and no host's group depends on another host.
+///
+/// The first line is the group's name; then one host a line, its labels behind tabs.
+pub fn prometheus(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let (name, hosts) = text.split_once('\n').unwrap_or((&text, ""));
+    let fleet: BTreeMap<_, _> = hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
+    let groups_of = |hosts: Vec<&Discovery>| {
+        prometheus::document(name, hosts.into_iter().map(|host| (&host.hostname, host.labels.as_slice())), 9100).groups
+    };
+    let groups = groups_of(fleet.values().collect());
+    let json = serde_json::to_vec(&groups).expect("a document is JSON");
+    assert_prometheus_takes(&json);
+    assert_eq!(groups, groups_of(fleet.values().rev().collect()));
+    assert_eq!(groups, fleet.values().flat_map(|host| groups_of(vec![host])).collect::<Vec<_>>());
+}
+
+fn host(line: &str) -> Option<Discovery> {
+    let mut parts = line.split('\t');
+    let hostname = HostName::parse(parts.next()?).ok()?;
+    Some(Discovery::new(hostname, parts.filter_map(|label| Label::parse(label).ok()).collect()))
+}
+
+/// File names of the Local driver, for one host name a line: bare, safe, short enough, and another one for each host.
+pub fn local_names(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let mut hosts = HashMap::new();
+    for host in text.split('\n').filter_map(|host| HostName::parse(host).ok()) {
+        let name = names::file_name(&host);
+        assert!(name.len() <= 255 && !name.starts_with('.'), "{name}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)), "{name}");
+        assert!(Path::new(&name).components().eq([Component::Normal(name.as_ref())]), "{name}");
+        assert!(names::is_file_name(name.as_ref()), "{name}");
+        let other = hosts.insert(name, host.clone()).filter(|other| *other != host);
+        assert_eq!(other, None, "has the file name of {host}");
+    }
+}
