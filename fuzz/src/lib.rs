@@ -32,7 +32,10 @@ pub fn envelope(payload: &[u8]) {
     assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
     let again = packet::decode(&packet::encode(envelope.verb, &envelope.discovery, "i")).expect("own packets are read");
-    assert_eq!((again.verb, &again.discovery, again.instance.as_deref()), (envelope.verb, &envelope.discovery, Some("i")));
+    assert_eq!(
+        (again.verb, &again.discovery, again.instance.as_deref()),
+        (envelope.verb, &envelope.discovery, Some("i"))
+    );
 }
 
 /// Label files and bodies of requests: both find the same labels, or both find fault.

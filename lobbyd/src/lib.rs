@@ -7,6 +7,7 @@ pub mod drivers;
 pub mod files;
 pub mod http;
 pub mod label_files;
+pub mod limits;
 pub mod lobby;
 pub mod local_server;
 pub mod logging;
@@ -27,6 +28,7 @@ use signals::{Signal, Signals};
 /// # Errors
 /// What keeps it from starting, before anything was announced.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    limits::raise_open_files();
     let mut signals = Signals::listen()?;
     let server = LocalServer::new(settings.local.clone());
     let hostname = server.hostname()?;

@@ -14,6 +14,10 @@ use crate::config::{LogFormat, LogSettings};
 /// What a lone level in LOG_LEVEL speaks of: the crates of lobby.
 const OURS: [&str; 2] = ["lobbyd", "lobby_client"];
 
+/// Kept silent unless it is named: actix-http logs an error for each request that is none. Anybody can send any number of those; they
+/// are answered with a 4xx, and nothing is left to do for the person who runs the daemon.
+const SILENT: &str = "actix_http=off";
+
 /// Sends all logs, those of libraries that use `log` included, to standard error. Only the first call can succeed.
 ///
 /// # Errors
@@ -38,7 +42,9 @@ where
 
 fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     let directives = text.split(',').map(quieten).collect::<Vec<_>>().join(",");
-    EnvFilter::builder().parse(directives).with_context(|| format!("LOG_LEVEL: {text:?} is no filter"))
+    EnvFilter::builder()
+        .parse(format!("{SILENT},{directives}"))
+        .with_context(|| format!("LOG_LEVEL: {text:?} is no filter"))
 }
 
 /// Makes a lone level mean lobby's own logs: libraries tell more than one wants to read, async-nats each event at `info`. They keep to
@@ -93,8 +99,9 @@ mod tests {
             warn!(target: "lobbyd::actors", "our warning");
             info!(target: "async_nats", "their info");
             warn!(target: "async_nats", "their warning");
+            tracing::error!(target: "actix_http::h1::dispatcher", "some garbage");
         });
-        let all = ["our debug", "our info", "our warning", "their info", "their warning"];
+        let all = ["our debug", "our info", "our warning", "their info", "their warning", "some garbage"];
         all.into_iter().filter(|words| text.contains(words)).collect()
     }
 
@@ -116,6 +123,13 @@ mod tests {
         assert_eq!(heard("warn,async_nats=info"), ["our warning", "their info", "their warning"]);
         assert_eq!(heard("async_nats=info,info"), ["our info", "our warning", "their info", "their warning"]);
         assert_eq!(heard("info,async_nats=off"), ["our info", "our warning"]);
+    }
+
+    #[test]
+    fn errors_that_strangers_make_are_heard_only_if_asked_for() {
+        assert_eq!(heard("error,actix_http=error"), ["some garbage"]);
+        assert_eq!(heard("actix_http=error,error"), ["some garbage"]);
+        assert_eq!(heard("lobbyd=warn"), ["our warning"]);
     }
 
     #[test]

@@ -51,16 +51,18 @@ fn every_law_holds_for_its_corpus() {
 fn law_and_near_input() -> impl Strategy<Value = (Law, Vec<u8>)> {
     let pick = prop::sample::select(LAWS.to_vec());
     let places = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
-    (pick, any::<[prop::sample::Index; 2]>(), places, any::<u8>()).prop_map(|((name, law), picks, (cut, on, at), byte)| {
-        let corpus = corpus(name);
-        let [front, back] = picks.map(|pick| pick.get(&corpus));
-        let mut input = [&front[..cut.index(front.len() + 1)], &back[on.index(back.len() + 1)..]].concat();
-        if !input.is_empty() {
-            let at = at.index(input.len());
-            input[at] = byte;
-        }
-        (law, input)
-    })
+    (pick, any::<[prop::sample::Index; 2]>(), places, any::<u8>()).prop_map(
+        |((name, law), picks, (cut, on, at), byte)| {
+            let corpus = corpus(name);
+            let [front, back] = picks.map(|pick| pick.get(&corpus));
+            let mut input = [&front[..cut.index(front.len() + 1)], &back[on.index(back.len() + 1)..]].concat();
+            if !input.is_empty() {
+                let at = at.index(input.len());
+                input[at] = byte;
+            }
+            (law, input)
+        },
+    )
 }
 
 proptest! {

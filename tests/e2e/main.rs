@@ -15,6 +15,8 @@ mod conformance;
 mod drivers;
 mod drivers_nats;
 mod drivers_redis;
+mod flood;
+mod hostile_http;
 mod label_files;
 mod lifecycle;
 mod lobbyctl;

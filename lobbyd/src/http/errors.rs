@@ -1,5 +1,6 @@
 //! Everything the API refuses: a status and one line of plain text that says what is wrong and what would be right.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
+
+/// About how much is said at most, in bytes.
+const LONGEST: usize = 2048;
 
 /// A request that was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +32,9 @@ pub enum ApiError {
     /// 405: the route knows other methods only, named as in `Allow`.
     #[error("method not allowed here: use {0}")]
     MethodNotAllowed(&'static str),
+    /// 408: the body was not there in time.
+    #[error("the body took longer than {} seconds", .0.as_secs())]
+    TooSlow(Duration),
     /// 413: the body is longer than this many bytes.
     #[error("the body is too long: at most {0} bytes are allowed")]
     TooLarge(usize),
@@ -57,7 +64,11 @@ impl ApiError {
             Self::NotReady { retry_after, .. } => {
                 response.insert_header((header::RETRY_AFTER, whole_seconds(*retry_after)));
             }
-            Self::BadRequest(_) | Self::Forbidden(_) | Self::NotFound(_) | Self::TooLarge(_) | Self::Internal(_) => {}
+            // What is still to come of the body cannot be told from a next request.
+            Self::TooSlow(_) | Self::TooLarge(_) => {
+                response.force_close();
+            }
+            Self::BadRequest(_) | Self::Forbidden(_) | Self::NotFound(_) | Self::Internal(_) => {}
         }
     }
 }
@@ -69,6 +80,7 @@ impl ResponseError for ApiError {
             Self::AccessDenied | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -97,11 +109,21 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// The text of an error may come from far below; whatever it holds, the answer is one line.
+/// The text of an error may come from far below, or repeat what was asked for; whatever it holds, the answer is one line that can be
+/// read.
 fn one_line(text: &str) -> String {
-    let mut line = text.trim().replace(char::is_control, " ");
+    let mut line = without_middle(text.trim()).replace(char::is_control, " ");
     line.push('\n');
     line
+}
+
+/// A text with what is too much left out of its middle: what is wrong stands at its beginning or at its end.
+fn without_middle(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return text.into();
+    }
+    let (from, to) = (text.floor_char_boundary(LONGEST / 2), text.ceil_char_boundary(text.len() - LONGEST / 2));
+    format!("{}…{}", &text[..from], &text[to..]).into()
 }
 
 #[cfg(test)]

@@ -3,15 +3,21 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::str::Utf8Error;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{FromRequest, HttpRequest, web};
 use lobby_client::{InvalidLabel, Label};
+use tokio::time::timeout;
 
 use super::errors::ApiError;
 
 /// Longest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// How long a client may take over a body.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The labels of a request's body, in their order, whatever its content type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +72,21 @@ impl FromRequest for LabelBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let too_large = announced(request).is_some_and(|length| length > MAX_BODY as u64);
         let body = web::Payload::from_request(request, payload);
-        Box::pin(async { Ok(Self(parse(&read(body).await?)?)) })
+        Box::pin(async move {
+            if too_large {
+                return Err(ApiError::TooLarge(MAX_BODY));
+            }
+            let body = timeout(TIME_LIMIT, read(body)).await.map_err(|_| ApiError::TooSlow(TIME_LIMIT))??;
+            Ok(Self(parse(&body)?))
+        })
     }
+}
+
+/// How long the body will be, in bytes, if the client says so beforehand.
+fn announced(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn read(body: impl Future<Output = actix_web::Result<web::Payload>>) -> Result<web::Bytes, ApiError> {

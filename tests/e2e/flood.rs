@@ -1,0 +1,97 @@
+//! Floods of packets: those who were there stay, the API answers meanwhile, memory and log stay bounded.
+//!
+//! LOBBY_FLOOD sets the number of packets, 100,000 by default.
+
+use std::time::Duration;
+
+use lobby_tests::{Lobbyd, NatsServer, ensure, eventually};
+use serde_json::{Value, json};
+
+/// Long enough for a million packets on a busy machine.
+const ENDURANCE: Duration = Duration::from_secs(300);
+
+/// Fewer than the packets of a flood, and more than a daemon that nobody attacks would log in the time.
+const MOST_LOG_LINES: usize = 500;
+
+#[expect(clippy::disallowed_methods, reason = "a test may be asked for more")]
+fn packets() -> usize {
+    std::env::var("LOBBY_FLOOD").map_or(100_000, |count| count.parse().expect("LOBBY_FLOOD is a number"))
+}
+
+/// The greatest amount of memory that a process has had so far, in MB.
+fn peak_memory(daemon: &Lobbyd) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+}
+
+/// Two daemons that know each other, the first of them about to be flooded.
+struct Scene {
+    nats: NatsServer,
+    victim: Lobbyd,
+    honest: Lobbyd,
+    most_servers: usize,
+}
+
+impl Scene {
+    async fn new(most_servers: usize) -> Self {
+        let nats = NatsServer::start().await;
+        let victim = Lobbyd::named("victim").set("MAX_SERVERS", most_servers.to_string()).nats(&nats).start().await;
+        let honest = Lobbyd::named("honest").labels("some:label").nats(&nats).start().await;
+        victim.knows(json!({"honest": ["some:label"], "victim": []})).await;
+        Self { nats, victim, honest, most_servers }
+    }
+
+    /// Says all of these while the API is asked again and again; ends when the victim hears what is said after them.
+    async fn flood(&self, packet: impl Fn(usize) -> String) {
+        let flood = async {
+            let client = async_nats::connect(self.nats.url()).await.unwrap();
+            for number in 0..packets() {
+                client.publish("lobby.discovery", packet(number).into()).await.unwrap();
+            }
+            client.flush().await.unwrap();
+            self.honest.add_labels("the:last").await;
+        };
+        tokio::join!(flood, self.stays_well_until(json!(["some:label", "the:last"])));
+    }
+
+    async fn stays_well_until(&self, labels: Value) {
+        eventually(ENDURANCE, async || {
+            let lobby = self.victim.lobby().await;
+            assert_eq!(lobby["victim"], json!([]));
+            assert_ne!(lobby["honest"], Value::Null);
+            let strangers = lobby.as_object().map_or(0, serde_json::Map::len) - 2;
+            assert!(strangers < self.most_servers, "{strangers} strangers and the honest one");
+            ensure(lobby["honest"] == labels, &lobby["honest"])
+        })
+        .await;
+    }
+
+    /// What the flood has cost, for the test's output; the number of lines in the log is bounded.
+    #[expect(clippy::print_stdout, reason = "these are the figures that one runs a greater flood for")]
+    async fn cost(&self) -> Value {
+        let status = self.victim.get_json("/v1/status").await;
+        let (lines, memory) = (self.victim.logs().len(), peak_memory(&self.victim));
+        println!("{} packets: {memory} MB at most, {lines} lines logged, {}", packets(), status["drivers"][0]);
+        assert!(lines < MOST_LOG_LINES, "{lines} lines for {} packets", packets());
+        assert!(memory < 150, "{memory} MB");
+        status["drivers"][0]["refused"].clone()
+    }
+}
+
+#[actix_rt::test]
+async fn a_flood_of_malformed_packets_changes_nothing() {
+    let scene = Scene::new(100).await;
+    scene.flood(|number| format!(r#"{{"discovery":{{"hostname":"stranger {number}"}},"message":"hi"#)).await;
+    assert!(scene.cost().await["not_json"].as_u64() > Some(0));
+    assert_eq!(scene.victim.lobby().await, json!({"honest": ["some:label", "the:last"], "victim": []}));
+}
+
+#[actix_rt::test]
+async fn a_flood_of_new_hosts_ends_at_the_most_servers_allowed() {
+    let scene = Scene::new(1000).await;
+    let packet =
+        |number| json!({"discovery": {"hostname": format!("stranger-{number}"), "labels": ["a:1"]}, "message": "hi"});
+    scene.flood(|number| packet(number).to_string()).await;
+    assert!(scene.cost().await["registry_full"].as_u64() > Some(0));
+}
