@@ -1,6 +1,6 @@
 //! Who may use the API when TOKEN is set, and that it is never given away.
 
-use lobby_tests::{Answer, Lobbyd};
+use lobby_tests::{Answer, Lobbyd, http};
 use serde_json::json;
 
 const ROUTES: [(&str, &str); 8] = [
@@ -100,14 +100,43 @@ async fn the_token_may_come_from_a_file_whose_last_line_break_does_not_count() {
     assert_eq!(daemon.get("/v1/discovery").await.status, 403);
 }
 
+/// Requests that hold the token and are none.
+fn malformed(token: &str) -> Vec<String> {
+    let authorization = format!("Host: localhost\r\nConnection: close\r\nAuthorization: Token {token}\r\n");
+    vec![
+        format!("GET / HTTP/9.9\r\n{authorization}\r\n"),
+        format!("GET /{token} HTTP\r\n\r\n"),
+        format!("{token} / HTTP/1.1\r\n{authorization}\r\n"),
+        format!("GET / HTTP/1.1\r\n{authorization}Host: localhost\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{authorization}X: \0\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nAuthorization: Token {token}\0\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nContent-Length: x\r\n{authorization}\r\n"),
+        format!("POST /v1/labels HTTP/1.1\r\nTransfer-Encoding: x\r\n{authorization}\r\n"),
+        format!("POST /v1/labels HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{authorization}\r\n{token}\r\n"),
+        format!("GET / HTTP/1.1\r\n{authorization}{}\r\n", "X: y\r\n".repeat(200)),
+    ]
+}
+
+/// Levels at which lobby, and the libraries that see the token, say all they have to say.
+const LOUDEST: [&str; 2] = ["trace", "trace,actix_http=trace,actix_web=trace,actix_router=trace,actix_server=trace"];
+
 #[actix_rt::test]
-async fn the_token_is_in_no_log_whatever_the_level() {
-    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("LOG_LEVEL", "trace").start().await;
-    assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token s3cret").await.status, 200);
-    assert_eq!(ask(&daemon, ("GET", "/v1/discovery"), "Token s3cretx").await.status, 403);
-    daemon.signal(lobby_tests::Signal::TERM);
-    daemon.wait(lobby_tests::LIMIT).await;
-    assert!(!daemon.logs().is_empty());
-    let leaks = daemon.logs_with("s3cret");
-    assert!(leaks.is_empty(), "{leaks:?}");
+async fn the_token_is_in_no_log_whatever_the_level_and_the_request() {
+    for level in LOUDEST {
+        let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("LOG_LEVEL", level).start().await;
+        for route in ROUTES {
+            for authorization in ["Token s3cret", "s3cret", "Bearer s3cretx", "Basic s3cret"] {
+                let expected = !matches!(authorization, "Token s3cret" | "s3cret");
+                assert_eq!(ask(&daemon, route, authorization).await.status == 403, expected, "{route:?}");
+            }
+        }
+        for request in malformed("s3cret") {
+            let answer = http::exchange(daemon.address(), request.as_bytes()).await.unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 4"), "{request:?}: {:?}", String::from_utf8_lossy(&answer));
+        }
+        daemon.signal(lobby_tests::Signal::TERM);
+        daemon.wait(lobby_tests::LIMIT).await;
+        let leaks = daemon.logs_with("s3cret");
+        assert!(!daemon.logs().is_empty() && leaks.is_empty(), "{level}: {leaks:?}");
+    }
 }

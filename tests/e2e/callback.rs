@@ -145,6 +145,31 @@ async fn the_environment_is_that_of_lobbyd_less_its_secrets() {
 }
 
 #[actix_rt::test]
+async fn what_strangers_say_comes_on_standard_input_and_nowhere_else() {
+    let nats = NatsServer::start().await;
+    let wire = Wire::nats(&nats).await;
+    let script = Script::doing(
+        r#"cat /proc/$$/environ /proc/$$/cmdline >>"$dir/seen"; cat >"$dir/new"; echo >>"$dir/new"; mv "$dir/new" "$dir/input""#,
+    );
+    let command = format!("{} $HOSTNAME {{}} %s", script.command());
+    let daemon = daemon(&script).set("CALLBACK", command).nats(&nats).start().await;
+    wire.hears(1, "me", "hi").await;
+    let strangers = ["evil;reboot", "$(evil)", "`evil`", "--evil", "LD_PRELOAD=/evil.so", "../evil", "%n{evil}"];
+    for stranger in strangers {
+        wire.say_hi(stranger, &["PATH=/evil", "\"; evil", "evil:$(evil)", "-evil"]).await;
+        daemon.meets(stranger).await;
+    }
+    eventually(LIMIT, async || {
+        let input = script.writes("input").await;
+        ensure(strangers.iter().all(|stranger| input.contains(stranger)), &input)
+    })
+    .await;
+    let seen = std::fs::read(script.file("seen")).unwrap();
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(seen.contains("HOSTNAME=me") && seen.contains("script.sh") && !seen.contains("evil"), "{seen:?}");
+}
+
+#[actix_rt::test]
 async fn sighup_with_a_changed_label_file_leads_to_a_run() {
     let script = Script::recording_then("");
     let daemon = daemon(&script).without_keep_alive().start().await;

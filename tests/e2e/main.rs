@@ -12,6 +12,7 @@ mod callback;
 mod callback_failures;
 mod client;
 mod conformance;
+mod disk;
 mod drivers;
 mod drivers_nats;
 mod drivers_redis;

@@ -14,6 +14,7 @@ mod ports;
 mod process;
 mod prometheus;
 mod script;
+mod small_disk;
 mod wire;
 
 pub use binaries::program;
@@ -31,4 +32,5 @@ pub use process::{Exit, Process};
 pub use prometheus::Prometheus;
 pub use rustix::process::Signal;
 pub use script::{Run, Script};
+pub use small_disk::SmallDisk;
 pub use wire::Wire;

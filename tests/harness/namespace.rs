@@ -15,7 +15,7 @@ const SCRIPT: &str =
 /// A UTS namespace: to the programs launched in it the machine has another name.
 #[derive(Debug)]
 pub struct RenamableHost {
-    unshare: &'static [&'static str],
+    unshare: Vec<&'static str>,
     name: String,
     directory: TempDir,
 }
@@ -29,7 +29,7 @@ impl RenamableHost {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let made = Command::new("mkfifo").arg(directory.path().join("pipe")).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo works");
-        Self { unshare: unshare(), name: name.to_owned(), directory }
+        Self { unshare: unshare("--uts", "hostname lobby-test"), name: name.to_owned(), directory }
     }
 
     /// The words to put in front of a command that is to run on this machine.
@@ -53,15 +53,16 @@ impl RenamableHost {
     }
 }
 
-fn unshare() -> &'static [&'static str] {
-    let ways: [&[&str]; 2] = [&["unshare", "--uts"], &["unshare", "--map-root-user", "--uts"]];
-    let works = |way: &&[&str]| {
-        let run = Command::new(way[0]).args(&way[1..]).args(["sh", "-c", "hostname lobby-test"]).output();
+/// The words that run a command in a namespace of its own, of a kind in which it may do what this shell command does.
+pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
+    let ways = [vec!["unshare", kind], vec!["unshare", "--map-root-user", kind]];
+    let works = |way: &Vec<&str>| {
+        let run = Command::new(way[0]).args(&way[1..]).args(["sh", "-c", deed]).output();
         run.is_ok_and(|output| output.status.success())
     };
-    ways.into_iter()
-        .find(works)
-        .expect("this test renames a host: run it as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces")
+    ways.into_iter().find(works).unwrap_or_else(|| {
+        panic!("no way to {deed:?}: run the tests as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces")
+    })
 }
 
 #[cfg(test)]

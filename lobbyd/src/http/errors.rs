@@ -122,7 +122,8 @@ fn without_middle(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST {
         return text.into();
     }
-    let (from, to) = (text.floor_char_boundary(LONGEST / 2), text.ceil_char_boundary(text.len() - LONGEST / 2));
+    let boundary = |at: usize| (0..=at).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let (from, to) = (boundary(LONGEST / 2), boundary(text.len() - LONGEST / 2));
     format!("{}…{}", &text[..from], &text[to..]).into()
 }
 
@@ -149,6 +150,16 @@ mod tests {
             told(ApiError::TooLarge(65536)).await,
             (413, "the body is too long: at most 65536 bytes are allowed\n".into())
         );
+    }
+
+    #[actix_web::test]
+    async fn an_error_that_repeats_too_much_loses_its_middle() {
+        for filling in ["x", "ž", "→", "😀"] {
+            let (_, line) = told(ApiError::BadRequest(format!("parameter {} is wrong", filling.repeat(50_000)))).await;
+            assert!(line.starts_with("parameter ") && line.ends_with(" is wrong\n") && line.contains('…'), "{line}");
+            assert!(line.len() < LONGEST + 16, "{}", line.len());
+        }
+        assert_eq!(told(ApiError::BadRequest("x".repeat(LONGEST))).await.1, "x".repeat(LONGEST) + "\n");
     }
 
     #[actix_web::test]

@@ -9,7 +9,7 @@ use actix_web::web::{Data, Path};
 use lobby_client::Discovery;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::answer::{Answer, answer, text};
 use super::errors::ApiError;
@@ -155,7 +155,10 @@ fn log_once(service: &Service, problems: Vec<Problem>) {
 fn not_stored(error: StoreError) -> ApiError {
     match error {
         StoreError::TooMuch(excess) => ApiError::BadRequest(excess.to_string()),
-        StoreError::Failed(error) => ApiError::Internal(format!("labels were not stored: {error:#}")),
+        StoreError::Failed(error) => {
+            error!(error = format!("{error:#}"), "labels were not stored");
+            ApiError::Internal(format!("labels were not stored: {error:#}"))
+        }
     }
 }
 
