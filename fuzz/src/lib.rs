@@ -13,7 +13,8 @@ use lobbyd::drivers::local::names;
 use lobbyd::http::label_body;
 use lobbyd::http::query::Query;
 use lobbyd::label_files::LabelsRead;
-use lobbyd::logic::packet::{self, MAX_ENVELOPE_LEN, MAX_LABELS};
+use lobbyd::logic::packet::{self, MAX_ENVELOPE_LEN, MAX_LABELS, Verb};
+use lobbyd::logic::packet_text::{PacketText, hostname_in};
 use lobbyd::logic::prometheus;
 
 use acceptance::assert_prometheus_takes;
@@ -31,10 +32,25 @@ pub fn envelope(payload: &[u8]) {
     labels.iter().for_each(|label| assert_is_label(label.as_str()));
     assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
+    assert_text_holds(&envelope.discovery);
     let again = packet::decode(&packet::encode(envelope.verb, &envelope.discovery, "i")).expect("own packets are read");
     assert_eq!(
         (again.verb, &again.discovery, again.instance.as_deref()),
         (envelope.verb, &envelope.discovery, Some("i"))
+    );
+}
+
+/// The text that the registry keeps of a packet gives the packet back, and knows an envelope of it.
+fn assert_text_holds(packet: &Discovery) {
+    let text = PacketText::new(packet);
+    assert!(text.labels().eq(packet.labels.iter().map(Label::as_str)), "{text:?}");
+    let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).expect("a packet in JSON");
+    assert_eq!(whole, Discovery { last_check: 7, ..packet.clone() });
+    let envelope = packet::encode(Verb::Hi, packet, "i");
+    assert!(text.tail_in(&envelope).is_some_and(|tail| !tail.is_empty()), "{text:?}");
+    assert!(
+        hostname_in(&envelope).is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')),
+        "{text:?}"
     );
 }
 

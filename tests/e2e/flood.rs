@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Lobbyd, NatsServer, ensure, eventually};
+use lobby_tests::{Lobbyd, NatsServer, Wire, ensure, eventually};
 use serde_json::{Value, json};
 
 /// Long enough for a million packets on a busy machine.
@@ -23,6 +23,34 @@ fn peak_memory(daemon: &Lobbyd) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+}
+
+#[actix_rt::test]
+async fn who_asks_for_the_same_thousands_of_times_gets_it_once() {
+    let nats = NatsServer::start().await;
+    let wire = Wire::nats(&nats).await;
+    let daemon = Lobbyd::named("me").set("TTL", "7200").nats(&nats).start().await;
+    wire.hears(1, "me", "hi").await;
+    let labels: Vec<_> = (10..30).map(|number| format!("label:{number}")).collect();
+    let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+    for number in 10..40 {
+        wire.say_hi(&format!("host-{number}"), &labels).await;
+    }
+    daemon.meets("host-39").await;
+    for repeated in [",", "l,la,", "label:10,"] {
+        let list = repeated.repeat(60_000 / repeated.len());
+        for filter in ["labels", "prefixes"] {
+            let answer = daemon.get(&format!("/?{filter}={list}")).await;
+            assert_eq!(answer.status, 200, "{filter}={repeated}…");
+            let hosts = answer.json().as_array().unwrap().len();
+            assert_eq!(
+                hosts,
+                if filter == "prefixes" || repeated.contains("10") { 30 } else { 0 },
+                "{filter}={repeated}…"
+            );
+        }
+    }
+    assert!(peak_memory(&daemon) < 100, "{} MB", peak_memory(&daemon));
 }
 
 /// Two daemons that know each other, the first of them about to be flooded.

@@ -22,4 +22,5 @@ pub mod snapshot;
 pub mod sorted_map;
 pub mod tally;
 pub mod throttle;
+pub mod wanted;
 pub mod warmth;

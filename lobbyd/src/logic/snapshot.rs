@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::label_index::LabelIndex;
 use super::record::{Record, View};
 use super::sorted_map::SortedMap;
+use super::wanted::{self, Prefixes};
 use super::warmth::Warmth;
 
 /// The registry at one revision: cheap to make and to share.
@@ -90,12 +91,14 @@ impl Snapshot {
                 true
             }),
             Filter::Labels(wanted) => {
+                let wanted = wanted::labels(wanted);
                 let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
-                self.matching_json(hosts, |label| wanted.iter().any(|wanted| wanted == label), now)
+                self.matching_json(hosts, |label| wanted.contains(label), now)
             }
             Filter::Prefixes(wanted) => {
+                let wanted = Prefixes::new(wanted);
                 let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
-                self.matching_json(hosts, |label| wanted.iter().any(|prefix| label.starts_with(prefix)), now)
+                self.matching_json(hosts, |label| wanted.fit(label), now)
             }
         }
     }
