@@ -9,6 +9,9 @@ use lobby_client::Filter;
 /// Longest answer that is kept, in bytes. Making one is quick against sending it when it is longer than that.
 const LONGEST: usize = 2 << 20;
 
+/// Longest question whose answer is kept, in bytes: it is kept, too. Nobody who asks the same again and again asks for that much.
+const LONGEST_QUESTION: usize = 2048;
+
 /// Most answers kept, and most bytes in all of them. Who asks for more different things has them made each time.
 const MOST_ANSWERS: usize = 1000;
 const MOST_BYTES: usize = 6 << 20;
@@ -22,6 +25,18 @@ pub enum Question {
     Names(String),
     /// The Prometheus targets of a group.
     Targets(String),
+}
+
+impl Question {
+    /// How much memory it takes, in bytes.
+    fn len(&self) -> usize {
+        let list = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum();
+        match self {
+            Self::Packets(Filter::All) => 0,
+            Self::Packets(Filter::Labels(wanted) | Filter::Prefixes(wanted)) => list(wanted),
+            Self::Names(text) | Self::Targets(text) => text.len(),
+        }
+    }
 }
 
 /// How an answer is packed.
@@ -68,9 +83,9 @@ impl Answers {
         kept.answers.get(question).filter(|(given, _)| *given == freshness).map(|(_, answer)| answer.clone())
     }
 
-    /// Keeps an answer, if it is not too long.
+    /// Keeps an answer, if neither it nor the question is too long.
     pub fn put(&self, question: (Question, Coding), freshness: Freshness, answer: Body) {
-        if answer.bytes.len() <= LONGEST {
+        if answer.bytes.len() <= LONGEST && question.0.len() <= LONGEST_QUESTION {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).put(question, freshness, answer);
         }
     }
@@ -118,6 +133,11 @@ mod tests {
         assert_eq!(answers.get(&names("long"), NOW), None);
         for number in 0..10 {
             answers.put(names(&number.to_string()), NOW, body(vec![0; LONGEST]));
+        }
+        for filter in [Filter::Labels(vec!["x".repeat(60_000)]), Filter::Prefixes(vec![String::new(); 60_000])] {
+            let question = (Question::Packets(filter), Coding::Identity);
+            answers.put(question.clone(), NOW, body(b"[]".to_vec()));
+            assert_eq!(answers.get(&question, NOW), None);
         }
         let kept = answers.0.lock().unwrap();
         assert!(kept.bytes <= MOST_BYTES);
