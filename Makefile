@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test check release
+.PHONY: demo test check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -21,6 +21,10 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Feeds what lobby reads from strangers with what breaks parsers, FUZZ_SECONDS (20) for each target. Needs a C++ compiler.
+fuzz:
+	fuzz/run
 
 # The programs to install: target/release/lobbyd and target/release/lobbyctl.
 release:

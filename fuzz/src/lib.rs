@@ -13,9 +13,10 @@ use lobbyd::drivers::local::names;
 use lobbyd::http::label_body;
 use lobbyd::http::query::Query;
 use lobbyd::label_files::LabelsRead;
-use lobbyd::logic::packet::{self, MAX_ENVELOPE_LEN, MAX_LABELS, Verb};
+use lobbyd::logic::packet::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Statement, Verb};
 use lobbyd::logic::packet_text::{PacketText, hostname_in};
 use lobbyd::logic::prometheus;
+use lobbyd::logic::signature::Keys;
 
 use acceptance::assert_prometheus_takes;
 use text::{assert_is_host_name, assert_is_label, assert_one_line};
@@ -33,11 +34,21 @@ pub fn envelope(payload: &[u8]) {
     assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
     assert_text_holds(&envelope.discovery);
-    let again = packet::decode(&packet::encode(envelope.verb, &envelope.discovery, "i")).expect("own packets are read");
-    assert_eq!(
-        (again.verb, &again.discovery, again.instance.as_deref()),
-        (envelope.verb, &envelope.discovery, Some("i"))
-    );
+    assert_seals_hold(&envelope);
+}
+
+/// Nobody guesses a seal; what is sealed is read back and verified, the unsealed envelope is read back as well.
+fn assert_seals_hold(envelope: &Envelope) {
+    let keys = Keys::parse("a key that no input has").expect("a key");
+    assert!(!envelope.seal.as_ref().is_some_and(|seal| keys.verify(envelope, seal)), "{envelope:?}");
+    let statement = Statement::of(envelope);
+    for seal in [None, Some(keys.sign(&statement, u64::MAX))] {
+        let again = packet::decode(&packet::write(&statement, seal.as_ref())).expect("own packets are read");
+        assert!(again.seal.as_ref().is_none_or(|seal| keys.verify(&again, seal)), "{again:?}");
+        let instance = Some(statement.instance.to_owned());
+        let Envelope { verb, discovery, .. } = envelope.clone();
+        assert_eq!(again, Envelope { verb, discovery, instance, seal });
+    }
 }
 
 /// The text that the registry keeps of a packet gives the packet back, and knows an envelope of it.
