@@ -1,6 +1,8 @@
 //! The programs under test, built by cargo beside the test's own executable.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 /// The path of a program of this workspace.
@@ -16,10 +18,18 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// `target/<profile>`: test executables are in its `deps`.
+/// `target/<profile>`: programs are in it, test executables in its `deps`.
 fn profile_directory() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its executable");
-    test.parent().and_then(Path::parent).expect("cargo puts tests in target/<profile>/deps").to_owned()
+    let program = std::env::current_exe().expect("a program knows its executable");
+    let directory = program.parent().expect("an executable is in a directory");
+    if directory.ends_with("deps") { directory.parent().unwrap_or(directory).to_owned() } else { directory.to_owned() }
+}
+
+/// A command that runs this program and is killed when the thread that starts it ends, however it ends.
+pub(crate) fn tied(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 /// Cargo writes beside each program what it was made of: `program: source source …`.

@@ -1,13 +1,13 @@
 //! Real brokers, each on a port of its own, killed on drop.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::binaries::tied;
 use crate::{Certificates, Process, Signal, free_port};
 
 /// Time for a broker to answer after its start.
@@ -183,7 +183,7 @@ impl Broker {
     }
 
     fn spawn(&self) -> Process {
-        let mut command = Command::new(find(self.program));
+        let mut command = tied(find(self.program));
         if !self.config_option.is_empty() {
             command.arg(self.config_option);
         }

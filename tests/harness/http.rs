@@ -65,6 +65,20 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: impl AsRef<[u8]>,
 ) -> Answer {
+    try_send(address, method, path, headers, body).await.unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// As [`send`], to a server that may be gone.
+///
+/// # Errors
+/// Why no complete answer came.
+pub async fn try_send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Result<Answer, String> {
     let body = body.as_ref();
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     let (host, length) = (address.to_string(), body.len().to_string());
@@ -76,9 +90,9 @@ pub async fn send(
     }
     let bytes = [request.as_bytes(), b"\r\n", body].concat();
     let reply = exchange(address, &bytes).await;
-    let reply = reply.unwrap_or_else(|error| panic!("{method} {path}: cannot connect to {address}: {error}"));
-    Answer::parse(&reply)
-        .unwrap_or_else(|| panic!("{method} {path}: no HTTP answer: {:?}", String::from_utf8_lossy(&reply)))
+    let reply = reply.map_err(|error| format!("{method} {path}: cannot connect to {address}: {error}"))?;
+    let no_answer = || format!("{method} {path}: no HTTP answer: {:?}", String::from_utf8_lossy(&reply));
+    Answer::parse(&reply).ok_or_else(no_answer)
 }
 
 /// Sends bytes as they are and reads until the server closes; what came by then also if the server cut the connection.

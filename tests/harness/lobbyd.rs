@@ -5,13 +5,13 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use lobby_client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::binaries::tied;
 use crate::http::{self, Answer};
 use crate::{Channel, LIMIT, NatsServer, Process, RedisServer, binaries, eventually};
 
@@ -23,6 +23,7 @@ pub struct LobbydBuilder {
     settings: BTreeMap<String, OsString>,
     arguments: Vec<String>,
     launcher: Vec<OsString>,
+    muted: bool,
     home: Arc<TempDir>,
 }
 
@@ -40,7 +41,7 @@ impl LobbydBuilder {
             ("LOCAL_PATH".to_owned(), home.path().join("lobby").into()),
         ]);
         let (drivers, arguments, launcher) = (vec![], vec![], vec![]);
-        Self { name: name.to_owned(), drivers, settings, arguments, launcher, home: Arc::new(home) }
+        Self { name: name.to_owned(), drivers, settings, arguments, launcher, muted: false, home: Arc::new(home) }
     }
 
     /// Sets an environment variable.
@@ -80,6 +81,13 @@ impl LobbydBuilder {
     #[must_use]
     pub fn launched_by(mut self, launcher: Vec<OsString>) -> Self {
         self.launcher = launcher;
+        self
+    }
+
+    /// Keeps what it says without showing it.
+    #[must_use]
+    pub fn muted(mut self) -> Self {
+        self.muted = true;
         self
     }
 
@@ -151,9 +159,10 @@ impl LobbydBuilder {
         let mut words = self.launcher.clone();
         words.push(binaries::program("lobbyd").into());
         words.extend(self.arguments.iter().map(OsString::from));
-        let mut command = Command::new(&words[0]);
+        let mut command = tied(&words[0]);
         command.args(&words[1..]).env_clear().envs(self.environment());
-        Process::start(&self.name, &mut command)
+        let start = if self.muted { Process::start_muted } else { Process::start };
+        start(&self.name, &mut command)
     }
 
     /// Local on a directory of its own, unless another driver or a DRIVER was given.

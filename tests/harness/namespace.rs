@@ -1,4 +1,4 @@
-//! A host name of its own for one daemon, which can be changed while it runs.
+//! A machine of its own for one daemon, as far as names go: what it is called, and what names it can resolve.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -65,6 +65,46 @@ pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
     })
 }
 
+/// Puts its own files in the place of the machine's, then becomes the command.
+const NAMES_SCRIPT: &str = r#"mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf || exit
+shift; exec "$@""#;
+
+/// A mount namespace: to the programs launched in it only those names resolve that they were told of, and no server is asked.
+#[derive(Debug)]
+pub struct HostNames {
+    unshare: Vec<&'static str>,
+    directory: TempDir,
+}
+
+impl HostNames {
+    /// Knows no name yet.
+    ///
+    /// # Panics
+    /// If this machine lets us make no mount namespace, neither as root nor in a user namespace.
+    pub fn none() -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        for file in ["hosts", "resolv.conf"] {
+            std::fs::write(directory.path().join(file), "").expect("a temporary file can be written");
+        }
+        Self { unshare: unshare("--mount", "mount --bind /etc/hosts /etc/hosts"), directory }
+    }
+
+    /// The words to put in front of a command that is to know these names only.
+    pub fn launcher(&self) -> Vec<OsString> {
+        let words = ["sh", "-c", NAMES_SCRIPT, "sh"].map(OsString::from);
+        self.unshare.iter().map(OsString::from).chain(words).chain([self.directory.path().into()]).collect()
+    }
+
+    /// From now on this name means this machine.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn add(&self, name: &str) {
+        let line = format!("127.0.0.1 {name}\n");
+        std::fs::write(self.directory.path().join("hosts"), line).expect("a temporary file can be written");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +119,16 @@ mod tests {
         process.logged("one").await;
         machine.rename("two").await;
         process.logged("two").await;
+    }
+
+    #[actix_rt::test]
+    async fn a_name_resolves_once_it_is_added() {
+        let names = HostNames::none();
+        let words = names.launcher();
+        let watch = "while :; do getent hosts broker.example >&2 || echo nothing >&2; sleep 0.05; done";
+        let process = Process::start("watch", Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]));
+        process.logged("nothing").await;
+        names.add("broker.example");
+        process.logged("127.0.0.1").await;
     }
 }

@@ -34,6 +34,18 @@ impl Process {
     /// # Panics
     /// If it cannot be started.
     pub fn start(name: &str, command: &mut Command) -> Self {
+        Self::start_showing(name, command, true)
+    }
+
+    /// As [`Process::start`], with its stderr kept and not shown.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_muted(name: &str, command: &mut Command) -> Self {
+        Self::start_showing(name, command, false)
+    }
+
+    fn start_showing(name: &str, command: &mut Command, show: bool) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -42,7 +54,7 @@ impl Process {
             .unwrap_or_else(|error| panic!("{name}: cannot start {:?}: {error}", command.get_program()));
         let lines = Arc::default();
         let stderr = child.stderr.take().expect("stderr is piped");
-        forward(name.to_owned(), stderr, Arc::clone(&lines));
+        keep(name.to_owned(), stderr, show, Arc::clone(&lines));
         Self { name: name.to_owned(), child: Mutex::new(child), lines }
     }
 
@@ -151,11 +163,13 @@ impl Drop for Process {
 }
 
 #[expect(clippy::print_stderr, reason = "the test's output is where a failure is explained")]
-fn forward(name: String, stderr: ChildStderr, lines: Arc<Mutex<Vec<String>>>) {
+fn keep(name: String, stderr: ChildStderr, show: bool, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            eprintln!("[{name}] {line}");
+            if show {
+                eprintln!("[{name}] {line}");
+            }
             lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     });
