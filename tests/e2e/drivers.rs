@@ -15,6 +15,9 @@ const AT_ONCE: Duration = Duration::from_secs(4);
 /// Time for PINGs without an answer to find out that a server is frozen: at most 15 s on an idle machine.
 const FROZEN_LIMIT: Duration = Duration::from_secs(30);
 
+/// What TTL=30 and KEEP_ALIVE=5 allow.
+const PATIENCE: Duration = Duration::from_secs(25);
+
 /// A broker and its driver.
 trait Broker {
     async fn start() -> Self;
@@ -209,6 +212,7 @@ pub(crate) fn nats_settings(url: &str) -> NatsSettings {
         creds_file: None,
         ca_file: None,
         client_certificate: None,
+        patience: PATIENCE,
     }
 }
 
@@ -222,6 +226,7 @@ pub(crate) fn redis_settings(port: u16) -> RedisSettings {
         password: None,
         tls: false,
         ca_file: None,
+        patience: PATIENCE,
     }
 }
 

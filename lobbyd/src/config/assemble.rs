@@ -118,14 +118,14 @@ fn log(values: &Values<'_>) -> Result<LogSettings, ConfigError> {
 
 fn drivers(values: &Values<'_>, timing: Timing) -> Result<Vec<DriverSettings>, ConfigError> {
     let driver = |name| match name {
-        DriverName::Nats => nats(values).map(DriverSettings::Nats),
-        DriverName::Redis => redis(values).map(DriverSettings::Redis),
+        DriverName::Nats => nats(values, timing).map(DriverSettings::Nats),
+        DriverName::Redis => redis(values, timing).map(DriverSettings::Redis),
         DriverName::Local => local(values, timing).map(DriverSettings::Local),
     };
     values.get(&table::DRIVER)?.into_iter().map(driver).collect()
 }
 
-fn nats(values: &Values<'_>) -> Result<NatsSettings, ConfigError> {
+fn nats(values: &Values<'_>, timing: Timing) -> Result<NatsSettings, ConfigError> {
     let certificate = readable(values, &table::NATS_CERT_FILE)?;
     let key = readable(values, &table::NATS_KEY_FILE)?;
     Ok(NatsSettings {
@@ -135,6 +135,7 @@ fn nats(values: &Values<'_>) -> Result<NatsSettings, ConfigError> {
         creds_file: readable(values, &table::NATS_CREDS_FILE)?,
         ca_file: readable(values, &table::NATS_CA_FILE)?,
         client_certificate: certificate.zip(key),
+        patience: timing.patience(),
     })
 }
 
@@ -143,7 +144,7 @@ fn nats_url_missing() -> ConfigError {
     ConfigError::BadValue(format!("NATS_URL is missing, and DRIVER names NATS: {way_out}"))
 }
 
-fn redis(values: &Values<'_>) -> Result<RedisSettings, ConfigError> {
+fn redis(values: &Values<'_>, timing: Timing) -> Result<RedisSettings, ConfigError> {
     let ca_file = readable(values, &table::REDIS_CA_FILE)?;
     Ok(RedisSettings {
         host: values.get(&table::REDIS_HOST)?,
@@ -154,6 +155,7 @@ fn redis(values: &Values<'_>) -> Result<RedisSettings, ConfigError> {
         password: secret(values, &table::REDIS_PASSWORD, &table::REDIS_PASSWORD_FILE)?,
         tls: values.get(&table::REDIS_TLS)? || ca_file.is_some(),
         ca_file,
+        patience: timing.patience(),
     })
 }
 

@@ -125,6 +125,8 @@ pub struct NatsSettings {
     pub ca_file: Option<PathBuf>,
     /// NATS_CERT_FILE and NATS_KEY_FILE: client certificate and its key, PEM.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// [`Timing::patience`].
+    pub patience: Duration,
 }
 
 /// How Redis is reached.
@@ -146,6 +148,8 @@ pub struct RedisSettings {
     pub tls: bool,
     /// REDIS_CA_FILE: certificate authority that signed the server's certificate, PEM.
     pub ca_file: Option<PathBuf>,
+    /// [`Timing::patience`].
+    pub patience: Duration,
 }
 
 /// Where daemons of one machine meet.
@@ -181,6 +185,13 @@ pub struct Timing {
     pub ttl: Duration,
     /// CLEAN_EVERY: sweep interval.
     pub clean_every: Duration,
+}
+
+impl Timing {
+    /// How long a broker may be silent unnoticed: whoever was heard KEEP_ALIVE before it froze must not seem dead before the link does.
+    pub fn patience(self) -> Duration {
+        self.ttl.saturating_sub(self.keep_alive)
+    }
 }
 
 /// How packets are signed and verified.

@@ -68,7 +68,7 @@ impl Nats {
 
     async fn connect(&self, server: &ServerUrl, events: &Arc<Events>) -> anyhow::Result<Client> {
         let events = Arc::clone(events);
-        let (options, pool) = options::once(server.address().parse()?)?;
+        let (options, pool) = options::once(server.address().parse()?, self.settings.patience)?;
         let options = options::authenticated(options, &self.settings, server).await?;
         let options = options.event_callback(move |event| {
             events.happened(event);

@@ -11,7 +11,7 @@ use crate::config::nats_url::{Login, ServerUrl};
 use crate::drivers::tls;
 
 /// A server that says nothing for two to three of these is dead. With the client's default we would be deaf for minutes.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
+const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for one address of the server to answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// Commands that wait in the client for the connection.
@@ -22,11 +22,12 @@ const READ_BUFFER: u16 = 8192;
 /// A port where nobody can listen.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// Options for exactly one connection to one server, and the pool to connect to with them.
+/// Options for exactly one connection to one server, and the pool to connect to with them. A server that is silent is given up before
+/// `patience` ends.
 ///
 /// async-nats cannot be told not to reconnect: its limit counts the first connection too, and starts anew after it. So the client
 /// is sent to the server the first time and to nowhere when that connection is lost; failing there once ends it for good.
-pub(super) fn once(server: ServerAddr) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
+pub(super) fn once(server: ServerAddr, patience: Duration) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
     let pool = vec![server, NOWHERE.parse()?];
     let turns = pool.clone();
     let lost = AtomicBool::new(false);
@@ -37,7 +38,7 @@ pub(super) fn once(server: ServerAddr) -> anyhow::Result<(ConnectOptions, Vec<Se
             std::future::ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
         })
         .ignore_discovered_servers()
-        .ping_interval(PING_INTERVAL)
+        .ping_interval((patience / 4).min(LONGEST_PING_INTERVAL))
         .connection_timeout(CONNECT_LIMIT)
         .client_capacity(CLIENT_CAPACITY)
         .read_buffer_capacity(READ_BUFFER);

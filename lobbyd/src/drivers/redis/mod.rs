@@ -15,7 +15,7 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsCertificates,
 };
 
-use self::watch::{PING_INTERVAL, watch};
+use self::watch::{LONGEST_PING_INTERVAL, watch};
 use super::inbox::{Feeder, inbox};
 use super::{Channel, Driver, Outgoing, Parcel, tls};
 use crate::config::RedisSettings;
@@ -45,7 +45,7 @@ impl Redis {
         let (sink, messages) = self.limited(self.listen(&client)).await?.split();
         let (feeder, mut inbox) = inbox();
         inbox.pump(feeder.clone(), messages.map(|message| Bytes::copy_from_slice(message.get_payload_bytes())));
-        inbox.run(watch(sink, publisher.clone(), feeder.clone()));
+        inbox.run(watch(sink, publisher.clone(), feeder.clone(), self.settings.patience));
         let outgoing = Link { publisher, channel: self.settings.channel.clone(), feeder };
         Ok(Channel { incoming: inbox.boxed(), outgoing: std::sync::Arc::new(outgoing) })
     }
@@ -87,7 +87,9 @@ impl Redis {
         if let Some(password) = &self.settings.password {
             login = login.set_password(password.expose());
         }
-        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(TcpKeepalive::new().with_time(PING_INTERVAL));
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(TcpKeepalive::new().with_time(LONGEST_PING_INTERVAL));
         Ok(address.into_connection_info()?.set_redis_settings(login).set_tcp_settings(tcp))
     }
 }

@@ -8,23 +8,29 @@ use redis::{AsyncCommands, ErrorKind, RedisResult, Value};
 
 use crate::drivers::inbox::Feeder;
 
-/// How often both connections are asked for a sign of life.
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// Time for both answers.
+/// How often both connections are asked for a sign of life at least.
+pub(super) const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Most time for both answers.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks both connections for a sign of life until one gives none.
-pub(super) async fn watch(mut listener: PubSubSink, mut publisher: MultiplexedConnection, feeder: Feeder) {
+/// Asks both connections for a sign of life until one gives none. A server that is silent is given up before `patience` ends.
+pub(super) async fn watch(
+    mut listener: PubSubSink,
+    mut publisher: MultiplexedConnection,
+    feeder: Feeder,
+    patience: Duration,
+) {
+    let (interval, limit) = ((patience / 3).min(LONGEST_PING_INTERVAL), (patience / 3).min(PING_LIMIT));
     loop {
-        tokio::time::sleep(PING_INTERVAL).await;
+        tokio::time::sleep(interval).await;
         let both = async {
             alive(listener.ping().await)?;
             alive(publisher.ping().await)
         };
-        match tokio::time::timeout(PING_LIMIT, both).await {
+        match tokio::time::timeout(limit, both).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return feeder.fail(anyhow!("lost the connection to Redis: {error}")),
-            Err(_) => return feeder.fail(anyhow!("Redis did not answer a PING within {} s", PING_LIMIT.as_secs())),
+            Err(_) => return feeder.fail(anyhow!("Redis did not answer a PING within {limit:?}")),
         }
     }
 }
