@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_millis(1500);
 
 /// A link that was up this long was a good one: the next pause is a short one again.
 const PROVEN: Duration = Duration::from_secs(5);
 
-/// Growing, jittered pauses between attempts, at most two seconds, so that a returning broker is noticed within five.
+/// Growing, jittered pauses between attempts, at most a second and a half: after an attempt that began just before the broker came
+/// back, and that may take three, a returning broker is noticed within five.
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
@@ -48,7 +49,7 @@ mod tests {
     fn pauses_grow_up_to_the_longest() {
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..7).map(|_| backoff.pause(clock::now(), 0.0).as_millis()).collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(pauses, [100, 200, 400, 800, 1500, 1500, 1500]);
     }
 
     #[test]
