@@ -3,18 +3,26 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test check fuzz release
+.PHONY: demo test chaos check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
 	@cargo build --locked --bin lobbyd --bin lobbyctl
 	@config/demo.sh "$${CARGO_TARGET_DIR:-target}/debug"
 
-# Every test, end to end ones included: they run the programs that are built first.
+# Every test, end to end ones included: they run the programs that are built first. Then a short form of `make chaos`.
 test:
 	tests/install-servers
 	cargo build --workspace --locked
 	cargo test --workspace --locked
+	CHAOS_ROUNDS=6 cargo run --locked --quiet -p lobby-tests --bin chaos
+
+# A fleet of daemons through random faults of brokers and daemons, about three minutes, and a table of how it got over them.
+# CHAOS_SEED repeats a script, CHAOS_ROUNDS makes it longer or shorter.
+chaos:
+	tests/install-servers
+	cargo build --workspace --locked
+	cargo run --locked --quiet -p lobby-tests --bin chaos
 
 # What a change must pass before its tests are worth running.
 check:
