@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test chaos check fuzz release
+.PHONY: demo test chaos bench check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -33,6 +33,15 @@ check:
 # Feeds what lobby reads from strangers with what breaks parsers, FUZZ_SECONDS (20) for each target. Needs a C++ compiler.
 fuzz:
 	fuzz/run
+
+# Figures beside their limits, in about five minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
+# (target/release/lobby-bench --help names them all), LOBBYD=PATH another daemon; BENCH_WRITE=1 puts the table into BENCHMARKS.md.
+# lobbyd is built by itself, so that it is the program that a release holds.
+bench:
+	tests/install-servers
+	cargo build --release --locked --package lobbyd
+	cargo build --release --locked --package lobby-bench
+	"$${CARGO_TARGET_DIR:-target}/release/lobby-bench" $(if $(ROWS),--rows $(ROWS)) $(if $(LOBBYD),--lobbyd $(LOBBYD)) $(if $(BENCH_WRITE),--write BENCHMARKS.md)
 
 # The programs to install: target/release/lobbyd and target/release/lobbyctl.
 release:

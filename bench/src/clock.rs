@@ -1,0 +1,26 @@
+//! The only place that reads a clock or stops a thread.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The monotonic time.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Seconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Stops this thread until a moment, more exactly than tokio's timers, which tick in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn stop_thread_until(moment: Instant) {
+    std::thread::sleep(moment.saturating_duration_since(now()));
+}
+
+/// Waits.
+pub async fn pause(length: Duration) {
+    tokio::time::sleep(length).await;
+}

@@ -1,0 +1,3 @@
+//! A program that does nothing: how long starting it takes is what any program's start costs at least.
+
+fn main() {}

@@ -1,0 +1,127 @@
+//! The load generator: a closed loop of connections, each of which asks again as soon as it has the whole answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::connection::{Connection, Piece, Shape};
+use crate::clock;
+use crate::process::Running;
+
+/// How many connections ask at once.
+pub const CONNECTIONS: usize = 16;
+/// How many threads they share. With one, large answers would keep it busier than the server, and every server would look as fast.
+const THREADS: usize = 2;
+/// Answers from this size on, in bytes, come so seldom that they are counted for longer.
+const HUGE: usize = 20 << 20;
+
+/// What a server reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Speed {
+    /// Requests per second.
+    pub requests: f64,
+    /// Processor time of the server per request, in microseconds.
+    pub cpu: f64,
+}
+
+/// Asks a server the same again and again. Every answer must be of the same shape as the first, with the status expected.
+///
+/// # Errors
+/// When an answer is another, or a connection breaks.
+pub async fn measure(server: &Running, address: SocketAddr, request: &Arc<[u8]>, status: u16) -> Result<Speed> {
+    let shape = first(address, request).await?;
+    ensure!(shape.status == status, "the answer's status is {} instead of {status}", shape.status);
+    let (warm_up, window) = windows(shape);
+    let job = Arc::new(Job::new(address, Arc::clone(request), shape));
+    let threads: Vec<_> = (0..THREADS).map(|_| Job::start_thread(&job)).collect();
+    clock::pause(warm_up).await;
+    let (begin, bytes, cpu) = (clock::now(), job.bytes(), server.cpu()?);
+    clock::pause(window).await;
+    let (length, bytes, cpu) = (begin.elapsed(), job.bytes() - bytes, server.cpu()? - cpu);
+    job.stop(threads).await?;
+    ensure!(bytes > 0, "no answer came within {length:?}");
+    let answers = bytes as f64 / shape.bytes() as f64;
+    Ok(Speed { requests: answers / length.as_secs_f64(), cpu: cpu.as_secs_f64() * 1e6 / answers })
+}
+
+async fn first(address: SocketAddr, request: &[u8]) -> Result<Shape> {
+    let mut connection = Connection::open(address).await?;
+    connection.send(request).await?;
+    connection.receive(|_| {}).await
+}
+
+/// How long the server may warm up, and how long is counted.
+fn windows(shape: Shape) -> (Duration, Duration) {
+    if shape.body < HUGE {
+        (Duration::from_millis(150), Duration::from_millis(600))
+    } else {
+        (Duration::from_millis(500), Duration::from_millis(2_000))
+    }
+}
+
+struct Job {
+    address: SocketAddr,
+    request: Arc<[u8]>,
+    shape: Shape,
+    /// Bytes of answers, not answers: a large answer is not all or nothing.
+    bytes: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Job {
+    fn new(address: SocketAddr, request: Arc<[u8]>, shape: Shape) -> Self {
+        Self { address, request, shape, bytes: AtomicU64::new(0), stopped: AtomicBool::new(false) }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Serves a share of the connections from a thread of its own.
+    fn start_thread(job: &Arc<Self>) -> JoinHandle<Result<()>> {
+        let job = Arc::clone(job);
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            runtime.block_on(async {
+                let connections = (0..CONNECTIONS / THREADS).map(|_| Arc::clone(&job).ask_on());
+                let mut asking: JoinSet<_> = connections.collect();
+                while let Some(ended) = asking.join_next().await {
+                    ended??;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// Asks on one connection until stopped.
+    async fn ask_on(self: Arc<Self>) -> Result<()> {
+        let mut connection = Connection::open(self.address).await?;
+        while !self.is_stopped() {
+            connection.send(&self.request).await?;
+            let count = |piece: Piece<'_>| {
+                let (Piece::Head(bytes) | Piece::Body(bytes)) = piece;
+                self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            };
+            let shape = connection.receive(count).await?;
+            ensure!(shape == self.shape, "an answer was {shape:?}, the first one {:?}", self.shape);
+        }
+        Ok(())
+    }
+
+    /// Lets running requests end, so that the server is at rest when something else is measured.
+    async fn stop(&self, threads: Vec<JoinHandle<Result<()>>>) -> Result<()> {
+        self.stopped.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.await.context("the load generator failed")??;
+        }
+        Ok(())
+    }
+}

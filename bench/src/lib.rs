@@ -1,0 +1,15 @@
+//! Measures lobbyd beside the limits that the machine sets it.
+
+pub mod bare;
+pub mod clock;
+pub mod counter;
+pub mod figures;
+pub mod fleet;
+pub mod http;
+pub mod lobbyd;
+pub mod machine;
+pub mod process;
+pub mod report;
+pub mod rows;
+pub mod stage;
+pub mod wire;

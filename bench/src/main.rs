@@ -1,0 +1,106 @@
+//! Benchmarks of lobby: each figure is measured beside the limit that the machine sets it, by turns in one run.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use lobby_bench::machine::Machine;
+use lobby_bench::report::{Report, page};
+use lobby_bench::rows::{self, Measurement};
+use lobby_bench::stage::Stage;
+use lobby_bench::{bare, clock, counter};
+
+/// Measures lobbyd against what the machine allows.
+#[derive(Parser)]
+struct Arguments {
+    /// Measure only these, comma separated
+    #[arg(long, value_delimiter = ',', value_parser = rows::ALL.iter().map(|row| row.name).collect::<Vec<_>>())]
+    rows: Vec<String>,
+    /// The daemon to measure, a release build [default: the lobbyd beside this program]
+    #[arg(long)]
+    lobbyd: Option<PathBuf>,
+    /// Where results and logs go
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+    /// Put the table into this page, between its marks; only all rows together
+    #[arg(long, conflicts_with = "rows")]
+    write: Option<PathBuf>,
+    #[command(subcommand)]
+    child: Option<Child>,
+}
+
+/// What this program does as a child of itself.
+#[derive(Subcommand)]
+enum Child {
+    /// Be the bare HTTP server
+    #[command(hide = true)]
+    Bare { script: PathBuf, body: PathBuf },
+    /// Be the bare NATS subscriber
+    #[command(hide = true)]
+    Counter { url: String, subject: String },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match &arguments.child {
+        Some(Child::Bare { script, body }) => bare::serve(script, body),
+        Some(Child::Counter { url, subject }) => counter::count(url, subject),
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                tokio::select! {
+                    ended = bench(&arguments) => ended,
+                    // Brokers and daemons end with the values that hold them, which an unheard signal would leave behind.
+                    signal = ending_signal() => signal,
+                }
+            })
+        }
+    }
+}
+
+async fn bench(arguments: &Arguments) -> Result<()> {
+    let (machine, begin) = (Machine::look(), clock::now());
+    let mut stage = Stage::set(&program(arguments)?, &arguments.output).await?;
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for Measurement { name, run } in rows::ALL.iter().filter(|row| is_chosen(arguments, row.name)) {
+        say(&format!("{name} …"))?;
+        match run(&mut stage).await {
+            Ok(more) => rows.extend(more),
+            Err(error) => failures.push(format!("{name}: {error:#}")),
+        }
+    }
+    let report = Report { machine, rows, failures, seconds: begin.elapsed().as_secs() };
+    report.save(&arguments.output)?;
+    writeln!(std::io::stdout(), "{}", report.text())?;
+    if let Some(page) = &arguments.write {
+        page::write_into(page, &report.text())?;
+    }
+    ensure!(report.failures.is_empty(), "not everything could be measured");
+    Ok(())
+}
+
+async fn ending_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    bail!("ended by a signal")
+}
+
+fn is_chosen(arguments: &Arguments, name: &str) -> bool {
+    arguments.rows.is_empty() || arguments.rows.iter().any(|row| row == name)
+}
+
+fn program(arguments: &Arguments) -> Result<PathBuf> {
+    let beside = std::env::current_exe()?.with_file_name("lobbyd");
+    let program = arguments.lobbyd.clone().unwrap_or(beside);
+    program.canonicalize().with_context(|| format!("{} is not there: build it first", program.display()))
+}
+
+fn say(progress: &str) -> Result<()> {
+    Ok(writeln!(std::io::stderr(), "{progress}")?)
+}

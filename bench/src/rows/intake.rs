@@ -1,0 +1,183 @@
+//! Packets taken in from NATS as fast as they come.
+//!
+//! A burst of packets is written to the server without any pause or feedback, and the time runs until the last of them has been
+//! taken in. Bursts are smaller than what nats-server holds for a client that is behind (64 MB), so it is never the server that
+//! loses packets; whatever the daemon drops, it counts. The bare subscriber gets the same bursts, by turns with the daemon.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::burst::Burst;
+use crate::clock;
+use crate::counter::Counter;
+use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
+use crate::process::Running;
+use crate::stage::{Lobby, Stage};
+use crate::wire::Publisher;
+
+/// What the bare subscriber listens to. Would it share the daemon's subject, the server would serve both at once.
+const COUNTER_SUBJECT: &str = "counter";
+/// Bursts of a repetition.
+const BURSTS: usize = 3;
+/// Without progress for so long, what is missing is lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Sizes of fleets; the goals are about [`GOAL_SIZE`].
+const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+const GOAL_SIZE: usize = 10_000;
+
+/// Keep-alives: each host sends again and again what it has sent before.
+pub async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for hosts in SIZES {
+        let outcome = compare(stage, hosts, |_, _| {}).await?;
+        let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.80));
+        rows.push(outcome.speed("keep-alives taken in").hosts(hosts).goal(goal));
+        if hosts == GOAL_SIZE {
+            let (most_cpu, none) = (Goal::AtMost { times: 1.5, plus: 0.0 }, Goal::AtMost { times: 0.0, plus: 0.0 });
+            rows.push(outcome.cpu("processor time per keep-alive").hosts(hosts).goal(most_cpu));
+            rows.push(outcome.lost("keep-alives lost").hosts(hosts).goal(none));
+        }
+    }
+    Ok(rows)
+}
+
+/// Label changes: no packet is like one before.
+pub async fn changes(stage: &mut Stage) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for hosts in SIZES {
+        let outcome = compare(stage, hosts, Burst::change_labels).await?;
+        let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.35));
+        rows.push(outcome.speed("label changes taken in").hosts(hosts).goal(goal));
+        if hosts == GOAL_SIZE {
+            rows.push(outcome.cpu("processor time per label change").hosts(hosts));
+            rows.push(outcome.lost("label changes lost").hosts(hosts));
+        }
+    }
+    // Others expect the fleets as they were introduced.
+    stage.forget_lobbies();
+    Ok(rows)
+}
+
+/// Somebody who takes packets in.
+trait Sink {
+    fn process(&self) -> &Running;
+
+    /// How many packets were taken in, and how many dropped, since the start.
+    async fn count(&mut self) -> Result<(u64, u64)>;
+}
+
+impl Sink for &Lobby {
+    fn process(&self) -> &Running {
+        &self.lobbyd.process
+    }
+
+    async fn count(&mut self) -> Result<(u64, u64)> {
+        let status = self.lobbyd.status().await?;
+        let driver = status.drivers.first().context("the daemon has a driver")?;
+        Ok((driver.received, driver.dropped))
+    }
+}
+
+impl Sink for Counter {
+    fn process(&self) -> &Running {
+        &self.process
+    }
+
+    async fn count(&mut self) -> Result<(u64, u64)> {
+        Ok((self.received()?, 0))
+    }
+}
+
+/// What became of one or several bursts.
+#[derive(Default, Clone, Copy)]
+struct Intake {
+    time: Duration,
+    cpu: Duration,
+    taken: u64,
+    lost: u64,
+}
+
+impl AddAssign for Intake {
+    fn add_assign(&mut self, other: Self) {
+        self.time += other.time;
+        self.cpu += other.cpu;
+        self.taken += other.taken;
+        self.lost += other.lost;
+    }
+}
+
+/// Sends a burst and waits until it has been taken in, looking every now and then.
+async fn take_in(sink: &mut impl Sink, port: u16, burst: &Burst, look_every: Duration) -> Result<Intake> {
+    let (mut publisher, frames) = (Publisher::connect(port)?, burst.frames());
+    let (before, cpu, begin) = (sink.count().await?, sink.process().cpu()?, clock::now());
+    let sending = tokio::task::spawn_blocking(move || publisher.send(&frames));
+    let (mut last, mut progress) = (before, begin);
+    while last.0 + last.1 < before.0 + before.1 + burst.packets() && progress.elapsed() < PATIENCE {
+        clock::pause(look_every).await;
+        let count = sink.count().await?;
+        if count != last {
+            (last, progress) = (count, clock::now());
+        }
+    }
+    let cpu = sink.process().cpu()? - cpu;
+    sending.await??;
+    // An own packet of the daemon may be among those that it has received.
+    let taken = (last.0 - before.0).min(burst.packets());
+    let lost = (last.1 - before.1).max(burst.packets() - taken);
+    Ok(Intake { time: progress - begin, cpu, taken, lost })
+}
+
+/// What daemon and subscriber reached, repetition by repetition.
+#[derive(Default)]
+struct Outcome {
+    lobbyd: Vec<Intake>,
+    bare: Vec<Intake>,
+}
+
+/// Sends bursts by turns; before each, `prepare` may alter it, given how many there were before.
+async fn compare(stage: &mut Stage, hosts: usize, prepare: impl Fn(&mut Burst, usize)) -> Result<Outcome> {
+    let lobby = stage.lobby(hosts).await?;
+    let (port, look_every) = (stage.nats.port(), look_every(hosts));
+    let mut to_lobbyd = Burst::of(&lobby);
+    let mut to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
+    let mut counter = Counter::start(&stage.nats.url(), COUNTER_SUBJECT)?;
+    let mut outcome = Outcome::default();
+    for repetition in 0..REPETITIONS {
+        let (mut lobbyd, mut bare) = (Intake::default(), Intake::default());
+        for burst in 0..BURSTS {
+            prepare(&mut to_lobbyd, repetition * BURSTS + burst);
+            prepare(&mut to_counter, repetition * BURSTS + burst);
+            lobbyd += take_in(&mut &*lobby, port, &to_lobbyd, look_every).await?;
+            bare += take_in(&mut counter, port, &to_counter, look_every).await?;
+        }
+        outcome.lobbyd.push(lobbyd);
+        outcome.bare.push(bare);
+    }
+    Ok(outcome)
+}
+
+/// The daemon counts its living hosts whenever it is asked how it does; that must not cost more than one per cent.
+fn look_every(hosts: usize) -> Duration {
+    Duration::from_millis((hosts as u64 / 5_000).clamp(2, 20))
+}
+
+impl Outcome {
+    fn speed(&self, what: &str) -> Row {
+        self.row(what, Unit::Rate, |intake| intake.taken as f64 / intake.time.as_secs_f64())
+    }
+
+    fn cpu(&self, what: &str) -> Row {
+        self.row(what, Unit::Microseconds, |intake| intake.cpu.as_secs_f64() * 1e6 / intake.taken as f64)
+    }
+
+    fn lost(&self, what: &str) -> Row {
+        self.row(what, Unit::Percent, |intake| intake.lost as f64 / (intake.taken + intake.lost) as f64 * 100.0)
+    }
+
+    fn row(&self, what: &str, unit: Unit, value: impl Fn(&Intake) -> f64) -> Row {
+        let [figure, limit] = [&self.lobbyd, &self.bare].map(|all| all.iter().map(&value).collect::<Samples>());
+        Row::new(what, unit).measured(figure, limit)
+    }
+}

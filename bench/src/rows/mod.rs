@@ -1,0 +1,50 @@
+//! The measurements, by the names under which they can be chosen.
+
+mod burst;
+mod echo;
+pub mod finding;
+pub mod intake;
+pub mod memory;
+pub mod reading;
+pub mod rest;
+pub mod spreading;
+pub mod starting;
+mod versus;
+
+use anyhow::Result;
+use futures_util::future::LocalBoxFuture;
+
+use crate::figures::Row;
+use crate::stage::Stage;
+
+/// Something to measure.
+pub struct Measurement {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// Measures it.
+    pub run: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, Result<Vec<Row>>>,
+}
+
+macro_rules! measurements {
+    ($($name:literal: $run:path,)+) => {
+        /// All measurements, in the order of the table.
+        pub const ALL: &[Measurement] = &[$(Measurement { name: $name, run: |stage| Box::pin($run(stage)) }),+];
+    };
+}
+
+measurements! {
+    "discoveries": reading::discoveries,
+    "busy": reading::discoveries_while_busy,
+    "resolve": finding::resolve,
+    "labels": finding::labels,
+    "prefixes": finding::prefixes,
+    "prometheus": reading::prometheus,
+    "unchanged": reading::unchanged,
+    "gzip": reading::gzip,
+    "keepalives": intake::keep_alives,
+    "changes": intake::changes,
+    "memory": memory::memory,
+    "rest": rest::at_rest,
+    "spreading": spreading::spreading,
+    "start": starting::starting,
+}

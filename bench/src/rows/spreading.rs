@@ -1,0 +1,121 @@
+//! How soon a label added on one daemon is listed by another.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use super::echo::{CHANNEL, Echo};
+use crate::clock;
+use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
+use crate::http::{Connection, get, request};
+use crate::lobbyd::{Lobbyd, Start};
+use crate::stage::Stage;
+
+/// Changes of a repetition.
+const CHANGES: usize = 100;
+/// Of a repetition with label files on the disk, whose own time is what takes long.
+const CHANGES_ON_DISK: usize = 20;
+/// A label that is not listed by then is lost.
+const LIMIT: Duration = Duration::from_secs(5);
+const LABEL: &str = "bench:spreading";
+/// Where files cost no time.
+const MEMORY: &str = "/dev/shm";
+
+/// Settings by which daemons meet.
+type Meeting = Vec<(&'static str, String)>;
+
+/// A label added on one daemon, listed by another, through NATS and through Redis.
+pub async fn spreading(stage: &mut Stage) -> Result<Vec<Row>> {
+    let (nats_url, redis_port, redis_url) = (stage.nats.url(), stage.redis().await.port(), stage.redis().await.url());
+    let nats =
+        vec![("DRIVER", "NATS".into()), ("NATS_URL", nats_url.clone()), ("NATS_DISCOVERY_CHANNEL", CHANNEL.into())];
+    let redis =
+        vec![("DRIVER", "Redis".into()), ("REDIS_PORT", redis_port.to_string()), ("REDIS_CHANNEL", CHANNEL.into())];
+    let mut rows = compare(stage, "NATS", &nats, Echo::over_nats(&nats_url).await?).await?;
+    rows.extend(compare(stage, "Redis", &redis, Echo::over_redis(&redis_url).await?).await?);
+    rows.push(on_disk(stage, &nats).await?);
+    Ok(rows)
+}
+
+async fn compare(stage: &Stage, broker: &str, meeting: &Meeting, mut echo: Echo) -> Result<Vec<Row>> {
+    let mut pair = Pair::start(stage, meeting, Path::new(MEMORY)).await?;
+    let [mut median, mut median_limit, mut p99, mut p99_limit] = [const { Vec::new() }; 4];
+    for _ in 0..REPETITIONS {
+        let (spread, echoed) = (pair.spread(CHANGES).await?, echo.times(CHANGES).await?);
+        median.push(spread.median());
+        median_limit.push(echoed.median());
+        p99.push(spread.percentile(0.99));
+        p99_limit.push(echoed.percentile(0.99));
+    }
+    let row = |what, plus, figure: Vec<f64>, limit: Vec<f64>| {
+        let row = Row::new(format!("label added → listed elsewhere, {broker}, {what}"), Unit::Milliseconds);
+        let row = row.goal(Goal::AtMost { times: 1.0, plus }).note(format!("{CHANGES} changes, label files in memory"));
+        row.measured(figure.into_iter().collect(), limit.into_iter().collect())
+    };
+    Ok(vec![row("median", 1.0, median, median_limit), row("p99", 3.0, p99, p99_limit)])
+}
+
+/// The same with what a disk adds to it, whose file system must confirm that it has the label before anybody is told.
+async fn on_disk(stage: &Stage, meeting: &Meeting) -> Result<Row> {
+    let mut pair = Pair::start(stage, meeting, &stage.directory).await?;
+    let mut medians = Samples::default();
+    for _ in 0..REPETITIONS {
+        medians.push(pair.spread(CHANGES_ON_DISK).await?.median());
+    }
+    let row = Row::new("the same, NATS, label files on the disk, median", Unit::Milliseconds);
+    Ok(row.measured(medians, Samples::default()).note(format!("{CHANGES_ON_DISK} changes, each synced to the disk")))
+}
+
+/// Two daemons of one lobby, and a connection to each.
+struct Pair {
+    speaker: Connection,
+    listener: Connection,
+    #[expect(dead_code, reason = "keeps the daemons running")]
+    daemons: [Lobbyd; 2],
+}
+
+impl Pair {
+    async fn start(stage: &Stage, meeting: &Meeting, labels: &Path) -> Result<Self> {
+        let (speaker, listener) =
+            (daemon(stage, "speaker", meeting, labels), daemon(stage, "listener", meeting, labels));
+        let daemons = [speaker.await?, listener.await?];
+        let [speaker, listener] = [daemons[0].address, daemons[1].address];
+        Ok(Self { speaker: Connection::open(speaker).await?, listener: Connection::open(listener).await?, daemons })
+    }
+
+    /// How long each of so many labels took, in milliseconds.
+    async fn spread(&mut self, changes: usize) -> Result<Samples> {
+        let mut times = Samples::default();
+        for change in 0..changes {
+            let begin = clock::now();
+            self.speaker.send(&request("POST", "/v1/labels", &[], LABEL)).await?;
+            self.wait_until_listed(true).await?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            ensure!(self.speaker.answer().await?.status == 200, "a label was not added");
+            let removed = self.speaker.ask(&request("DELETE", "/v1/labels", &[], LABEL)).await?;
+            ensure!(removed.status == 200, "a label was not removed");
+            self.wait_until_listed(false).await?;
+            // Uneven pauses, so that nothing falls into step with the daemons' timers.
+            clock::pause(Duration::from_millis(1 + change as u64 * 7 % 11)).await;
+        }
+        Ok(times)
+    }
+
+    /// Asks again and again without a pause.
+    async fn wait_until_listed(&mut self, listed: bool) -> Result<()> {
+        let (question, begin) = (get(&format!("/v1/resolve?label={LABEL}"), &[]), clock::now());
+        while (self.listener.ask(&question).await?.body.as_ref() != b"[]") != listed {
+            ensure!(begin.elapsed() < LIMIT, "a label did not spread within {LIMIT:?}");
+        }
+        Ok(())
+    }
+}
+
+async fn daemon(stage: &Stage, name: &str, meeting: &Meeting, labels: &Path) -> Result<Lobbyd> {
+    let log = stage.directory.join(format!("lobbyd-{name}.log"));
+    let start = Start::new(&stage.program, &log, name);
+    let start = meeting.iter().fold(start, |start, (setting, value)| start.set(setting, value));
+    start.start(TempDir::new_in(labels)?).await
+}

@@ -1,0 +1,69 @@
+//! Two servers asked the same by turns.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::bare::Bare;
+use crate::figures::{REPETITIONS, Row, Samples, Unit};
+use crate::http::{Speed, load};
+use crate::process::Running;
+use crate::stage::{Lobby, Stage};
+
+/// A server that can be put under load.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    process: &'a Running,
+    address: SocketAddr,
+}
+
+impl<'a> From<&'a Lobby> for Server<'a> {
+    fn from(lobby: &'a Lobby) -> Self {
+        Self { process: &lobby.lobbyd.process, address: lobby.lobbyd.address }
+    }
+}
+
+impl<'a> From<&'a Bare> for Server<'a> {
+    fn from(bare: &'a Bare) -> Self {
+        Self { process: &bare.process, address: bare.address }
+    }
+}
+
+/// A row of requests per second, lobbyd beside a bare server that gives the same answer.
+///
+/// # Errors
+/// When one of them gives another answer on the way.
+pub(super) async fn against_bare(row: Row, stage: &Stage, lobby: &Lobby, request: &Arc<[u8]>) -> Result<Row> {
+    let answer = lobby.ask(request).await?;
+    let bare = Bare::start(&stage.directory, request, &answer).await?;
+    by_turns(row, lobby.into(), (&bare).into(), request, answer.status).await
+}
+
+/// A row of requests per second, a daemon that knows a large fleet beside one that knows a small one.
+///
+/// # Errors
+/// When one of them gives another answer on the way.
+pub(super) async fn large_against_small(row: Row, large: &Lobby, small: &Lobby, request: &Arc<[u8]>) -> Result<Row> {
+    by_turns(row, large.into(), small.into(), request, 200).await
+}
+
+async fn by_turns(row: Row, figure: Server<'_>, limit: Server<'_>, request: &Arc<[u8]>, status: u16) -> Result<Row> {
+    let (mut figures, mut limits) = (Vec::new(), Vec::new());
+    for _ in 0..REPETITIONS {
+        figures.push(load::measure(figure.process, figure.address, request, status).await?);
+        limits.push(load::measure(limit.process, limit.address, request, status).await?);
+    }
+    let [figure_cpu, limit_cpu] = [&figures, &limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
+    let note = format!(
+        "{} and {} processor time per answer",
+        Unit::Microseconds.show(figure_cpu),
+        Unit::Microseconds.show(limit_cpu)
+    );
+    let [figures, limits] = [&figures, &limits].map(|speeds| samples(speeds, |speed| speed.requests));
+    Ok(row.measured(figures, limits).note(note))
+}
+
+fn samples(speeds: &[Speed], of: impl Fn(&Speed) -> f64) -> Samples {
+    speeds.iter().map(of).collect()
+}
