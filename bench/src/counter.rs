@@ -58,7 +58,7 @@ impl Counter {
 pub fn count(url: &str, subject: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let options = ConnectOptions::new().subscription_capacity(ROOM).event_callback(ended);
+        let options = ConnectOptions::new().subscription_capacity(ROOM).event_callback(ignore);
         let client = options.connect(url).await?;
         let mut messages = client.subscribe(subject.to_owned()).await?;
         client.flush().await?;
@@ -78,7 +78,7 @@ pub fn count(url: &str, subject: &str) -> Result<()> {
 }
 
 /// Nothing is to be done: whatever the server says shows in the count.
-async fn ended(_: Event) {}
+async fn ignore(_: Event) {}
 
 fn tell(received: &AtomicU64) -> Result<()> {
     for line in std::io::stdin().lines() {

@@ -1,7 +1,5 @@
 //! What was measured, and whether it is good enough.
 
-use std::fmt;
-
 use serde::Serialize;
 
 /// How often everything is measured.
@@ -155,22 +153,26 @@ impl Row {
 
     /// How far the goal is reached: 1 is just so, 2 is twice as good. Nothing without a goal or a figure.
     pub fn attainment(&self) -> Option<f64> {
+        let figure = self.figure.median();
         let attained = match self.goal? {
             Goal::AtLeast(share) => self.ratio().median() / share,
-            Goal::AtMost { .. } => self.bound()? / self.figure.median(),
+            // None allowed and none there.
+            Goal::AtMost { .. } if self.bound() == Some(figure) => 1.0,
+            Goal::AtMost { .. } => self.bound()? / figure,
         };
         (!attained.is_nan()).then_some(attained)
     }
 }
 
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::AtLeast(share) => write!(f, "≥ {share:.2}"),
-            Self::AtMost { times: 0.0, plus } => write!(f, "≤ {plus}"),
-            Self::AtMost { times, plus: 0.0 } => write!(f, "≤ {times} ×"),
-            Self::AtMost { times: 1.0, plus } => write!(f, "≤ limit + {plus}"),
-            Self::AtMost { times, plus } => write!(f, "≤ {times} × + {plus}"),
+impl Goal {
+    /// The goal for a figure in this unit.
+    pub fn show(self, unit: Unit) -> String {
+        match self {
+            Self::AtLeast(share) => format!("≥ {share:.2}"),
+            Self::AtMost { times: 0.0, plus } => format!("≤ {plus} {}", unit.symbol()),
+            Self::AtMost { times, plus: 0.0 } => format!("≤ {times} ×"),
+            Self::AtMost { times: 1.0, plus } => format!("≤ limit + {plus} {}", unit.symbol()),
+            Self::AtMost { times, plus } => format!("≤ {times} × + {plus} {}", unit.symbol()),
         }
     }
 }
@@ -178,12 +180,21 @@ impl fmt::Display for Goal {
 impl Unit {
     /// A value with its unit, to about three digits.
     pub fn show(self, value: f64) -> String {
+        let number = match value {
+            _ if self == Self::Rate || value >= 100.0 => grouped(value),
+            10.0.. => format!("{value:.1}"),
+            _ => format!("{value:.2}"),
+        };
+        format!("{number} {}", self.symbol())
+    }
+
+    fn symbol(self) -> &'static str {
         match self {
-            Self::Rate => format!("{}/s", grouped(value)),
-            Self::Microseconds => format!("{value:.2} µs"),
-            Self::Milliseconds => format!("{value:.2} ms"),
-            Self::Megabytes => format!("{value:.1} MB"),
-            Self::Percent => format!("{value:.2} %"),
+            Self::Rate => "/s",
+            Self::Microseconds => "µs",
+            Self::Milliseconds => "ms",
+            Self::Megabytes => "MB",
+            Self::Percent => "%",
         }
     }
 }
@@ -240,6 +251,16 @@ mod tests {
     fn what_could_not_be_measured_is_not_reached() {
         let row = row(Goal::AtLeast(0.5), &[], &[]);
         assert_eq!((row.met(), row.attainment()), (Some(false), None));
+    }
+
+    #[test]
+    fn goals_and_values_are_shown_with_their_units() {
+        let most = |times, plus| Goal::AtMost { times, plus }.show(Unit::Milliseconds);
+        assert_eq!(most(0.0, 4.0), "≤ 4 ms");
+        assert_eq!(most(1.5, 0.0), "≤ 1.5 ×");
+        assert_eq!(most(1.0, 3.0), "≤ limit + 3 ms");
+        assert_eq!(most(3.0, 12.0), "≤ 3 × + 12 ms");
+        assert_eq!([0.123, 12.34, 1234.5].map(|value| Unit::Percent.show(value)), ["0.12 %", "12.3 %", "1,234 %"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What comes out of a run.
 
 pub mod page;
-pub mod plot;
-pub mod table;
+mod plot;
+mod table;
 
 use std::fs;
 use std::path::Path;

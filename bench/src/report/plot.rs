@@ -23,7 +23,7 @@ const TOP: i32 = 44;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// A bar for each goal, and a line where it is just reached.
-pub fn goals(rows: &[Row], path: &Path) -> Result<()> {
+pub(super) fn goals(rows: &[Row], path: &Path) -> Result<()> {
     let rows: Vec<_> = rows.iter().filter(|row| row.goal.is_some()).collect();
     let bottom = TOP + LINE * i32::try_from(rows.len())?;
     let size = (u32::try_from(WIDTH)?, u32::try_from(bottom + 20)?);
@@ -61,7 +61,7 @@ fn write(area: &Area<'_>, text: &str, place: (i32, i32), side: HPos) -> Result<(
 }
 
 /// What happens to rates as fleets grow: a line for each, beside its limit.
-pub fn growth(rows: &[Row], path: &Path) -> Result<()> {
+pub(super) fn growth(rows: &[Row], path: &Path) -> Result<()> {
     let lines = lines(rows);
     let area = SVGBackend::new(path, (1000, 640)).into_drawing_area();
     area.fill(&WHITE).map_err(undrawn)?;
@@ -70,7 +70,7 @@ pub fn growth(rows: &[Row], path: &Path) -> Result<()> {
         .margin(20)
         .x_label_area_size(40)
         .y_label_area_size(80)
-        .build_cartesian_2d((80.0..150_000.0_f64).log_scale(), (10.0..2_000_000.0_f64).log_scale())
+        .build_cartesian_2d((80.0..150_000.0_f64).log_scale(), (1.0..2_000_000.0_f64).log_scale())
         .map_err(undrawn)?;
     chart.configure_mesh().x_desc("hosts").y_desc("per second").draw().map_err(undrawn)?;
     for (number, (name, points)) in lines.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use crate::figures::{Row, Samples, grouped};
 const HEADINGS: [&str; 8] = ["what", "hosts", "lobbyd", "limit", "ratio", "goal", "met", "note"];
 
 /// All rows as a table.
-pub fn table(rows: &[Row]) -> String {
+pub(super) fn table(rows: &[Row]) -> String {
     let rule = HEADINGS.map(|_| String::new());
     let lines: Vec<_> = [HEADINGS.map(str::to_owned), rule].into_iter().chain(rows.iter().map(cells)).collect();
     let widths: Vec<_> = (0..HEADINGS.len())
@@ -26,7 +26,7 @@ fn padded(cell: &str, width: usize, fill: char) -> String {
 
 fn cells(row: &Row) -> [String; 8] {
     let show = |samples: &Samples| with_spread(samples, |value| row.unit.show(value));
-    let goal = row.goal.map(|goal| goal.to_string()).unwrap_or_default();
+    let goal = row.goal.map(|goal| goal.show(row.unit)).unwrap_or_default();
     let met = match row.met() {
         None => "",
         Some(true) => "yes",
@@ -50,8 +50,7 @@ fn with_spread(samples: &Samples, show: impl Fn(f64) -> String) -> String {
     if !median.is_finite() {
         return String::new();
     }
-    let [least, greatest] =
-        [least, greatest].map(&show).map(|text| text.split([' ', '/']).next().unwrap_or("").to_owned());
+    let [least, greatest] = [least, greatest].map(&show).map(|text| text.split(' ').next().unwrap_or("").to_owned());
     format!("{} ({least} to {greatest})", show(median))
 }
 
@@ -64,7 +63,7 @@ mod tests {
     fn a_row_shows_medians_spreads_and_whether_the_goal_is_met() {
         let row = Row::new("GET /", Unit::Rate).hosts(1_000).goal(Goal::AtLeast(0.95));
         let row = row.measured([1000.0, 900.0, 950.0].into_iter().collect(), [1000.0; 3].into_iter().collect());
-        let expected = "| GET / | 1,000 | 950/s (900 to 1,000) | 1,000/s (1,000 to 1,000) | 0.95 (0.90 to 1.00) | ≥ 0.95 | yes |      |\n";
+        let expected = "| GET / | 1,000 | 950 /s (900 to 1,000) | 1,000 /s (1,000 to 1,000) | 0.95 (0.90 to 1.00) | ≥ 0.95 | yes |      |\n";
         assert!(table(&[row]).ends_with(expected));
     }
 

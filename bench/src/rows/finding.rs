@@ -14,17 +14,17 @@ use crate::stage::Stage;
 const MOST_SLOWDOWN: f64 = 1.2;
 
 /// `GET /v1/resolve?label=`
-pub async fn resolve(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn resolve(stage: &mut Stage) -> Result<Vec<Row>> {
     find(stage, "/v1/resolve?label=", RARE_LABEL).await
 }
 
 /// `GET /v1/discoveries?labels=`
-pub async fn labels(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn labels(stage: &mut Stage) -> Result<Vec<Row>> {
     find(stage, "/v1/discoveries?labels=", RARE_LABEL).await
 }
 
 /// `GET /v1/discoveries?prefixes=`
-pub async fn prefixes(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn prefixes(stage: &mut Stage) -> Result<Vec<Row>> {
     find(stage, "/v1/discoveries?prefixes=", RARE_PREFIX).await
 }
 

@@ -21,6 +21,8 @@ use crate::wire::Publisher;
 const COUNTER_SUBJECT: &str = "counter";
 /// Bursts of a repetition.
 const BURSTS: usize = 3;
+/// How often somebody is asked for progress who answers at once.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Without progress for so long, what is missing is lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Sizes of fleets; the goals are about [`GOAL_SIZE`].
@@ -28,7 +30,7 @@ const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 const GOAL_SIZE: usize = 10_000;
 
 /// Keep-alives: each host sends again and again what it has sent before.
-pub async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
         let outcome = compare(stage, hosts, |_, _| {}).await?;
@@ -44,7 +46,7 @@ pub async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// Label changes: no packet is like one before.
-pub async fn changes(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn changes(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
         let outcome = compare(stage, hosts, Burst::change_labels).await?;
@@ -150,7 +152,7 @@ async fn compare(stage: &mut Stage, hosts: usize, prepare: impl Fn(&mut Burst, u
             prepare(&mut to_lobbyd, repetition * BURSTS + burst);
             prepare(&mut to_counter, repetition * BURSTS + burst);
             lobbyd += take_in(&mut &*lobby, port, &to_lobbyd, look_every).await?;
-            bare += take_in(&mut counter, port, &to_counter, look_every).await?;
+            bare += take_in(&mut counter, port, &to_counter, LOOK_EVERY).await?;
         }
         outcome.lobbyd.push(lobbyd);
         outcome.bare.push(bare);
@@ -160,7 +162,7 @@ async fn compare(stage: &mut Stage, hosts: usize, prepare: impl Fn(&mut Burst, u
 
 /// The daemon counts its living hosts whenever it is asked how it does; that must not cost more than one per cent.
 fn look_every(hosts: usize) -> Duration {
-    Duration::from_millis((hosts as u64 / 5_000).clamp(2, 20))
+    LOOK_EVERY.max(Duration::from_micros(hosts as u64 / 10))
 }
 
 impl Outcome {

@@ -13,7 +13,7 @@ const MEGABYTE: f64 = 1e6;
 const GOAL: Goal = Goal::AtMost { times: 3.0, plus: 12.0 };
 
 /// Resident memory after a fleet was heard, and after all of it was read.
-pub async fn memory(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn memory(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts > 1_000).then_some(GOAL);

@@ -2,13 +2,13 @@
 
 mod burst;
 mod echo;
-pub mod finding;
-pub mod intake;
-pub mod memory;
-pub mod reading;
-pub mod rest;
-pub mod spreading;
-pub mod starting;
+mod finding;
+mod intake;
+mod memory;
+mod reading;
+mod rest;
+mod spreading;
+mod starting;
 mod versus;
 
 use anyhow::Result;

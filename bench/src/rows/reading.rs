@@ -18,7 +18,7 @@ const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// `GET /v1/discoveries` over all sizes of fleets.
-pub async fn discoveries(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn discoveries(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [100, 1_000, 10_000, 100_000] {
         let goal = (hosts == 1_000).then_some(Goal::AtLeast(0.95));
@@ -29,7 +29,7 @@ pub async fn discoveries(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// `GET /v1/discoveries` of 1,000 hosts while each of them sends its keep-alives, 200 a second.
-pub async fn discoveries_while_busy(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn discoveries_while_busy(stage: &mut Stage) -> Result<Vec<Row>> {
     let lobby = stage.lobby(1_000).await?;
     let packets = Steady::start(stage.nats.port(), lobby.frames(0), KEEP_ALIVE)?;
     let row = Row::new("the same while 200 packets/s arrive", Unit::Rate).goal(Goal::AtLeast(0.90));
@@ -39,7 +39,7 @@ pub async fn discoveries_while_busy(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// `GET /v1/prometheus/:name`, a target of each host.
-pub async fn prometheus(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn prometheus(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts == 1_000).then_some(Goal::AtLeast(0.90));
@@ -50,7 +50,7 @@ pub async fn prometheus(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// A list that the client has already.
-pub async fn unchanged(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn unchanged(stage: &mut Stage) -> Result<Vec<Row>> {
     let row = Row::new("unchanged GET with If-None-Match", Unit::Rate).goal(Goal::AtLeast(0.85));
     let first = stage.lobby(1_000).await?.ask(&get(DISCOVERIES, &[]).into()).await?;
     let Some(tag) = header(&first, "etag") else {
@@ -67,7 +67,7 @@ pub async fn unchanged(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// Large lists, compressed.
-pub async fn gzip(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn gzip(stage: &mut Stage) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (hosts, path) in [(1_000, DISCOVERIES), (10_000, DISCOVERIES), (10_000, &format!("/v1/prometheus/{GROUP}"))] {
         let row = Row::new(format!("GET {} with Accept-Encoding: gzip", path.replace(GROUP, ":name")), Unit::Rate);

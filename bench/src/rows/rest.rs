@@ -1,12 +1,14 @@
 //! What a daemon costs that nobody asks anything.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::clock;
+use crate::counter::Counter;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
-use crate::stage::Stage;
+use crate::stage::{Lobby, Stage};
 use crate::wire::Steady;
 
 /// Interval of every host's packets.
@@ -16,33 +18,54 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Fleets, and the most per cent of a core that each may cost.
 const FLEETS: [(usize, f64); 2] = [(1_000, 0.5), (10_000, 4.0)];
 
-/// Processor time while each host of a fleet sends its keep-alives, evenly spread. The fleets are measured at the same time, for
-/// neither keeps a processor busy.
-pub async fn at_rest(stage: &mut Stage) -> Result<Vec<Row>> {
-    let (mut lobbies, mut senders) = (Vec::new(), Vec::new());
+/// Processor time while each host of a fleet sends its keep-alives, evenly spread, beside a bare subscriber that hears them too. The
+/// fleets are measured at the same time, for neither keeps a processor busy.
+pub(super) async fn at_rest(stage: &mut Stage) -> Result<Vec<Row>> {
+    let (mut listeners, mut senders) = (Vec::new(), Vec::new());
     for (hosts, _) in FLEETS {
         let lobby = stage.lobby(hosts).await?;
         senders.push(Steady::start(stage.nats.port(), lobby.frames(0), KEEP_ALIVE)?);
-        lobbies.push((lobby, Samples::default()));
+        let counter = Counter::start(&stage.nats.url(), &lobby.subject)?;
+        listeners.push(Listeners { lobby, counter, shares: Default::default() });
     }
     clock::pause(Duration::from_secs(1)).await;
     for _ in 0..REPETITIONS {
-        let before: Vec<_> = lobbies.iter().map(|(lobby, _)| lobby.lobbyd.process.cpu()).collect::<Result<_>>()?;
-        let begin = clock::now();
-        clock::pause(WINDOW).await;
-        let window = begin.elapsed();
-        for ((lobby, shares), before) in lobbies.iter_mut().zip(before) {
-            let used = lobby.lobbyd.process.cpu()? - before;
-            shares.push(used.div_duration_f64(window) * 100.0);
-        }
+        watch(&mut listeners).await?;
     }
     for sender in senders {
         sender.stop().await?;
     }
-    let row = |((hosts, most), (_, shares))| {
+    let rows = FLEETS.into_iter().zip(listeners).map(|((hosts, most), Listeners { shares: [lobbyd, bare], .. })| {
         let goal = Goal::AtMost { times: 0.0, plus: most };
         let row = Row::new("processor time at rest, of one core", Unit::Percent).hosts(hosts).goal(goal);
-        row.measured(shares, Samples::default())
-    };
-    Ok(FLEETS.into_iter().zip(lobbies).map(row).collect())
+        row.measured(lobbyd, bare)
+    });
+    Ok(rows.collect())
+}
+
+/// Those who hear the same packets, and their shares of a processor in per cent.
+struct Listeners {
+    lobby: Rc<Lobby>,
+    counter: Counter,
+    shares: [Samples; 2],
+}
+
+impl Listeners {
+    fn cpu(&self) -> Result<[Duration; 2]> {
+        Ok([self.lobby.lobbyd.process.cpu()?, self.counter.process.cpu()?])
+    }
+}
+
+async fn watch(listeners: &mut [Listeners]) -> Result<()> {
+    let before: Vec<_> = listeners.iter().map(Listeners::cpu).collect::<Result<_>>()?;
+    let begin = clock::now();
+    clock::pause(WINDOW).await;
+    let window = begin.elapsed();
+    for (listeners, before) in listeners.iter_mut().zip(before) {
+        let after = listeners.cpu()?;
+        for ((shares, before), after) in listeners.shares.iter_mut().zip(before).zip(after) {
+            shares.push((after - before).div_duration_f64(window) * 100.0);
+        }
+    }
+    Ok(())
 }

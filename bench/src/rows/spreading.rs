@@ -27,7 +27,7 @@ const MEMORY: &str = "/dev/shm";
 type Meeting = Vec<(&'static str, String)>;
 
 /// A label added on one daemon, listed by another, through NATS and through Redis.
-pub async fn spreading(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn spreading(stage: &mut Stage) -> Result<Vec<Row>> {
     let (nats_url, redis_port, redis_url) = (stage.nats.url(), stage.redis().await.port(), stage.redis().await.url());
     let nats =
         vec![("DRIVER", "NATS".into()), ("NATS_URL", nats_url.clone()), ("NATS_DISCOVERY_CHANNEL", CHANNEL.into())];

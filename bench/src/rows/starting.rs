@@ -22,7 +22,7 @@ const STARTS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Start to the first answer, and SIGTERM to the end, with the broker there and without, beside a program that does nothing.
-pub async fn starting(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn starting(stage: &mut Stage) -> Result<Vec<Row>> {
     let nowhere = format!("nats://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
     let mut rows = Vec::new();
     for (url, circumstance) in [(stage.nats.url(), "broker there"), (nowhere, "no broker")] {
