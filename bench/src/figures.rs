@@ -181,7 +181,7 @@ impl Unit {
     /// A value with its unit, to about three digits.
     pub fn show(self, value: f64) -> String {
         let number = match value {
-            _ if self == Self::Rate || value >= 100.0 => grouped(value),
+            100.0.. => grouped(value),
             10.0.. => format!("{value:.1}"),
             _ => format!("{value:.2}"),
         };

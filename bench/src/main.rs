@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
@@ -43,8 +44,18 @@ enum Child {
     Counter { url: String, subject: String },
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error gone there is nobody left to tell.
+            say(&format!("error: {error:#}")).ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.child {
         Some(Child::Bare { script, body }) => bare::serve(script, body),
         Some(Child::Counter { url, subject }) => counter::count(url, subject),
@@ -52,7 +63,7 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 tokio::select! {
-                    ended = bench(&arguments) => ended,
+                    ended = bench(arguments) => ended,
                     // Brokers and daemons end with the values that hold them, which an unheard signal would leave behind.
                     signal = ending_signal() => signal,
                 }

@@ -16,8 +16,14 @@ use crate::process::Running;
 pub const CONNECTIONS: usize = 16;
 /// How many threads they share. With one, large answers would keep it busier than the server, and every server would look as fast.
 const THREADS: usize = 2;
-/// Answers from this size on, in bytes, come so seldom that they are counted for longer.
-const HUGE: usize = 20 << 20;
+/// How long a server may warm up, and how long is counted.
+const WARM_UP: Duration = Duration::from_millis(150);
+const WINDOW: Duration = Duration::from_millis(600);
+/// A server that takes long for an answer is watched for so many times as long, within reason.
+const LONGER: u32 = 16;
+const LONGEST_WINDOW: Duration = Duration::from_secs(2);
+/// Where nothing came, something is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a server reached.
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +39,16 @@ pub struct Speed {
 /// # Errors
 /// When an answer is another, or a connection breaks.
 pub async fn measure(server: &Running, address: SocketAddr, request: &Arc<[u8]>, status: u16) -> Result<Speed> {
-    let shape = first(address, request).await?;
+    let (shape, alone) = first(address, request).await?;
     ensure!(shape.status == status, "the answer's status is {} instead of {status}", shape.status);
-    let (warm_up, window) = windows(shape);
     let job = Arc::new(Job::new(address, Arc::clone(request), shape));
     let threads: Vec<_> = (0..THREADS).map(|_| Job::start_thread(&job)).collect();
-    clock::pause(warm_up).await;
+    clock::pause(WARM_UP.max(alone)).await;
     let (begin, bytes, cpu) = (clock::now(), job.bytes(), server.cpu()?);
-    clock::pause(window).await;
+    clock::pause(WINDOW.max(alone * LONGER).min(LONGEST_WINDOW)).await;
+    while job.bytes() == bytes && begin.elapsed() < PATIENCE {
+        clock::pause(WARM_UP).await;
+    }
     let (length, bytes, cpu) = (begin.elapsed(), job.bytes() - bytes, server.cpu()? - cpu);
     job.stop(threads).await?;
     ensure!(bytes > 0, "no answer came within {length:?}");
@@ -48,19 +56,11 @@ pub async fn measure(server: &Running, address: SocketAddr, request: &Arc<[u8]>,
     Ok(Speed { requests: answers / length.as_secs_f64(), cpu: cpu.as_secs_f64() * 1e6 / answers })
 }
 
-async fn first(address: SocketAddr, request: &[u8]) -> Result<Shape> {
-    let mut connection = Connection::open(address).await?;
+/// The shape of the answer, and how long it takes when nobody else asks.
+async fn first(address: SocketAddr, request: &[u8]) -> Result<(Shape, Duration)> {
+    let (mut connection, begin) = (Connection::open(address).await?, clock::now());
     connection.send(request).await?;
-    connection.receive(|_| {}).await
-}
-
-/// How long the server may warm up, and how long is counted.
-fn windows(shape: Shape) -> (Duration, Duration) {
-    if shape.body < HUGE {
-        (Duration::from_millis(150), Duration::from_millis(600))
-    } else {
-        (Duration::from_millis(500), Duration::from_millis(2_000))
-    }
+    Ok((connection.receive(|_| {}).await?, begin.elapsed()))
 }
 
 struct Job {
