@@ -55,9 +55,10 @@ fn field(path: &str, name: &str) -> String {
     value.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// `nats-server: v2.9.10`, `Redis server v=7.0.15 sha=…`
+/// `nats-server: v2.9.10`, `Redis server v=7.0.15 sha=…`. Debian puts nats-server into /usr/sbin, which is not in everybody's PATH.
 fn version(program: &str, word: usize) -> String {
-    let output = Command::new(program).arg("--version").output();
+    let ask = |program: String| Command::new(program).arg("--version").output().ok();
+    let output = ask(program.to_owned()).or_else(|| ask(format!("/usr/sbin/{program}")));
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let version = text.split_whitespace().skip(word).find(|word| word.contains(|c: char| c.is_ascii_digit()));
     let version = version.unwrap_or("of unknown version").trim_start_matches(['v', '=']);
