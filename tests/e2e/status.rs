@@ -36,7 +36,7 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
     }
     assert!((started..=wall_clock()).contains(&status["started"].as_i64().unwrap()), "{status}");
     let (up, down) = (&status["drivers"][0], &status["drivers"][1]);
-    let fields = ["dropped", "name", "reason", "received", "refused", "sent", "since", "state"];
+    let fields = ["dropped", "name", "reason", "received", "refused", "sent", "since", "state", "unsigned"];
     assert_eq!((keys(up), keys(down)), (fields.into(), fields.into()));
     assert_eq!((&up["name"], &up["state"], &up["reason"]), (&json!("NATS"), &json!("up"), &json!(null)));
     assert_eq!((&down["name"], &down["state"]), (&json!("Redis"), &json!("down")));
