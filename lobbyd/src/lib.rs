@@ -18,7 +18,7 @@ pub mod watch;
 
 use tracing::{info, warn};
 
-use config::Settings;
+use config::{DriverSettings, Settings};
 use lobby::Lobby;
 use local_server::LocalServer;
 use signals::{Signal, Signals};
@@ -33,7 +33,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let server = LocalServer::new(settings.local.clone());
     let hostname = server.hostname()?;
     let listener = settings.api.as_ref().map(http::bind).transpose()?;
-    info!(version = env!("CARGO_PKG_VERSION"), host = %hostname, "lobbyd starts");
+    let drivers = settings.drivers.iter().map(DriverSettings::name).collect::<Vec<_>>().join(",");
+    let labels_path = settings.local.labels_path.display().to_string();
+    info!(version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     let lobby = Lobby::start(settings, server, &hostname, listener).await?;
     while signals.next().await == Signal::Reload {
         lobby.reload();

@@ -180,7 +180,7 @@ impl Foundation {
             Ok(keys) => keys,
             Err(error) => return warn!(%error, "PACKET_KEY_FILE cannot be used, the keys stay as they were"),
         };
-        info!("packets are signed and verified with the new keys of PACKET_KEY_FILE");
+        info!(keys = keys.count(), "packets are signed and verified with the new keys of PACKET_KEY_FILE");
         self.registry.do_send(KeysChanged(keys.clone()));
         if let Some(publisher) = &self.publisher {
             publisher.do_send(KeysChanged(keys));

@@ -14,9 +14,10 @@ use crate::config::{LogFormat, LogSettings};
 /// What a lone level in LOG_LEVEL speaks of: the crates of lobby.
 const OURS: [&str; 2] = ["lobbyd", "lobby_client"];
 
-/// Kept silent unless it is named: actix-http logs an error for each request that is none. Anybody can send any number of those; they
-/// are answered with a 4xx, and nothing is left to do for the person who runs the daemon.
-const SILENT: &str = "actix_http=off";
+/// Kept silent unless they are named. actix-http logs an error for each request that is none: anybody can send any number of those; they
+/// are answered with a 4xx, and nothing is left to do for the person who runs the daemon. async-nats logs why it
+/// cannot connect, which is why the link is down and is logged as that.
+const SILENT: &str = "actix_http=off,async_nats::connector=off";
 
 /// Sends all logs, those of libraries that use `log` included, to standard error. Only the first call can succeed.
 ///

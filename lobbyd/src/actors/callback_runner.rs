@@ -81,7 +81,7 @@ impl CallbackRunner {
             drop(end);
             match status {
                 Ok(status) if status.success() => info!("callback succeeded"),
-                Ok(status) => warn!(%status, "callback failed, the next change runs it again"),
+                Ok(status) => warn!(status = status.to_string(), "callback failed, the next change runs it again"),
                 Err(error) => warn!(%error, "callback was lost sight of"),
             }
             runner.ended(ctx);

@@ -99,7 +99,7 @@ impl LabelSource {
 
     fn take_in(&mut self, reading: Reading) {
         for problem in self.problems.news(reading.problems) {
-            warn!(%problem, "a label source is not as it should be");
+            warn!(problem = problem.to_string(), "of no use as this server's name or labels");
         }
         if let Some(packet) = reading.packet.filter(|packet| self.known.as_ref() != Some(packet)) {
             self.known = Some(packet);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use lobby_client::{Discovery, Status};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::registry_log::RegistryLog;
 use crate::clock;
@@ -118,6 +118,7 @@ impl Registry {
     fn take_in(&mut self, carrier: Carrier, incoming: &Incoming) -> Result<Heard, Refusal> {
         match incoming {
             Incoming::Packet { payload, age } => {
+                debug!(driver = carrier.place(), bytes = payload.len(), "packet heard");
                 self.tally(carrier, Tally::received);
                 self.hear(carrier, payload, *age)
             }
@@ -244,7 +245,7 @@ impl Handler<LinkClosed> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkClosed { carrier, reason }: LinkClosed, _: &mut Self::Context) {
-        self.records.link_closed(carrier);
+        self.records.link_closed(carrier, clock::now());
         self.tally(carrier, |tally| tally.closed(reason, clock::unix_seconds()));
         self.publish();
     }

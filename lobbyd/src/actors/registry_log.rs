@@ -53,7 +53,7 @@ impl RegistryLog {
     /// A packet changed nothing.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         if let Some(held_back) = self.refusals.pass(clock::now()) {
-            warn!(reason = refusal.reason(), error = %refusal, held_back, "packet refused");
+            warn!(reason = refusal.reason(), error = refusal.to_string(), held_back, "packet refused");
         }
     }
 

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::drivers::{Channel, Driver, Incoming};
 use crate::logic::backoff::Backoff;
 use crate::logic::echo::Echo;
+use crate::logic::outage::Outage;
 use crate::logic::sight::Carrier;
 
 /// Longest time that opening a channel may take.
@@ -64,21 +65,25 @@ impl Subscriber {
 
 /// Keeps the link up for ever.
 async fn follow(link: Arc<Link>) {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut outage) = (Backoff::default(), Outage::default());
     let mut again = false;
     loop {
         let ended = match open(link.driver.as_ref()).await {
             Ok(channel) => {
                 backoff.opened(clock::now());
+                info!(
+                    driver = link.name,
+                    down_for_seconds = outage.ends(clock::now()).map(|outage| outage.as_secs()),
+                    "link is up"
+                );
                 link.opened(&channel, again);
                 again = true;
                 link.listen(channel).await
             }
             Err(fault) => Err(fault),
         };
-        let pause = backoff.pause(clock::now(), fastrand::f64());
-        link.closed(ended, pause);
-        sleep(pause).await;
+        link.closed(ended, &mut outage);
+        sleep(backoff.pause(clock::now(), fastrand::f64())).await;
     }
 }
 
@@ -89,7 +94,6 @@ async fn open(driver: &dyn Driver) -> anyhow::Result<Channel> {
 
 impl Link {
     fn opened(&self, channel: &Channel, again: bool) {
-        info!(driver = self.name, "link is up");
         let (carrier, driver, outgoing) = (self.carrier, self.name, Arc::clone(&channel.outgoing));
         self.registry.do_send(LinkOpened(carrier));
         if let Some(publisher) = &self.publisher {
@@ -97,18 +101,15 @@ impl Link {
         }
     }
 
-    /// Tells of a link that could not be brought up, that broke, or that we closed ourselves; the next attempt is in `pause`.
-    fn closed(&self, ended: anyhow::Result<()>, pause: Duration) {
-        let reason = match ended {
-            Ok(()) => {
-                debug!(driver = self.name, "link is closed");
-                "closed by lobbyd itself".to_owned()
-            }
-            Err(fault) => {
-                warn!(driver = self.name, error = format!("{fault:#}"), retry_in = ?pause, "link is down");
-                format!("{fault:#}")
-            }
-        };
+    /// Tells of a link that could not be brought up, that broke, or that we closed ourselves.
+    fn closed(&self, ended: anyhow::Result<()>, outage: &mut Outage) {
+        let broken = ended.is_err();
+        let reason = ended.map_or_else(|fault| format!("{fault:#}"), |()| "closed by lobbyd itself".to_owned());
+        if broken && outage.goes_on(&reason, clock::now()) {
+            warn!(driver = self.name, error = reason, "link is down, it is tried again until it is up");
+        } else {
+            debug!(driver = self.name, reason, "link is closed");
+        }
         self.registry.do_send(LinkClosed { carrier: self.carrier, reason });
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelClosed(self.carrier));
@@ -172,7 +173,7 @@ impl Handler<Reopen> for Subscriber {
         if let Some(following) = self.following.take() {
             ctx.cancel_future(following);
         }
-        self.link.closed(Ok(()), Duration::ZERO);
+        self.link.closed(Ok(()), &mut Outage::default());
         self.follow(ctx);
     }
 }

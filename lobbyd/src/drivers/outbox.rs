@@ -68,6 +68,7 @@ async fn carry(
 ) {
     let mut log = Throttle::new(3, Duration::from_secs(60));
     while let Some(parcel) = parcels.recv().await {
+        debug!(driver, host = %parcel.host, bytes = parcel.payload.len(), "sending own packet");
         let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(parcel)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
         let Err(error) = outcome else {

@@ -11,7 +11,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use anyhow::Context;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::admission::{Admission, admit};
 use super::errors::{method_not_allowed, not_found};
@@ -43,7 +43,11 @@ pub fn bind(settings: &ApiSettings) -> anyhow::Result<TcpListener> {
     let listen = || -> io::Result<TcpListener> {
         let listener = TcpListener::bind(address)?;
         rustix::net::listen(&listener, BACKLOG)?;
-        info!(address = %listener.local_addr()?, "listening");
+        let address = listener.local_addr()?;
+        info!(%address, "listening");
+        if settings.token.is_none() && !address.ip().is_loopback() {
+            warn!(%address, "the API is open to whoever reaches this address: set a TOKEN");
+        }
         Ok(listener)
     };
     listen().with_context(|| format!("cannot listen on HOST {} PORT {}", settings.host, settings.port))

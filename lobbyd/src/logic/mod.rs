@@ -9,6 +9,7 @@ pub mod guard;
 pub mod label_index;
 pub mod labels;
 pub mod noticed;
+pub mod outage;
 pub mod pace;
 pub mod packet;
 pub mod packet_text;

@@ -154,8 +154,9 @@ impl Records {
     }
 
     /// A link went down.
-    pub fn link_closed(&mut self, carrier: Carrier) {
+    pub fn link_closed(&mut self, carrier: Carrier, now: Instant) {
         self.view.sight.lose(carrier);
+        self.warmth.closed(carrier, now);
     }
 
     /// This server is called so and has these labels now. It is always in its own list.

@@ -154,7 +154,7 @@ fn a_host_lives_while_any_driver_hears_it() {
 fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    lobby.records.link_closed(carrier(0));
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * 60);
     assert_eq!(lobby.sweep(10_000), []);
     lobby.records.link_opened(carrier(0), lobby.start + SECOND * 10_000);
     assert_eq!(lobby.living(10_029), ["a"]);
@@ -167,7 +167,7 @@ fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
     lobby.hear("hi", "a", &[], 0, 1).unwrap();
     lobby.hear("hi", "a", &[], 25, 0).unwrap();
     lobby.hear("hi", "a", &[], 50, 0).unwrap();
-    lobby.records.link_closed(carrier(0));
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * 60);
     assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
 }
 

@@ -46,6 +46,11 @@ pub enum InvalidKeys {
 }
 
 impl Keys {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.verifying.len()
+    }
+
     /// Reads one key a line (PACKET_KEY_FILE), without the white space around it; blank lines do not count.
     ///
     /// # Errors

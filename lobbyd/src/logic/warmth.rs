@@ -39,6 +39,13 @@ impl Warmth {
         self.first_up[carrier.place()].get_or_insert(if warm { self.started } else { now });
     }
 
+    /// A link went down. If that was too early to have heard everybody through it, listening begins anew with the next one.
+    pub fn closed(&mut self, carrier: Carrier, now: Instant) {
+        if !self.is_warm(now) {
+            self.first_up[carrier.place()] = None;
+        }
+    }
+
     /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver that does not come up is not
     /// waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
@@ -93,6 +100,19 @@ mod tests {
         warmth.opened(carrier(0), start + SECOND);
         assert_eq!(warmth.readiness(start + SECOND, start + SECOND), Readiness::Wait(start + SECOND * 6));
         assert_eq!(warmth.readiness(start + SECOND, start + SECOND * 6), Readiness::Ready);
+    }
+
+    #[test]
+    fn a_link_that_breaks_before_everybody_was_heard_counts_for_nothing() {
+        let start = clock::now();
+        let mut warmth = Warmth::new(KEEP_ALIVE, 1, start);
+        warmth.opened(carrier(0), start);
+        warmth.closed(carrier(0), start + SECOND);
+        assert_eq!(warmth.readiness(start, start + SECOND * 20), Readiness::NoDriver);
+        warmth.opened(carrier(0), start + SECOND * 60);
+        assert_eq!(warmth.warm_at(), Some(start + SECOND * 65));
+        warmth.closed(carrier(0), start + SECOND * 65);
+        assert!(warmth.is_warm(start + SECOND * 65), "what it knows then is what there was");
     }
 
     #[test]
