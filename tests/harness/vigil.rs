@@ -26,6 +26,8 @@ pub struct Vigil {
 #[derive(Debug, Default)]
 struct Notes {
     expected: BTreeSet<String>,
+    /// Changes with whom is watched over.
+    watch: usize,
     rounds: usize,
     slowest: Duration,
     lost: Vec<String>,
@@ -58,7 +60,9 @@ impl Vigil {
 
     /// Watches over these hosts from now on; while over nobody, it asks nothing.
     pub fn expect(&self, hosts: BTreeSet<String>) {
-        locked(&self.notes).expected = hosts;
+        let mut notes = locked(&self.notes);
+        notes.expected = hosts;
+        notes.watch += 1;
     }
 
     /// How often it has asked for all three lists so far.
@@ -115,10 +119,13 @@ fn locked(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
 
 async fn watch(address: SocketAddr, notes: Arc<Mutex<Notes>>) {
     loop {
-        let expected = locked(&notes).expected.clone();
+        let (expected, watch) = {
+            let notes = locked(&notes);
+            (notes.expected.clone(), notes.watch)
+        };
         if !expected.is_empty() {
             for (path, mark) in lists() {
-                ask(address, &notes, &expected, &path, mark).await;
+                ask(address, &notes, (&expected, watch), &path, mark).await;
             }
             locked(&notes).rounds += 1;
         }
@@ -137,7 +144,13 @@ fn lists() -> [(String, Mark); 3] {
     ]
 }
 
-async fn ask(address: SocketAddr, notes: &Mutex<Notes>, before: &BTreeSet<String>, path: &str, mark: Mark) {
+async fn ask(
+    address: SocketAddr,
+    notes: &Mutex<Notes>,
+    (before, watch): (&BTreeSet<String>, usize),
+    path: &str,
+    mark: Mark,
+) {
     let asked = now();
     let answer = http::try_send(address, "GET", path, &[], "").await;
     let took = asked.elapsed();
@@ -147,7 +160,10 @@ async fn ask(address: SocketAddr, notes: &Mutex<Notes>, before: &BTreeSet<String
     if expected.is_empty() {
         return;
     }
-    notes.slowest = notes.slowest.max(took);
+    // An answer that took longer than one watch may have waited for a daemon that was stopped meanwhile.
+    if notes.watch == watch {
+        notes.slowest = notes.slowest.max(took);
+    }
     let missing: Vec<_> = match &answer {
         Ok(answer) if answer.status == 200 => {
             let text = answer.text();
