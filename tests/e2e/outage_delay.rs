@@ -74,7 +74,7 @@ async fn a_jammed_link_delays_neither_labels_nor_the_other_driver() {
 }
 
 /// Packets of a flood, 600 bytes each.
-const FLOOD: u64 = 100_000;
+const FLOOD: u64 = 300_000;
 
 /// Long enough to take them all in on a busy machine.
 const ENDURANCE: Duration = Duration::from_secs(120);

@@ -125,6 +125,8 @@ impl Link {
         let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
+                // What has come is read before a link is called deaf: the own packet may be in it.
+                biased;
                 chunk = incoming.next() => match chunk {
                     Some(chunk) => self.hand_over(chunk, echo.as_mut())?,
                     None => return Ok(()),
@@ -140,6 +142,9 @@ impl Link {
         let mut batch = Vec::with_capacity(chunk.len());
         let fault = chunk.into_iter().find_map(|heard| heard.map(|heard| batch.push(heard)).err());
         let now = clock::now();
+        if let (LARGEST_BATCH, Some(echo)) = (batch.len(), &mut echo) {
+            echo.behind(now);
+        }
         for incoming in &batch {
             if let (Incoming::Packet { payload, .. }, Some(echo)) = (incoming, &mut echo) {
                 echo.listen(payload, now);

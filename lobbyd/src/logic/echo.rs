@@ -33,6 +33,11 @@ impl Echo {
         }
     }
 
+    /// More packets wait than were read at once, and the own one may be among them: it is not overdue before those are read.
+    pub fn behind(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     /// When the link counts as deaf if the own packet does not come.
     pub fn deadline(&self) -> Instant {
         self.heard + self.keep_alive * 2 + PATIENCE
@@ -68,5 +73,13 @@ mod tests {
         let mut echo = Echo::new("i1", SECOND * 5, start);
         echo.listen(&hi("i2"), start + SECOND * 9);
         assert_eq!(echo.deadline(), start + SECOND * 11);
+    }
+
+    #[test]
+    fn a_link_is_not_deaf_before_all_that_waits_is_read() {
+        let start = clock::now();
+        let mut echo = Echo::new("i1", SECOND * 5, start);
+        echo.behind(start + SECOND * 10);
+        assert_eq!(echo.deadline(), start + SECOND * 21);
     }
 }
