@@ -31,7 +31,7 @@ Examples:
 
 /// Asks a lobby daemon which servers there are, and changes the labels of its own.
 #[derive(Debug, PartialEq, Eq, Parser)]
-#[command(name = "lobbyctl", version, disable_help_subcommand = true, after_help = AFTER_HELP, max_term_width = 120)]
+#[command(name = "lobbyctl", version, after_help = AFTER_HELP, max_term_width = 120)]
 pub(crate) struct CommandLine {
     /// Print what the API gave as one line of JSON
     #[arg(long, global = true)]
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     /// Show the server of the connected daemon with its labels
     Discovery,
     /// List the servers that the daemon knows, with their labels
+    #[command(override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]")]
     Discoveries {
         #[command(subcommand)]
         choice: Option<Choice>,
@@ -133,11 +134,18 @@ pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {
 /// A host that stays one within a URL.
 pub(crate) fn host(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
-    if !text.is_empty() && text.chars().all(fits) {
+    if has_port(text) {
+        Err("must be a host name or an IP address alone: its port goes to --port or PORT".to_owned())
+    } else if !text.is_empty() && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
         Err("must be a host name or an IP address".to_owned())
     }
+}
+
+/// A bare IPv6 address has several colons, one in brackets none behind them.
+fn has_port(host: &str) -> bool {
+    host.contains("]:") || host.matches(':').count() == 1
 }
 
 pub(crate) fn port(text: &str) -> Result<u16, String> {
@@ -236,6 +244,30 @@ mod tests {
         assert!(read("-json=true discovery").unwrap().json);
         assert_eq!(original.connection.token.as_deref(), Some("-json"));
         assert_eq!(refusal("-help").kind(), ErrorKind::DisplayHelp);
+    }
+
+    #[test]
+    fn a_host_with_a_port_is_refused_with_a_word_on_where_the_port_goes() {
+        for host in ["127.0.0.1:1313", "web1:1313", "[::1]:1313"] {
+            let text = refusal(&format!("--host {host} discovery")).to_string();
+            assert!(text.contains(host) && text.contains("--host") && text.contains("--port"), "{text}");
+        }
+        for host in ["127.0.0.1", "web1", "::1", "[::1]"] {
+            assert_eq!(read(&format!("--host {host} status")).unwrap().connection.host.as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn help_is_a_command_too() {
+        for line in ["help", "help labels", "help discoveries search", "labels help"] {
+            assert_eq!(refusal(line).kind(), ErrorKind::DisplayHelp, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_label_right_behind_discoveries_is_answered_with_what_may_stand_there() {
+        let text = refusal("discoveries service:web").to_string();
+        assert!(text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"), "{text}");
     }
 
     #[test]

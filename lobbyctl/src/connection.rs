@@ -13,8 +13,16 @@ use crate::args::{self, ConnectionOptions};
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Connection {
     base_url: String,
-    token: Option<String>,
+    token: Option<Token>,
     ca_file: Option<PathBuf>,
+}
+
+/// A token, and where it came from in words that show nothing of it.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+struct Token {
+    text: String,
+    source: String,
 }
 
 impl Connection {
@@ -41,15 +49,23 @@ impl Connection {
     ///
     /// # Errors
     /// [`lobby_client::Error::Invalid`] when the token or the certificates cannot be used.
-    pub(crate) fn client(self) -> Result<Client, lobby_client::Error> {
+    pub(crate) fn client(&self) -> Result<Client, lobby_client::Error> {
         let mut builder = Client::builder(&self.base_url);
-        if let Some(token) = self.token {
-            builder = builder.token(token);
+        if let Some(token) = &self.token {
+            builder = builder.token(&token.text);
         }
-        if let Some(path) = self.ca_file {
+        if let Some(path) = &self.ca_file {
             builder = builder.ca_file(path);
         }
         builder.build()
+    }
+
+    /// What to say when the daemon at `url` wants a token, or another one: which source the refused one came from, or which there are.
+    pub(crate) fn token_advice(&self, url: &str) -> String {
+        match &self.token {
+            None => format!("no token given: use --token, --token-file, TOKEN or TOKEN_FILE; {url} wants one"),
+            Some(token) => format!("{url} refused the token from {}", token.source),
+        }
     }
 }
 
@@ -80,26 +96,34 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
 fn token<E: Fn(&str) -> Option<OsString>>(
     options: &ConnectionOptions,
     variables: &Variables<E>,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Option<Token>> {
     if let Some(token) = &options.token {
-        return Ok(Some(token.clone()).filter(|token| !token.is_empty()));
+        return Ok(Some(token).filter(|token| !token.is_empty()).map(|token| Token::new(token, "--token")));
     }
     if let Some(path) = &options.token_file {
-        return from_file(path).map(Some);
+        return Token::from_file(path, "--token-file").map(Some);
     }
     match (variables.text("TOKEN")?, variables.get("TOKEN_FILE")) {
         (Some(_), Some(_)) => bail!("the variables TOKEN and TOKEN_FILE are both set: only one may be"),
-        (token, None) => Ok(token),
-        (None, Some(path)) => from_file(Path::new(&path)).map(Some),
+        (token, None) => Ok(token.map(|token| Token::new(&token, "the variable TOKEN"))),
+        (None, Some(path)) => Token::from_file(Path::new(&path), "the variable TOKEN_FILE").map(Some),
     }
 }
 
-fn from_file(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read token file {}", path.display()))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    ensure!(!text.is_empty(), "token file {} is empty", path.display());
-    Ok(text.to_owned())
+impl Token {
+    fn new(text: &str, source: impl Into<String>) -> Self {
+        Self { text: text.to_owned(), source: source.into() }
+    }
+
+    /// What a file holds, less its newline; `named_by` is the option or variable that names the file.
+    fn from_file(path: &Path, named_by: &str) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read token file {shown}"))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        ensure!(!text.is_empty(), "token file {shown} is empty");
+        Ok(Self::new(text, format!("the file {shown}, given by {named_by}")))
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +144,10 @@ mod tests {
 
     fn refusal(environment: &[(&str, &str)]) -> String {
         resolved(&ConnectionOptions::default(), environment).unwrap_err().to_string()
+    }
+
+    fn token_text(options: &ConnectionOptions, environment: &[(&str, &str)]) -> Option<String> {
+        resolved(options, environment).unwrap().token.map(|token| token.text)
     }
 
     fn with_token(token: &str) -> ConnectionOptions {
@@ -157,21 +185,41 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         fs::write(&path, "s3cret \r\n").unwrap();
-        let token = |environment: &[_]| resolved(&ConnectionOptions::default(), environment).unwrap().token;
-        assert_eq!(token(&[("TOKEN", "s3cret")]).as_deref(), Some("s3cret"));
-        assert_eq!(token(&[("TOKEN_FILE", path.to_str().unwrap())]).as_deref(), Some("s3cret "));
+        let none = ConnectionOptions::default();
+        assert_eq!(token_text(&none, &[("TOKEN", "s3cret")]).as_deref(), Some("s3cret"));
+        assert_eq!(token_text(&none, &[("TOKEN_FILE", path.to_str().unwrap())]).as_deref(), Some("s3cret "));
     }
 
     #[test]
     fn both_token_variables_are_an_error_that_shows_neither() {
         let both = [("TOKEN", "s3cret"), ("TOKEN_FILE", "/nowhere")];
         assert_eq!(refusal(&both), "the variables TOKEN and TOKEN_FILE are both set: only one may be");
-        assert_eq!(resolved(&with_token("x"), &both).unwrap().token.as_deref(), Some("x"));
+        assert_eq!(token_text(&with_token("x"), &both).as_deref(), Some("x"));
     }
 
     #[test]
     fn an_empty_token_option_switches_the_token_of_the_environment_off() {
         assert_eq!(resolved(&with_token(""), &[("TOKEN", "s3cret")]).unwrap().token, None);
+    }
+
+    #[test]
+    fn a_refused_token_is_told_by_its_source_and_a_missing_one_by_all_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token").display().to_string();
+        fs::write(&path, "s3cret\n").unwrap();
+        let advice = |options: &ConnectionOptions, environment: &[_]| {
+            resolved(options, environment).unwrap().token_advice("URL").replace(&path, "PATH")
+        };
+        let none = ConnectionOptions::default();
+        let in_file = ConnectionOptions { token_file: Some((&path).into()), ..Default::default() };
+        assert_eq!(advice(&none, &[]), "no token given: use --token, --token-file, TOKEN or TOKEN_FILE; URL wants one");
+        assert_eq!(advice(&with_token("s3cret"), &[]), "URL refused the token from --token");
+        assert_eq!(advice(&in_file, &[]), "URL refused the token from the file PATH, given by --token-file");
+        assert_eq!(advice(&none, &[("TOKEN", "s3cret")]), "URL refused the token from the variable TOKEN");
+        assert_eq!(
+            advice(&none, &[("TOKEN_FILE", &path)]),
+            "URL refused the token from the file PATH, given by the variable TOKEN_FILE"
+        );
     }
 
     #[test]

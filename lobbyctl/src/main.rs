@@ -34,7 +34,7 @@ fn show(answer: &clap::Error) -> ExitCode {
 fn run(line: CommandLine) -> Result<(), Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
     let asked = async { ask(&connection.client()?, line.command).await };
-    let answer = actix_rt::System::new().block_on(asked)?;
+    let answer = actix_rt::System::new().block_on(asked).map_err(|error| Failure::asking(error, &connection))?;
     print(&shown(&answer, line.json)?).context("cannot write to standard output").map_err(Failure::other)?;
     judge(&answer)
 }
@@ -113,22 +113,25 @@ impl Failure {
         Self { status: FAILED, cause }
     }
 
-    fn report(self) -> ExitCode {
-        // Where standard error is closed, the exit status must do.
-        writeln!(io::stderr(), "error: {:#}", self.cause).ok();
-        ExitCode::from(self.status)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+    /// What came of asking the daemon. About a token lobbyctl knows more than the library: where its own came from.
+    fn asking(error: Error, connection: &Connection) -> Self {
         let status = match error {
             Error::Invalid(_) => WRONG_USAGE,
             Error::Unreachable { .. } => UNREACHABLE,
             Error::Unauthorised { .. } => UNAUTHORISED,
             Error::Refused { .. } | Error::Malformed { .. } => FAILED,
         };
-        Self { status, cause: error.into() }
+        let cause = match error {
+            Error::Unauthorised { url, .. } => anyhow!(connection.token_advice(&url)),
+            other => other.into(),
+        };
+        Self { status, cause }
+    }
+
+    fn report(self) -> ExitCode {
+        // Where standard error is closed, the exit status must do.
+        writeln!(io::stderr(), "error: {:#}", self.cause).ok();
+        ExitCode::from(self.status)
     }
 }
 
@@ -138,8 +141,9 @@ mod tests {
 
     #[test]
     fn the_exit_status_tells_the_reasons_apart() {
+        let connection = Connection::resolve(&args::ConnectionOptions::default(), |_| None).unwrap();
         let (url, text, cause) = (String::new, String::new, String::new);
-        let status = |error| Failure::from(error).status;
+        let status = |error| Failure::asking(error, &connection).status;
         assert_eq!(status(Error::Refused { url: url(), status: 500, text: text() }), 1);
         assert_eq!(status(Error::Malformed { url: url(), cause: cause() }), 1);
         assert_eq!(status(Error::Invalid(text())), 2);
