@@ -157,9 +157,13 @@ async fn status_3_says_that_nobody_answers() {
 #[actix_rt::test]
 async fn status_4_says_that_the_token_was_missing_or_wrong() {
     let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
-    assert_fails(&lobbyctl(&daemon, &["discovery"]).await, 4);
+    let outcome = lobbyctl(&daemon, &["discovery"]).await;
+    assert_fails(&outcome, 4);
+    let advice = "error: no token given: use --token, --token-file, TOKEN or TOKEN_FILE; ";
+    assert!(outcome.stderr.starts_with(advice), "{}", outcome.stderr);
     let outcome = lobbyctl(&daemon, &["--token", "wr0ng", "labels", "add", "x:1"]).await;
     assert_fails(&outcome, 4);
+    assert!(outcome.stderr.ends_with("/v1/labels refused the token from --token\n"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("wr0ng"), "{}", outcome.stderr);
 }
 

@@ -152,7 +152,7 @@ settings! {
         PACKET_KEY_FILE: PathBuf, FILE, Words("none"),
             "File of secret keys, one a line: packets are signed with the first and verified with all";
         PACKET_VERIFY: Option<Verify>, VERIFY, Words("warn with PACKET_KEY_FILE, else off"),
-            "off: ignore signatures; warn: accept and count packets without; enforce: refuse them; a wrong one is refused in either";
+            "off: ignore signatures; warn: accept and count packets without; enforce: refuse them; warn and enforce refuse wrong ones";
     }
     Nats {
         NATS_URL: String, NATS_URLS, Words("none, required with NATS"),
