@@ -1,0 +1,136 @@
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+use super::*;
+
+fn read(line: &str) -> Result<CommandLine, clap::Error> {
+    CommandLine::read(["lobbyctl"].into_iter().chain(line.split_whitespace()).map(OsString::from))
+}
+
+fn refusal(line: &str) -> clap::Error {
+    read(line).unwrap_err()
+}
+
+fn label(text: &str) -> Label {
+    Label::parse(text).unwrap()
+}
+
+#[test]
+fn the_definition_of_the_command_line_is_sound() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn options_stand_before_and_after_the_command() {
+    let expected = ConnectionOptions { host: Some("h".into()), port: Some(7), ..Default::default() };
+    for line in ["--host h --port 7 --json discovery", "discovery --json --port=7 --host=h"] {
+        let read = read(line).unwrap();
+        assert_eq!((&read.connection, read.json, read.command), (&expected, true, Command::Discovery), "{line}");
+    }
+}
+
+#[test]
+fn every_command_is_understood() {
+    assert_eq!(read("discoveries").unwrap().command, Command::Discoveries { choice: None });
+    let choice = Some(Choice::Labels { labels: vec!["a:1".into(), "b".into()] });
+    assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { choice });
+    let choice = Some(Choice::Search { prefixes: vec!["a:".into()] });
+    assert_eq!(read("discoveries search a: --json").unwrap().command, Command::Discoveries { choice });
+    assert_eq!(read("resolve a:1").unwrap().command, Command::Resolve { label: "a:1".into() });
+    let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };
+    assert_eq!(read("labels add a:1 b:2").unwrap().command, Command::Labels(add));
+    let del = LabelsCommand::Del { labels: vec![label("a:1")] };
+    assert_eq!(read("labels del a:1").unwrap().command, Command::Labels(del));
+}
+
+#[test]
+fn the_one_dash_options_of_the_original_mean_the_same() {
+    let original = read("-proto https -host=h -port 7 -token -json -json discovery").unwrap();
+    assert_eq!(original, read("--proto https --host=h --port 7 --token=-json --json discovery").unwrap());
+    assert!(read("-json=true discovery").unwrap().json);
+    assert_eq!(original.connection.token.as_deref(), Some("-json"));
+    assert_eq!(refusal("-help").kind(), ErrorKind::DisplayHelp);
+}
+
+#[test]
+fn a_host_with_a_port_is_refused_with_a_word_on_where_the_port_goes() {
+    for host in ["127.0.0.1:1313", "web1:1313", "[::1]:1313"] {
+        let text = refusal(&format!("--host {host} discovery")).to_string();
+        assert!(text.contains(host) && text.contains("--host") && text.contains("--port"), "{text}");
+    }
+    for host in ["127.0.0.1", "web1", "::1", "[::1]"] {
+        assert_eq!(read(&format!("--host {host} status")).unwrap().connection.host.as_deref(), Some(host));
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    for line in ["help", "help labels", "help discoveries search", "labels help"] {
+        assert_eq!(refusal(line).kind(), ErrorKind::DisplayHelp, "{line}");
+    }
+}
+
+#[test]
+fn a_label_right_behind_discoveries_is_answered_with_what_may_stand_there() {
+    let text = refusal("discoveries service:web").to_string();
+    assert!(text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"), "{text}");
+}
+
+#[test]
+fn behind_two_dashes_all_is_data() {
+    let add = LabelsCommand::Add { labels: vec![label("-json"), label("-host=x")] };
+    assert_eq!(read("labels add -- -json -host=x").unwrap().command, Command::Labels(add));
+}
+
+#[test]
+fn a_line_without_command_shows_the_help_as_an_error() {
+    let refusal = refusal("");
+    assert_eq!((refusal.exit_code(), refusal.use_stderr()), (2, true));
+    assert!(refusal.to_string().contains("Usage: lobbyctl"));
+}
+
+#[test]
+fn wrong_usage_is_refused_with_status_2() {
+    let lines = [
+        "--json",
+        "nonsense",
+        "--bogus discovery",
+        "-bogus discovery",
+        "discoveries a:1",
+        "discoveries labels",
+        "discoveries search",
+        "resolve",
+        "resolve a b",
+        "labels",
+        "labels add",
+        "labels del",
+        "labels foo a:1",
+        "--proto ftp discovery",
+        "--host a/b discovery",
+        "--port 0 discovery",
+        "--port 65536 discovery",
+        "--token a --token-file b discovery",
+    ];
+    for line in lines {
+        let refusal = refusal(line);
+        assert_eq!((refusal.exit_code(), refusal.use_stderr()), (2, true), "{line}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_label_is_refused_with_the_reason() {
+    let words = ["lobbyctl", "labels", "add", "a:1", " "].map(OsString::from);
+    let text = CommandLine::read(words).unwrap_err().to_string();
+    assert!(text.contains("a label must not be empty"), "{text}");
+}
+
+#[test]
+fn the_help_names_every_variable_and_every_exit_status() {
+    let help = CommandLine::command().render_long_help().to_string();
+    for variable in ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"] {
+        assert!(help.contains(&format!("[env: {variable}]")), "{variable}");
+    }
+    for status in ["0  done", "1  the daemon", "2  wrong usage", "3  the daemon", "4  the daemon"] {
+        assert!(help.contains(status), "{status}");
+    }
+}
