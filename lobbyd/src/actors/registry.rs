@@ -122,7 +122,7 @@ impl Registry {
                 self.tally(carrier, Tally::received);
                 self.hear(carrier, payload, *age)
             }
-            Incoming::Withdrawn { payload } => self.records.withdraw(payload).map(Heard::from),
+            Incoming::Withdrawn { payload } => self.records.withdraw(payload, carrier).map(Heard::from),
             Incoming::Dropped(packets) => {
                 self.tally(carrier, |tally| tally.dropped(*packets));
                 Ok(Heard::Nothing)
@@ -176,8 +176,8 @@ impl Registry {
 
     /// Shows that the registry works. If it had been away, readers must know that the time does not count.
     fn beat(&mut self) {
-        if self.records.beat(clock::now()) {
-            warn!("lobbyd was stopped or starved for a while, every host has a full TTL to be heard again");
+        if let Some(lost) = self.records.beat(clock::now()) {
+            warn!(seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
             self.publish();
         }
     }
@@ -245,8 +245,9 @@ impl Handler<LinkClosed> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkClosed { carrier, reason }: LinkClosed, _: &mut Self::Context) {
-        self.records.link_closed(carrier, clock::now());
+        let dead = self.records.link_closed(carrier, clock::now());
         self.tally(carrier, |tally| tally.closed(reason, clock::unix_seconds()));
+        dead.iter().for_each(|change| self.log.changed(change));
         self.publish();
     }
 }
@@ -263,7 +264,7 @@ impl Handler<GetStatus> for Registry {
     type Result = MessageResult<GetStatus>;
 
     fn handle(&mut self, _: GetStatus, _: &mut Self::Context) -> Self::Result {
-        let (snapshot, now) = (self.records.snapshot(), clock::now());
+        let (snapshot, now) = (Arc::clone(&self.snapshots.borrow()), clock::now());
         MessageResult(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,

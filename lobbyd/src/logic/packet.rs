@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Greatest size of an envelope, in bytes.
 pub const MAX_ENVELOPE_LEN: usize = 256 * 1024;
 
+/// Most characters of what is wrong with a packet that is no JSON.
+const LONGEST_COMPLAINT: usize = 200;
+
 /// Greatest number of labels of one host.
 pub const MAX_LABELS: usize = 1024;
 
@@ -122,7 +125,7 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     if payload.len() > MAX_ENVELOPE_LEN {
         return Err(Refusal::TooLarge(payload.len()));
     }
-    let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| Refusal::NotJson(error.to_string()))?;
+    let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| not_json(&error))?;
     let verb = verb_of(raw.message)?;
     let instance = raw.instance.map(|instance| instance.0.into_owned());
     let timestamp = raw.timestamp.unwrap_or_default();
@@ -255,6 +258,11 @@ impl RawPacket<'_> {
             Err(error) => Err(Refusal::BadLabel(hostname, error)),
         }
     }
+}
+
+/// The parser repeats what it did not expect, however long that is.
+fn not_json(error: &serde_json::Error) -> Refusal {
+    Refusal::NotJson(error.to_string().chars().take(LONGEST_COMPLAINT).collect())
 }
 
 fn verb_of(message: Option<Text<'_>>) -> Result<Verb, Refusal> {

@@ -120,3 +120,9 @@ proptest! {
         let _ = decode(&payload);
     }
 }
+
+#[test]
+fn a_complaint_does_not_repeat_a_packet_at_length() {
+    let payload = format!(r#"{{"discovery":"{}"}}"#, "A".repeat(200_000));
+    assert!(decode(payload.as_bytes()).unwrap_err().to_string().len() < 300);
+}

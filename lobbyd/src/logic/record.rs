@@ -34,9 +34,9 @@ pub struct Record {
 
 impl Record {
     /// A host that was heard.
-    pub(super) fn heard(hostname: HostName, text: PacketText, epoch: Epoch, hearing: Hearing) -> Self {
+    pub(super) fn heard(hostname: HostName, text: PacketText, view: &View, hearing: Hearing) -> Self {
         let record = Self::new(hostname, text, false, hearing.unix_seconds);
-        record.renew(epoch, hearing);
+        record.renew(view, hearing);
         record
     }
 
@@ -107,8 +107,8 @@ impl Record {
     }
 
     /// The host was heard again.
-    pub(super) fn renew(&self, epoch: Epoch, hearing: Hearing) {
-        self.heard.set(hearing.carrier, epoch.millis(hearing.at));
+    pub(super) fn renew(&self, view: &View, hearing: Hearing) {
+        self.heard.set(hearing.carrier, view.epoch.millis(view.working_time(hearing.at)));
         self.touch(hearing.unix_seconds);
     }
 
@@ -119,11 +119,16 @@ impl Record {
 
     /// Whether the host counts as alive.
     pub(super) fn is_alive(&self, now: Instant, view: &View) -> bool {
-        let judged_at = now.min(view.pulse.reaches(view.epoch));
+        let judged_at = view.working_time(now).min(view.pulse.reaches(view.epoch));
         self.deadline(view).is_none_or(|deadline| judged_at < deadline)
     }
 
-    /// When the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
+    /// Whether the host spoke through a driver of late.
+    pub(super) fn speaks_through(&self, carrier: Carrier, view: &View) -> bool {
+        self.heard.since(self.heard.latest().saturating_sub(millis(view.ttl))).contains(carrier)
+    }
+
+    /// When, in working time, the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
     pub(super) fn deadline(&self, view: &View) -> Option<Instant> {
         if self.own {
             return None;
@@ -141,9 +146,18 @@ pub(super) struct View {
     pub ttl: Duration,
     pub sight: Sight,
     pub pulse: Arc<Pulse>,
+    /// How long the daemon itself stood still since it was started.
+    pub standstill: Duration,
 }
 
-/// When the registry last showed that it works, in milliseconds since the epoch. A daemon that is stopped or starved hears nobody, so
+impl View {
+    /// A moment on the clock that decides on life and death: it stands still while the daemon does, as nobody hears anybody then.
+    pub(super) fn working_time(&self, moment: Instant) -> Instant {
+        moment.checked_sub(self.standstill).unwrap_or(moment)
+    }
+}
+
+/// When the registry last showed that it works, in milliseconds of working time since the epoch. A daemon that is stopped or starved hears nobody, so
 /// its readers must not let anybody die meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Pulse(AtomicU64);

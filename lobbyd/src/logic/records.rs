@@ -77,7 +77,8 @@ pub struct Records {
     warmth: Warmth,
     instance: Arc<str>,
     own: Option<HostName>,
-    duplicate: Option<DuplicateName>,
+    started: Instant,
+    duplicate: Option<(Instant, DuplicateName)>,
     max_servers: usize,
     revision: u64,
 }
@@ -97,7 +98,10 @@ impl Records {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
     /// `max_servers` the most hosts held beside the own one.
     pub fn new(instance: String, ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
-        let view = View { epoch: Epoch(now), ttl, sight: Sight::default(), pulse: Arc::default() };
+        // What a channel kept may be up to a TTL older than this daemon.
+        let epoch = Epoch(now.checked_sub(ttl).unwrap_or(now));
+        let view = View { epoch, ttl, sight: Sight::default(), pulse: Arc::default(), standstill: Duration::ZERO };
+        view.pulse.beat(epoch, now);
         Self {
             hosts: SortedMap::default(),
             labels: LabelIndex::default(),
@@ -106,23 +110,25 @@ impl Records {
             warmth,
             instance: instance.into(),
             own: None,
+            started: now,
             duplicate: None,
             max_servers,
             revision: 0,
         }
     }
 
-    /// Shows that the registry works; to be called several times a second. Returns whether it had been away, in which case nobody
-    /// could be heard and everybody has a full TTL from now on.
-    pub fn beat(&mut self, now: Instant) -> bool {
-        let was_away = now > self.view.pulse.reaches(self.view.epoch);
-        if was_away {
-            self.view.sight.wake(now);
+    /// Shows that the registry works; to be called several times a second. Returns for how long it had stood still, if it had: nobody
+    /// could be heard then, and that time counts for nobody's death.
+    pub fn beat(&mut self, now: Instant) -> Option<Duration> {
+        let expected = self.view.pulse.reaches(self.view.epoch);
+        let lost = self.view.working_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
+        if let Some(lost) = lost {
+            self.view.standstill += lost;
             // Snapshots of before know nothing of this: their pulse stands still, so that nobody dies in them.
             self.view.pulse = Arc::default();
         }
-        self.view.pulse.beat(self.view.epoch, now);
-        was_away
+        self.view.pulse.beat(self.view.epoch, self.view.working_time(now));
+        lost
     }
 
     /// The own name; none with REGISTER=false.
@@ -135,9 +141,9 @@ impl Records {
         &self.instance
     }
 
-    /// The other daemon that goes by the own name, if one was heard.
+    /// The other daemon that goes by the own name, if one was heard in the last TTL.
     pub fn duplicate(&self) -> Option<&DuplicateName> {
-        self.duplicate.as_ref()
+        self.duplicate.as_ref().map(|(_, duplicate)| duplicate)
     }
 
     /// All that is known now.
@@ -149,19 +155,24 @@ impl Records {
 
     /// A link came up.
     pub fn link_opened(&mut self, carrier: Carrier, now: Instant) {
-        self.view.sight.gain(carrier, now);
+        self.view.sight.gain(carrier, self.view.working_time(now));
         self.warmth.opened(carrier, now);
     }
 
-    /// A link went down.
-    pub fn link_closed(&mut self, carrier: Carrier, now: Instant) {
+    /// A link went down. Who was dead by then is removed: from now on nobody dies of silence on it.
+    pub fn link_closed(&mut self, carrier: Carrier, now: Instant) -> Vec<Change> {
+        let dead = self.sweep(now);
         self.view.sight.lose(carrier);
         self.warmth.closed(carrier, now);
+        dead
     }
 
     /// This server is called so and has these labels now. It is always in its own list.
     pub fn set_own(&mut self, packet: Discovery, unix_seconds: i64) -> Vec<Change> {
         let former = self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
+        if former.is_some() {
+            self.duplicate = None;
+        }
         let left = former.and_then(|former| self.remove(&former));
         left.into_iter().chain(self.put_own(packet, unix_seconds)).collect()
     }
@@ -179,7 +190,7 @@ impl Records {
     /// The [`Refusal`] of a packet that changes nothing.
     pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
         if let Some(record) = self.recognise(payload).filter(|record| record.is_alive(hearing.at, &self.view)) {
-            record.renew(self.view.epoch, hearing);
+            record.renew(&self.view, hearing);
             return Ok(Heard::Nothing);
         }
         self.believe(packet::decode(payload)?, payload, hearing)
@@ -205,17 +216,19 @@ impl Records {
         (!tail.is_empty() && *tail == *known.tail).then_some(&known.record)
     }
 
-    /// Takes in that a channel no longer keeps a payload.
+    /// Takes in that a channel no longer keeps a payload: a goodbye of a host that has spoken through this channel.
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
-    pub fn withdraw(&mut self, payload: &[u8]) -> Result<Option<Change>, Refusal> {
+    pub fn withdraw(&mut self, payload: &[u8], carrier: Carrier) -> Result<Option<Change>, Refusal> {
         let hostname = packet::decode(payload)?.discovery.hostname;
-        Ok(if self.is_own(&hostname) { None } else { self.remove(&hostname) })
+        let speaks = self.known.get(&hostname).is_some_and(|known| known.record.speaks_through(carrier, &self.view));
+        Ok(if speaks && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
     }
 
     /// Removes the dead.
     pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
+        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.view.ttl);
         let dead = self.hosts.values().filter(|record| !record.is_alive(now, &self.view));
         let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
         for hostname in &dead {
@@ -230,11 +243,12 @@ impl Records {
             self.touch_own(hearing.unix_seconds);
             return Heard::Nothing;
         }
-        if hearing.at < self.view.epoch.0 {
+        if hearing.at < self.started {
             return Heard::Nothing;
         }
-        let packets = self.duplicate.as_ref().map_or(0, |known| known.packets) + 1;
-        self.duplicate = Some(DuplicateName { packets, last_seen: hearing.unix_seconds, instance });
+        let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
+        let duplicate = DuplicateName { packets, last_seen: hearing.unix_seconds, instance };
+        self.duplicate = Some((hearing.at, duplicate));
         Heard::Duplicate
     }
 
@@ -243,7 +257,7 @@ impl Records {
         let tail = text.tail_in(payload).filter(|tail| tail.len() <= LONGEST_TAIL).unwrap_or_default().into();
         match self.known.get_mut(&packet.hostname) {
             Some(known) if known.record.is_alive(hearing.at, &self.view) => {
-                known.record.renew(self.view.epoch, hearing);
+                known.record.renew(&self.view, hearing);
                 known.tail = tail;
                 Ok(self.relabel(packet.hostname, text))
             }
@@ -271,7 +285,7 @@ impl Records {
         if others >= self.max_servers && !self.known.contains_key(&hostname) {
             return Err(Refusal::RegistryFull(others));
         }
-        self.put(Arc::new(Record::heard(hostname.clone(), text, self.view.epoch, hearing)), tail);
+        self.put(Arc::new(Record::heard(hostname.clone(), text, &self.view, hearing)), tail);
         Ok(Change::Joined(hostname))
     }
 

@@ -30,7 +30,7 @@ impl Fixture {
     fn advance_to(&mut self, second: u32) {
         while self.second < second {
             self.second += 1;
-            assert!(!self.records.beat(self.start + SECOND * self.second));
+            assert_eq!(self.records.beat(self.start + SECOND * self.second), None);
         }
     }
 
@@ -154,11 +154,66 @@ fn a_host_lives_while_any_driver_hears_it() {
 fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    lobby.records.link_closed(carrier(0), lobby.start + SECOND * 60);
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), []);
     lobby.records.link_opened(carrier(0), lobby.start + SECOND * 10_000);
     assert_eq!(lobby.living(10_029), ["a"]);
     assert_eq!(lobby.sweep(10_030), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn an_outage_does_not_bring_back_who_had_died_before_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.living(31), Vec::<String>::new());
+    assert_eq!(lobby.records.link_closed(carrier(0), lobby.start + SECOND * 31), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.living(32), Vec::<String>::new());
+}
+
+#[test]
+fn short_standstills_keep_nobody_alive_for_ever() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let mut now = lobby.start;
+    for _ in 0..30 {
+        now += SECOND;
+        lobby.records.beat(now);
+        now += SECOND * 3 / 2;
+        lobby.records.beat(now);
+    }
+    assert_eq!(lobby.records.sweep(now), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn what_a_channel_kept_counts_from_when_it_was_sent() {
+    let mut lobby = Fixture::new();
+    let kept = Hearing { carrier: carrier(0), at: lobby.start - SECOND * 20, unix_seconds: 980 };
+    lobby.records.hear(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
+    assert_eq!(lobby.living(9), ["a"]);
+    assert_eq!(lobby.sweep(10), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn only_a_channel_that_carried_a_host_can_withdraw_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let file = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
+    assert_eq!(lobby.records.withdraw(file, carrier(1)), Ok(None));
+    assert_eq!(lobby.records.withdraw(file, carrier(0)), Ok(Some(Change::Left(name("a")))));
+}
+
+#[test]
+fn a_duplicate_is_forgotten_a_ttl_after_its_last_packet_and_with_the_name() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
+    lobby.sweep(30);
+    assert!(lobby.records.duplicate().is_some());
+    lobby.sweep(31);
+    assert_eq!(lobby.records.duplicate(), None);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 32, 0).unwrap();
+    lobby.records.set_own(server("other", &[]), 1000);
+    assert_eq!(lobby.records.duplicate(), None);
 }
 
 #[test]
@@ -167,7 +222,7 @@ fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
     lobby.hear("hi", "a", &[], 0, 1).unwrap();
     lobby.hear("hi", "a", &[], 25, 0).unwrap();
     lobby.hear("hi", "a", &[], 50, 0).unwrap();
-    lobby.records.link_closed(carrier(0), lobby.start + SECOND * 60);
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
 }
 
@@ -209,12 +264,16 @@ fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
     lobby.hi("a", &[], 0).unwrap();
     let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
     assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "a reader is awake before the registry");
-    assert!(lobby.records.beat(lobby.start + stopped_for));
+    assert_eq!(lobby.records.beat(lobby.start + stopped_for), Some(stopped_for - SECOND));
     assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "nor does one that came later see the dead");
     assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
-    assert_eq!(lobby.living(1029), ["a"]);
-    assert_eq!(lobby.sweep(1030), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.living(1028), ["a"]);
+    assert_eq!(
+        lobby.sweep(1029),
+        [Change::Expired(name("a"))],
+        "of its 30 seconds one was over before, as far as one can tell"
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Carriers {
     }
 
     /// Whether a driver is in the set.
-    fn contains(self, carrier: Carrier) -> bool {
+    pub(super) fn contains(self, carrier: Carrier) -> bool {
         self.0 & (1 << carrier.0) != 0
     }
 
@@ -56,25 +56,28 @@ impl Carriers {
 pub struct Sight {
     up: Carriers,
     regained: [Option<Instant>; 1 << Carrier::MAX],
+    /// Which sets saw once and do not any more.
+    blinded: [bool; 1 << Carrier::MAX],
 }
 
 impl Sight {
     /// A link came up: sets that were blind until now see again.
     pub fn gain(&mut self, carrier: Carrier, now: Instant) {
         for set in Carriers::all().filter(|set| set.contains(carrier) && set.is_disjoint(self.up)) {
-            self.regained[usize::from(set.0)] = Some(now);
+            if std::mem::take(&mut self.blinded[usize::from(set.0)]) {
+                self.regained[usize::from(set.0)] = Some(now);
+            }
         }
         self.up.insert(carrier);
     }
 
-    /// The daemon itself was away and is back: all that are up see again from now on.
-    pub fn wake(&mut self, now: Instant) {
-        self.regained = [Some(now); 1 << Carrier::MAX];
-    }
-
     /// A link went down.
     pub fn lose(&mut self, carrier: Carrier) {
+        let seeing = self.up.contains(carrier);
         self.up.remove(carrier);
+        for set in Carriers::all().filter(|set| seeing && set.contains(carrier) && set.is_disjoint(self.up)) {
+            self.blinded[usize::from(set.0)] = true;
+        }
     }
 
     /// Whether any link is up.
@@ -128,6 +131,15 @@ mod tests {
         assert_eq!(sight.deadline(start, set(&[nats]), TTL), None);
         sight.gain(nats, start + seconds(1000));
         assert_eq!(sight.deadline(start, set(&[nats]), TTL), Some(start + seconds(1030)));
+    }
+
+    #[test]
+    fn before_the_first_link_came_up_nothing_was_frozen() {
+        let (start, nats) = (clock::now(), Carrier::at(0).unwrap());
+        let mut sight = Sight::default();
+        sight.lose(nats);
+        sight.gain(nats, start + seconds(5));
+        assert_eq!(sight.deadline(start, set(&[nats]), TTL), Some(start + TTL));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Snapshot {
 
     /// Looks through all hosts only when one of them may have died since this was last asked.
     fn is_everybody_alive(&self, now: Instant) -> bool {
-        let now = self.view.epoch.millis(now);
+        let now = self.view.epoch.millis(self.view.working_time(now));
         if now < self.no_death_before.load(Ordering::Relaxed) {
             return true;
         }
