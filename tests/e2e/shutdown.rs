@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RedisServer, Signal, Wire, http};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RedisServer, Script, Signal, Wire, http};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -130,6 +130,27 @@ async fn the_goodbye_is_the_last_thing_said() {
         ends_at_once(&daemon, Signal::TERM).await;
         wire.hears(1, &name, "goodbye").await;
         let last = wire.heard().into_iter().rfind(|message| message.contains(&name)).unwrap();
+        assert!(last.contains("goodbye"), "{last}");
+    }
+}
+
+#[actix_rt::test]
+async fn nothing_is_said_after_the_goodbye_while_a_callback_keeps_it_waiting() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
+    let wires = [Wire::nats(&nats).await, Wire::redis(&redis).await];
+    let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let daemon = Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
+    let daemon = daemon.nats(&nats).redis(&redis).start().await;
+    script.writes("id").await;
+    for wire in &wires {
+        wire.hears(1, "a", "hi").await;
+    }
+    ends_at_once(&daemon, Signal::TERM).await;
+    for wire in &wires {
+        // What the daemon said is heard before what is said when it is gone.
+        wire.say_hi("later", &[]).await;
+        wire.hears(1, "later", "hi").await;
+        let last = wire.heard().into_iter().rfind(|message| !message.contains("later")).unwrap();
         assert!(last.contains("goodbye"), "{last}");
     }
 }

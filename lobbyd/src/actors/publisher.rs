@@ -107,6 +107,10 @@ impl Handler<ChannelOpened> for Publisher {
     type Result = ();
 
     fn handle(&mut self, opened: ChannelOpened, ctx: &mut Self::Context) {
+        // The Subscriber takes the channel that the goodbye has closed for one that it must open again.
+        if self.announcer.has_left() {
+            return;
+        }
         let ChannelOpened { carrier, driver, outgoing, again } = opened;
         let sent = self.sent.clone();
         self.outboxes[carrier.place()] =

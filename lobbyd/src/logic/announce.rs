@@ -22,12 +22,13 @@ pub struct Announcer {
     instance: String,
     signer: Option<Signer>,
     own: Option<Discovery>,
+    left: bool,
 }
 
 impl Announcer {
     /// `instance` names this run of this daemon; what is said is signed if there is a `signer`.
     pub fn new(instance: String, signer: Option<Signer>) -> Self {
-        Self { instance, signer, own: None }
+        Self { instance, signer, own: None, left: false }
     }
 
     /// Signs with other keys from now on, if it signs.
@@ -39,6 +40,9 @@ impl Announcer {
 
     /// The server's name or labels are these now: a hi, and a goodbye to a former name. `unix_millis` is the wall clock, here and below.
     pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<Announcement> {
+        if self.left {
+            return Vec::new();
+        }
         let former = self.own.take().map(|own| own.hostname).filter(|former| *former != fresh.hostname);
         self.own = Some(fresh);
         let hi = self.hi(unix_millis);
@@ -50,9 +54,16 @@ impl Announcer {
         self.announcement(Verb::Hi, unix_millis)
     }
 
-    /// The goodbye of a server that leaves.
+    /// The goodbye of a server that leaves. It is final: nothing is said after it, or the server would be back in all lists until its TTL.
     pub fn goodbye(&mut self, unix_millis: u64) -> Option<Announcement> {
-        self.announcement(Verb::Goodbye, unix_millis)
+        let goodbye = self.announcement(Verb::Goodbye, unix_millis);
+        (self.left, self.own) = (true, None);
+        goodbye
+    }
+
+    /// Whether the goodbye was asked for.
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 
     fn announcement(&mut self, verb: Verb, unix_millis: u64) -> Option<Announcement> {
@@ -115,6 +126,16 @@ mod tests {
         let mut announcer = announcer();
         announcer.local_changed(server("a"), 1000);
         assert_eq!(announcer.local_changed(server("a"), 1000).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_said_after_the_goodbye() {
+        let mut announcer = announcer();
+        announcer.local_changed(server("a"), 1000);
+        assert!(!announcer.has_left() && announcer.goodbye(1000).is_some() && announcer.has_left());
+        assert_eq!((announcer.hi(1000), announcer.goodbye(1000)), (None, None));
+        assert_eq!(announcer.local_changed(server("b"), 1000), []);
+        assert_eq!(announcer.hi(1000), None);
     }
 
     #[test]
