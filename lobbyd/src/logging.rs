@@ -33,7 +33,8 @@ fn subscriber<W>(settings: &LogSettings, writer: W, is_terminal: bool) -> anyhow
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let logs = fmt().with_env_filter(filter(&settings.filter)?).with_writer(writer);
+    // Told of on standard error, a line that could not be written there would be a panic.
+    let logs = fmt().log_internal_errors(false).with_env_filter(filter(&settings.filter)?).with_writer(writer);
     Ok(match settings.format {
         LogFormat::Json => Box::new(logs.json().flatten_event(true).finish()),
         LogFormat::Text if is_terminal => Box::new(logs.finish()), // in colour, unless NO_COLOR is set

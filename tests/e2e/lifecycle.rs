@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal, Wire, ensure, eventually, free_port, http};
 use serde_json::json;
 
 #[actix_rt::test]
@@ -116,6 +116,24 @@ async fn logs_are_json_on_demand() {
     assert!(!lines.is_empty());
     for line in lines {
         assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+}
+
+#[actix_rt::test]
+async fn logs_that_cannot_be_written_hurt_nobody() {
+    for format in ["text", "json"] {
+        let port = free_port();
+        let blind = ["sh", "-c", r#"exec "$0" "$@" 2>/dev/full"#].map(Into::into).to_vec();
+        let daemon = Lobbyd::named("a").set("PORT", port.to_string()).set("LOG_FORMAT", format).launched_by(blind);
+        let daemon = daemon.spawn();
+        let address = ([127, 0, 0, 1], port).into();
+        eventually(LIMIT, async || http::exchange(address, b"GET / HTTP/1.0\r\n\r\n").await.map_err(|e| e.to_string()))
+            .await;
+        daemon.signal(Signal::HUP);
+        assert_eq!(http::send(address, "POST", "/v1/labels", &[], "x:1").await.status, 200);
+        assert_eq!(http::send(address, "GET", "/healthz", &[], "").await.status, 200);
+        daemon.signal(Signal::TERM);
+        assert!(daemon.wait(LIMIT).await.status.success());
     }
 }
 
