@@ -6,7 +6,7 @@ use std::path::Path;
 use lobby_client::{Discovery, HostName, Label};
 
 use crate::config::LocalFacts;
-use crate::label_files::{self, RuntimeLabels};
+use crate::label_files::{self, LabelsRead, RuntimeLabels};
 use crate::logic::labels::{self, TooMuch};
 
 /// What was read of this server, and what could not be.
@@ -50,7 +50,7 @@ pub enum StoreError {
     Failed(anyhow::Error),
 }
 
-/// Where this server's name and labels come from. Everything here may block.
+/// Where this server's name and labels come from. What reads or writes files may block.
 #[derive(Debug)]
 pub struct LocalServer {
     facts: LocalFacts,
@@ -84,9 +84,8 @@ impl LocalServer {
 
     /// Reads everything anew.
     pub fn read(&self) -> Reading {
-        let read = label_files::read_labels(&self.facts.labels_path, &self.facts.runtime_labels_filename);
-        let mut problems: Vec<_> = read.problems.into_iter().map(Problem::File).collect();
-        let labels = self.facts.labels.iter().cloned().chain(read.labels).collect();
+        let LabelsRead { labels, problems } = self.read_labels();
+        let mut problems: Vec<_> = problems.into_iter().map(Problem::File).collect();
         let packet = match self.hostname() {
             Ok(hostname) => {
                 let (packet, excess) = labels::fit(hostname, labels);
@@ -101,14 +100,27 @@ impl LocalServer {
         Reading { packet, problems }
     }
 
+    /// All labels, as many as there are, and what is wrong with the files.
+    fn read_labels(&self) -> LabelsRead {
+        let mut read = label_files::read_labels(&self.facts.labels_path, &self.facts.runtime_labels_filename);
+        read.labels.extend_from_slice(&self.facts.labels);
+        read
+    }
+
+    /// The server's packet without what the files say, for as long as they cannot be read. This does not block.
+    pub fn without_files(&self) -> Option<Discovery> {
+        Some(labels::fit(self.hostname().ok()?, self.facts.labels.clone()).0)
+    }
+
     /// Adds labels to the runtime file and reads everything anew.
     ///
     /// # Errors
     /// When peers would refuse the server with them, or when they could not be stored.
     pub fn add(&self, labels: &[Label]) -> Result<Reading, StoreError> {
-        if let Some(packet) = self.read().packet {
-            let united = packet.labels.iter().chain(labels).cloned().collect();
-            labels::check(&Discovery::new(packet.hostname, united))?;
+        if let Ok(hostname) = self.hostname() {
+            let mut united = self.read_labels().labels;
+            united.extend_from_slice(labels);
+            labels::check(&Discovery::new(hostname, united))?;
         }
         self.runtime.add(labels).map_err(StoreError::Failed)?;
         Ok(self.read())
@@ -121,5 +133,29 @@ impl LocalServer {
     pub fn delete(&self, labels: &[Label]) -> Result<Reading, StoreError> {
         self.runtime.delete(labels).map_err(StoreError::Failed)?;
         Ok(self.read())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::logic::packet::MAX_LABELS;
+
+    #[test]
+    fn a_label_that_would_be_left_out_is_refused_and_not_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let lines: Vec<_> = (0..=MAX_LABELS).map(|number| format!("n:{number:04}")).collect();
+        fs::write(directory.path().join("file"), lines.join("\n")).unwrap();
+        let server = LocalServer::new(LocalFacts {
+            hostname: HostName::parse("a").ok(),
+            labels: vec![],
+            labels_path: directory.path().to_owned(),
+            runtime_labels_filename: "_runtime".to_owned(),
+        });
+        let refusal = server.add(&[Label::parse("z:1").unwrap()]).unwrap_err();
+        assert!(matches!(refusal, StoreError::TooMuch(TooMuch::Labels(count)) if count == MAX_LABELS + 2));
+        assert!(!directory.path().join("_runtime").exists());
     }
 }
