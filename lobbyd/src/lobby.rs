@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::actors::AreYouThere;
 use crate::actors::callback_runner::{CallbackRunner, EndScript};
 use crate::actors::http_api::{HttpApi, StopServing};
-use crate::actors::label_source::{GetLocal, LabelSource, Reread};
+use crate::actors::label_source::{GetLocal, GoOnWithoutFiles, LabelSource, Reread};
 use crate::actors::publisher::{Publisher, SayGoodbye};
 use crate::actors::registry::{KeysChanged, LocalChanged, Registry};
 use crate::actors::subscriber::{Link, Reopen, Subscriber};
@@ -196,6 +196,7 @@ impl Foundation {
         let label_source = LabelSource::new(server, timing.keep_alive, listeners).start();
         if timeout(FIRST_READ, label_source.send(GetLocal)).await.is_err() {
             warn!("label files cannot be read in time, going on without them");
+            label_source.do_send(GoOnWithoutFiles);
         }
         label_source
     }

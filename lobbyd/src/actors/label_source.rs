@@ -37,6 +37,11 @@ pub struct GetLocal;
 #[rtype(result = "()")]
 pub struct Reread;
 
+/// The files keep everybody waiting: tell of the server as it is without them until they are read. *Sent by main* at the start. No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct GoOnWithoutFiles;
+
 /// Reads the server's name and labels and tells when they change.
 pub struct LabelSource {
     server: Arc<LocalServer>,
@@ -97,12 +102,23 @@ impl LabelSource {
         Box::pin(stored)
     }
 
-    fn take_in(&mut self, reading: Reading) {
+    /// Tells of what is new in a reading; returns whether anything was.
+    fn take_in(&mut self, reading: Reading) -> bool {
         for problem in self.problems.news(reading.problems) {
             warn!(problem = problem.to_string(), "of no use as this server's name or labels");
         }
-        if let Some(packet) = reading.packet.filter(|packet| self.known.as_ref() != Some(packet)) {
-            self.known = Some(packet);
+        let news = reading.packet.filter(|packet| self.known.as_ref() != Some(packet));
+        let is_new = news.is_some();
+        if is_new {
+            self.known = news;
+            self.tell();
+        }
+        is_new
+    }
+
+    /// Tells once, whether there is anything new in a reading or not.
+    fn publish(&mut self, reading: Option<Reading>) {
+        if !reading.is_some_and(|reading| self.take_in(reading)) {
             self.tell();
         }
     }
@@ -171,7 +187,95 @@ impl Handler<Reread> for LabelSource {
     type Result = ();
 
     fn handle(&mut self, _: Reread, ctx: &mut Self::Context) {
-        let read = self.read().map(|_, source, _| source.tell());
+        let read = self.take_turn(LocalServer::read).map(|reading, source, _| source.publish(reading));
         ctx.spawn(read);
+    }
+}
+
+impl Handler<GoOnWithoutFiles> for LabelSource {
+    type Result = ();
+
+    fn handle(&mut self, _: GoOnWithoutFiles, _: &mut Self::Context) {
+        if self.known.is_none() {
+            self.known = self.server.without_files();
+            self.tell();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use lobby_client::HostName;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::config::LocalFacts;
+
+    /// Hands on what it is told of.
+    struct Listener(UnboundedSender<Discovery>);
+
+    impl Actor for Listener {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<LocalChanged> for Listener {
+        type Result = ();
+
+        fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+            self.0.send(packet).unwrap();
+        }
+    }
+
+    fn source(directory: &Path) -> (LabelSource, UnboundedReceiver<Discovery>) {
+        let facts = LocalFacts {
+            hostname: HostName::parse("a").ok(),
+            labels: vec![Label::parse("env:1").unwrap()],
+            labels_path: directory.to_owned(),
+            runtime_labels_filename: "_runtime".to_owned(),
+        };
+        let (told, news) = unbounded_channel();
+        let listeners = vec![Listener(told).start().recipient()];
+        (LabelSource::new(LocalServer::new(facts), Duration::from_secs(3600), listeners), news)
+    }
+
+    async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
+        let packet = tokio::time::timeout(Duration::from_secs(20), news.recv()).await.unwrap().unwrap();
+        packet.labels.iter().map(|label| label.as_str().to_owned()).collect()
+    }
+
+    #[actix_rt::test]
+    async fn while_files_hang_the_server_is_told_of_without_them() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "file:1").unwrap();
+        let (source, mut news) = source(directory.path());
+        let hanging = Arc::clone(&source.turn).lock_owned().await;
+        let source = source.start();
+        source.send(GoOnWithoutFiles).await.unwrap();
+        assert_eq!(next(&mut news).await, ["env:1"]);
+        drop(hanging);
+        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
+        source.send(GoOnWithoutFiles).await.unwrap();
+        source.send(Reread).await.unwrap();
+        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_reread_tells_once_whether_labels_changed_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut source, mut news) = source(directory.path());
+        let labels = ["file:1", "file:1", "file:2", "file:3"];
+        for label in labels {
+            fs::write(directory.path().join("file"), label).unwrap();
+            let reading = source.server.read();
+            source.publish(Some(reading));
+        }
+        for label in labels {
+            assert_eq!(next(&mut news).await, ["env:1", label]);
+        }
+        drop(source);
+        assert_eq!(news.recv().await, None);
     }
 }
