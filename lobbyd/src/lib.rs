@@ -43,7 +43,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     info!("lobbyd stops");
     tokio::select! {
         () = lobby.end() => {}
-        () = signals.end() => warn!("another signal, exiting at once"),
+        () = signals.end() => {
+            warn!("another signal, exiting at once");
+            lobby.end_at_once().await;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::actors::AreYouThere;
-use crate::actors::callback_runner::{CallbackRunner, EndScript};
+use crate::actors::callback_runner::{CallbackRunner, EndScript, KillScript};
 use crate::actors::http_api::{HttpApi, StopServing};
 use crate::actors::label_source::{GetLocal, GoOnWithoutFiles, LabelSource, Reread};
 use crate::actors::publisher::{Publisher, SayGoodbye};
@@ -140,6 +140,14 @@ impl Lobby {
             tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
         if goodbye.is_some_and(|said| said.is_err()) {
             warn!("not every broker took the goodbye in time, peers will find out by TTL");
+        }
+    }
+
+    /// Leaves no callback behind, when there is no time for more.
+    pub async fn end_at_once(&self) {
+        if let Some(callback_runner) = &self.callback_runner {
+            // An actor that is gone has nothing left to kill.
+            callback_runner.send(KillScript).await.ok();
         }
     }
 }

@@ -143,6 +143,20 @@ async fn on_shutdown_a_script_that_does_not_listen_is_killed() {
 }
 
 #[actix_rt::test]
+async fn a_second_signal_kills_a_script_that_does_not_listen_before_the_daemon_exits() {
+    let script =
+        Script::doing(r#"trap 'echo asked >"$dir/asked"' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let daemon = daemon(&script.command()).start().await;
+    let id = script.writes("id").await;
+    daemon.signal(Signal::TERM);
+    script.writes("asked").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+    daemon.logged("exiting at once").await;
+    dies(&id).await;
+}
+
+#[actix_rt::test]
 async fn on_shutdown_the_children_of_a_script_do_not_stay_behind() {
     let script = Script::doing(r#"sleep 1000 & echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#);
     let daemon = daemon(&script.command()).start().await;

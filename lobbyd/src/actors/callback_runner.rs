@@ -23,6 +23,11 @@ const GRACE: Duration = Duration::from_millis(850);
 #[rtype(result = "()")]
 pub struct EndScript;
 
+/// Kill the program, if it runs. *Asked by main* when it cannot wait any longer. Replies when that is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct KillScript;
+
 /// Watches the registry and runs the program when the cooldown lets it.
 pub struct CallbackRunner {
     script: Script,
@@ -33,6 +38,7 @@ pub struct CallbackRunner {
 }
 
 /// A program that runs.
+#[derive(Clone)]
 struct Run {
     group: Group,
     /// Closed by the end of the program.
@@ -123,7 +129,7 @@ impl Handler<EndScript> for CallbackRunner {
 
     fn handle(&mut self, _: EndScript, _: &mut Self::Context) -> Self::Result {
         self.cooldown.retire();
-        let running = self.running.take();
+        let running = self.running.clone();
         Box::pin(async {
             let Some(Run { group, mut ended }) = running else { return };
             group.terminate();
@@ -131,5 +137,16 @@ impl Handler<EndScript> for CallbackRunner {
             timeout(GRACE, ended.changed()).await.ok();
             group.kill();
         })
+    }
+}
+
+impl Handler<KillScript> for CallbackRunner {
+    type Result = ();
+
+    fn handle(&mut self, _: KillScript, _: &mut Self::Context) {
+        self.cooldown.retire();
+        if let Some(Run { group, .. }) = &self.running {
+            group.kill();
+        }
     }
 }
