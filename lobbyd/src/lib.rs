@@ -38,7 +38,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     let lobby = Lobby::start(settings, server, &hostname, listener).await?;
     while signals.next().await == Signal::Reload {
-        lobby.reload();
+        tokio::select! {
+            () = lobby.reload() => {}
+            // Files may hang, on a dead NFS for one.
+            () = signals.end() => break,
+        }
     }
     info!("lobbyd stops");
     tokio::select! {

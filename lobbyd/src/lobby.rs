@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use anyhow::Context as _;
-use futures_util::future::OptionFuture;
+use futures_util::future::{OptionFuture, join_all};
 use lobby_client::HostName;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -115,16 +115,18 @@ impl Lobby {
     }
 
     /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
-    pub fn reload(&self) {
+    pub async fn reload(&self) {
         info!("reading label files and secrets again");
         if let Some(token) = &self.token {
-            changed(token);
+            changed(token).await;
         }
-        if let Some(keys) = self.packet_keys.as_ref().filter(|keys| changed(keys)) {
+        if let Some(keys) = &self.packet_keys
+            && changed(keys).await
+        {
             self.foundation.use_keys(&keys.expose());
         }
         for (secrets, subscriber) in &self.subscribers {
-            if secrets.iter().filter(|secret| changed(secret)).count() > 0 {
+            if any_changed(secrets).await {
                 subscriber.do_send(Reopen);
             }
         }
@@ -152,12 +154,19 @@ impl Lobby {
     }
 }
 
-/// Reads a secret again and says whether it is another now.
-fn changed(secret: &Secret) -> bool {
-    secret.reload().unwrap_or_else(|error| {
+/// Reads a secret again, off this thread, and says whether it is another now.
+async fn changed(secret: &Secret) -> bool {
+    let secret = secret.clone();
+    let reloaded = tokio::task::spawn_blocking(move || secret.reload()).await;
+    reloaded.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
         warn!(error = format!("{error:#}"), "secret stays as it was");
         false
     })
+}
+
+/// Reads secrets again and says whether there is another among them.
+async fn any_changed(secrets: &[Secret]) -> bool {
+    join_all(secrets.iter().map(changed)).await.contains(&true)
 }
 
 fn guard(settings: &Settings) -> Option<Guard> {

@@ -43,8 +43,11 @@ impl Signals {
         }
     }
 
-    /// Waits for a signal that ends the daemon.
+    /// Waits for a signal that ends the daemon; others wait for [`next`](Self::next).
     pub async fn end(&mut self) {
-        while self.next().await != Signal::End {}
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

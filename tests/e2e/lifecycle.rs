@@ -108,6 +108,22 @@ async fn sighup_with_the_token_file_gone_keeps_the_old_token() {
 }
 
 #[actix_rt::test]
+async fn sighup_with_a_fifo_for_a_token_file_keeps_the_old_token_and_hangs_nothing() {
+    let daemon = Lobbyd::named("a");
+    let file = daemon.labels_path().with_file_name("token");
+    std::fs::write(&file, "s3cret").unwrap();
+    let daemon = daemon.set("TOKEN_FILE", &file).start().await;
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    daemon.signal(Signal::HUP);
+    assert!(daemon.logged("TOKEN_FILE").await.contains("FIFO"));
+    let headers = [("Authorization", "s3cret")];
+    assert_eq!(daemon.request("GET", "/v1/discovery", &headers, "").await.status, 200);
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+}
+
+#[actix_rt::test]
 async fn logs_are_json_on_demand() {
     let daemon = Lobbyd::named("a").set("LOG_FORMAT", "json").start().await;
     daemon.signal(Signal::TERM);

@@ -4,6 +4,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
 
+use crate::files;
+
+/// Greatest size of a secret file, in bytes.
+const MAX_LEN: usize = 64 * 1024;
+
 /// A text that never shows: it prints as `***`. One that came from a file can be read again while the daemon runs.
 ///
 /// Clones share the text: when one is reloaded, all are.
@@ -61,8 +66,10 @@ impl fmt::Debug for Secret {
 }
 
 fn read(path: &Path) -> anyhow::Result<Arc<str>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read secret file {}", path.display()))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let cannot_read = || format!("cannot read secret file {}", path.display());
+    let bytes = files::read_bounded(path, MAX_LEN).with_context(cannot_read)?;
+    let text = str::from_utf8(&bytes).with_context(cannot_read)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     anyhow::ensure!(!text.is_empty(), "secret file {} is empty", path.display());
     Ok(Arc::from(text))
@@ -99,6 +106,17 @@ mod tests {
         for path in [newline.path(), binary.path(), Path::new("/nowhere/secret")] {
             let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
             assert!(error.contains(&path.display().to_string()) && !error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_without_a_writer_or_a_file_too_large_is_an_error_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (fifo, large) = (directory.path().join("fifo"), file_with(&[b'x'; MAX_LEN + 1]));
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for (path, reason) in [(fifo.as_path(), "FIFO"), (large.path(), "larger than 65536 bytes")] {
+            let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
+            assert!(error.contains(reason), "{error}");
         }
     }
 
