@@ -22,7 +22,7 @@ use crate::logic::snapshot::Snapshot;
 use crate::logic::tally::Tally;
 
 /// Least time between two snapshots while changes pour in. The first one after a while is shown at once.
-const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(2);
 
 /// How often the registry shows that it works.
 const PULSE: Duration = Duration::from_millis(400);
