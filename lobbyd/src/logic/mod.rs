@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod answers;
 pub mod backoff;
+pub mod change;
 pub mod cooldown;
 pub mod echo;
 pub mod guard;

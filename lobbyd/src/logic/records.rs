@@ -1,12 +1,12 @@
 //! Who is here until when.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
+pub use super::change::{Change, Heard};
 use super::label_index::LabelIndex;
 use super::packet::{self, Envelope, Refusal, Verb};
 use super::packet_text::{self, PacketText};
@@ -16,56 +16,6 @@ use super::sight::{Carrier, Sight};
 use super::snapshot::Snapshot;
 use super::sorted_map::SortedMap;
 use super::warmth::Warmth;
-
-/// What happened to a host. Every change makes a new revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// It was not here before.
-    Joined(HostName),
-    /// It has other labels than before.
-    Relabelled(HostName),
-    /// It said goodbye.
-    Left(HostName),
-    /// It was not heard for TTL.
-    Expired(HostName),
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Joined(_) => "host joined",
-            Self::Relabelled(_) => "host changed its labels",
-            Self::Left(_) => "host left",
-            Self::Expired(_) => "host expired",
-        })
-    }
-}
-
-impl Change {
-    /// The host that it happened to.
-    pub fn hostname(&self) -> &HostName {
-        match self {
-            Self::Joined(name) | Self::Relabelled(name) | Self::Left(name) | Self::Expired(name) => name,
-        }
-    }
-}
-
-/// What a packet was good for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
-    /// Nothing new.
-    Nothing,
-    /// Something happened to a host.
-    Change(Change),
-    /// Another daemon goes by the own name. The own record stands.
-    Duplicate,
-}
-
-impl From<Option<Change>> for Heard {
-    fn from(change: Option<Change>) -> Self {
-        change.map_or(Self::Nothing, Self::Change)
-    }
-}
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
