@@ -140,6 +140,7 @@ impl LabelSource {
 impl Actor for LabelSource {
     type Context = Context<Self>;
 
+    /// The first reading is the one that main asks for.
     fn started(&mut self, ctx: &mut Self::Context) {
         let watch = DirectoryWatch::new(self.server.labels_path(), QUIET);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
@@ -147,7 +148,6 @@ impl Actor for LabelSource {
             Some((FilesChanged, watch))
         }));
         ctx.run_interval(self.keep_alive, Self::reread);
-        self.reread(ctx);
     }
 }
 

@@ -13,12 +13,7 @@ use super::errors::ApiError;
 pub fn json(value: &impl Serialize, pretty: bool) -> Result<HttpResponse, ApiError> {
     let body =
         encode(value, pretty).map_err(|error| ApiError::Internal(format!("cannot write the answer: {error}")))?;
-    Ok(json_text(body))
-}
-
-/// A 200 with a body that is JSON already.
-pub fn json_text(body: impl Into<bytes::Bytes>) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(body.into())
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 
 /// The value as [`json`] sends it.
