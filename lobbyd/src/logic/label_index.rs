@@ -3,25 +3,25 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use lobby_client::HostName;
-
+use super::hosts::HostId;
+use super::id_set::IdSet;
 use super::packet_text::PacketText;
-use super::sorted_map::SortedMap;
+use super::text_map::TextMap;
 
 /// The hosts of every label. Cheap to copy, as the map it is made of.
 #[derive(Debug, Clone, Default)]
-pub struct LabelIndex(SortedMap<Arc<str>, Hosts>);
+pub struct LabelIndex(TextMap<Members>);
 
 /// The hosts that have a label. Many labels, an address for one, belong to a single host.
 #[derive(Debug, Clone)]
-enum Hosts {
-    One(HostName),
-    Many(Arc<SortedMap<HostName, ()>>),
+enum Members {
+    One(HostId),
+    Many(Arc<IdSet>),
 }
 
 impl LabelIndex {
     /// A host has these labels instead of those: what both have is not touched. Nothing stands for a host that is not here.
-    pub fn change(&mut self, host: &HostName, before: Option<&PacketText>, after: Option<&PacketText>) {
+    pub fn change(&mut self, host: HostId, before: Option<&PacketText>, after: Option<&PacketText>) {
         let mut old = before.into_iter().flat_map(PacketText::labels).peekable();
         let mut new = after.into_iter().flat_map(PacketText::labels).peekable();
         loop {
@@ -41,56 +41,56 @@ impl LabelIndex {
         }
     }
 
-    /// The hosts that have exactly this label, sorted.
-    pub fn with_label(&self, label: &str) -> Vec<&HostName> {
-        self.0.get(label).map(|hosts| hosts.iter().collect()).unwrap_or_default()
+    /// The hosts that have exactly this label.
+    pub fn with_label(&self, label: &str) -> impl Iterator<Item = HostId> {
+        self.0.get(label).into_iter().flat_map(Members::iter)
     }
 
-    /// The hosts that have a label that begins so, in no order and as often as they have one.
-    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a HostName> {
+    /// The hosts that have a label that begins so, as often as they have one.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = HostId> {
         let from = self.0.iter_from(prefix);
-        from.take_while(move |(label, _)| label.starts_with(prefix)).flat_map(|(_, hosts)| hosts.iter())
+        from.take_while(move |(label, _)| label.starts_with(prefix)).flat_map(|(_, members)| members.iter())
     }
 
-    fn insert(&mut self, label: &str, host: &HostName) {
+    fn insert(&mut self, label: &str, host: HostId) {
         match self.0.get_mut(label) {
-            Some(hosts) => hosts.insert(host),
-            None => drop(self.0.insert(Arc::from(label), Hosts::One(host.clone()))),
+            Some(members) => members.insert(host),
+            None => drop(self.0.insert(label, Members::One(host))),
         }
     }
 
-    fn remove(&mut self, label: &str, host: &HostName) {
-        if self.0.get_mut(label).is_some_and(|hosts| hosts.remove(host)) {
+    fn remove(&mut self, label: &str, host: HostId) {
+        if self.0.get_mut(label).is_some_and(|members| members.remove(host)) {
             self.0.remove(label);
         }
     }
 }
 
-impl Hosts {
-    fn iter(&self) -> impl Iterator<Item = &HostName> {
+impl Members {
+    fn iter(&self) -> impl Iterator<Item = HostId> {
         let (one, many) = match self {
-            Self::One(host) => (Some(host), None),
-            Self::Many(hosts) => (None, Some(hosts.iter().map(|(host, ())| host))),
+            Self::One(host) => (Some(*host), None),
+            Self::Many(hosts) => (None, Some(hosts.iter())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
-    fn insert(&mut self, host: &HostName) {
+    fn insert(&mut self, host: HostId) {
         match self {
             Self::One(first) => {
-                let mut hosts = SortedMap::default();
-                hosts.insert(first.clone(), ());
-                hosts.insert(host.clone(), ());
+                let mut hosts = IdSet::default();
+                hosts.insert(*first);
+                hosts.insert(host);
                 *self = Self::Many(Arc::new(hosts));
             }
-            Self::Many(hosts) => drop(Arc::make_mut(hosts).insert(host.clone(), ())),
+            Self::Many(hosts) => Arc::make_mut(hosts).insert(host),
         }
     }
 
     /// Returns whether nobody is left.
-    fn remove(&mut self, host: &HostName) -> bool {
+    fn remove(&mut self, host: HostId) -> bool {
         match self {
-            Self::One(only) => only == host,
+            Self::One(only) => *only == host,
             Self::Many(hosts) => {
                 let hosts = Arc::make_mut(hosts);
                 hosts.remove(host);
@@ -104,7 +104,7 @@ impl Hosts {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use lobby_client::{Discovery, Label};
+    use lobby_client::{Discovery, HostName, Label};
     use proptest::prelude::*;
 
     use super::*;
@@ -117,23 +117,23 @@ mod tests {
     proptest! {
         #[test]
         fn it_answers_as_a_look_through_all_hosts_does(
-            steps in prop::collection::vec((0..6u8, prop::option::of(prop::collection::btree_set("[ab\"]{1,3}", 0..5))), 0..40),
+            steps in prop::collection::vec((0..6u32, prop::option::of(prop::collection::btree_set("[ab\"]{1,3}", 0..5))), 0..40),
         ) {
             let (mut index, mut model) = (LabelIndex::default(), BTreeMap::new());
             for (host, labels) in steps {
-                let host = HostName::parse(&format!("h{host}")).unwrap();
+                let host = HostId(host);
                 let after = labels.as_ref().map(text);
                 let before = match labels {
-                    Some(labels) => model.insert(host.clone(), labels),
+                    Some(labels) => model.insert(host, labels),
                     None => model.remove(&host),
                 };
-                index.change(&host, before.as_ref().map(text).as_ref(), after.as_ref());
+                index.change(host, before.as_ref().map(text).as_ref(), after.as_ref());
             }
-            let hosts_with = |matches: &dyn Fn(&str) -> bool| -> Vec<&HostName> {
-                model.iter().filter(|(_, labels)| labels.iter().any(|label| matches(label))).map(|(host, _)| host).collect()
+            let hosts_with = |matches: &dyn Fn(&str) -> bool| -> Vec<HostId> {
+                model.iter().filter(|(_, labels)| labels.iter().any(|label| matches(label))).map(|(host, _)| *host).collect()
             };
             for wanted in ["", "a", "b", "ab", "aa", "\"a", "zz"] {
-                prop_assert_eq!(index.with_label(wanted), hosts_with(&|label| label == wanted));
+                prop_assert_eq!(index.with_label(wanted).collect::<Vec<_>>(), hosts_with(&|label| label == wanted));
                 let mut found: Vec<_> = index.with_prefix(wanted).collect();
                 found.sort_unstable();
                 found.dedup();

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use lobby_client::{Discovery, HostName, Label};
 use serde::Serialize;
 
+use super::packet::{MAX_ENVELOPE_LEN, MAX_LABELS};
+
 /// What stands before a packet in an envelope as lobbyd and the original write it.
 const ENVELOPE_HEAD: &[u8] = br#"{"discovery":"#;
 
@@ -49,6 +51,16 @@ impl PacketText {
         envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(self.0.as_bytes())
     }
 
+    /// The text of the same host with other labels and what follows it, if an envelope begins with such a packet, written as lobbyd
+    /// writes it: labels in order, none twice, nothing escaped. All others, whatever they are, are to be decoded.
+    pub(super) fn successor_in<'a>(&self, envelope: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let packet = envelope.strip_prefix(ENVELOPE_HEAD)?;
+        let labels = packet.strip_prefix(self.up_to_labels().as_bytes())?;
+        let tail = labels[plain_labels_len(labels)?..].strip_prefix(Self::LABELS_END.as_bytes())?;
+        let text = std::str::from_utf8(&packet[..packet.len() - tail.len()]).ok()?;
+        (envelope.len() <= MAX_ENVELOPE_LEN).then(|| (Self(text.into()), tail))
+    }
+
     /// What stands before the labels.
     pub(super) fn up_to_labels(&self) -> &str {
         // Quotes inside of the host name are escaped, so that it cannot hold this.
@@ -72,6 +84,31 @@ impl PacketText {
 pub fn hostname_in(envelope: &[u8]) -> Option<&str> {
     let rest = envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(HOSTNAME_HEAD)?;
     std::str::from_utf8(&rest[..memchr::memchr(b'"', rest)?]).ok()
+}
+
+/// How long the list of labels is that a text begins with, if they are in order and nobody would write them otherwise.
+fn plain_labels_len(list: &[u8]) -> Option<usize> {
+    let (mut rest, mut before, mut count) = (list, &b""[..], 0);
+    while let Some(label) = rest.strip_prefix(b"\"") {
+        let end = memchr::memchr(b'"', label)?;
+        let (label, behind) = (&label[..end], &label[end + 1..]);
+        count += 1;
+        if label <= before || !is_plain(label) || count > MAX_LABELS {
+            return None;
+        }
+        if !behind.starts_with(b",\"") {
+            return Some(list.len() - behind.len());
+        }
+        (rest, before) = (&behind[1..], label);
+    }
+    Some(0)
+}
+
+/// Whether a label stands in JSON and in the registry as it is.
+fn is_plain(label: &[u8]) -> bool {
+    // All bytes are looked at, which compilers make quicker than to stop at the first odd one.
+    let plain = label.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (*byte != b'\\'));
+    plain && label.len() <= Label::MAX_LEN && !label.starts_with(b" ") && !label.ends_with(b" ")
 }
 
 /// What a text says that JSON wrote.
@@ -130,7 +167,49 @@ mod tests {
         assert_eq!(hostname_in(br#"{"message":"hi"}"#), None);
     }
 
+    #[test]
+    fn a_successor_is_read_off_an_envelope_only_in_the_usual_form() {
+        let text = PacketText::new(&packet("a", &["x"]));
+        let successor = |labels: &str| {
+            let envelope =
+                format!(r#"{{"discovery":{{"hostname":"a","labels":[{labels}],"last_check":0}},"message":"hi"}}"#);
+            text.successor_in(envelope.as_bytes()).map(|(text, _)| text)
+        };
+        assert_eq!(successor(r#""b","c:d e""#), Some(PacketText::new(&packet("a", &["b", "c:d e"]))));
+        assert_eq!(successor(""), Some(PacketText::new(&packet("a", &[]))));
+        for odd in [
+            r#""b","a""#,
+            r#""a","a""#,
+            r#""a", "b""#,
+            r#""a","#,
+            r#"" a""#,
+            r#""a ""#,
+            r#""""#,
+            r#""\u0061""#,
+            r#""é""#,
+            "1",
+            ",",
+        ] {
+            assert_eq!(successor(odd), None, "{odd}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_successor_is_what_decoding_finds(
+            labels in prop::collection::vec("[ -~é\"\\\\,\\[\\]]{1,6}", 0..5), junk in "[\\[\\]\"a,\\\\]{0,9}",
+        ) {
+            let packet = packet("a", &[]);
+            for list in [serde_json::to_string(&labels).unwrap(), format!("[{junk}]")] {
+                let envelope = format!(r#"{{"discovery":{{"hostname":"a","labels":{list},"last_check":0}},"message":"hi"}}"#);
+                if let Some((text, tail)) = PacketText::new(&packet).successor_in(envelope.as_bytes()) {
+                    let decoded = packet::decode(envelope.as_bytes()).unwrap();
+                    prop_assert_eq!(&text, &PacketText::new(&decoded.discovery));
+                    prop_assert_eq!(text.tail_in(envelope.as_bytes()), Some(tail));
+                }
+            }
+        }
+
         #[test]
         fn labels_come_back_as_they_were_whatever_is_in_them(labels in prop::collection::vec("[ -~é\"\\\\,\\[\\]]{1,12}", 0..12)) {
             let labels: Vec<_> = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use lobby_client::{HostName, Label};
 
+use super::hosts::HostId;
 use super::packet_text::{self, PacketText};
+use super::sender::Sender;
 use super::sight::{Carrier, Carriers, Sight};
 
 /// When and through what a packet was heard.
@@ -21,38 +23,53 @@ pub struct Hearing {
     pub unix_seconds: i64,
 }
 
-/// A host with its labels. These never change; the times are renewed in place, so that a keep-alive, which tells nothing new,
-/// makes no new record and no new snapshot.
+/// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
+/// tells nothing new, makes no new record and no new snapshot.
 #[derive(Debug)]
 pub struct Record {
+    id: HostId,
+    own: bool,
     hostname: HostName,
     text: PacketText,
-    own: bool,
+    sender: AtomicU64,
     last_check: AtomicI64,
     heard: Heard,
 }
 
 impl Record {
-    /// A host that was heard.
-    pub(super) fn heard(hostname: HostName, text: PacketText, view: &View, hearing: Hearing) -> Self {
-        let record = Self::new(hostname, text, false, hearing.unix_seconds);
+    /// A host that was heard, with its place in the table of hosts.
+    pub(super) fn heard(id: HostId, hostname: HostName, text: PacketText, view: &View, hearing: Hearing) -> Self {
+        let record = Self::new(id, hostname, text, false, hearing.unix_seconds);
         record.renew(view, hearing);
         record
     }
 
     /// This server itself, which needs no hearing to be there.
-    pub(super) fn own(hostname: HostName, text: PacketText, unix_seconds: i64) -> Self {
-        Self::new(hostname, text, true, unix_seconds)
+    pub(super) fn own(id: HostId, hostname: HostName, text: PacketText, unix_seconds: i64) -> Self {
+        Self::new(id, hostname, text, true, unix_seconds)
     }
 
-    fn new(hostname: HostName, text: PacketText, own: bool, unix_seconds: i64) -> Self {
-        Self { hostname, text, own, last_check: AtomicI64::new(unix_seconds), heard: Heard::default() }
+    fn new(id: HostId, hostname: HostName, text: PacketText, own: bool, unix_seconds: i64) -> Self {
+        let (sender, last_check) = (AtomicU64::default(), AtomicI64::new(unix_seconds));
+        Self { id, own, hostname, text, sender, last_check, heard: Heard::default() }
     }
 
     /// The same host with other labels.
     pub(super) fn relabelled(&self, text: PacketText) -> Self {
-        let last_check = AtomicI64::new(self.last_check());
-        Self { hostname: self.hostname.clone(), text, own: self.own, last_check, heard: self.heard.clone() }
+        Self {
+            id: self.id,
+            own: self.own,
+            hostname: self.hostname.clone(),
+            text,
+            sender: AtomicU64::new(self.sender.load(Ordering::Relaxed)),
+            last_check: AtomicI64::new(self.last_check()),
+            heard: self.heard.clone(),
+        }
+    }
+
+    /// Its place in the table of hosts.
+    pub(super) fn id(&self) -> HostId {
+        self.id
     }
 
     /// The host's name.
@@ -94,6 +111,16 @@ impl Record {
     fn write_end(&self, json: &mut String) {
         // Writing to a String cannot fail.
         write!(json, "{}}}", self.last_check()).ok();
+    }
+
+    /// Whether the packet was last said by this sender, and in a form in which that can be told.
+    pub(super) fn is_from(&self, sender: Option<Sender>) -> bool {
+        sender.is_some() && self.sender.load(Ordering::Relaxed) == Sender::to_number(sender)
+    }
+
+    /// The packet was said by this sender.
+    pub(super) fn said_by(&self, sender: Option<Sender>) {
+        self.sender.store(Sender::to_number(sender), Ordering::Relaxed);
     }
 
     /// Whether this is this server itself.

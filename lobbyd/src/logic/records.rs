@@ -1,28 +1,30 @@
 //! Who is here until when.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
 pub use super::change::{Change, Heard};
+use super::hosts::{FreePlaces, HostId, Hosts};
+use super::known::Known;
 use super::label_index::LabelIndex;
 use super::packet::{self, Envelope, Refusal, Verb};
 use super::packet_text::{self, PacketText};
 pub use super::record::Hearing;
 use super::record::{Epoch, Record, View};
+use super::sender::Sender;
 use super::sight::{Carrier, Sight};
 use super::snapshot::Snapshot;
-use super::sorted_map::SortedMap;
 use super::warmth::Warmth;
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
 pub struct Records {
-    hosts: SortedMap<HostName, Arc<Record>>,
+    hosts: Hosts,
+    places: FreePlaces,
     labels: LabelIndex,
-    known: HashMap<HostName, Known>,
+    known: Known,
     view: View,
     warmth: Warmth,
     instance: Arc<str>,
@@ -33,17 +35,6 @@ pub struct Records {
     revision: u64,
 }
 
-/// A host as the registry finds it fastest.
-#[derive(Debug)]
-struct Known {
-    record: Arc<Record>,
-    /// What followed the packet's text in the envelope. The next envelope is the same, unless something happens to the host.
-    tail: Box<[u8]>,
-}
-
-/// Longest rest of an envelope that is remembered, in bytes: writers may add to it as they like, but not fill our memory.
-const LONGEST_TAIL: usize = 128;
-
 impl Records {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
     /// `max_servers` the most hosts held beside the own one.
@@ -53,9 +44,10 @@ impl Records {
         let view = View { epoch, ttl, sight: Sight::default(), pulse: Arc::default(), standstill: Duration::ZERO };
         view.pulse.beat(epoch, now);
         Self {
-            hosts: SortedMap::default(),
+            hosts: Hosts::default(),
+            places: FreePlaces::default(),
             labels: LabelIndex::default(),
-            known: HashMap::new(),
+            known: Known::default(),
             view,
             warmth,
             instance: instance.into(),
@@ -129,8 +121,8 @@ impl Records {
 
     /// This server is still here.
     pub fn touch_own(&self, unix_seconds: i64) {
-        if let Some(own) = self.own.as_ref().and_then(|own| self.known.get(own)) {
-            own.record.touch(unix_seconds);
+        if let Some(own) = self.own.as_ref().and_then(|own| self.known.get(own.as_str())) {
+            own.touch(unix_seconds);
         }
     }
 
@@ -139,11 +131,18 @@ impl Records {
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
     pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
-        if let Some(record) = self.recognise(payload).filter(|record| record.is_alive(hearing.at, &self.view)) {
-            record.renew(&self.view, hearing);
-            return Ok(Heard::Nothing);
+        match self.recognise(payload, hearing.at) {
+            Some((record, None)) => {
+                record.renew(&self.view, hearing);
+                Ok(Heard::Nothing)
+            }
+            Some((record, Some(text))) => {
+                record.renew(&self.view, hearing);
+                let record = Arc::clone(record);
+                Ok(Heard::Change(self.relabel(&record, text)))
+            }
+            None => self.believe(packet::decode(payload)?, payload, hearing),
         }
-        self.believe(packet::decode(payload)?, payload, hearing)
     }
 
     /// Takes in what was said on a channel, decoded already.
@@ -159,11 +158,15 @@ impl Records {
         }
     }
 
-    /// The host that has said the very same before: the usual packet, which need not be decoded.
-    fn recognise(&self, payload: &[u8]) -> Option<&Record> {
-        let known = self.known.get(packet_text::hostname_in(payload)?)?;
-        let tail = known.record.text().tail_in(payload)?;
-        (!tail.is_empty() && *tail == *known.tail).then_some(&known.record)
+    /// The host that says hi again, which shows without decoding the packet, and its text if that is another one than before.
+    fn recognise(&self, payload: &[u8], at: Instant) -> Option<(&Arc<Record>, Option<PacketText>)> {
+        let record = self.known.get(packet_text::hostname_in(payload)?)?;
+        let (successor, tail) = match record.text().tail_in(payload) {
+            Some(tail) => (None, tail),
+            None => record.text().successor_in(payload).map(|(text, tail)| (Some(text), tail))?,
+        };
+        let again = record.is_from(Sender::of_hi(tail)) && record.is_alive(at, &self.view);
+        again.then_some((record, successor))
     }
 
     /// Takes in that a channel no longer keeps a payload: a goodbye of a host that has spoken through this channel.
@@ -172,14 +175,14 @@ impl Records {
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
     pub fn withdraw(&mut self, payload: &[u8], carrier: Carrier) -> Result<Option<Change>, Refusal> {
         let hostname = packet::decode(payload)?.discovery.hostname;
-        let speaks = self.known.get(&hostname).is_some_and(|known| known.record.speaks_through(carrier, &self.view));
+        let speaks = self.known.get(hostname.as_str()).is_some_and(|record| record.speaks_through(carrier, &self.view));
         Ok(if speaks && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
     }
 
     /// Removes the dead.
     pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
         self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.view.ttl);
-        let dead = self.hosts.values().filter(|record| !record.is_alive(now, &self.view));
+        let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.view));
         let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
         for hostname in &dead {
             self.remove(hostname);
@@ -204,66 +207,74 @@ impl Records {
 
     fn hear_hi(&mut self, packet: Discovery, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
         let text = PacketText::new(&packet);
-        let tail = text.tail_in(payload).filter(|tail| tail.len() <= LONGEST_TAIL).unwrap_or_default().into();
-        match self.known.get_mut(&packet.hostname) {
-            Some(known) if known.record.is_alive(hearing.at, &self.view) => {
-                known.record.renew(&self.view, hearing);
-                known.tail = tail;
-                Ok(self.relabel(packet.hostname, text))
+        let sender = text.tail_in(payload).and_then(Sender::of_hi);
+        match self.known.get(packet.hostname.as_str()).filter(|record| record.is_alive(hearing.at, &self.view)) {
+            Some(record) => {
+                record.renew(&self.view, hearing);
+                record.said_by(sender);
+                let other = (*record.text() != text).then(|| Arc::clone(record));
+                Ok(other.map(|record| self.relabel(&record, text)))
             }
-            _ => self.join(packet.hostname, text, tail, hearing).map(Some),
+            None => self.join(packet.hostname, text, sender, hearing).map(Some),
         }
     }
 
-    /// Gives a known host the labels that it has now, if they are others.
-    fn relabel(&mut self, hostname: HostName, text: PacketText) -> Option<Change> {
-        let known = self.known.get_mut(&hostname).filter(|known| *known.record.text() != text)?;
-        let record = Arc::new(known.record.relabelled(text));
-        let tail = std::mem::take(&mut known.tail);
-        self.put(record, tail);
-        Some(Change::Relabelled(hostname))
+    /// Gives a known host other labels.
+    fn relabel(&mut self, record: &Record, text: PacketText) -> Change {
+        self.put(record.relabelled(text));
+        Change::Relabelled(record.hostname().clone())
     }
 
     fn join(
         &mut self,
         hostname: HostName,
         text: PacketText,
-        tail: Box<[u8]>,
+        sender: Option<Sender>,
         hearing: Hearing,
     ) -> Result<Change, Refusal> {
         let others = self.hosts.len() - usize::from(self.own.is_some());
-        if others >= self.max_servers && !self.known.contains_key(&hostname) {
+        if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
             return Err(Refusal::RegistryFull(others));
         }
-        self.put(Arc::new(Record::heard(hostname.clone(), text, &self.view, hearing)), tail);
+        let record = Record::heard(self.place_of(&hostname), hostname.clone(), text, &self.view, hearing);
+        record.said_by(sender);
+        self.put(record);
         Ok(Change::Joined(hostname))
     }
 
     fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {
         let (text, hostname) = (PacketText::new(&packet), packet.hostname);
-        let change = match self.known.get(&hostname) {
-            Some(known) if *known.record.text() != text => Some(Change::Relabelled(hostname.clone())),
-            Some(known) if known.record.is_own() => return None,
+        let change = match self.known.get(hostname.as_str()) {
+            Some(record) if *record.text() != text => Some(Change::Relabelled(hostname.clone())),
+            Some(record) if record.is_own() => return None,
             Some(_) => None,
             None => Some(Change::Joined(hostname.clone())),
         };
-        self.put(Arc::new(Record::own(hostname, text, unix_seconds)), Box::default());
+        let id = self.place_of(&hostname);
+        self.put(Record::own(id, hostname, text, unix_seconds));
         change
     }
 
-    fn put(&mut self, record: Arc<Record>, tail: Box<[u8]>) {
+    /// The place of a host in the table of hosts, a free one if it is not here yet.
+    fn place_of(&mut self, hostname: &HostName) -> HostId {
+        let known = self.known.get(hostname.as_str()).map(|record| record.id());
+        known.unwrap_or_else(|| self.places.take())
+    }
+
+    fn put(&mut self, record: Record) {
         self.revision += 1;
-        let hostname = record.hostname().clone();
-        let before = self.hosts.insert(hostname.clone(), Arc::clone(&record));
-        self.labels.change(&hostname, before.as_ref().map(|before| before.text()), Some(record.text()));
-        self.known.insert(hostname, Known { record, tail });
+        let record = Arc::new(record);
+        let before = self.hosts.put(Arc::clone(&record));
+        self.labels.change(record.id(), before.as_ref().map(|before| before.text()), Some(record.text()));
+        self.known.insert(record);
     }
 
     fn remove(&mut self, hostname: &HostName) -> Option<Change> {
-        let removed = self.hosts.remove(hostname)?;
+        let record = self.known.remove(hostname.as_str())?;
         self.revision += 1;
-        self.labels.change(hostname, Some(removed.text()), None);
-        self.known.remove(hostname);
+        self.hosts.remove(record.id());
+        self.labels.change(record.id(), Some(record.text()), None);
+        self.places.give_back(record.id());
         Some(Change::Left(hostname.clone()))
     }
 

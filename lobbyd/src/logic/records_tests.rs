@@ -346,34 +346,44 @@ fn the_dead_are_in_no_answer() {
 }
 
 #[test]
-fn a_keep_alive_is_recognised_by_its_bytes_until_anything_in_it_changes() {
+fn a_host_that_says_hi_again_is_recognised_without_decoding() {
     let mut lobby = Fixture::new();
+    let [first, second] = ["00000000000000a1", "00000000000000a2"];
     let packet = |labels: &[&str], instance: &str| packet::encode(Verb::Hi, &server("a", labels), instance);
     let hear = |lobby: &mut Fixture, payload: &[u8], second: u32| {
         lobby.advance_to(second);
         let hearing = Hearing { carrier: carrier(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
         lobby.records.hear(payload, hearing)
     };
-    hear(&mut lobby, &packet(&["x"], "i9"), 0).unwrap();
-    assert!(lobby.records.recognise(&packet(&["x"], "i9")).is_some());
-    assert!(lobby.records.recognise(&packet(&["x"], "i8")).is_none());
-    assert!(lobby.records.recognise(&packet(&["x", "y"], "i9")).is_none());
-    assert!(lobby.records.recognise(&packet::encode(Verb::Goodbye, &server("a", &["x"]), "i9")).is_none());
-    assert_eq!(hear(&mut lobby, &packet(&["x"], "i9"), 25), Ok(Heard::Nothing));
+    let recognise = |lobby: &Fixture, payload: &[u8]| {
+        let now = lobby.start + SECOND * lobby.second;
+        lobby.records.recognise(payload, now).map(|(record, text)| (record.hostname().to_string(), text.is_some()))
+    };
+    hear(&mut lobby, &packet(&["x"], first), 0).unwrap();
+    assert_eq!(recognise(&lobby, &packet(&["x"], first)), Some(("a".to_owned(), false)));
+    assert_eq!(recognise(&lobby, &packet(&["x", "y"], first)), Some(("a".to_owned(), true)));
+    assert_eq!(recognise(&lobby, &packet(&["x"], second)), None);
+    assert_eq!(recognise(&lobby, &packet::encode(Verb::Goodbye, &server("a", &["x"]), first)), None);
+    assert_eq!(hear(&mut lobby, &packet(&["x"], first), 25), Ok(Heard::Nothing));
     assert_eq!(lobby.living(54), ["a"]);
-    assert_eq!(hear(&mut lobby, &packet(&["x"], "i8"), 54), Ok(Heard::Nothing), "it was restarted");
-    assert!(lobby.records.recognise(&packet(&["x"], "i8")).is_some());
+    assert_eq!(hear(&mut lobby, &packet(&["x"], second), 54), Ok(Heard::Nothing), "it was restarted");
+    assert!(recognise(&lobby, &packet(&["x"], second)).is_some());
+    assert_eq!(hear(&mut lobby, &packet(&["y"], second), 55), Ok(Heard::Change(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.records.snapshot().names_json("y", lobby.start + SECOND * 84), r#"["a"]"#);
+    lobby.advance_to(85);
+    assert_eq!(recognise(&lobby, &packet(&["y"], second)), None, "it is dead, and joins anew");
 }
 
 #[test]
-fn a_long_rest_of_an_envelope_is_not_kept() {
+fn the_own_packet_and_one_in_another_form_are_always_decoded() {
     let mut lobby = Fixture::new();
-    let payload = format!(
-        r#"{{"discovery":{{"hostname":"a","labels":[],"last_check":0}},"message":"hi","x":"{}"}}"#,
-        "x".repeat(200)
-    );
+    lobby.records.set_own(server("me", &["x"]), 1000);
+    let own = packet::encode(Verb::Hi, &server("me", &["x"]), "00000000000000a1");
+    let foreign = br#"{"message":"hi","discovery":{"hostname":"a","labels":["x"]}}"#;
     let hearing = Hearing { carrier: carrier(0), at: lobby.start, unix_seconds: 0 };
-    lobby.records.hear(payload.as_bytes(), hearing).unwrap();
-    assert!(lobby.records.recognise(payload.as_bytes()).is_none());
-    assert_eq!(lobby.living(0), ["a"]);
+    for payload in [&own[..], &foreign[..]] {
+        lobby.records.hear(payload, hearing).unwrap();
+        assert!(lobby.records.recognise(payload, lobby.start).is_none());
+    }
+    assert_eq!(lobby.living(0), ["a", "me"]);
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::{Filter, HostName};
+use lobby_client::Filter;
 
 use super::answers::Answers;
+use super::hosts::{HostId, Hosts};
 use super::label_index::LabelIndex;
 use super::record::{Record, View};
-use super::sorted_map::SortedMap;
 use super::wanted::{self, Prefixes};
 use super::warmth::Warmth;
 
 /// The registry at one revision: cheap to make and to share.
 #[derive(Debug)]
 pub struct Snapshot {
-    hosts: SortedMap<HostName, Arc<Record>>,
+    hosts: Hosts,
     labels: LabelIndex,
     view: View,
     revision: u64,
@@ -30,7 +30,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(
-        hosts: SortedMap<HostName, Arc<Record>>,
+        hosts: Hosts,
         labels: LabelIndex,
         view: View,
         revision: u64,
@@ -63,7 +63,7 @@ impl Snapshot {
 
     /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
     pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Record>> {
-        self.hosts.values().filter(move |record| record.is_alive(now, &self.view))
+        self.hosts.sorted().filter(move |record| record.is_alive(now, &self.view))
     }
 
     /// How many are alive. Together with the revision this says whether a list is the same as before.
@@ -77,7 +77,7 @@ impl Snapshot {
         if now < self.no_death_before.load(Ordering::Relaxed) {
             return true;
         }
-        let deadlines = self.hosts.values().filter_map(|record| record.deadline(&self.view));
+        let deadlines = self.hosts.iter().filter_map(|record| record.deadline(&self.view));
         let first = deadlines.min().map_or(u64::MAX, |first| self.view.epoch.millis(first));
         self.no_death_before.store(first, Ordering::Relaxed);
         now < first
@@ -108,21 +108,20 @@ impl Snapshot {
         self.living_of(self.labels.with_prefix(prefix).collect(), now)
     }
 
-    fn matching_json(&self, hosts: Vec<&HostName>, wanted: impl Fn(&str) -> bool, now: Instant) -> String {
+    fn matching_json(&self, hosts: Vec<HostId>, wanted: impl Fn(&str) -> bool, now: Instant) -> String {
         list(self.living_of(hosts, now), |record, json| record.write_json_with(&wanted, json))
     }
 
     /// Those of the hosts that are alive, each once, sorted.
-    fn living_of(&self, mut hosts: Vec<&HostName>, now: Instant) -> Vec<&Arc<Record>> {
-        hosts.sort_unstable();
-        hosts.dedup();
-        let records = hosts.into_iter().filter_map(|host| self.hosts.get(host));
-        records.filter(|record| record.is_alive(now, &self.view)).collect()
+    fn living_of(&self, hosts: Vec<HostId>, now: Instant) -> Vec<&Arc<Record>> {
+        let mut records = self.hosts.select(hosts);
+        records.retain(|record| record.is_alive(now, &self.view));
+        records
     }
 
     /// The names of the living that have exactly this label, as a JSON list.
     pub fn names_json(&self, label: &str, now: Instant) -> String {
-        list(self.living_of(self.labels.with_label(label), now), |record, json| {
+        list(self.living_of(self.labels.with_label(label).collect(), now), |record, json| {
             // Writing to a String cannot fail.
             write!(json, "{}", serde_json::json!(record.hostname())).is_ok()
         })
