@@ -21,9 +21,6 @@ use crate::logic::signature::Keys;
 use crate::logic::snapshot::Snapshot;
 use crate::logic::tally::Tally;
 
-/// Least time between two snapshots while changes pour in. The first one after a while is shown at once.
-const SNAPSHOT_PAUSE: Duration = Duration::from_millis(2);
-
 /// How often the registry shows that it works.
 const PULSE: Duration = Duration::from_millis(400);
 
@@ -94,7 +91,7 @@ impl Registry {
         Self {
             tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
             started,
-            pace: Pace::new(SNAPSHOT_PAUSE),
+            pace: Pace::default(),
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
             guard: None,
@@ -115,12 +112,14 @@ impl Registry {
         self.snapshots.subscribe()
     }
 
-    fn take_in(&mut self, carrier: Carrier, incoming: &Incoming) -> Result<Heard, Refusal> {
+    /// `now` is when the batch is taken in.
+    fn take_in(&mut self, incoming: &Incoming, now: Hearing) -> Result<Heard, Refusal> {
+        let carrier = now.carrier;
         match incoming {
             Incoming::Packet { payload, age } => {
                 debug!(driver = carrier.place(), bytes = payload.len(), "packet heard");
                 self.tally(carrier, Tally::received);
-                self.hear(carrier, payload, *age)
+                self.hear(payload, now, *age)
             }
             Incoming::Withdrawn { payload } => self.records.withdraw(payload, carrier).map(Heard::from),
             Incoming::Dropped(packets) => {
@@ -130,11 +129,13 @@ impl Registry {
         }
     }
 
-    fn hear(&mut self, carrier: Carrier, payload: &[u8], age: Duration) -> Result<Heard, Refusal> {
-        let hearing = hearing(carrier, age);
+    /// A packet that a channel had kept for `age` was heard when it was sent.
+    fn hear(&mut self, payload: &[u8], now: Hearing, age: Duration) -> Result<Heard, Refusal> {
+        let (hearing, carrier) = (now.earlier(age), now.carrier);
         let Some(guard) = &mut self.guard else { return self.records.hear(payload, hearing) };
         let envelope = packet::decode(payload)?;
-        if guard.admit(&envelope, self.records.own(), arrival(carrier, age))? == Proof::Nothing {
+        let arrival = Arrival { carrier, at: now.at, unix_millis: clock::unix_millis(), kept: !age.is_zero() };
+        if guard.admit(&envelope, self.records.own(), arrival)? == Proof::Nothing {
             self.tally(carrier, Tally::unsigned);
             self.log.unsigned(&envelope.discovery.hostname);
         }
@@ -187,21 +188,10 @@ impl Registry {
             self.log.changed(change);
         }
         if !changes.is_empty() {
+            self.pace.add(changes.len());
             self.publish_soon(ctx);
         }
     }
-}
-
-/// A packet that a channel had kept for `age` was heard when it was sent.
-fn hearing(carrier: Carrier, age: Duration) -> Hearing {
-    let now = clock::now();
-    let at = now.checked_sub(age).unwrap_or(now);
-    let age = i64::try_from(age.as_secs()).unwrap_or_default();
-    Hearing { carrier, at, unix_seconds: clock::unix_seconds() - age }
-}
-
-fn arrival(carrier: Carrier, age: Duration) -> Arrival {
-    Arrival { carrier, at: clock::now(), unix_millis: clock::unix_millis(), kept: !age.is_zero() }
 }
 
 impl Actor for Registry {
@@ -218,9 +208,10 @@ impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
     fn handle(&mut self, PacketsReceived { carrier, batch }: PacketsReceived, ctx: &mut Self::Context) {
+        let now = Hearing { carrier, at: clock::now(), unix_seconds: clock::unix_seconds() };
         let mut changes = Vec::new();
         for incoming in &batch {
-            match self.take_in(carrier, incoming) {
+            match self.take_in(incoming, now) {
                 Ok(Heard::Nothing) => {}
                 Ok(Heard::Change(change)) => changes.push(change),
                 Ok(Heard::Duplicate) => self.log.duplicate(self.records.own(), self.records.duplicate()),

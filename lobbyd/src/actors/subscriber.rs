@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
 use super::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::clock;
-use crate::drivers::{Channel, Driver, Incoming};
+use crate::drivers::{Channel, Driver, Incoming, LARGEST_BATCH};
 use crate::logic::backoff::Backoff;
 use crate::logic::echo::Echo;
 use crate::logic::outage::Outage;
@@ -19,9 +19,6 @@ use crate::logic::sight::Carrier;
 
 /// Longest time that opening a channel may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
-
-/// Most packets handed over at once.
-const LARGEST_BATCH: usize = 256;
 
 /// Close the channel and open it anew, because its secrets are others now. *Sent by main.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
@@ -121,14 +118,14 @@ impl Link {
     /// # Errors
     /// Why the link broke.
     async fn listen(&self, channel: Channel) -> anyhow::Result<()> {
-        let mut incoming = channel.incoming.ready_chunks(LARGEST_BATCH);
+        let mut incoming = channel.incoming;
         let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
                 // What has come is read before a link is called deaf: the own packet may be in it.
                 biased;
-                chunk = incoming.next() => match chunk {
-                    Some(chunk) => self.hand_over(chunk, echo.as_mut())?,
+                batch = incoming.next() => match batch {
+                    Some(batch) => self.hand_over(batch?, echo.as_mut()),
                     None => return Ok(()),
                 },
                 () = deaf(echo.as_ref()) => {
@@ -138,20 +135,24 @@ impl Link {
         }
     }
 
-    fn hand_over(&self, chunk: Vec<anyhow::Result<Incoming>>, mut echo: Option<&mut Echo>) -> anyhow::Result<()> {
-        let mut batch = Vec::with_capacity(chunk.len());
-        let fault = chunk.into_iter().find_map(|heard| heard.map(|heard| batch.push(heard)).err());
-        let now = clock::now();
-        if let (LARGEST_BATCH, Some(echo)) = (batch.len(), &mut echo) {
-            echo.behind(now);
-        }
-        for incoming in &batch {
-            if let (Incoming::Packet { payload, .. }, Some(echo)) = (incoming, &mut echo) {
-                echo.listen(payload, now);
-            }
+    fn hand_over(&self, batch: Vec<Incoming>, echo: Option<&mut Echo>) {
+        if let Some(echo) = echo {
+            hear(&batch, echo);
         }
         self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
-        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// Looks for the own packet in a batch.
+fn hear(batch: &[Incoming], echo: &mut Echo) {
+    let now = clock::now();
+    if batch.len() == LARGEST_BATCH {
+        echo.behind(now);
+    }
+    for incoming in batch {
+        if let Incoming::Packet { payload, .. } = incoming {
+            echo.listen(payload, now);
+        }
     }
 }
 

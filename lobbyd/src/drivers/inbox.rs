@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
-use super::Incoming;
+use super::{Incoming, LARGEST_BATCH};
 
 /// Most packets that wait for a reader who has fallen behind.
 pub(super) const MOST_PACKETS: usize = 16_384;
@@ -32,9 +32,9 @@ pub(super) fn inbox() -> (Feeder, Inbox) {
 pub(super) struct Feeder(Arc<Shared>);
 
 impl Feeder {
-    /// Adds a packet, or counts it as dropped when the inbox is full.
-    pub(super) fn put(&self, payload: Bytes) {
-        self.change(|waiting| waiting.put(payload));
+    /// Adds packets, and counts as dropped those for which the inbox has no room.
+    pub(super) fn put(&self, payloads: impl IntoIterator<Item = Bytes>) {
+        self.change(|waiting| payloads.into_iter().for_each(|payload| waiting.put(payload)));
     }
 
     /// Counts packets that the broker's client dropped before they came here.
@@ -82,9 +82,9 @@ impl Inbox {
     /// grow under a flood. So this task is exempt: it empties the queue each time.
     pub(super) fn pump(&mut self, feeder: Feeder, messages: impl Stream<Item = Bytes> + Send + 'static) {
         self.run(unconstrained(async move {
-            let mut messages = pin!(messages);
-            while let Some(payload) = messages.next().await {
-                feeder.put(payload);
+            let mut messages = pin!(messages.ready_chunks(LARGEST_BATCH));
+            while let Some(payloads) = messages.next().await {
+                feeder.put(payloads);
             }
             feeder.fail(anyhow!("the server closed the connection"));
         }));
@@ -103,7 +103,7 @@ impl Inbox {
 }
 
 impl Stream for Inbox {
-    type Item = anyhow::Result<Incoming>;
+    type Item = anyhow::Result<Vec<Incoming>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.shared.reader.register(context.waker());
@@ -155,18 +155,22 @@ impl Waiting {
         }
     }
 
-    fn next(&mut self) -> Poll<Option<anyhow::Result<Incoming>>> {
-        if self.dropped > 0 {
-            return Poll::Ready(Some(Ok(Incoming::Dropped(std::mem::take(&mut self.dropped)))));
-        }
-        if let Some(payload) = self.packets.pop_front() {
-            self.bytes -= payload.len();
-            return Poll::Ready(Some(Ok(Incoming::fresh(payload))));
+    fn next(&mut self) -> Poll<Option<anyhow::Result<Vec<Incoming>>>> {
+        let batch = self.next_batch();
+        if !batch.is_empty() {
+            return Poll::Ready(Some(Ok(batch)));
         }
         match &mut self.end {
             End::NotYet => Poll::Pending,
             End::Reached(reason) => Poll::Ready(reason.take().map(Err)),
         }
+    }
+
+    fn next_batch(&mut self) -> Vec<Incoming> {
+        let dropped = Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0).map(Incoming::Dropped);
+        let many = self.packets.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
+        let packets = self.packets.drain(..many).inspect(|payload| self.bytes -= payload.len()).map(Incoming::fresh);
+        dropped.into_iter().chain(packets).collect()
     }
 }
 
@@ -176,19 +180,25 @@ mod tests {
 
     use super::*;
 
-    fn read(inbox: &mut Inbox) -> Option<Option<Result<Incoming, String>>> {
+    type Batch = Result<Vec<Incoming>, String>;
+
+    fn read(inbox: &mut Inbox) -> Option<Option<Batch>> {
         inbox.next().now_or_never().map(|item| item.map(|item| item.map_err(|error| error.to_string())))
+    }
+
+    fn batch(packets: &[&Bytes]) -> Option<Option<Batch>> {
+        Some(Some(Ok(packets.iter().map(|payload| Incoming::fresh(Bytes::clone(payload))).collect())))
     }
 
     #[test]
     fn packets_come_out_in_order_and_then_the_first_reason_for_the_end() {
         let (feeder, mut inbox) = inbox();
-        feeder.put(Bytes::from_static(b"one"));
-        feeder.put(Bytes::from_static(b"two"));
+        let [one, two] = [&b"one"[..], b"two"].map(Bytes::from_static);
+        feeder.put([one.clone()]);
+        feeder.put([two.clone()]);
         feeder.fail(anyhow!("cause"));
         feeder.fail(anyhow!("consequence"));
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::fresh(Bytes::from_static(b"one"))))));
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::fresh(Bytes::from_static(b"two"))))));
+        assert_eq!(read(&mut inbox), batch(&[&one, &two]));
         assert_eq!(read(&mut inbox), Some(Some(Err("cause".to_owned()))));
         assert_eq!(read(&mut inbox), Some(None));
     }
@@ -203,32 +213,32 @@ mod tests {
     }
 
     #[test]
-    fn a_full_inbox_drops_and_counts_what_comes_on_top() {
+    fn a_full_inbox_drops_and_counts_what_comes_on_top_and_is_read_in_batches() {
         let (feeder, mut inbox) = inbox();
-        for _ in 0..MOST_PACKETS + 5 {
-            feeder.put(Bytes::from_static(b"x"));
-        }
+        feeder.put(vec![Bytes::from_static(b"x"); MOST_PACKETS + 5]);
         feeder.lost(2);
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::Dropped(7)))));
-        let mut kept = 0;
-        while read(&mut inbox).is_some() {
-            kept += 1;
+        let (mut dropped, mut kept) = (0, 0);
+        while let Some(Some(Ok(batch))) = read(&mut inbox) {
+            assert!(!batch.is_empty() && batch.len() <= LARGEST_BATCH);
+            for incoming in batch {
+                match incoming {
+                    Incoming::Dropped(packets) => dropped += packets,
+                    _ => kept += 1,
+                }
+            }
         }
-        assert_eq!(kept, MOST_PACKETS);
+        assert_eq!((dropped, kept), (7, MOST_PACKETS));
     }
 
     #[test]
     fn huge_packets_fill_it_by_their_bytes_and_reading_makes_room_again() {
         let (feeder, mut inbox) = inbox();
         let half = Bytes::from(vec![0; MOST_BYTES / 2]);
-        for _ in 0..3 {
-            feeder.put(half.clone());
-        }
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::Dropped(1)))));
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::fresh(half.clone())))));
-        feeder.put(half.clone());
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::fresh(half.clone())))));
-        assert_eq!(read(&mut inbox), Some(Some(Ok(Incoming::fresh(half)))));
+        feeder.put(vec![half.clone(); 3]);
+        let both = [Incoming::fresh(half.clone()), Incoming::fresh(half.clone())];
+        assert_eq!(read(&mut inbox), Some(Some(Ok([&[Incoming::Dropped(1)][..], &both].concat()))));
+        feeder.put(vec![half.clone(); 2]);
+        assert_eq!(read(&mut inbox), batch(&[&half, &half]));
         assert_eq!(read(&mut inbox), None);
     }
 }

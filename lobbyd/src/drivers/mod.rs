@@ -48,11 +48,14 @@ pub trait Driver: Send + Sync + 'static {
     fn open(&self) -> BoxFuture<'_, anyhow::Result<Channel>>;
 }
 
+/// Most packets that a channel hands over at once.
+pub const LARGEST_BATCH: usize = 256;
+
 /// An open connection to a channel: what comes in, and the way out.
 pub struct Channel {
-    /// Everything said on the channel, own packets included. An error means that the link is down, the end that it was
-    /// closed by us.
-    pub incoming: BoxStream<'static, anyhow::Result<Incoming>>,
+    /// Everything said on the channel, own packets included, each time all that is ready, up to [`LARGEST_BATCH`]. An error means
+    /// that the link is down, the end that it was closed by us.
+    pub incoming: BoxStream<'static, anyhow::Result<Vec<Incoming>>>,
     /// The way out, shared by all who publish.
     pub outgoing: std::sync::Arc<dyn Outgoing>,
 }

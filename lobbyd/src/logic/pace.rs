@@ -1,33 +1,42 @@
-//! How often something is done that need not be done for every single cause.
+//! How often readers are shown what has changed: copying costs most when it is done for every single change.
 
 use std::time::{Duration, Instant};
 
-/// Lets the first one through at once and collects those that follow closely.
-#[derive(Debug)]
+/// Least time between two snapshots.
+const SHORTEST: Duration = Duration::from_millis(2);
+
+/// Least time between two snapshots for each change that the first of them shows, so that a flood of changes costs little more than
+/// their number; and the longest that readers wait for it.
+const PER_CHANGE: Duration = Duration::from_micros(100);
+const LONGEST: Duration = Duration::from_millis(40);
+
+/// Lets the first change through at once and collects those that follow closely.
+#[derive(Debug, Default)]
 pub struct Pace {
-    pause: Duration,
+    changes: u32,
     done: Option<Instant>,
+    pause: Duration,
     planned: bool,
 }
 
-/// When it is to be done.
+/// When readers are to be shown what is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// At once.
     Now,
-    /// After this time; those who come until then are told [`Turn::Planned`].
+    /// After this time; changes until then are told [`Turn::Planned`].
     In(Duration),
     /// It is planned already.
     Planned,
 }
 
 impl Pace {
-    /// At least `pause` between two times.
-    pub fn new(pause: Duration) -> Self {
-        Self { pause, done: None, planned: false }
+    /// So much has changed.
+    pub fn add(&mut self, changes: usize) {
+        self.changes = self.changes.saturating_add(u32::try_from(changes).unwrap_or(u32::MAX));
     }
 
-    /// There is a cause to do it.
+    /// There is something to be shown.
     pub fn turn(&mut self, now: Instant) -> Turn {
         let since = self.done.map_or(Duration::MAX, |done| now.saturating_duration_since(done));
         match self.pause.checked_sub(since) {
@@ -40,9 +49,10 @@ impl Pace {
         }
     }
 
-    /// It was done.
+    /// All that has changed so far was shown.
     pub fn done(&mut self, now: Instant) {
         (self.done, self.planned) = (Some(now), false);
+        self.pause = PER_CHANGE.saturating_mul(std::mem::take(&mut self.changes)).clamp(SHORTEST, LONGEST);
     }
 }
 
@@ -51,16 +61,26 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    const PAUSE: Duration = Duration::from_millis(5);
+    const MILLISECOND: Duration = Duration::from_millis(1);
 
     #[test]
     fn the_first_is_done_at_once_and_those_close_behind_it_together() {
-        let (start, mut pace) = (clock::now(), Pace::new(PAUSE));
+        let (start, mut pace) = (clock::now(), Pace::default());
         assert_eq!(pace.turn(start), Turn::Now);
         pace.done(start);
-        assert_eq!(pace.turn(start + PAUSE / 5), Turn::In(PAUSE * 4 / 5));
-        assert_eq!(pace.turn(start + PAUSE / 2), Turn::Planned);
-        pace.done(start + PAUSE);
-        assert_eq!(pace.turn(start + PAUSE * 3), Turn::Now);
+        assert_eq!(pace.turn(start + SHORTEST / 4), Turn::In(SHORTEST * 3 / 4));
+        assert_eq!(pace.turn(start + SHORTEST / 2), Turn::Planned);
+        pace.done(start + SHORTEST);
+        assert_eq!(pace.turn(start + SHORTEST * 3), Turn::Now);
+    }
+
+    #[test]
+    fn the_more_has_changed_the_longer_is_the_pause_within_bounds() {
+        let (start, mut pace) = (clock::now(), Pace::default());
+        for (changes, pause) in [(1, 2), (20, 2), (100, 10), (1_000_000, 40), (1, 2)] {
+            pace.add(changes);
+            pace.done(start);
+            assert_eq!(pace.turn(start), Turn::In(MILLISECOND * pause), "{changes}");
+        }
     }
 }

@@ -23,6 +23,15 @@ pub struct Hearing {
     pub unix_seconds: i64,
 }
 
+impl Hearing {
+    /// The same so much earlier.
+    #[must_use]
+    pub fn earlier(self, age: Duration) -> Self {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or_default();
+        Self { at: self.at.checked_sub(age).unwrap_or(self.at), unix_seconds: self.unix_seconds - seconds, ..self }
+    }
+}
+
 /// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
 /// tells nothing new, makes no new record and no new snapshot.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Channel, Driver, Incoming, Outgoing, Parcel};
+use super::{Channel, Driver, Incoming, LARGEST_BATCH, Outgoing, Parcel};
 use crate::clock;
 use crate::config::LocalSettings;
 use crate::files;
@@ -93,11 +93,12 @@ impl Reader {
         .await?
     }
 
-    fn into_stream(self) -> BoxStream<'static, anyhow::Result<Incoming>> {
+    fn into_stream(self) -> BoxStream<'static, anyhow::Result<Vec<Incoming>>> {
         try_unfold(self, |mut reader| async {
             loop {
-                if let Some(incoming) = reader.news.pop_front() {
-                    return Ok(Some((incoming, reader)));
+                if !reader.news.is_empty() {
+                    let many = reader.news.len().min(LARGEST_BATCH);
+                    return Ok(Some((reader.news.drain(..many).collect(), reader)));
                 }
                 let longest = if reader.unsure { SECOND_LOOK } else { reader.keep_alive };
                 // Events or not, the directory is read again: they can be lost.

@@ -23,8 +23,11 @@ async fn open(directory: &TempDir) -> Channel {
     Local::new(settings).open().await.unwrap()
 }
 
+/// The only news of the next batch.
 async fn next(channel: &mut Channel) -> Incoming {
-    timeout(LIMIT, channel.incoming.try_next()).await.unwrap().unwrap().unwrap()
+    let batch = timeout(LIMIT, channel.incoming.try_next()).await.unwrap().unwrap().unwrap();
+    let [incoming] = <[_; 1]>::try_from(batch).unwrap();
+    incoming
 }
 
 async fn next_payload(channel: &mut Channel) -> Bytes {
@@ -117,6 +120,6 @@ async fn without_events_the_directory_is_read_every_keep_alive() {
     put(&directory, "one", "hi");
     let before = clock::now();
     let news = reader.into_stream().try_next().await.unwrap();
-    assert!(matches!(news, Some(Incoming::Packet { payload, .. }) if payload == "hi"));
+    assert!(matches!(&news.unwrap()[..], [Incoming::Packet { payload, .. }] if payload == "hi"));
     assert_eq!(clock::now() - before, KEEP_ALIVE);
 }
