@@ -189,10 +189,12 @@ async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
     broker.flood(FLOOD).await;
     let (mut kept, mut dropped) = (0, 0);
     while kept + dropped < FLOOD {
-        match timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap() {
-            Incoming::Packet { .. } => kept += 1,
-            Incoming::Dropped(packets) => dropped += packets,
-            Incoming::Withdrawn { .. } => panic!("a broker keeps no packets"),
+        for incoming in next_batch(&mut channel).await {
+            match incoming {
+                Incoming::Packet { .. } => kept += 1,
+                Incoming::Dropped(packets) => dropped += packets,
+                Incoming::Withdrawn { .. } => panic!("a broker keeps no packets"),
+            }
         }
     }
     assert_eq!(kept + dropped, FLOOD);
@@ -275,11 +277,16 @@ pub(crate) async fn works(driver: &dyn Driver) {
     assert_eq!(heard(&mut channel).await, "hi");
 }
 
+/// The only packet that is there to be heard.
 pub(crate) async fn heard(channel: &mut Channel) -> String {
-    match timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap() {
-        Incoming::Packet { payload, age } if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
+    match &next_batch(channel).await[..] {
+        [Incoming::Packet { payload, age }] if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
+}
+
+async fn next_batch(channel: &mut Channel) -> Vec<Incoming> {
+    timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap()
 }
 
 /// Waits for the end of the link and returns the reason.
