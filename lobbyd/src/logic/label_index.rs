@@ -1,11 +1,10 @@
 //! Who has a label: hosts by whole label and, as labels are in order, by the beginning of one.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::hosts::HostId;
 use super::id_set::IdSet;
-use super::packet_text::PacketText;
+use super::packet_text::{PacketText, unquoted};
 use super::text_map::TextMap;
 
 /// The hosts of every label. Cheap to copy, as the map it is made of.
@@ -22,23 +21,19 @@ enum Members {
 impl LabelIndex {
     /// A host has these labels instead of those: what both have is not touched. Nothing stands for a host that is not here.
     pub fn change(&mut self, host: HostId, before: Option<&PacketText>, after: Option<&PacketText>) {
-        let mut old = before.into_iter().flat_map(PacketText::labels).peekable();
-        let mut new = after.into_iter().flat_map(PacketText::labels).peekable();
-        loop {
-            let order = match (old.peek(), new.peek()) {
-                (Some(old), Some(new)) => old.cmp(new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return,
-            };
-            let gone = old.next_if(|_| order.is_le());
-            let come = new.next_if(|_| order.is_ge());
-            match (gone, come) {
-                (Some(gone), None) => self.remove(&gone, host),
-                (None, Some(come)) => self.insert(&come, host),
-                _ => {}
+        let [mut old, new] = [before, after].map(|text| text.map(PacketText::json_labels).unwrap_or_default());
+        for come in new {
+            while !old.skip_text(come) {
+                let label = unquoted(come);
+                let Some(gone) = old.peek().map(unquoted).filter(|gone| *gone < label) else {
+                    self.insert(&label, host);
+                    break;
+                };
+                self.remove(&gone, host);
+                old.next();
             }
         }
+        old.for_each(|gone| self.remove(&unquoted(gone), host));
     }
 
     /// The hosts that have exactly this label.

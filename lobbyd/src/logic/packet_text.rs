@@ -11,10 +11,10 @@ use super::packet::{MAX_ENVELOPE_LEN, MAX_LABELS};
 const ENVELOPE_HEAD: &[u8] = br#"{"discovery":"#;
 
 /// What stands before the host name in a packet.
-const HOSTNAME_HEAD: &[u8] = br#"{"hostname":""#;
+const HOSTNAME_KEY: &str = r#"{"hostname":"#;
 
 /// What stands between the host name and the labels.
-const LABELS_BEGIN: &[u8] = br#"","labels":["#;
+const LABELS_KEY: &str = r#","labels":["#;
 
 /// A packet without the value of its last field: `{"hostname":"…","labels":[…],"last_check":`.
 ///
@@ -63,13 +63,12 @@ impl PacketText {
 
     /// What stands before the labels.
     pub(super) fn up_to_labels(&self) -> &str {
-        // Quotes inside of the host name are escaped, so that it cannot hold this.
-        let begin = memchr::memmem::find(self.0.as_bytes(), LABELS_BEGIN).map_or(0, |at| at + LABELS_BEGIN.len());
-        &self.0[..begin]
+        let hostname = JsonTexts(&self.0[HOSTNAME_KEY.len()..]).next().map_or(0, str::len);
+        &self.0[..HOSTNAME_KEY.len() + hostname + LABELS_KEY.len()]
     }
 
     /// The labels in order, each as its JSON text, quotes included.
-    pub fn json_labels(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn json_labels(&self) -> JsonTexts<'_> {
         let end = self.0.len() - Self::LABELS_END.len();
         JsonTexts(&self.0[self.up_to_labels().len()..end])
     }
@@ -82,7 +81,7 @@ impl PacketText {
 
 /// The host name in an envelope as lobbyd and the original write it, if there is one without escapes where it should be.
 pub fn hostname_in(envelope: &[u8]) -> Option<&str> {
-    let rest = envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(HOSTNAME_HEAD)?;
+    let rest = envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(HOSTNAME_KEY.as_bytes())?.strip_prefix(b"\"")?;
     std::str::from_utf8(&rest[..memchr::memchr(b'"', rest)?]).ok()
 }
 
@@ -121,7 +120,28 @@ pub(super) fn unquoted(json: &str) -> Cow<'_, str> {
 }
 
 /// Goes through texts in JSON with commas in between.
-struct JsonTexts<'a>(&'a str);
+#[derive(Debug, Clone, Default)]
+pub(super) struct JsonTexts<'a>(&'a str);
+
+impl<'a> JsonTexts<'a> {
+    /// The text that comes next.
+    pub(super) fn peek(&self) -> Option<&'a str> {
+        self.clone().next()
+    }
+
+    /// Passes over a text if it is the one that comes next.
+    pub(super) fn skip_text(&mut self, text: &str) -> bool {
+        let same = self.0.starts_with(text);
+        if same {
+            self.pass_over(text.len());
+        }
+        same
+    }
+
+    fn pass_over(&mut self, len: usize) {
+        self.0 = self.0.get(len + 1..).unwrap_or_default();
+    }
+}
 
 impl<'a> Iterator for JsonTexts<'a> {
     type Item = &'a str;
@@ -133,7 +153,7 @@ impl<'a> Iterator for JsonTexts<'a> {
             end += 2 + memchr::memchr2(b'"', b'\\', bytes.get(end + 2..)?)?;
         }
         let text = &self.0[..=end];
-        self.0 = self.0.get(end + 2..).unwrap_or_default();
+        self.pass_over(text.len());
         Some(text)
     }
 }
