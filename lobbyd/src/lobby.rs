@@ -99,6 +99,7 @@ impl Lobby {
             vital: self.vital(),
             node_exporter_port,
             stopping,
+            answers: Arc::default(),
             noticed: Arc::default(),
         };
         Ok(HttpApi::serve(listener, service, admission, stop)?.start())

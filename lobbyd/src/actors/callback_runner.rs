@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use lobby_client::Filter;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
@@ -12,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 use crate::logic::cooldown::Cooldown;
+use crate::logic::listing::Listing;
 use crate::logic::snapshot::Snapshot;
 use crate::script::{Group, Running, Script};
 
@@ -98,7 +98,7 @@ impl CallbackRunner {
     /// All packets, as the API gives them.
     fn input(&self) -> Vec<u8> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        snapshot.packets_json(&Filter::All, clock::now()).into_bytes()
+        Listing::new(snapshot, clock::now()).whole().into_bytes()
     }
 
     fn ended(&mut self, ctx: &mut Context<Self>) {

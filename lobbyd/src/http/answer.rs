@@ -1,23 +1,28 @@
 //! Answers about the fleet: not sent when the client has them already, packed when it likes that, and made once for all who ask the
 //! same.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{
     AcceptEncoding, CONTENT_ENCODING, ContentType, ETag, Encoding, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch,
     Preference, Quality, VARY,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use lobby_client::Filter;
 
+use super::answers::{Body, Coding, Question, State, Wish};
 use super::errors::ApiError;
+use super::handlers::Service;
 use super::json::json;
 use super::query::Query;
+use super::text::{Text, send_bytes, stream_list};
 use crate::clock;
-use crate::logic::answers::{Body, Coding, Freshness, Question};
+use crate::logic::listing::Listing;
 use crate::logic::snapshot::Snapshot;
+
+/// Longest list of everybody that is made once and kept for a second, in bytes. To write a longer one anew takes no longer than to send it.
+const LONGEST_LIST: usize = 2 << 20;
 
 /// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
 const WORTH_PACKING: usize = 1400;
@@ -30,36 +35,63 @@ pub(super) fn text(line: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body(line)
 }
 
-/// Answers a question with what a snapshot knows. `make` makes the answer, a JSON text, if it was not given before.
+/// Answers a question with what a snapshot knows.
 ///
 /// # Errors
-/// When the answer cannot be packed or indented.
+/// When the answer cannot be made, packed or indented.
 pub async fn answer(
+    service: &Service,
     request: &HttpRequest,
     query: &Query,
-    snapshot: &Snapshot,
+    snapshot: Arc<Snapshot>,
     question: Question,
-    make: impl FnOnce(Instant) -> String,
 ) -> Answer {
-    let now = clock::now();
-    let freshness = Freshness { living: snapshot.count_living(now), unix_seconds: clock::unix_seconds() };
-    let tag = EntityTag::new_weak(format!("{}-{}-{}", snapshot.instance(), snapshot.revision(), freshness.living));
+    let (now, unix_seconds) = (clock::now(), clock::unix_seconds());
+    let state = State { revision: snapshot.revision(), living: snapshot.count_living(now) };
+    let tag = EntityTag::new_weak(format!("{}-{}-{}", snapshot.instance(), state.revision, state.living));
     if is_known(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
     }
     if query.pretty() {
-        return indented(&make(now));
+        return indented(&text_for(service, &snapshot, &question, now).await?.whole());
     }
-    let key = (question, wanted_coding(request));
-    let body = match snapshot.answers().get(&key, freshness) {
-        Some(body) => body,
-        None => {
-            let body = pack(key.1, make(now)).await?;
-            snapshot.answers().put(key, freshness, body.clone());
-            body
-        }
-    };
-    Ok(whole(body, tag))
+    let coding = wanted_coding(request);
+    if coding == Coding::Identity
+        && matches!(question, Question::Packets(Filter::All))
+        && snapshot.text_len() > LONGEST_LIST
+    {
+        return Ok(stream_list(ok(tag, coding), Listing::new(snapshot, now)));
+    }
+    let unix_seconds = question.is_about_times().then_some(unix_seconds);
+    let made = async { pack(coding, text_for(service, &snapshot, &question, now).await?).await };
+    let wish = Wish { question: question.clone(), coding };
+    let Body { coding, bytes } = service.answers.get_or_make(wish, state, unix_seconds, made).await?;
+    Ok(send_bytes(ok(tag, coding), bytes))
+}
+
+/// What a snapshot says to a question, as JSON.
+async fn text_for(
+    service: &Service,
+    snapshot: &Arc<Snapshot>,
+    question: &Question,
+    now: Instant,
+) -> Result<Text, ApiError> {
+    Ok(match question {
+        Question::Packets(Filter::All) => Text::Everybody(Listing::new(Arc::clone(snapshot), now)),
+        Question::Packets(Filter::Labels(labels)) => Text::Whole(snapshot.labelled_json(labels, now)),
+        Question::Packets(Filter::Prefixes(prefixes)) => Text::Whole(snapshot.prefixed_json(prefixes, now)),
+        Question::Names(label) => Text::Whole(snapshot.names_json(label, now)),
+        Question::Targets(name) => Text::Whole(targets(service, snapshot, name, now).await?),
+    })
+}
+
+/// Makes targets off this thread, which has others to serve: each has to be put together from labels.
+async fn targets(service: &Service, snapshot: &Arc<Snapshot>, name: &str, now: Instant) -> Result<String, ApiError> {
+    let (snapshot, name, port) = (Arc::clone(snapshot), name.to_owned(), service.node_exporter_port);
+    let made = web::block(move || snapshot.targets_json(&name, port, now)).await;
+    let (json, problems) = made.map_err(|error| failed("make", &error))?;
+    service.log_once(problems);
+    Ok(json)
 }
 
 /// Whether the client has the answer from before. Only weakly, as `last_check` may be another.
@@ -81,31 +113,29 @@ fn wanted_coding(request: &HttpRequest) -> Coding {
 }
 
 /// Packs an answer if that is wanted and worth it, off this thread, which has others to serve.
-async fn pack(wanted: Coding, json: String) -> Result<Body, ApiError> {
-    if wanted == Coding::Identity || json.len() < WORTH_PACKING {
-        return Ok(Body { coding: Coding::Identity, bytes: json.into() });
+async fn pack(wanted: Coding, text: Text) -> Result<Body, ApiError> {
+    if wanted == Coding::Identity || text.len() < WORTH_PACKING {
+        return Ok(Body { coding: Coding::Identity, bytes: text.whole().into() });
     }
-    let packed = web::block(move || {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(json.as_bytes())?;
-        gzip.finish()
-    });
-    let failed = |error: &dyn std::fmt::Display| ApiError::Internal(format!("cannot pack the answer: {error}"));
-    let packed = packed.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-    Ok(Body { coding: Coding::Gzip, bytes: packed.into() })
+    let packed = web::block(move || text.gzip()).await.map_err(|error| failed("pack", &error))?;
+    Ok(Body { coding: Coding::Gzip, bytes: packed.map_err(|error| failed("pack", &error))?.into() })
 }
 
-fn whole(Body { coding, bytes }: Body, tag: EntityTag) -> HttpResponse {
+fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Internal(format!("cannot {what} the answer: {error}"))
+}
+
+/// The head of an answer.
+fn ok(tag: EntityTag, coding: Coding) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.content_type(ContentType::json()).insert_header(ETag(tag)).insert_header((VARY, "Accept-Encoding"));
     if coding == Coding::Gzip {
         response.insert_header((CONTENT_ENCODING, "gzip"));
     }
-    response.body(bytes)
+    response
 }
 
 fn indented(text: &str) -> Answer {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| ApiError::Internal(format!("cannot indent the answer: {error}")))?;
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| failed("indent", &error))?;
     json(&value, true)
 }

@@ -1,20 +1,23 @@
 //! Answers that were given once and are good for a while.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use actix_web::web::Bytes;
 use lobby_client::Filter;
 
-/// Longest answer that is kept, in bytes. Making one is quick against sending it when it is longer than that.
-const LONGEST: usize = 2 << 20;
+/// Longest answer that is kept, and most bytes in all of them.
+const MOST_BYTES: usize = 8 << 20;
 
 /// Longest question whose answer is kept, in bytes: it is kept, too. Nobody who asks the same again and again asks for that much.
 const LONGEST_QUESTION: usize = 2048;
 
-/// Most answers kept, and most bytes in all of them. Who asks for more different things has them made each time.
+/// Most answers kept. Who asks for more different things has them made each time.
 const MOST_ANSWERS: usize = 1000;
-const MOST_BYTES: usize = 6 << 20;
+
+/// How many answers may be made at once.
+const TURNS: usize = 16;
 
 /// What can be asked of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +31,11 @@ pub enum Question {
 }
 
 impl Question {
+    /// Whether the answer tells when hosts were last heard.
+    pub fn is_about_times(&self) -> bool {
+        matches!(self, Self::Packets(_))
+    }
+
     /// How much memory it takes, in bytes.
     fn len(&self) -> usize {
         let list = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum();
@@ -57,90 +65,180 @@ pub struct Body {
     pub bytes: Bytes,
 }
 
-/// When an answer is good: it tells of so many living hosts and of when they were last heard, in whole seconds.
+/// What an answer tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freshness {
-    /// How many are alive.
+pub struct State {
+    /// Of what the registry knew.
+    pub revision: u64,
+    /// How many of those are alive.
     pub living: usize,
-    /// Seconds since the Unix epoch.
-    pub unix_seconds: i64,
 }
 
-/// Answers of one snapshot, bounded in number and size.
-#[derive(Debug, Default)]
-pub struct Answers(Mutex<Kept>);
+/// What somebody wishes to be given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// What is asked.
+    pub question: Question,
+    /// How the answer is to be packed.
+    pub coding: Coding,
+}
 
+/// The latest answers, bounded in number and size.
 #[derive(Debug, Default)]
-struct Kept {
-    answers: HashMap<(Question, Coding), (Freshness, Body)>,
-    bytes: usize,
+pub struct Answers {
+    kept: Mutex<Kept>,
+    /// Who makes an answer holds the one that the wish is for, so that the others who wish for it wait and find it made.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+    hasher: RandomState,
 }
 
 impl Answers {
-    /// The answer to a question for somebody who takes this coding, if it was given before and is still good.
-    pub fn get(&self, question: &(Question, Coding), freshness: Freshness) -> Option<Body> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.answers.get(question).filter(|(given, _)| *given == freshness).map(|(_, answer)| answer.clone())
+    /// The answer to a wish: one that was given before and is still good, or what `make` makes. It is good for the second
+    /// `unix_seconds` of the wall clock, or for as long as the state is the same.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub async fn get_or_make<E>(
+        &self,
+        wish: Wish,
+        state: State,
+        unix_seconds: Option<i64>,
+        make: impl Future<Output = Result<Body, E>>,
+    ) -> Result<Body, E> {
+        if let Some(body) = self.kept().get(&wish, state, unix_seconds) {
+            return Ok(body);
+        }
+        let _turn = self.turn(&wish).lock().await;
+        let made_meanwhile = self.kept().get(&wish, state, unix_seconds);
+        if let Some(body) = made_meanwhile {
+            return Ok(body);
+        }
+        let body = make.await?;
+        self.kept().put(wish, state, unix_seconds, body.clone());
+        Ok(body)
     }
 
-    /// Keeps an answer, if neither it nor the question is too long.
-    pub fn put(&self, question: (Question, Coding), freshness: Freshness, answer: Body) {
-        if answer.bytes.len() <= LONGEST && question.0.len() <= LONGEST_QUESTION {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).put(question, freshness, answer);
-        }
+    fn turn(&self, wish: &Wish) -> &tokio::sync::Mutex<()> {
+        &self.turns[usize::try_from(self.hasher.hash_one(wish)).unwrap_or_default() % TURNS]
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Answers about one state.
+#[derive(Debug, Default)]
+struct Kept {
+    state: Option<State>,
+    answers: HashMap<Wish, (Option<i64>, Body)>,
+    bytes: usize,
+}
+
 impl Kept {
-    fn put(&mut self, question: (Question, Coding), freshness: Freshness, answer: Body) {
-        if self.answers.len() >= MOST_ANSWERS || self.bytes + answer.bytes.len() > MOST_BYTES {
-            *self = Self::default();
+    fn get(&self, wish: &Wish, state: State, unix_seconds: Option<i64>) -> Option<Body> {
+        let (made, body) = self.answers.get(wish).filter(|_| self.state == Some(state))?;
+        // Who waited while it was made may have asked a second earlier.
+        let good = *made == unix_seconds || *made == unix_seconds.map(|asked| asked + 1);
+        good.then(|| body.clone())
+    }
+
+    fn put(&mut self, wish: Wish, state: State, unix_seconds: Option<i64>, body: Body) {
+        if body.bytes.len() > MOST_BYTES || wish.question.len() > LONGEST_QUESTION {
+            return;
         }
-        self.bytes += answer.bytes.len();
-        let replaced = self.answers.insert(question, (freshness, answer));
-        self.bytes -= replaced.map_or(0, |(_, answer)| answer.bytes.len());
+        if self.state != Some(state) || self.answers.len() >= MOST_ANSWERS || self.bytes + body.bytes.len() > MOST_BYTES
+        {
+            *self = Self { state: Some(state), ..Self::default() };
+        }
+        self.bytes += body.bytes.len();
+        let replaced = self.answers.insert(wish, (unix_seconds, body));
+        self.bytes -= replaced.map_or(0, |(_, body)| body.bytes.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
     use super::*;
 
-    fn names(label: &str) -> (Question, Coding) {
-        (Question::Names(label.to_owned()), Coding::Identity)
+    const STATE: State = State { revision: 7, living: 3 };
+
+    fn names(label: &str) -> Wish {
+        Wish { question: Question::Names(label.to_owned()), coding: Coding::Identity }
     }
 
     fn body(bytes: Vec<u8>) -> Body {
         Body { coding: Coding::Identity, bytes: bytes.into() }
     }
 
-    const NOW: Freshness = Freshness { living: 3, unix_seconds: 100 };
+    fn made(text: &str) -> impl Future<Output = Result<Body, Infallible>> {
+        ready(Ok(body(text.into())))
+    }
 
-    #[test]
-    fn an_answer_is_good_for_its_second_and_while_nobody_dies() {
+    #[tokio::test]
+    async fn an_answer_is_good_while_the_state_is_the_same_and_one_with_times_for_its_second() {
         let answers = Answers::default();
-        answers.put(names("a"), NOW, body(b"[]".to_vec()));
-        assert_eq!(answers.get(&names("a"), NOW), Some(body(b"[]".to_vec())));
-        assert_eq!(answers.get(&names("b"), NOW), None);
-        assert_eq!(answers.get(&names("a"), Freshness { unix_seconds: 101, ..NOW }), None);
-        assert_eq!(answers.get(&names("a"), Freshness { living: 2, ..NOW }), None);
+        let ask =
+            async |state, second, new| answers.get_or_make(names("a"), state, second, made(new)).await.unwrap().bytes;
+        assert_eq!(ask(STATE, None, "1").await, "1");
+        assert_eq!(ask(STATE, None, "2").await, "1");
+        assert_eq!(ask(State { living: 2, ..STATE }, None, "3").await, "3");
+        assert_eq!(ask(STATE, None, "4").await, "4");
+        assert_eq!(ask(STATE, Some(100), "5").await, "5");
+        assert_eq!(ask(STATE, Some(100), "6").await, "5");
+        assert_eq!(ask(STATE, Some(99), "7").await, "5", "it was made while one waited");
+        assert_eq!(ask(STATE, Some(101), "8").await, "8");
+        assert_eq!(ask(STATE, Some(20), "9").await, "9", "the clock was put back");
+    }
+
+    #[tokio::test]
+    async fn who_asks_the_same_at_the_same_time_waits_for_one_maker() {
+        let (answers, made) = (Answers::default(), AtomicUsize::new(0));
+        let make = async || {
+            made.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(body(b"[]".to_vec()))
+        };
+        join_all((0..50).map(|_| answers.get_or_make(names("a"), STATE, Some(100), make()))).await;
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn when_a_maker_gives_up_the_next_one_makes_it() {
+        let answers = Answers::default();
+        let mut first = Box::pin(answers.get_or_make(names("a"), STATE, None, pending::<Result<Body, Infallible>>()));
+        assert!(first.as_mut().now_or_never().is_none());
+        let mut second = Box::pin(answers.get_or_make(names("a"), STATE, None, made("made")));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        assert_eq!(second.await.unwrap().bytes, "made");
     }
 
     #[test]
     fn neither_many_nor_long_answers_fill_the_memory() {
-        let answers = Answers::default();
-        answers.put(names("long"), NOW, body(vec![0; LONGEST + 1]));
-        assert_eq!(answers.get(&names("long"), NOW), None);
+        let mut kept = Kept::default();
+        kept.put(names("long"), STATE, None, body(vec![0; MOST_BYTES + 1]));
+        assert_eq!(kept.get(&names("long"), STATE, None), None);
         for number in 0..10 {
-            answers.put(names(&number.to_string()), NOW, body(vec![0; LONGEST]));
+            kept.put(names(&number.to_string()), STATE, None, body(vec![0; MOST_BYTES / 4]));
         }
         for filter in [Filter::Labels(vec!["x".repeat(60_000)]), Filter::Prefixes(vec![String::new(); 60_000])] {
-            let question = (Question::Packets(filter), Coding::Identity);
-            answers.put(question.clone(), NOW, body(b"[]".to_vec()));
-            assert_eq!(answers.get(&question, NOW), None);
+            let wish = Wish { question: Question::Packets(filter), coding: Coding::Identity };
+            kept.put(wish.clone(), STATE, None, body(b"[]".to_vec()));
+            assert_eq!(kept.get(&wish, STATE, None), None);
         }
-        let kept = answers.0.lock().unwrap();
         assert!(kept.bytes <= MOST_BYTES);
-        assert_eq!(kept.bytes, kept.answers.len() * LONGEST);
+        assert_eq!(kept.bytes, kept.answers.len() * MOST_BYTES / 4);
+        for number in 0..MOST_ANSWERS * 2 {
+            kept.put(names(&number.to_string()), STATE, None, body(vec![]));
+        }
+        assert!(kept.answers.len() <= MOST_ANSWERS);
     }
 }

@@ -1,7 +1,7 @@
 //! What each route answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Addr, MailboxError, Recipient};
 use actix_web::HttpRequest;
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::answer::{Answer, answer, text};
+use super::answers::{Answers, Question};
 use super::errors::ApiError;
 use super::json::json;
 use super::label_body::LabelBody;
@@ -21,9 +22,8 @@ use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal, LabelSource
 use crate::actors::registry::Registry;
 use crate::clock;
 use crate::local_server::StoreError;
-use crate::logic::answers::Question;
 use crate::logic::noticed::Noticed;
-use crate::logic::prometheus::{self, Document, Problem};
+use crate::logic::prometheus::Problem;
 use crate::logic::snapshot::Snapshot;
 use crate::logic::warmth::Readiness;
 
@@ -50,6 +50,8 @@ pub struct Service {
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.
     pub stopping: watch::Receiver<bool>,
+    /// What was answered before.
+    pub answers: Arc<Answers>,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
     pub noticed: Arc<Mutex<Noticed<Problem>>>,
 }
@@ -57,6 +59,16 @@ pub struct Service {
 impl Service {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Logs what was wrong with labels of the fleet, each once.
+    pub(super) fn log_once(&self, problems: Vec<Problem>) {
+        if !problems.is_empty() {
+            let fresh = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).fresh(problems);
+            for problem in fresh {
+                warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
+            }
+        }
     }
 
     /// How many labels Prometheus could not be given.
@@ -68,9 +80,7 @@ impl Service {
 /// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
 pub async fn discoveries(service: Data<Service>, request: HttpRequest) -> Answer {
     let query = Query::parse(request.query_string())?;
-    let (snapshot, filter) = (service.snapshot(), query.filter());
-    let question = Question::Packets(filter.clone());
-    answer(&request, &query, &snapshot, question, |now| snapshot.packets_json(&filter, now)).await
+    answer(&service, &request, &query, service.snapshot(), Question::Packets(query.filter())).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
@@ -85,9 +95,7 @@ pub async fn discovery(service: Data<Service>, request: HttpRequest) -> Answer {
 /// `GET /v1/resolve?label=L`: the names of those that have the label.
 pub async fn resolve(service: Data<Service>, request: HttpRequest) -> Answer {
     let query = Query::parse(request.query_string())?;
-    let (snapshot, label) = (service.snapshot(), query.label());
-    let question = Question::Names(label.to_owned());
-    answer(&request, &query, &snapshot, question, |now| snapshot.names_json(label, now)).await
+    answer(&service, &request, &query, service.snapshot(), Question::Names(query.label().to_owned())).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
@@ -106,17 +114,7 @@ pub async fn delete_labels(service: Data<Service>, LabelBody(labels): LabelBody)
 pub async fn prometheus(service: Data<Service>, request: HttpRequest, name: Path<String>) -> Answer {
     let query = Query::parse(request.query_string())?;
     let snapshot = warm_snapshot(&service).await?;
-    let question = Question::Targets(name.clone());
-    answer(&request, &query, &snapshot, question, |now| targets_json(&service, &snapshot, &name, now)).await
-}
-
-fn targets_json(service: &Service, snapshot: &Snapshot, name: &str, now: Instant) -> String {
-    let members: Vec<_> = snapshot.with_prefix(&format!("prometheus:{name}"), now);
-    let hosts: Vec<_> = members.iter().map(|record| (record.hostname(), record.labels())).collect();
-    let hosts = hosts.iter().map(|(hostname, labels)| (*hostname, labels.as_slice()));
-    let Document { groups, problems } = prometheus::document(name, hosts, service.node_exporter_port);
-    log_once(service, problems);
-    serde_json::to_string(&groups).unwrap_or_default()
+    answer(&service, &request, &query, snapshot, Question::Targets(name.into_inner())).await
 }
 
 /// Waits until the daemon must have heard everybody. Prometheus keeps its targets on an error, but forgets those that are missing
@@ -141,15 +139,6 @@ async fn warm_snapshot(service: &Service) -> Result<Arc<Snapshot>, ApiError> {
 
 fn not_ready(reason: &str) -> ApiError {
     ApiError::NotReady { reason: reason.to_owned(), retry_after: RETRY_AFTER }
-}
-
-fn log_once(service: &Service, problems: Vec<Problem>) {
-    if !problems.is_empty() {
-        let fresh = service.noticed.lock().unwrap_or_else(PoisonError::into_inner).fresh(problems);
-        for problem in fresh {
-            warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
-        }
-    }
 }
 
 fn not_stored(error: StoreError) -> ApiError {

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod answers;
 pub mod auth;
 pub mod browser;
 pub mod errors;
@@ -11,6 +12,7 @@ pub mod json;
 pub mod label_body;
 pub mod query;
 pub mod server;
+mod text;
 
 pub use admission::Admission;
 pub use handlers::Service;

@@ -32,6 +32,7 @@ impl HostId {
 pub struct Hosts {
     by_name: TextMap<HostId>,
     pages: Vec<Arc<Page>>,
+    text_len: usize,
 }
 
 type Page = [Option<Arc<Record>>; PAGE_LEN];
@@ -45,6 +46,11 @@ impl Hosts {
     /// Whether nobody is here.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
+    }
+
+    /// The texts of all packets together, in bytes.
+    pub fn text_len(&self) -> usize {
+        self.text_len
     }
 
     /// All records in the order of the host names.
@@ -94,7 +100,10 @@ impl Hosts {
         if place.is_none() {
             self.by_name.insert(record.hostname().as_str(), id);
         }
-        place.replace(record)
+        self.text_len += record.text().len();
+        let before = place.replace(record);
+        self.text_len -= before.as_ref().map_or(0, |before| before.text().len());
+        before
     }
 
     /// Removes a host, and returns its record if it was here.
@@ -102,6 +111,7 @@ impl Hosts {
         let page = self.pages.get_mut(id.page()).filter(|page| page[id.place_in_page()].is_some())?;
         let record = Arc::make_mut(page)[id.place_in_page()].take()?;
         self.by_name.remove(record.hostname().as_str());
+        self.text_len -= record.text().len();
         Some(record)
     }
 }
@@ -174,6 +184,7 @@ mod tests {
             }
             prop_assert_eq!(names(hosts.sorted()), model.keys().collect::<Vec<_>>());
             prop_assert_eq!((hosts.len(), hosts.iter().count()), (model.len(), model.len()));
+            prop_assert_eq!(hosts.text_len(), hosts.iter().map(|record| record.text().len()).sum::<usize>());
             let wanted: BTreeMap<_, _> = wanted.iter().filter_map(|number| model.get_key_value(&format!("h{number}"))).collect();
             let ids: Vec<_> = wanted.values().chain(wanted.values()).map(|id| **id).collect();
             prop_assert_eq!(names(hosts.select(ids)), wanted.into_keys().collect::<Vec<_>>());

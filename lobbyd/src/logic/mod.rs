@@ -1,7 +1,6 @@
 //! The rules of lobby: pure, without input, output or clock.
 
 pub mod announce;
-pub mod answers;
 pub mod backoff;
 pub mod change;
 pub mod cooldown;
@@ -12,6 +11,7 @@ pub mod id_set;
 mod known;
 pub mod label_index;
 pub mod labels;
+pub mod listing;
 pub mod noticed;
 pub mod outage;
 pub mod pace;

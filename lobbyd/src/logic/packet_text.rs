@@ -46,6 +46,11 @@ impl PacketText {
         &self.0
     }
 
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// What follows the packet's unfinished text in an envelope, if the envelope begins with just this packet.
     pub fn tail_in<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
         envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(self.0.as_bytes())

@@ -12,20 +12,14 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lobby_client::{HostName, Label};
+use lobby_client::HostName;
 use serde::Serialize;
 
 pub use problem::{Flaw, Problem};
 use target::Port;
 
-/// The groups of one name, and what was wrong with the labels they were made of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Document {
-    /// What Prometheus is given, sorted by host name.
-    pub groups: Vec<Group>,
-    /// What was changed or left out, in the order of the groups.
-    pub problems: Vec<Problem>,
-}
+/// What all labels for Prometheus begin with.
+const PREFIX: &str = "prometheus:";
 
 /// One server's targets with the labels they share.
 ///
@@ -39,25 +33,23 @@ pub struct Group {
     pub targets: BTreeSet<String>,
 }
 
-/// Makes the document of group `name`: one group for every host that has a label of it.
+/// What every label of a group begins with, and others may.
+pub fn label_prefix(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+/// What Prometheus is given of one host in group `name`, and what was changed or left out for that; nothing if the host has no label of
+/// the group.
 ///
-/// The labels of a host are expected in bytewise order, as a packet has them: where two disagree the later one wins, as in the
-/// original. The hosts may come in any order.
-pub fn document<'a>(
+/// The labels are expected in bytewise order, as a packet has them: where two disagree the later one wins, as in the original.
+pub fn group(
     name: &str,
-    hosts: impl IntoIterator<Item = (&'a HostName, &'a [Label])>,
+    host: &HostName,
+    labels: &[impl AsRef<str>],
     default_port: u16,
-) -> Document {
-    let mut drafts: Vec<_> =
-        hosts.into_iter().filter_map(|(host, labels)| Draft::read(name, labels).map(|draft| (host, draft))).collect();
-    drafts.sort_by_key(|(host, _)| *host);
-    let mut document = Document::default();
-    for (host, draft) in drafts {
-        let (group, flaws) = draft.finish(host, default_port);
-        document.groups.push(group);
-        document.problems.extend(flaws.into_iter().map(|flaw| Problem { host: host.clone(), flaw }));
-    }
-    document
+) -> Option<(Group, impl Iterator<Item = Problem>)> {
+    let (group, flaws) = Draft::read(name, labels)?.finish(host, default_port);
+    Some((group, flaws.into_iter().map(|flaw| Problem { host: host.clone(), flaw })))
 }
 
 /// What the labels of one host ask for.
@@ -73,9 +65,9 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Nothing if the host has no label of the group.
-    fn read(name: &str, labels: &'a [Label]) -> Option<Self> {
+    fn read(name: &str, labels: &'a [impl AsRef<str>]) -> Option<Self> {
         let mut draft = None;
-        for part in labels.iter().filter_map(|label| Part::of(name, label.as_str())) {
+        for part in labels.iter().filter_map(|label| Part::of(name, label.as_ref())) {
             draft.get_or_insert_with(Self::default).take(part);
         }
         draft
@@ -140,7 +132,7 @@ impl<'a> Part<'a> {
     /// Nothing for a label of something else. A KEY without a value is one too, as in the original: `prometheus:a:b` is the plain
     /// membership of the group `a:b`.
     fn of(name: &str, label: &'a str) -> Option<Self> {
-        let rest = label.strip_prefix("prometheus:")?.strip_prefix(name)?;
+        let rest = label.strip_prefix(PREFIX)?.strip_prefix(name)?;
         if rest.is_empty() {
             return Some(Self::Membership);
         }

@@ -1,11 +1,12 @@
 //! One host in the registry.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_client::{HostName, Label};
+use lobby_client::HostName;
 
 use super::hosts::HostId;
 use super::packet_text::{self, PacketText};
@@ -92,14 +93,20 @@ impl Record {
     }
 
     /// Its labels, sorted and unique.
-    pub fn labels(&self) -> Vec<Label> {
-        self.text.labels().filter_map(|label| Label::parse(&label).ok()).collect()
+    pub(super) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.text.labels()
     }
 
-    /// Writes the packet as the API shows it.
-    pub(super) fn write_json(&self, json: &mut String) {
+    /// Writes the packet as the API shows it, with a `last_check` that it had.
+    pub(super) fn write_json(&self, last_check: i64, json: &mut String) {
         json.push_str(self.text.as_str());
-        self.write_end(json);
+        write_end(last_check, json);
+    }
+
+    /// How many bytes [`Self::write_json`] writes.
+    pub(super) fn json_len(&self, last_check: i64) -> usize {
+        let digits = last_check.unsigned_abs().checked_ilog10().map_or(1, |power| power as usize + 1);
+        self.text.len() + usize::from(last_check < 0) + digits + "}".len()
     }
 
     /// Writes the packet with some of its labels only. Returns whether it has any of them; else nothing was written.
@@ -113,13 +120,8 @@ impl Record {
             json.push_str(label);
         }
         json.push_str(PacketText::LABELS_END);
-        self.write_end(json);
+        write_end(self.last_check(), json);
         true
-    }
-
-    fn write_end(&self, json: &mut String) {
-        // Writing to a String cannot fail.
-        write!(json, "{}}}", self.last_check()).ok();
     }
 
     /// Whether the packet was last said by this sender, and in a form in which that can be told.
@@ -173,6 +175,11 @@ impl Record {
         let through = self.heard.since(latest.saturating_sub(millis(view.ttl)));
         view.sight.deadline(view.epoch.instant(latest), through, view.ttl)
     }
+}
+
+fn write_end(last_check: i64, json: &mut String) {
+    // Writing to a String cannot fail.
+    write!(json, "{last_check}}}").ok();
 }
 
 /// What decides on who is alive, beside the records themselves.

@@ -1,7 +1,8 @@
-use lobby_client::{Filter, Label};
+use lobby_client::Label;
 
 use super::*;
 use crate::clock;
+use crate::logic::listing::Listing;
 
 const TTL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
@@ -234,7 +235,7 @@ fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
     assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Heard::Duplicate));
     assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Heard::Duplicate));
     assert_eq!(lobby.sweep(10_000), []);
-    let own = lobby.records.snapshot().packets_json(&Filter::All, lobby.start + SECOND * 10_000);
+    let own = Listing::new(Arc::new(lobby.records.snapshot()), lobby.start + SECOND * 10_000).whole();
     assert_eq!(own, r#"[{"hostname":"me","labels":["x"],"last_check":1001}]"#);
 }
 
@@ -319,14 +320,13 @@ fn a_filter_shows_matching_hosts_with_their_matching_labels() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &["service:web", "service:webmail", "rack:1"], 0).unwrap();
     lobby.hi("b", &["rack:1"], 0).unwrap();
-    let (snapshot, now) = (lobby.records.snapshot(), lobby.start);
-    let list = |filter: Filter| snapshot.packets_json(&filter, now);
+    let (snapshot, now) = (Arc::new(lobby.records.snapshot()), lobby.start);
     let web = r#"[{"hostname":"a","labels":["service:web"],"last_check":1000}]"#;
-    assert_eq!(list(Filter::Labels(vec!["service:web".into()])), web);
+    assert_eq!(snapshot.labelled_json(&["service:web".into()], now), web);
     let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
-    assert_eq!(list(Filter::Prefixes(vec!["service:".into(), "service:web".into()])), services);
-    assert_eq!(list(Filter::Labels(vec!["nothing".into()])), "[]");
-    assert!(list(Filter::All).ends_with(
+    assert_eq!(snapshot.prefixed_json(&["service:".into(), "service:web".into()], now), services);
+    assert_eq!(snapshot.labelled_json(&["nothing".into()], now), "[]");
+    assert!(Listing::new(Arc::clone(&snapshot), now).whole().ends_with(
         r#","service:webmail"],"last_check":1000},{"hostname":"b","labels":["rack:1"],"last_check":1000}]"#
     ));
     assert_eq!(snapshot.names_json("rack:1", now), r#"["a","b"]"#);
@@ -341,7 +341,7 @@ fn the_dead_are_in_no_answer() {
     lobby.advance_to(31);
     let (snapshot, now) = (lobby.records.snapshot(), lobby.start + SECOND * 31);
     assert_eq!(snapshot.names_json("x", now), r#"["b"]"#);
-    assert_eq!(snapshot.packets_json(&Filter::Prefixes(vec!["x".into()]), now).matches("hostname").count(), 1);
+    assert_eq!(snapshot.prefixed_json(&["x".into()], now).matches("hostname").count(), 1);
     assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
 }
 

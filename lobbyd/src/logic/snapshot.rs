@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::Filter;
-
-use super::answers::Answers;
 use super::hosts::{HostId, Hosts};
 use super::label_index::LabelIndex;
+use super::prometheus::{self, Problem};
 use super::record::{Record, View};
 use super::wanted::{self, Prefixes};
 use super::warmth::Warmth;
@@ -23,7 +21,6 @@ pub struct Snapshot {
     revision: u64,
     warmth: Warmth,
     instance: Arc<str>,
-    answers: Answers,
     /// Before this nobody dies, in milliseconds since the epoch. Who is heard again only lives longer.
     no_death_before: AtomicU64,
 }
@@ -37,8 +34,7 @@ impl Snapshot {
         warmth: Warmth,
         instance: Arc<str>,
     ) -> Self {
-        let (answers, no_death_before) = (Answers::default(), AtomicU64::new(0));
-        Self { hosts, labels, view, revision, warmth, instance, answers, no_death_before }
+        Self { hosts, labels, view, revision, warmth, instance, no_death_before: AtomicU64::new(0) }
     }
 
     /// Grows with every change of who is here with which labels.
@@ -49,11 +45,6 @@ impl Snapshot {
     /// Which run of which daemon knew this: revisions of another one are others.
     pub fn instance(&self) -> &str {
         &self.instance
-    }
-
-    /// What was answered before.
-    pub fn answers(&self) -> &Answers {
-        &self.answers
     }
 
     /// Whether the daemon is in a position to know everybody.
@@ -83,29 +74,44 @@ impl Snapshot {
         now < first
     }
 
-    /// The packets that a filter asks for as a JSON list, each with the labels that it asks for.
-    pub fn packets_json(&self, filter: &Filter, now: Instant) -> String {
-        match filter {
-            Filter::All => list(self.living(now), |record, json| {
-                record.write_json(json);
-                true
-            }),
-            Filter::Labels(wanted) => {
-                let wanted = wanted::labels(wanted);
-                let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
-                self.matching_json(hosts, |label| wanted.contains(label), now)
-            }
-            Filter::Prefixes(wanted) => {
-                let wanted = Prefixes::new(wanted);
-                let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
-                self.matching_json(hosts, |label| wanted.fit(label), now)
-            }
-        }
+    /// The texts of all packets together, in bytes: about as long is the list of everybody.
+    pub fn text_len(&self) -> usize {
+        self.hosts.text_len()
     }
 
-    /// The living that have a label that begins so, sorted by host name.
-    pub fn with_prefix(&self, prefix: &str, now: Instant) -> Vec<&Arc<Record>> {
-        self.living_of(self.labels.with_prefix(prefix).collect(), now)
+    /// The record of a host.
+    pub(super) fn record(&self, id: HostId) -> Option<&Arc<Record>> {
+        self.hosts.get(id)
+    }
+
+    /// The packets of the living that have any of these labels as a JSON list, each with those of its labels.
+    pub fn labelled_json(&self, labels: &[String], now: Instant) -> String {
+        let wanted = wanted::labels(labels);
+        let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
+        self.matching_json(hosts, |label| wanted.contains(label), now)
+    }
+
+    /// The packets of the living that have any label that begins as one of these texts as a JSON list, each with those of its labels.
+    pub fn prefixed_json(&self, prefixes: &[String], now: Instant) -> String {
+        let wanted = Prefixes::new(prefixes);
+        let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
+        self.matching_json(hosts, |label| wanted.fit(label), now)
+    }
+
+    /// The Prometheus targets of a group as a JSON list, and what was wrong with the labels that they were made of.
+    pub fn targets_json(&self, name: &str, default_port: u16, now: Instant) -> (String, Vec<Problem>) {
+        let prefix = prometheus::label_prefix(name);
+        let (members, mut problems) = (self.labels.with_prefix(&prefix).collect(), Vec::new());
+        let json = list(self.living_of(members, now), |record, json| {
+            let labels: Vec<_> = record.labels().filter(|label| label.starts_with(&prefix)).collect();
+            let Some((group, flaws)) = prometheus::group(name, record.hostname(), &labels, default_port) else {
+                return false;
+            };
+            problems.extend(flaws);
+            json.push_str(&serde_json::to_string(&group).unwrap_or_default());
+            true
+        });
+        (json, problems)
     }
 
     fn matching_json(&self, hosts: Vec<HostId>, wanted: impl Fn(&str) -> bool, now: Instant) -> String {
@@ -131,7 +137,7 @@ impl Snapshot {
 /// A JSON list of what is written of each record. What `write` does not write counts for nothing.
 fn list<'a>(
     records: impl IntoIterator<Item = &'a Arc<Record>>,
-    write: impl Fn(&Record, &mut String) -> bool,
+    mut write: impl FnMut(&Record, &mut String) -> bool,
 ) -> String {
     let mut json = String::from("[");
     for record in records {

@@ -1,4 +1,4 @@
-use lobby_client::Discovery;
+use lobby_client::{Discovery, Label};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,8 +8,16 @@ fn host(name: &str, labels: &[&str]) -> Discovery {
     Discovery::new(HostName::parse(name).unwrap(), labels)
 }
 
+/// The groups of some hosts, and what was wrong with their labels.
+struct Document {
+    groups: Vec<Group>,
+    problems: Vec<Problem>,
+}
+
 fn fleet(name: &str, hosts: &[Discovery]) -> Document {
-    document(name, hosts.iter().map(|host| (&host.hostname, host.labels.as_slice())), 9100)
+    let groups = hosts.iter().filter_map(|host| group(name, &host.hostname, &host.labels, 9100));
+    let (groups, problems): (_, Vec<_>) = groups.unzip();
+    Document { groups, problems: problems.into_iter().flatten().collect() }
 }
 
 fn json(document: &Document) -> String {
@@ -187,22 +195,5 @@ proptest! {
             prop_assert!(group.labels.keys().all(|name| is_label_name(name)), "{:?}", group.labels);
             prop_assert!(group.targets.iter().all(|target| is_target(target)), "{:?}", group.targets);
         }
-    }
-
-    #[test]
-    fn the_order_in_which_hosts_are_told_changes_nothing(hosts in any_fleet()) {
-        let mut unique: BTreeMap<_, _> = hosts.into_iter().map(|host| (host.hostname.clone(), host)).collect();
-        let forwards: Vec<_> = unique.values().cloned().collect();
-        let backwards: Vec<_> = std::iter::from_fn(|| unique.pop_last()).map(|(_, host)| host).collect();
-        prop_assert_eq!(fleet("ne", &forwards), fleet("ne", &backwards));
-    }
-
-    #[test]
-    fn one_host_never_changes_the_group_of_another(odd in any_host()) {
-        prop_assume!(odd.hostname.as_str() != "plain");
-        let plain = host("plain", &["prometheus:ne:location:prague"]);
-        let alone = fleet("ne", std::slice::from_ref(&plain)).groups;
-        let together = fleet("ne", &[odd, plain]).groups;
-        prop_assert!(together.contains(&alone[0]));
     }
 }
