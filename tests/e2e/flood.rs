@@ -19,13 +19,6 @@ fn packets() -> usize {
     std::env::var("LOBBY_FLOOD").map_or(100_000, |count| count.parse().expect("LOBBY_FLOOD is a number"))
 }
 
-/// The greatest amount of memory that a process has had so far, in MB.
-fn peak_memory(daemon: &Lobbyd) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
-}
-
 #[actix_rt::test]
 async fn who_asks_for_the_same_thousands_of_times_gets_it_once() {
     let nats = NatsServer::start().await;
@@ -51,7 +44,7 @@ async fn who_asks_for_the_same_thousands_of_times_gets_it_once() {
             );
         }
     }
-    assert!(peak_memory(&daemon) < 100, "{} MB", peak_memory(&daemon));
+    assert!(daemon.peak_memory() < 100, "{} MB", daemon.peak_memory());
 }
 
 /// Two daemons that know each other, the first of them about to be flooded.
@@ -100,7 +93,7 @@ impl Scene {
     #[expect(clippy::print_stdout, reason = "these are the figures that one runs a greater flood for")]
     async fn cost(&self) -> Value {
         let status = self.victim.get_json("/v1/status").await;
-        let (lines, memory) = (self.victim.logs().len(), peak_memory(&self.victim));
+        let (lines, memory) = (self.victim.logs().len(), self.victim.peak_memory());
         println!("{} packets: {memory} MB at most, {lines} lines logged, {}", packets(), status["drivers"][0]);
         assert!(lines < MOST_LOG_LINES, "{lines} lines for {} packets", packets());
         assert!(memory < 150, "{memory} MB");

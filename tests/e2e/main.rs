@@ -6,6 +6,7 @@ mod api_browser;
 mod api_caching;
 mod api_errors;
 mod api_labels;
+mod api_large;
 mod api_queries;
 mod api_token;
 mod callback;

@@ -100,6 +100,16 @@ impl Process {
         self.child().id()
     }
 
+    /// The most memory that it ever had, in MB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
+    }
+
     /// Sends it a signal, unless it has ended.
     ///
     /// # Panics
