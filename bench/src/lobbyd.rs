@@ -91,7 +91,15 @@ impl Lobbyd {
     /// # Errors
     /// When it does not answer.
     pub async fn status(&self) -> Result<Status> {
-        let answer = Connection::open(self.address).await?.ask(&get("/v1/status", &[])).await?;
+        Self::status_on(&mut Connection::open(self.address).await?).await
+    }
+
+    /// What a daemon tells of itself on a connection to it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn status_on(connection: &mut Connection) -> Result<Status> {
+        let answer = connection.ask(&get("/v1/status", &[])).await?;
         serde_json::from_slice(&answer.body).context("the status is not as expected")
     }
 }

@@ -13,6 +13,8 @@ use super::burst::Burst;
 use crate::clock;
 use crate::counter::Counter;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
+use crate::http::Connection;
+use crate::lobbyd::Lobbyd;
 use crate::process::Running;
 use crate::stage::{Lobby, Stage};
 use crate::wire::Publisher;
@@ -70,13 +72,19 @@ trait Sink {
     async fn count(&mut self) -> Result<(u64, u64)>;
 }
 
-impl Sink for &Lobby {
+/// A daemon, asked on one connection: to be asked must cost it next to nothing.
+struct Daemon<'a> {
+    lobby: &'a Lobby,
+    connection: Connection,
+}
+
+impl Sink for Daemon<'_> {
     fn process(&self) -> &Running {
-        &self.lobbyd.process
+        &self.lobby.lobbyd.process
     }
 
     async fn count(&mut self) -> Result<(u64, u64)> {
-        let status = self.lobbyd.status().await?;
+        let status = Lobbyd::status_on(&mut self.connection).await?;
         let driver = status.drivers.first().context("the daemon has a driver")?;
         Ok((driver.received, driver.dropped))
     }
@@ -145,13 +153,14 @@ async fn compare(stage: &mut Stage, hosts: usize, prepare: impl Fn(&mut Burst, u
     let mut to_lobbyd = Burst::of(&lobby);
     let mut to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
     let mut counter = Counter::start(&stage.nats.url(), COUNTER_SUBJECT)?;
+    let mut daemon = Daemon { lobby: &lobby, connection: Connection::open(lobby.lobbyd.address).await? };
     let mut outcome = Outcome::default();
     for repetition in 0..REPETITIONS {
         let (mut lobbyd, mut bare) = (Intake::default(), Intake::default());
         for burst in 0..BURSTS {
             prepare(&mut to_lobbyd, repetition * BURSTS + burst);
             prepare(&mut to_counter, repetition * BURSTS + burst);
-            lobbyd += take_in(&mut &*lobby, port, &to_lobbyd, look_every).await?;
+            lobbyd += take_in(&mut daemon, port, &to_lobbyd, look_every).await?;
             bare += take_in(&mut counter, port, &to_counter, LOOK_EVERY).await?;
         }
         outcome.lobbyd.push(lobbyd);
