@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use lobby_client::{Discovery, HostName, Label};
 
@@ -55,13 +56,15 @@ pub enum StoreError {
 pub struct LocalServer {
     facts: LocalFacts,
     runtime: RuntimeLabels,
+    /// What the files said when they were last read: a directory that cannot be listed for a while takes no labels away.
+    last_read: Mutex<Vec<Label>>,
 }
 
 impl LocalServer {
     /// Reads and writes where the settings say.
     pub fn new(facts: LocalFacts) -> Self {
         let runtime = RuntimeLabels::new(facts.labels_path.join(&facts.runtime_labels_filename));
-        Self { facts, runtime }
+        Self { facts, runtime, last_read: Mutex::default() }
     }
 
     /// LABELS_PATH.
@@ -102,7 +105,14 @@ impl LocalServer {
 
     /// All labels, as many as there are, and what is wrong with the files.
     fn read_labels(&self) -> LabelsRead {
-        let mut read = label_files::read_labels(&self.facts.labels_path, &self.facts.runtime_labels_filename);
+        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = match label_files::read_labels(&self.facts.labels_path, &self.facts.runtime_labels_filename) {
+            Ok(read) => {
+                last_read.clone_from(&read.labels);
+                read
+            }
+            Err(problem) => LabelsRead { labels: last_read.clone(), problems: vec![problem] },
+        };
         read.labels.extend_from_slice(&self.facts.labels);
         read
     }
@@ -143,17 +153,41 @@ mod tests {
     use super::*;
     use crate::logic::packet::MAX_LABELS;
 
+    fn server(directory: &Path) -> LocalServer {
+        LocalServer::new(LocalFacts {
+            hostname: HostName::parse("a").ok(),
+            labels: vec![],
+            labels_path: directory.to_owned(),
+            runtime_labels_filename: "_runtime".to_owned(),
+        })
+    }
+
+    #[test]
+    fn while_the_directory_cannot_be_listed_the_labels_stay_and_the_problem_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        let (labels, away) = (parent.path().join("labels"), parent.path().join("away"));
+        let server = server(&labels);
+        let seen = || {
+            let Reading { packet, problems } = server.read();
+            (packet.unwrap().labels, problems.len())
+        };
+        fs::create_dir(&labels).unwrap();
+        fs::write(labels.join("file"), "a:1").unwrap();
+        let label = vec![Label::parse("a:1").unwrap()];
+        assert_eq!(seen(), (label.clone(), 0));
+        fs::rename(&labels, &away).unwrap();
+        fs::write(&labels, "no directory").unwrap();
+        assert_eq!(seen(), (label, 1));
+        fs::remove_file(&labels).unwrap();
+        assert_eq!(seen(), (vec![], 0), "it is missing, and that is no fault");
+    }
+
     #[test]
     fn a_label_that_would_be_left_out_is_refused_and_not_stored() {
         let directory = tempfile::tempdir().unwrap();
         let lines: Vec<_> = (0..=MAX_LABELS).map(|number| format!("n:{number:04}")).collect();
         fs::write(directory.path().join("file"), lines.join("\n")).unwrap();
-        let server = LocalServer::new(LocalFacts {
-            hostname: HostName::parse("a").ok(),
-            labels: vec![],
-            labels_path: directory.path().to_owned(),
-            runtime_labels_filename: "_runtime".to_owned(),
-        });
+        let server = server(directory.path());
         let refusal = server.add(&[Label::parse("z:1").unwrap()]).unwrap_err();
         assert!(matches!(refusal, StoreError::TooMuch(TooMuch::Labels(count)) if count == MAX_LABELS + 2));
         assert!(!directory.path().join("_runtime").exists());

@@ -36,17 +36,20 @@ pub struct LabelsRead {
 ///
 /// Label files are all regular files, symbolic links to them included, but for those that editors, package managers and Kubernetes
 /// leave: names that begin with `.` or end in `~`, `.swp`, `.tmp`, `.dpkg-*`. The file named `runtime_file` (RUNTIME_LABELS_FILENAME) is
-/// read whatever its name. A directory that is missing holds no labels. Whatever cannot be read is a problem and spoils nothing else.
-pub fn read_labels(directory: &Path, runtime_file: &str) -> LabelsRead {
+/// read whatever its name. A directory that is missing holds no labels. A file that cannot be read is a problem and spoils nothing else.
+///
+/// # Errors
+/// When nobody can tell which files there are.
+pub fn read_labels(directory: &Path, runtime_file: &str) -> Result<LabelsRead, Problem> {
     let mut read = LabelsRead::default();
     match file_names(directory, runtime_file) {
         Ok(names) => names.iter().for_each(|name| read.read_file(&directory.join(name))),
         Err(error) if error.kind() == ErrorKind::NotFound => (),
-        Err(error) => read.problems.push(Problem::with_file(directory, &error)),
+        Err(error) => return Err(Problem::with_file(directory, &error)),
     }
     read.labels.sort_unstable();
     read.labels.dedup();
-    read
+    Ok(read)
 }
 
 fn file_names(directory: &Path, runtime_file: &str) -> io::Result<Vec<OsString>> {

@@ -19,7 +19,7 @@ fn directory_of(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn read(dir: &TempDir) -> LabelsRead {
-    read_labels(dir.path(), RUNTIME)
+    read_labels(dir.path(), RUNTIME).unwrap()
 }
 
 fn labels(texts: &[&str]) -> Vec<Label> {
@@ -48,9 +48,9 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
 #[test]
 fn a_missing_directory_holds_no_labels_and_a_file_in_its_place_is_a_problem() {
     let dir = directory_of(&[("file", b"a:1\n")]);
-    assert_eq!(read_labels(&dir.path().join("missing"), RUNTIME), LabelsRead::default());
-    let read = read_labels(&dir.path().join("file"), RUNTIME);
-    assert_eq!((read.labels, read.problems.len()), (vec![], 1));
+    assert_eq!(read_labels(&dir.path().join("missing"), RUNTIME), Ok(LabelsRead::default()));
+    let problem = read_labels(&dir.path().join("file"), RUNTIME).unwrap_err();
+    assert_eq!((problem.path, problem.line), (dir.path().join("file"), None));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn what_editors_and_package_managers_leave_is_skipped() {
 #[test]
 fn the_runtime_file_is_read_whatever_its_name() {
     let dir = directory_of(&[(".runtime", b"a:1\n"), (".other", b"b:2\n")]);
-    assert_eq!(read_labels(dir.path(), ".runtime").labels, labels(&["a:1"]));
+    assert_eq!(read_labels(dir.path(), ".runtime").unwrap().labels, labels(&["a:1"]));
 }
 
 #[test]
