@@ -13,9 +13,9 @@ use lobby_client::Filter;
 
 use super::answers::{Body, Coding, Question, State, Wish};
 use super::errors::ApiError;
-use super::handlers::Service;
 use super::json::json;
 use super::query::Query;
+use super::service::Service;
 use super::text::{Text, send_bytes, stream_list};
 use crate::clock;
 use crate::logic::listing::Listing;

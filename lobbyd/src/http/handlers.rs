@@ -1,29 +1,25 @@
 //! What each route answers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, MailboxError, Recipient};
+use actix::MailboxError;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use lobby_client::Discovery;
-use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::answer::{Answer, answer, text};
-use super::answers::{Answers, Question};
+use super::answers::Question;
 use super::errors::ApiError;
 use super::json::json;
 use super::label_body::LabelBody;
 use super::query::Query;
-use crate::actors::AreYouThere;
-use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal, LabelSource};
-use crate::actors::registry::Registry;
+use super::service::Service;
+use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal};
 use crate::clock;
 use crate::local_server::StoreError;
-use crate::logic::noticed::Noticed;
-use crate::logic::prometheus::Problem;
 use crate::logic::snapshot::Snapshot;
 use crate::logic::warmth::Readiness;
 
@@ -34,48 +30,6 @@ const DISK_LIMIT: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
-
-/// All that the handlers need; each worker thread has a copy.
-#[derive(Clone)]
-pub struct Service {
-    /// The registry's latest snapshot.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Who knows and stores this server's labels.
-    pub label_source: Addr<LabelSource>,
-    /// Who knows how the daemon is doing.
-    pub registry: Addr<Registry>,
-    /// All that must answer for the daemon to be well, by name.
-    pub vital: Vec<(&'static str, Recipient<AreYouThere>)>,
-    /// NODE_EXPORTER_PORT.
-    pub node_exporter_port: u16,
-    /// Whether the daemon is about to stop.
-    pub stopping: watch::Receiver<bool>,
-    /// What was answered before.
-    pub answers: Arc<Answers>,
-    /// Labels of the fleet that Prometheus could not be given, each logged once.
-    pub noticed: Arc<Mutex<Noticed<Problem>>>,
-}
-
-impl Service {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshots.borrow())
-    }
-
-    /// Logs what was wrong with labels of the fleet, each once.
-    pub(super) fn log_once(&self, problems: Vec<Problem>) {
-        if !problems.is_empty() {
-            let fresh = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).fresh(problems);
-            for problem in fresh {
-                warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
-            }
-        }
-    }
-
-    /// How many labels Prometheus could not be given.
-    pub(super) fn count_noticed(&self) -> usize {
-        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).count()
-    }
-}
 
 /// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
 pub async fn discoveries(service: Data<Service>, request: HttpRequest) -> Answer {

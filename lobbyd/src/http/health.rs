@@ -10,9 +10,9 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, text};
 use super::errors::ApiError;
-use super::handlers::Service;
 use super::json::json;
 use super::query::Query;
+use super::service::Service;
 use crate::actors::AreYouThere;
 use crate::actors::registry::GetStatus;
 

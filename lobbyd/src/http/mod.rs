@@ -12,8 +12,9 @@ pub mod json;
 pub mod label_body;
 pub mod query;
 pub mod server;
+pub mod service;
 mod text;
 
 pub use admission::Admission;
-pub use handlers::Service;
 pub use server::{bind, serve};
+pub use service::Service;

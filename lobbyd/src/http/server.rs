@@ -15,8 +15,9 @@ use tracing::{info, warn};
 
 use super::admission::{Admission, admit};
 use super::errors::{method_not_allowed, not_found};
-use super::handlers::{self, Service};
+use super::handlers;
 use super::health;
+use super::service::Service;
 use crate::config::ApiSettings;
 
 /// Connections that wait to be accepted.

@@ -3,29 +3,12 @@
 use std::array;
 use std::sync::Arc;
 
+use super::host_id::HostId;
 use super::record::Record;
 use super::text_map::TextMap;
 
 /// Places in a page. A change copies one page that a copy of the table shares.
 const PAGE_LEN: usize = 64;
-
-/// A host by its place in the table of hosts. Another one gets it when it has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostId(pub(super) u32);
-
-impl HostId {
-    fn page(self) -> usize {
-        self.place() / PAGE_LEN
-    }
-
-    fn place_in_page(self) -> usize {
-        self.place() % PAGE_LEN
-    }
-
-    fn place(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A persistent table of hosts, in the order of their names, too. Copies share what neither side has changed since.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +19,16 @@ pub struct Hosts {
 }
 
 type Page = [Option<Arc<Record>>; PAGE_LEN];
+
+impl HostId {
+    fn page(self) -> usize {
+        self.place() / PAGE_LEN
+    }
+
+    fn place_in_page(self) -> usize {
+        self.place() % PAGE_LEN
+    }
+}
 
 impl Hosts {
     /// The number of hosts.
@@ -116,29 +109,6 @@ impl Hosts {
     }
 }
 
-/// Gives places in the table of hosts away.
-#[derive(Debug, Default)]
-pub(super) struct FreePlaces {
-    /// Those that somebody had before.
-    left: Vec<HostId>,
-    next: u32,
-}
-
-impl FreePlaces {
-    /// A place that nobody has.
-    pub(super) fn take(&mut self) -> HostId {
-        self.left.pop().unwrap_or_else(|| {
-            self.next += 1;
-            HostId(self.next - 1)
-        })
-    }
-
-    /// The host of this place has left.
-    pub(super) fn give_back(&mut self, id: HostId) {
-        self.left.push(id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -147,6 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::logic::host_id::FreePlaces;
     use crate::logic::packet_text::PacketText;
 
     fn record(name: &str, id: HostId) -> Arc<Record> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::hosts::HostId;
+use super::host_id::HostId;
 
 /// Most members of a page. A change copies one page that a copy of the set shares.
 const PAGE_LEN: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::hosts::HostId;
+use super::host_id::HostId;
 use super::id_set::IdSet;
 use super::packet_text::{PacketText, unquoted};
 use super::text_map::TextMap;

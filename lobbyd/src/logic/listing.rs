@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::hosts::HostId;
+use super::host_id::HostId;
 use super::snapshot::Snapshot;
 
 /// About how long a piece is, in bytes: it fits into a processor's cache.

@@ -6,6 +6,7 @@ pub mod change;
 pub mod cooldown;
 pub mod echo;
 pub mod guard;
+pub mod host_id;
 pub mod hosts;
 pub mod id_set;
 mod known;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lobby_client::HostName;
 
-use super::hosts::HostId;
+use super::host_id::HostId;
 use super::packet_text::{self, PacketText};
 use super::sender::Sender;
 use super::sight::{Carrier, Carriers, Sight};

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use lobby_client::{Discovery, DuplicateName, HostName};
 
 pub use super::change::{Change, Heard};
-use super::hosts::{FreePlaces, HostId, Hosts};
+use super::host_id::{FreePlaces, HostId};
+use super::hosts::Hosts;
 use super::known::Known;
 use super::label_index::LabelIndex;
 use super::packet::{self, Envelope, Refusal, Verb};

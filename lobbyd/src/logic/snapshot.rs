@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::hosts::{HostId, Hosts};
+use super::host_id::HostId;
+use super::hosts::Hosts;
 use super::label_index::LabelIndex;
 use super::prometheus::{self, Problem};
 use super::record::{Record, View};
