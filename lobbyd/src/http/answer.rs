@@ -16,13 +16,16 @@ use super::errors::ApiError;
 use super::json::json;
 use super::query::Query;
 use super::service::Service;
-use super::text::{Text, send_bytes, stream_list};
+use super::text::{Text, send_pieces, stream_list};
 use crate::clock;
 use crate::logic::listing::Listing;
 use crate::logic::snapshot::Snapshot;
 
 /// Longest list of everybody that is made once and kept for a second, in bytes. To write a longer one anew takes no longer than to send it.
 const LONGEST_LIST: usize = 2 << 20;
+
+/// What is asked for most, by those who take it unpacked.
+const EVERYBODY: Wish = Wish { question: Question::Packets(Filter::All), coding: Coding::Identity };
 
 /// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
 const WORTH_PACKING: usize = 1400;
@@ -55,18 +58,14 @@ pub async fn answer(
     if query.pretty() {
         return indented(&text_for(service, &snapshot, &question, now).await?.whole());
     }
-    let coding = wanted_coding(request);
-    if coding == Coding::Identity
-        && matches!(question, Question::Packets(Filter::All))
-        && snapshot.text_len() > LONGEST_LIST
-    {
-        return Ok(stream_list(ok(tag, coding), Listing::new(snapshot, now)));
+    let wish = Wish { question, coding: wanted_coding(request) };
+    if wish == EVERYBODY && snapshot.text_len() > LONGEST_LIST {
+        return Ok(stream_list(ok(tag, wish.coding), Listing::new(snapshot, now)));
     }
-    let unix_seconds = question.is_about_times().then_some(unix_seconds);
-    let made = async { pack(coding, text_for(service, &snapshot, &question, now).await?).await };
-    let wish = Wish { question: question.clone(), coding };
-    let Body { coding, bytes } = service.answers.get_or_make(wish, state, unix_seconds, made).await?;
-    Ok(send_bytes(ok(tag, coding), bytes))
+    let unix_seconds = wish.question.is_about_times().then_some(unix_seconds);
+    let made = async { pack(wish.coding, text_for(service, &snapshot, &wish.question, now).await?).await };
+    let Body { coding, pieces } = service.answers.get_or_make(&wish, state, unix_seconds, made).await?;
+    Ok(send_pieces(ok(tag, coding), pieces))
 }
 
 /// What a snapshot says to a question, as JSON.
@@ -78,15 +77,20 @@ async fn text_for(
 ) -> Result<Text, ApiError> {
     Ok(match question {
         Question::Packets(Filter::All) => Text::Everybody(Listing::new(Arc::clone(snapshot), now)),
-        Question::Packets(Filter::Labels(labels)) => Text::Whole(snapshot.labelled_json(labels, now)),
-        Question::Packets(Filter::Prefixes(prefixes)) => Text::Whole(snapshot.prefixed_json(prefixes, now)),
-        Question::Names(label) => Text::Whole(snapshot.names_json(label, now)),
-        Question::Targets(name) => Text::Whole(targets(service, snapshot, name, now).await?),
+        Question::Packets(Filter::Labels(labels)) => Text::Pieces(snapshot.labelled_json(labels, now)),
+        Question::Packets(Filter::Prefixes(prefixes)) => Text::Pieces(snapshot.prefixed_json(prefixes, now)),
+        Question::Names(label) => Text::Pieces(snapshot.names_json(label, now)),
+        Question::Targets(name) => Text::Pieces(targets(service, snapshot, name, now).await?),
     })
 }
 
 /// Makes targets off this thread, which has others to serve: each has to be put together from labels.
-async fn targets(service: &Service, snapshot: &Arc<Snapshot>, name: &str, now: Instant) -> Result<String, ApiError> {
+async fn targets(
+    service: &Service,
+    snapshot: &Arc<Snapshot>,
+    name: &str,
+    now: Instant,
+) -> Result<Vec<String>, ApiError> {
     let (snapshot, name, port) = (Arc::clone(snapshot), name.to_owned(), service.node_exporter_port);
     let made = web::block(move || snapshot.targets_json(&name, port, now)).await;
     let (json, problems) = made.map_err(|error| failed("make", &error))?;
@@ -115,10 +119,10 @@ fn wanted_coding(request: &HttpRequest) -> Coding {
 /// Packs an answer if that is wanted and worth it, off this thread, which has others to serve.
 async fn pack(wanted: Coding, text: Text) -> Result<Body, ApiError> {
     if wanted == Coding::Identity || text.len() < WORTH_PACKING {
-        return Ok(Body { coding: Coding::Identity, bytes: text.whole().into() });
+        return Ok(Body::new(Coding::Identity, text.pieces()));
     }
     let packed = web::block(move || text.gzip()).await.map_err(|error| failed("pack", &error))?;
-    Ok(Body { coding: Coding::Gzip, bytes: packed.map_err(|error| failed("pack", &error))?.into() })
+    Ok(Body::new(Coding::Gzip, packed.map_err(|error| failed("pack", &error))?))
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {

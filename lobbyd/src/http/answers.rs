@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
 use lobby_client::Filter;
@@ -61,8 +61,19 @@ pub enum Coding {
 pub struct Body {
     /// How it is packed. It is not for everybody who would take it so: short ones are not worth it.
     pub coding: Coding,
-    /// What is sent.
-    pub bytes: Bytes,
+    /// What is sent, one after the other.
+    pub pieces: Arc<[Bytes]>,
+}
+
+impl Body {
+    /// An answer of these pieces.
+    pub fn new(coding: Coding, pieces: Vec<Bytes>) -> Self {
+        Self { coding, pieces: pieces.into() }
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
 }
 
 /// What an answer tells of.
@@ -100,21 +111,21 @@ impl Answers {
     /// Those of `make`.
     pub async fn get_or_make<E>(
         &self,
-        wish: Wish,
+        wish: &Wish,
         state: State,
         unix_seconds: Option<i64>,
         make: impl Future<Output = Result<Body, E>>,
     ) -> Result<Body, E> {
-        if let Some(body) = self.kept().get(&wish, state, unix_seconds) {
+        if let Some(body) = self.kept().get(wish, state, unix_seconds) {
             return Ok(body);
         }
-        let _turn = self.turn(&wish).lock().await;
-        let made_meanwhile = self.kept().get(&wish, state, unix_seconds);
+        let _turn = self.turn(wish).lock().await;
+        let made_meanwhile = self.kept().get(wish, state, unix_seconds);
         if let Some(body) = made_meanwhile {
             return Ok(body);
         }
         let body = make.await?;
-        self.kept().put(wish, state, unix_seconds, body.clone());
+        self.kept().put(wish.clone(), state, unix_seconds, body.clone());
         Ok(body)
     }
 
@@ -144,16 +155,16 @@ impl Kept {
     }
 
     fn put(&mut self, wish: Wish, state: State, unix_seconds: Option<i64>, body: Body) {
-        if body.bytes.len() > MOST_BYTES || wish.question.len() > LONGEST_QUESTION {
+        let len = body.len();
+        if len > MOST_BYTES || wish.question.len() > LONGEST_QUESTION {
             return;
         }
-        if self.state != Some(state) || self.answers.len() >= MOST_ANSWERS || self.bytes + body.bytes.len() > MOST_BYTES
-        {
+        if self.state != Some(state) || self.answers.len() >= MOST_ANSWERS || self.bytes + len > MOST_BYTES {
             *self = Self { state: Some(state), ..Self::default() };
         }
-        self.bytes += body.bytes.len();
+        self.bytes += len;
         let replaced = self.answers.insert(wish, (unix_seconds, body));
-        self.bytes -= replaced.map_or(0, |(_, body)| body.bytes.len());
+        self.bytes -= replaced.map_or(0, |(_, body)| body.len());
     }
 }
 
@@ -175,7 +186,7 @@ mod tests {
     }
 
     fn body(bytes: Vec<u8>) -> Body {
-        Body { coding: Coding::Identity, bytes: bytes.into() }
+        Body::new(Coding::Identity, vec![bytes.into()])
     }
 
     fn made(text: &str) -> impl Future<Output = Result<Body, Infallible>> {
@@ -185,8 +196,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_good_while_the_state_is_the_same_and_one_with_times_for_its_second() {
         let answers = Answers::default();
-        let ask =
-            async |state, second, new| answers.get_or_make(names("a"), state, second, made(new)).await.unwrap().bytes;
+        let ask = async |state, second, new| {
+            answers.get_or_make(&names("a"), state, second, made(new)).await.unwrap().pieces[0].clone()
+        };
         assert_eq!(ask(STATE, None, "1").await, "1");
         assert_eq!(ask(STATE, None, "2").await, "1");
         assert_eq!(ask(State { living: 2, ..STATE }, None, "3").await, "3");
@@ -200,25 +212,25 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_the_same_at_the_same_time_waits_for_one_maker() {
-        let (answers, made) = (Answers::default(), AtomicUsize::new(0));
+        let (answers, wish, made) = (Answers::default(), names("a"), AtomicUsize::new(0));
         let make = async || {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             Ok::<_, Infallible>(body(b"[]".to_vec()))
         };
-        join_all((0..50).map(|_| answers.get_or_make(names("a"), STATE, Some(100), make()))).await;
+        join_all((0..50).map(|_| answers.get_or_make(&wish, STATE, Some(100), make()))).await;
         assert_eq!(made.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
     async fn when_a_maker_gives_up_the_next_one_makes_it() {
-        let answers = Answers::default();
-        let mut first = Box::pin(answers.get_or_make(names("a"), STATE, None, pending::<Result<Body, Infallible>>()));
+        let (answers, wish) = (Answers::default(), names("a"));
+        let mut first = Box::pin(answers.get_or_make(&wish, STATE, None, pending::<Result<Body, Infallible>>()));
         assert!(first.as_mut().now_or_never().is_none());
-        let mut second = Box::pin(answers.get_or_make(names("a"), STATE, None, made("made")));
+        let mut second = Box::pin(answers.get_or_make(&wish, STATE, None, made("made")));
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
-        assert_eq!(second.await.unwrap().bytes, "made");
+        assert_eq!(second.await.unwrap().pieces[0], "made");
     }
 
     #[test]

@@ -2,25 +2,26 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::HttpResponseBuilder;
 use actix_web::body::SizedStream;
 use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use crate::logic::listing::Listing;
 
-/// Longest piece, in bytes. actix copies each into a buffer of the connection; the shorter they are, the more often the client is woken up.
+/// Longest piece of what was packed, in bytes. actix copies each piece into a buffer of the connection, and the shorter they are, the
+/// more often the client is woken up.
 const PIECE_LEN: usize = 1 << 20;
 
 /// The text of an answer.
 #[derive(Debug)]
 pub(super) enum Text {
-    /// All of it.
-    Whole(String),
+    /// All of it, in pieces.
+    Pieces(Vec<String>),
     /// Everybody, yet to be written.
     Everybody(Listing),
 }
@@ -29,7 +30,7 @@ impl Text {
     /// Its length in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Whole(text) => text.len(),
+            Self::Pieces(pieces) => pieces.iter().map(String::len).sum(),
             Self::Everybody(listing) => listing.text_len(),
         }
     }
@@ -37,19 +38,56 @@ impl Text {
     /// All of it.
     pub(super) fn whole(self) -> String {
         match self {
-            Self::Whole(text) => text,
+            Self::Pieces(pieces) => pieces.concat(),
             Self::Everybody(listing) => listing.whole(),
         }
     }
 
-    /// Packs it with gzip.
-    pub(super) fn gzip(self) -> io::Result<Vec<u8>> {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    /// All of it, in pieces.
+    pub(super) fn pieces(self) -> Vec<Bytes> {
         match self {
-            Self::Whole(text) => gzip.write_all(text.as_bytes())?,
+            Self::Pieces(pieces) => pieces.into_iter().map(Bytes::from).collect(),
+            Self::Everybody(listing) => vec![listing.whole().into()],
+        }
+    }
+
+    /// Packs it with gzip.
+    pub(super) fn gzip(self) -> io::Result<Vec<Bytes>> {
+        let mut gzip = GzEncoder::new(Pieces::default(), Compression::fast());
+        match self {
+            Self::Pieces(pieces) => pieces.iter().try_for_each(|piece| gzip.write_all(piece.as_bytes()))?,
             Self::Everybody(mut listing) => listing.try_for_each(|piece| gzip.write_all(piece.as_bytes()))?,
         }
-        gzip.finish()
+        Ok(gzip.finish()?.finish())
+    }
+}
+
+/// Takes bytes and cuts them into pieces.
+#[derive(Debug, Default)]
+struct Pieces {
+    full: Vec<Bytes>,
+    open: Vec<u8>,
+}
+
+impl Pieces {
+    fn finish(mut self) -> Vec<Bytes> {
+        self.full.push(self.open.into());
+        self.full
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE_LEN - self.open.len());
+        self.open.extend(&bytes[..taken]);
+        if self.open.len() == PIECE_LEN {
+            self.full.push(std::mem::take(&mut self.open).into());
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -59,19 +97,14 @@ pub(super) fn stream_list(mut response: HttpResponseBuilder, listing: Listing) -
     response.body(SizedStream::new(len, stream::iter(listing.map(|piece| Ok::<_, Infallible>(Bytes::from(piece))))))
 }
 
-/// Answers with bytes that others may be sent, too.
-pub(super) fn send_bytes(mut response: HttpResponseBuilder, bytes: Bytes) -> HttpResponse {
-    if bytes.len() <= PIECE_LEN {
-        return response.body(bytes);
+/// Answers with pieces that others may be sent, too.
+pub(super) fn send_pieces(mut response: HttpResponseBuilder, pieces: Arc<[Bytes]>) -> HttpResponse {
+    if let [only] = &*pieces {
+        return response.body(only.clone());
     }
-    response.body(SizedStream::new(bytes.len() as u64, stream::iter(pieces(bytes).map(Ok::<_, Infallible>))))
-}
-
-fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
-    std::iter::from_fn(move || {
-        let piece = bytes.split_to(bytes.len().min(PIECE_LEN));
-        (!piece.is_empty()).then_some(piece)
-    })
+    let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+    let pieces = (0..pieces.len()).map(move |place| Ok::<_, Infallible>(pieces[place].clone()));
+    response.body(SizedStream::new(len, stream::iter(pieces)))
 }
 
 #[cfg(test)]
@@ -79,11 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_share_the_bytes_and_are_all_of_them() {
-        let bytes = Bytes::from((0..PIECE_LEN * 2 + 7).map(|place| (place % 251) as u8).collect::<Vec<_>>());
-        let pieces: Vec<_> = pieces(bytes.clone()).collect();
+    fn what_is_packed_comes_in_pieces_of_one_length_but_for_the_last() {
+        let bytes: Vec<_> = (0..PIECE_LEN * 2 + 7).map(|place| (place % 251) as u8).collect();
+        let mut pieces = Pieces::default();
+        bytes.chunks(1000).for_each(|chunk| pieces.write_all(chunk).unwrap());
+        let pieces = pieces.finish();
         assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_LEN, PIECE_LEN, 7]);
         assert_eq!(pieces.concat(), bytes);
-        assert_eq!(pieces[1].as_ptr(), bytes[PIECE_LEN..].as_ptr());
     }
 }

@@ -9,6 +9,7 @@ pub mod guard;
 pub mod host_id;
 pub mod hosts;
 pub mod id_set;
+mod json_list;
 mod known;
 pub mod label_index;
 pub mod labels;

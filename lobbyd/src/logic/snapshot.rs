@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::host_id::HostId;
 use super::hosts::Hosts;
+use super::json_list::JsonList;
 use super::label_index::LabelIndex;
 use super::prometheus::{self, Problem};
 use super::record::{Record, View};
@@ -86,21 +87,21 @@ impl Snapshot {
     }
 
     /// The packets of the living that have any of these labels as a JSON list, each with those of its labels.
-    pub fn labelled_json(&self, labels: &[String], now: Instant) -> String {
+    pub fn labelled_json(&self, labels: &[String], now: Instant) -> Vec<String> {
         let wanted = wanted::labels(labels);
         let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
         self.matching_json(hosts, |label| wanted.contains(label), now)
     }
 
     /// The packets of the living that have any label that begins as one of these texts as a JSON list, each with those of its labels.
-    pub fn prefixed_json(&self, prefixes: &[String], now: Instant) -> String {
+    pub fn prefixed_json(&self, prefixes: &[String], now: Instant) -> Vec<String> {
         let wanted = Prefixes::new(prefixes);
         let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
         self.matching_json(hosts, |label| wanted.fit(label), now)
     }
 
     /// The Prometheus targets of a group as a JSON list, and what was wrong with the labels that they were made of.
-    pub fn targets_json(&self, name: &str, default_port: u16, now: Instant) -> (String, Vec<Problem>) {
+    pub fn targets_json(&self, name: &str, default_port: u16, now: Instant) -> (Vec<String>, Vec<Problem>) {
         let prefix = prometheus::label_prefix(name);
         let (members, mut problems) = (self.labels.with_prefix(&prefix).collect(), Vec::new());
         let json = list(self.living_of(members, now), |record, json| {
@@ -115,7 +116,7 @@ impl Snapshot {
         (json, problems)
     }
 
-    fn matching_json(&self, hosts: Vec<HostId>, wanted: impl Fn(&str) -> bool, now: Instant) -> String {
+    fn matching_json(&self, hosts: Vec<HostId>, wanted: impl Fn(&str) -> bool, now: Instant) -> Vec<String> {
         list(self.living_of(hosts, now), |record, json| record.write_json_with(&wanted, json))
     }
 
@@ -127,7 +128,7 @@ impl Snapshot {
     }
 
     /// The names of the living that have exactly this label, as a JSON list.
-    pub fn names_json(&self, label: &str, now: Instant) -> String {
+    pub fn names_json(&self, label: &str, now: Instant) -> Vec<String> {
         list(self.living_of(self.labels.with_label(label).collect(), now), |record, json| {
             // Writing to a String cannot fail.
             write!(json, "{}", serde_json::json!(record.hostname())).is_ok()
@@ -135,20 +136,14 @@ impl Snapshot {
     }
 }
 
-/// A JSON list of what is written of each record. What `write` does not write counts for nothing.
+/// A JSON list of what is written of each record, in pieces. What `write` does not write counts for nothing.
 fn list<'a>(
     records: impl IntoIterator<Item = &'a Arc<Record>>,
     mut write: impl FnMut(&Record, &mut String) -> bool,
-) -> String {
-    let mut json = String::from("[");
+) -> Vec<String> {
+    let mut list = JsonList::new();
     for record in records {
-        if write(record, &mut json) {
-            json.push(',');
-        }
+        list.add(|json| write(record, json));
     }
-    if json.ends_with(',') {
-        json.pop();
-    }
-    json.push(']');
-    json
+    list.finish()
 }
