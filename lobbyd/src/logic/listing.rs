@@ -16,13 +16,14 @@ pub struct Listing {
     /// Hosts with their `last_check`, which goes on in their records.
     hosts: Vec<(HostId, i64)>,
     written: usize,
+    ended: bool,
     len: usize,
 }
 
 impl Listing {
     /// Those who are alive now.
     pub fn new(snapshot: Arc<Snapshot>, now: Instant) -> Self {
-        let (mut hosts, mut len) = (Vec::new(), "[".len());
+        let (mut hosts, mut len) = (Vec::with_capacity(snapshot.len()), "[".len());
         for record in snapshot.living(now) {
             let last_check = record.last_check();
             hosts.push((record.id(), last_check));
@@ -30,7 +31,7 @@ impl Listing {
         }
         // The last one is followed by the closing bracket in the comma's place.
         len += usize::from(hosts.is_empty());
-        Self { snapshot, hosts, written: 0, len }
+        Self { snapshot, hosts, written: 0, ended: false, len }
     }
 
     /// How many bytes all pieces have together.
@@ -39,19 +40,30 @@ impl Listing {
     }
 
     /// All pieces in one.
-    pub fn whole(self) -> String {
+    pub fn whole(mut self) -> String {
         let mut json = String::with_capacity(self.len);
-        self.for_each(|piece| json.push_str(&piece));
+        self.write(&mut json, usize::MAX);
         json
     }
 
-    fn write_next(&mut self, json: &mut String) {
-        let (id, last_check) = self.hosts[self.written];
-        if let Some(record) = self.snapshot.record(id) {
-            record.write_json(last_check, json);
+    /// Goes on with the list until a text is so long or the list ends.
+    fn write(&mut self, json: &mut String, len: usize) {
+        if self.hosts.is_empty() {
+            return json.push_str("[]");
         }
-        self.written += 1;
-        json.push(if self.written == self.hosts.len() { ']' } else { ',' });
+        if self.written == 0 {
+            json.push('[');
+        }
+        for (id, last_check) in &self.hosts[self.written..] {
+            if json.len() >= len {
+                return;
+            }
+            if let Some(record) = self.snapshot.record(*id) {
+                record.write_json(*last_check, json);
+            }
+            self.written += 1;
+            json.push(if self.written == self.hosts.len() { ']' } else { ',' });
+        }
     }
 }
 
@@ -59,18 +71,13 @@ impl Iterator for Listing {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        if self.hosts.is_empty() {
-            return (std::mem::replace(&mut self.written, 1) == 0).then(|| "[]".to_owned());
+        if self.ended {
+            return None;
         }
-        let mut json =
-            String::with_capacity(if self.written < self.hosts.len() { PIECE_LEN + PIECE_LEN / 8 } else { 0 });
-        if self.written == 0 {
-            json.push('[');
-        }
-        while self.written < self.hosts.len() && json.len() < PIECE_LEN {
-            self.write_next(&mut json);
-        }
-        (!json.is_empty()).then_some(json)
+        let mut json = String::with_capacity(self.len.min(PIECE_LEN + PIECE_LEN / 8));
+        self.write(&mut json, PIECE_LEN);
+        self.ended = self.written == self.hosts.len();
+        Some(json)
     }
 }
 

@@ -76,6 +76,11 @@ impl Snapshot {
         now < first
     }
 
+    /// How many hosts there are, alive or not.
+    pub(super) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// The texts of all packets together, in bytes: about as long is the list of everybody.
     pub fn text_len(&self) -> usize {
         self.hosts.text_len()
