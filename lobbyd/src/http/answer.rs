@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{
-    AcceptEncoding, CONTENT_ENCODING, ContentType, ETag, Encoding, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch,
-    Preference, Quality, VARY,
+    AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header, HeaderValue,
+    IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use lobby_client::Filter;
@@ -29,6 +29,11 @@ const EVERYBODY: Wish = Wish { question: Question::Packets(Filter::All), coding:
 
 /// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
 const WORTH_PACKING: usize = 1400;
+
+/// Values of headers, which need not be written and checked for each answer.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const BY_ENCODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
 /// An answer, or what is told instead.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
@@ -132,9 +137,9 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {
 /// The head of an answer.
 fn ok(tag: EntityTag, coding: Coding) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
-    response.content_type(ContentType::json()).insert_header(ETag(tag)).insert_header((VARY, "Accept-Encoding"));
+    response.insert_header((CONTENT_TYPE, JSON)).insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING));
     if coding == Coding::Gzip {
-        response.insert_header((CONTENT_ENCODING, "gzip"));
+        response.insert_header((CONTENT_ENCODING, GZIP));
     }
     response
 }
