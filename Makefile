@@ -32,7 +32,7 @@ check:
 
 # Feeds what lobby reads from strangers with what breaks parsers, FUZZ_SECONDS (20) for each target. Needs a C++ compiler.
 fuzz:
-	fuzz/run
+	tests/fuzz/run
 
 # Figures beside their limits, in about five minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
 # (target/release/lobby-bench --help names them all), LOBBYD=PATH another daemon; BENCH_WRITE=1 puts the table into BENCHMARKS.md.

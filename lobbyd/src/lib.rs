@@ -1,27 +1,23 @@
 //! The daemon of lobby as a library, so that its parts can be tested alone.
 
-pub mod actors;
-pub mod clock;
+pub mod app;
+pub mod callback;
 pub mod config;
-pub mod drivers;
-pub mod files;
+pub mod healthz;
 pub mod http;
-pub mod label_files;
-pub mod limits;
-pub mod lobby;
-pub mod local_server;
+pub mod labels;
+pub mod link;
 pub mod logging;
-pub mod logic;
-pub mod script;
-pub mod signals;
-pub mod watch;
+pub mod registry;
+pub mod sys;
 
 use tracing::{info, warn};
 
+use app::Lobby;
 use config::{DriverSettings, Settings};
-use lobby::Lobby;
-use local_server::LocalServer;
-use signals::{Signal, Signals};
+use labels::local_host::LocalServer;
+use sys::limits;
+use sys::signals::{Signal, Signals};
 
 /// Runs the daemon until a signal ends it.
 ///

@@ -1,7 +1,7 @@
 //! The laws that `make fuzz` tries to break hold for its corpus and for what lies near it.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../tests/fuzz/src/lib.rs"]
 #[expect(unreachable_pub, clippy::expect_used, reason = "it is a library, read as a module")]
 mod laws;
 
@@ -23,7 +23,7 @@ const LAWS: [(&str, Law); 5] = [
 ];
 
 fn fuzz_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz")
 }
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {

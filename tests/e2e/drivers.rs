@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use lobby_core::link::message::{Incoming, Parcel};
 use lobby_tests::{LIMIT, NatsServer, RedisServer, ensure, eventually};
 use lobbyd::config::{NatsSettings, RedisSettings, Secret};
-use lobbyd::drivers::{Channel, Driver, Incoming, Nats, Parcel, Redis};
+use lobbyd::link::driver::{Channel, Driver};
+use lobbyd::link::drivers::{Nats, Redis};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 

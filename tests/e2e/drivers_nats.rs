@@ -2,7 +2,7 @@
 
 use lobby_tests::{Certificates, LIMIT, NatsAccounts, NatsServer, ensure, eventually, free_port};
 use lobbyd::config::{NatsSettings, Secret};
-use lobbyd::drivers::Nats;
+use lobbyd::link::drivers::Nats;
 use nkeys::KeyPair;
 use tokio::time::timeout;
 

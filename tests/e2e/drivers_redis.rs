@@ -2,7 +2,7 @@
 
 use lobby_tests::{Certificates, RedisServer};
 use lobbyd::config::{RedisSettings, Secret};
-use lobbyd::drivers::Redis;
+use lobbyd::link::drivers::Redis;
 
 use crate::drivers::{heard, opened, parcel, redis_settings, refused, works};
 

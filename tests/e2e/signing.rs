@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use lobby_client::HostName;
+use lobby_core::signing::keys::Keys;
+use lobby_core::wire::envelope::{self, Statement, Verb};
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, Wire, ensure, eventually, lobbyctl};
-use lobbyd::logic::packet::{self, Statement, Verb};
-use lobbyd::logic::signature::Keys;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -35,7 +35,7 @@ fn signed(key: &str, verb: Verb, host: &str, seconds_ago: i64) -> Vec<u8> {
     let timestamp = u64::try_from(now - seconds_ago * 1000).unwrap();
     let hostname = &HostName::parse(host).unwrap();
     let statement = Statement { verb, hostname, labels: Some(&[]), instance: "00c0ffee00c0ffee" };
-    packet::write(&statement, Some(&Keys::parse(key).unwrap().sign(&statement, timestamp)))
+    envelope::write(&statement, Some(&Keys::parse(key).unwrap().sign(&statement, timestamp)))
 }
 
 /// Packets refused on the first link, by reason.
@@ -263,7 +263,7 @@ async fn with_off_signatures_are_made_but_not_looked_at() {
     let a = keyed("a", KEY).set("PACKET_VERIFY", "off").nats(&nats).start().await;
     let plain = Lobbyd::named("plain").nats(&nats).start().await;
     let hi = wire.hears(1, "a", "hi").await.remove(0);
-    let envelope = packet::decode(hi.as_bytes()).unwrap();
+    let envelope = envelope::decode(hi.as_bytes()).unwrap();
     assert!(Keys::parse(KEY).unwrap().verify(&envelope, envelope.seal.as_ref().unwrap()), "{hi}");
     plain.meets("a").await;
     a.meets("plain").await;

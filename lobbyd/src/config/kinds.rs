@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
 use super::nats_url;
-use crate::logic::guard::Verify;
+use lobby_core::signing::verifier::Verify;
 
 /// A kind of value.
 pub(super) struct Kind<T> {

@@ -1,11 +1,11 @@
 //! Every setting, declared once in a table, checked once and handed out as typed parts.
 
-mod assemble;
 mod command;
 mod error;
 mod kinds;
 pub mod nats_url;
 mod secret;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,8 +20,8 @@ use lobby_client::{HostName, Label};
 pub use error::ConfigError;
 pub use secret::Secret;
 
-use crate::logic::guard::Verify;
-use crate::logic::signature::Keys;
+use lobby_core::signing::keys::Keys;
+use lobby_core::signing::verifier::Verify;
 use values::Values;
 
 /// Variables that hold a secret, which a callback must not inherit.
@@ -71,7 +71,7 @@ impl Settings {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ConfigError> {
         let flags = command::command().try_get_matches_from(arguments)?;
-        assemble::settings(&Values::checked(flags, environment)?)
+        settings::settings(&Values::checked(flags, environment)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
 
-use crate::files;
+use crate::sys::files;
 
 /// Greatest size of a secret file, in bytes.
 const MAX_LEN: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use lobby_client::{HostName, Label};
 use super::LogFormat;
 use super::kinds::{self, Kind, Shape};
 use super::table::Preset::{Value, Words};
-use crate::logic::guard::Verify;
+use lobby_core::signing::verifier::Verify;
 
 /// A setting and the type of its value.
 pub(super) struct Setting<T: 'static> {

@@ -10,18 +10,18 @@ use lobby_client::Discovery;
 use tokio::time::timeout;
 use tracing::error;
 
-use super::answer::{Answer, answer, text};
-use super::answers::Question;
-use super::errors::ApiError;
-use super::json::json;
-use super::label_body::LabelBody;
-use super::query::Query;
-use super::service::Service;
-use crate::actors::label_source::{AddLabels, DeleteLabels, GetLocal};
-use crate::clock;
-use crate::local_server::StoreError;
-use crate::logic::snapshot::Snapshot;
-use crate::logic::warmth::Readiness;
+use crate::http::errors::ApiError;
+use crate::http::request::label_body::LabelBody;
+use crate::http::request::params::Query;
+use crate::http::response::cache::Question;
+use crate::http::response::json::json;
+use crate::http::response::respond::{Answer, answer, text};
+use crate::http::state::Service;
+use crate::labels::local_host::StoreError;
+use crate::labels::source::{AddLabels, DeleteLabels, GetLocal};
+use crate::sys::clock;
+use lobby_core::liveness::initial_sync::Readiness;
+use lobby_core::registry::snapshot::Snapshot;
 
 /// Longest time that the disk may take over label files before a request is answered without.
 const DISK_LIMIT: Duration = Duration::from_secs(5);

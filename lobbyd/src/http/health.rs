@@ -8,13 +8,13 @@ use futures_util::future::join_all;
 use lobby_client::{LinkState, Status};
 use tokio::time::timeout;
 
-use super::answer::{Answer, text};
-use super::errors::ApiError;
-use super::json::json;
-use super::query::Query;
-use super::service::Service;
-use crate::actors::AreYouThere;
-use crate::actors::registry::GetStatus;
+use crate::healthz::AreYouThere;
+use crate::http::errors::ApiError;
+use crate::http::request::params::Query;
+use crate::http::response::json::json;
+use crate::http::response::respond::{Answer, text};
+use crate::http::state::Service;
+use crate::registry::GetStatus;
 
 /// How long an actor may take over a simple question.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ mod tests {
     use lobby_client::DriverStatus;
 
     use super::*;
-    use crate::logic::tally::Tally;
+    use lobby_core::link::stats::Tally;
 
     fn driver(name: &'static str, up: bool) -> DriverStatus {
         let mut tally = Tally::new(name, 0);

@@ -13,12 +13,12 @@ use actix_web::{App, HttpServer};
 use anyhow::Context;
 use tracing::{info, warn};
 
-use super::admission::{Admission, admit};
-use super::errors::{method_not_allowed, not_found};
-use super::handlers;
-use super::health;
-use super::service::Service;
 use crate::config::ApiSettings;
+use crate::http::access::{Admission, admit};
+use crate::http::errors::{method_not_allowed, not_found};
+use crate::http::handlers;
+use crate::http::health;
+use crate::http::state::Service;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 2048;

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::assemble::default_local_path;
+use super::super::settings::default_local_path;
 use super::super::{LogFormat, secret_variables};
 use super::*;
-use crate::logic::guard::Verify;
+use lobby_core::signing::verifier::Verify;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,0 +1,3 @@
+//! The callback: when it may run.
+
+pub mod cooldown;

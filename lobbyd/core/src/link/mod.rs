@@ -1,0 +1,8 @@
+//! Links: what goes through them, and how long to wait for it.
+
+pub mod announcer;
+pub mod backoff;
+pub mod downtime;
+pub mod loopback;
+pub mod message;
+pub mod stats;

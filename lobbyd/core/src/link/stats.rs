@@ -1,0 +1,120 @@
+//! What happened on each link, in numbers.
+
+use std::collections::BTreeMap;
+
+use lobby_client::{DriverStatus, LinkState};
+
+use crate::wire::envelope::Refusal;
+
+/// The account of one link.
+#[derive(Debug)]
+pub struct Tally {
+    driver: &'static str,
+    up: bool,
+    since: i64,
+    reason: Option<String>,
+    received: u64,
+    sent: u64,
+    refused: BTreeMap<&'static str, u64>,
+    unsigned: u64,
+    dropped: u64,
+}
+
+impl Tally {
+    /// A driver that was never up. `unix_seconds` is now.
+    pub fn new(driver: &'static str, unix_seconds: i64) -> Self {
+        let reason = Some("not connected yet".to_owned());
+        Self {
+            driver,
+            up: false,
+            since: unix_seconds,
+            reason,
+            received: 0,
+            sent: 0,
+            refused: BTreeMap::new(),
+            unsigned: 0,
+            dropped: 0,
+        }
+    }
+
+    /// The link is up now.
+    pub fn opened(&mut self, unix_seconds: i64) {
+        (self.up, self.since, self.reason) = (true, unix_seconds, None);
+    }
+
+    /// The link is down, or still down, because of this.
+    pub fn closed(&mut self, reason: String, unix_seconds: i64) {
+        if self.up {
+            self.since = unix_seconds;
+        }
+        (self.up, self.reason) = (false, Some(reason));
+    }
+
+    /// A packet came in.
+    pub fn received(&mut self) {
+        self.received += 1;
+    }
+
+    /// The channel took an own packet.
+    pub fn sent(&mut self) {
+        self.sent += 1;
+    }
+
+    /// A packet that came in was refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        *self.refused.entry(refusal.reason()).or_default() += 1;
+    }
+
+    /// A packet that came in is believed although it is not signed (PACKET_VERIFY=warn).
+    pub fn unsigned(&mut self) {
+        self.unsigned += 1;
+    }
+
+    /// Packets came in faster than they were read.
+    pub fn dropped(&mut self, packets: u64) {
+        self.dropped += packets;
+    }
+
+    /// As the API shows it.
+    pub fn status(&self) -> DriverStatus {
+        DriverStatus {
+            name: self.driver.to_owned(),
+            state: if self.up { LinkState::Up } else { LinkState::Down },
+            since: self.since,
+            reason: self.reason.clone(),
+            received: self.received,
+            sent: self.sent,
+            refused: self.refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+            unsigned: self.unsigned,
+            dropped: self.dropped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_down_since_it_went_down_however_often_it_is_tried() {
+        let mut tally = Tally::new("NATS", 100);
+        tally.opened(101);
+        tally.closed("connection reset".into(), 110);
+        tally.closed("connection refused".into(), 112);
+        let status = tally.status();
+        assert_eq!(
+            (status.state, status.since, status.reason.as_deref()),
+            (LinkState::Down, 110, Some("connection refused"))
+        );
+    }
+
+    #[test]
+    fn refusals_are_counted_by_reason() {
+        let mut tally = Tally::new("NATS", 100);
+        tally.refused(&Refusal::NoHostName);
+        tally.refused(&Refusal::NoHostName);
+        tally.refused(&Refusal::RegistryFull(5));
+        let counts: Vec<_> = tally.status().refused.into_iter().collect();
+        assert_eq!(counts, [("no_hostname".to_owned(), 2), ("registry_full".to_owned(), 1)]);
+    }
+}

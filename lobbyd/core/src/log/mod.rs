@@ -1,0 +1,4 @@
+//! Logging: what is worth a line, and how often.
+
+pub mod once;
+pub mod throttle;

@@ -1,0 +1,271 @@
+//! One host in the registry.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lobby_client::HostName;
+
+use crate::index::host_id::HostId;
+use crate::liveness::connectivity::{Carrier, Carriers, Sight};
+use crate::wire::instance_id::Sender;
+use crate::wire::packet_json::{self, PacketText};
+
+/// When and through what a packet was heard.
+#[derive(Debug, Clone, Copy)]
+pub struct Hearing {
+    /// The driver it came through.
+    pub carrier: Carrier,
+    /// The monotonic time.
+    pub at: Instant,
+    /// The wall clock, in seconds since the Unix epoch, for people.
+    pub unix_seconds: i64,
+}
+
+impl Hearing {
+    /// The same so much earlier.
+    #[must_use]
+    pub fn earlier(self, age: Duration) -> Self {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or_default();
+        Self { at: self.at.checked_sub(age).unwrap_or(self.at), unix_seconds: self.unix_seconds - seconds, ..self }
+    }
+}
+
+/// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
+/// tells nothing new, makes no new record and no new snapshot.
+#[derive(Debug)]
+pub struct Record {
+    id: HostId,
+    own: bool,
+    hostname: HostName,
+    text: PacketText,
+    sender: AtomicU64,
+    last_check: AtomicI64,
+    heard: Heard,
+}
+
+impl Record {
+    /// A host that was heard, with its place in the table of hosts.
+    pub(crate) fn heard(id: HostId, hostname: HostName, text: PacketText, view: &View, hearing: Hearing) -> Self {
+        let record = Self::new(id, hostname, text, false, hearing.unix_seconds);
+        record.renew(view, hearing);
+        record
+    }
+
+    /// This server itself, which needs no hearing to be there.
+    pub(crate) fn own(id: HostId, hostname: HostName, text: PacketText, unix_seconds: i64) -> Self {
+        Self::new(id, hostname, text, true, unix_seconds)
+    }
+
+    fn new(id: HostId, hostname: HostName, text: PacketText, own: bool, unix_seconds: i64) -> Self {
+        let (sender, last_check) = (AtomicU64::default(), AtomicI64::new(unix_seconds));
+        Self { id, own, hostname, text, sender, last_check, heard: Heard::default() }
+    }
+
+    /// The same host with other labels.
+    pub(crate) fn relabelled(&self, text: PacketText) -> Self {
+        Self {
+            id: self.id,
+            own: self.own,
+            hostname: self.hostname.clone(),
+            text,
+            sender: AtomicU64::new(self.sender.load(Ordering::Relaxed)),
+            last_check: AtomicI64::new(self.last_check()),
+            heard: self.heard.clone(),
+        }
+    }
+
+    /// Its place in the table of hosts.
+    pub(crate) fn id(&self) -> HostId {
+        self.id
+    }
+
+    /// The host's name.
+    pub fn hostname(&self) -> &HostName {
+        &self.hostname
+    }
+
+    /// The host's name and its labels as JSON.
+    pub(crate) fn text(&self) -> &PacketText {
+        &self.text
+    }
+
+    /// Its labels, sorted and unique.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.text.labels()
+    }
+
+    /// Writes the packet as the API shows it, with a `last_check` that it had.
+    pub(crate) fn write_json(&self, last_check: i64, json: &mut String) {
+        json.push_str(self.text.as_str());
+        write_end(last_check, json);
+    }
+
+    /// How many bytes [`Self::write_json`] writes.
+    pub(crate) fn json_len(&self, last_check: i64) -> usize {
+        let digits = last_check.unsigned_abs().checked_ilog10().map_or(1, |power| power as usize + 1);
+        self.text.len() + usize::from(last_check < 0) + digits + "}".len()
+    }
+
+    /// Writes the packet with some of its labels only. Returns whether it has any of them; else nothing was written.
+    pub(crate) fn write_json_with(&self, wanted: impl Fn(&str) -> bool, json: &mut String) -> bool {
+        let mut labels = self.text.json_labels().filter(|label| wanted(&packet_json::unquoted(label)));
+        let Some(first) = labels.next() else { return false };
+        json.push_str(self.text.up_to_labels());
+        json.push_str(first);
+        for label in labels {
+            json.push(',');
+            json.push_str(label);
+        }
+        json.push_str(PacketText::LABELS_END);
+        write_end(self.last_check(), json);
+        true
+    }
+
+    /// Whether the packet was last said by this sender, and in a form in which that can be told.
+    pub(crate) fn is_from(&self, sender: Option<Sender>) -> bool {
+        sender.is_some() && self.sender.load(Ordering::Relaxed) == Sender::to_number(sender)
+    }
+
+    /// The packet was said by this sender.
+    pub(crate) fn said_by(&self, sender: Option<Sender>) {
+        self.sender.store(Sender::to_number(sender), Ordering::Relaxed);
+    }
+
+    /// Whether this is this server itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// When it was last heard, in seconds since the Unix epoch.
+    pub fn last_check(&self) -> i64 {
+        self.last_check.load(Ordering::Relaxed)
+    }
+
+    /// The host was heard again.
+    pub(crate) fn renew(&self, view: &View, hearing: Hearing) {
+        self.heard.set(hearing.carrier, view.epoch.millis(view.working_time(hearing.at)));
+        self.touch(hearing.unix_seconds);
+    }
+
+    /// The host is known to be there without having been heard.
+    pub(crate) fn touch(&self, unix_seconds: i64) {
+        self.last_check.store(unix_seconds, Ordering::Relaxed);
+    }
+
+    /// Whether the host counts as alive.
+    pub(crate) fn is_alive(&self, now: Instant, view: &View) -> bool {
+        let judged_at = view.working_time(now).min(view.pulse.reaches(view.epoch));
+        self.deadline(view).is_none_or(|deadline| judged_at < deadline)
+    }
+
+    /// Whether the host spoke through a driver of late.
+    pub(crate) fn speaks_through(&self, carrier: Carrier, view: &View) -> bool {
+        self.heard.since(self.heard.latest().saturating_sub(millis(view.ttl))).contains(carrier)
+    }
+
+    /// When, in working time, the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
+    pub(crate) fn deadline(&self, view: &View) -> Option<Instant> {
+        if self.own {
+            return None;
+        }
+        let latest = self.heard.latest();
+        let through = self.heard.since(latest.saturating_sub(millis(view.ttl)));
+        view.sight.deadline(view.epoch.instant(latest), through, view.ttl)
+    }
+}
+
+fn write_end(last_check: i64, json: &mut String) {
+    // Writing to a String cannot fail.
+    write!(json, "{last_check}}}").ok();
+}
+
+/// What decides on who is alive, beside the records themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub epoch: Epoch,
+    pub ttl: Duration,
+    pub sight: Sight,
+    pub pulse: Arc<Pulse>,
+    /// How long the daemon itself stood still since it was started.
+    pub standstill: Duration,
+}
+
+impl View {
+    /// A moment on the clock that decides on life and death: it stands still while the daemon does, as nobody hears anybody then.
+    pub(crate) fn working_time(&self, moment: Instant) -> Instant {
+        moment.checked_sub(self.standstill).unwrap_or(moment)
+    }
+}
+
+/// When the registry last showed that it works, in milliseconds of working time since the epoch. A daemon that is stopped or starved hears nobody, so
+/// its readers must not let anybody die meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(AtomicU64);
+
+impl Pulse {
+    /// Longest time between two beats of a registry that works.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// The registry works.
+    pub(crate) fn beat(&self, epoch: Epoch, now: Instant) {
+        self.0.store(epoch.millis(now), Ordering::Relaxed);
+    }
+
+    /// Up to when the registry can tell who is alive.
+    pub(crate) fn reaches(&self, epoch: Epoch) -> Instant {
+        epoch.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
+    }
+}
+
+/// The moment from which the times in records count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Epoch(pub Instant);
+
+impl Epoch {
+    pub(crate) fn millis(self, instant: Instant) -> u64 {
+        millis(instant.saturating_duration_since(self.0))
+    }
+
+    fn instant(self, millis: u64) -> Instant {
+        self.0 + Duration::from_millis(millis)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// For each driver when the host was last heard through it, in milliseconds since the epoch plus one; 0 = never.
+#[derive(Debug, Default)]
+struct Heard([AtomicU64; Carrier::MAX]);
+
+impl Heard {
+    fn set(&self, carrier: Carrier, millis: u64) {
+        self.0[carrier.place()].fetch_max(millis + 1, Ordering::Relaxed);
+    }
+
+    fn latest(&self) -> u64 {
+        self.0.iter().map(|heard| heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
+    }
+
+    /// The drivers it was heard through at that time or later. A driver it was not heard through for long no longer counts: that
+    /// this one is up says nothing about the host.
+    fn since(&self, millis: u64) -> Carriers {
+        let mut through = Carriers::default();
+        for (place, heard) in self.0.iter().enumerate() {
+            if let Some(carrier) = Carrier::at(place).filter(|_| heard.load(Ordering::Relaxed) > millis) {
+                through.insert(carrier);
+            }
+        }
+        through
+    }
+}
+
+impl Clone for Heard {
+    fn clone(&self) -> Self {
+        Self(std::array::from_fn(|place| AtomicU64::new(self.0[place].load(Ordering::Relaxed))))
+    }
+}

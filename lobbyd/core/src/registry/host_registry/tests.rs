@@ -1,0 +1,389 @@
+use lobby_client::Label;
+
+use super::*;
+use crate::clock;
+use crate::render::packet_list::Listing;
+
+const TTL: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A registry with two drivers, both up since the start, and a clock that the test sets.
+struct Fixture {
+    records: Records,
+    start: Instant,
+    second: u32,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::holding_at_most(100)
+    }
+
+    fn holding_at_most(max_servers: usize) -> Self {
+        let start = clock::now();
+        let mut records = Records::new("i1".to_owned(), TTL, max_servers, Warmth::new(SECOND * 5, 2, start), start);
+        records.link_opened(carrier(0), start);
+        records.link_opened(carrier(1), start);
+        Self { records, start, second: 0 }
+    }
+
+    /// Lets the time pass second by second, as a daemon that works does.
+    fn advance_to(&mut self, second: u32) {
+        while self.second < second {
+            self.second += 1;
+            assert_eq!(self.records.beat(self.start + SECOND * self.second), None);
+        }
+    }
+
+    fn hear(
+        &mut self,
+        message: &str,
+        hostname: &str,
+        labels: &[&str],
+        second: u32,
+        place: usize,
+    ) -> Result<Option<Change>, Refusal> {
+        let heard = self.hear_from(None, message, hostname, labels, second, place)?;
+        match heard {
+            Heard::Nothing => Ok(None),
+            Heard::Change(change) => Ok(Some(change)),
+            Heard::Duplicate => panic!("{hostname} is a duplicate"),
+        }
+    }
+
+    fn hear_from(
+        &mut self,
+        instance: Option<&str>,
+        message: &str,
+        hostname: &str,
+        labels: &[&str],
+        second: u32,
+        place: usize,
+    ) -> Result<Heard, Refusal> {
+        self.advance_to(second);
+        let discovery = serde_json::json!({"hostname": hostname, "labels": labels});
+        let payload = serde_json::json!({"discovery": discovery, "message": message, "instance": instance}).to_string();
+        let at = self.start + SECOND * second;
+        let hearing = Hearing { carrier: carrier(place), at, unix_seconds: 1000 + i64::from(second) };
+        self.records.hear(payload.as_bytes(), hearing)
+    }
+
+    fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Change>, Refusal> {
+        self.hear("hi", hostname, labels, second, 0)
+    }
+
+    fn living(&mut self, second: u32) -> Vec<String> {
+        self.advance_to(second);
+        let snapshot = self.records.snapshot();
+        snapshot.living(self.start + SECOND * second).map(|record| record.hostname().to_string()).collect()
+    }
+
+    fn sweep(&mut self, second: u32) -> Vec<Change> {
+        self.advance_to(second);
+        self.records.sweep(self.start + SECOND * second)
+    }
+}
+
+fn carrier(place: usize) -> Carrier {
+    Carrier::at(place).unwrap()
+}
+
+fn name(text: &str) -> HostName {
+    HostName::parse(text).unwrap()
+}
+
+fn server(hostname: &str, labels: &[&str]) -> Discovery {
+    Discovery::new(name(hostname), labels.iter().map(|label| Label::parse(label).unwrap()).collect())
+}
+
+#[test]
+fn a_host_joins_changes_its_labels_and_leaves() {
+    let mut lobby = Fixture::new();
+    assert_eq!(lobby.hi("a", &["x"], 0), Ok(Some(Change::Joined(name("a")))));
+    assert_eq!(lobby.hi("a", &["x"], 1), Ok(None));
+    assert_eq!(lobby.hi("a", &["y"], 2), Ok(Some(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.hear("goodbye", "a", &["y"], 3, 1), Ok(Some(Change::Left(name("a")))));
+    assert_eq!(lobby.living(3), Vec::<String>::new());
+}
+
+#[test]
+fn a_goodbye_of_an_unknown_host_changes_nothing() {
+    let mut lobby = Fixture::new();
+    let before = lobby.records.snapshot().revision();
+    assert_eq!(lobby.hear("goodbye", "a", &[], 0, 0), Ok(None));
+    assert_eq!(lobby.records.snapshot().revision(), before);
+}
+
+#[test]
+fn only_changes_make_a_new_revision_and_a_keep_alive_renews_snapshots_already_taken() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let before = lobby.records.snapshot();
+    lobby.hi("a", &[], 25).unwrap();
+    assert_eq!(lobby.records.snapshot().revision(), before.revision());
+    let record = before.living(lobby.start + SECOND * 40).next().map(|record| record.last_check());
+    assert_eq!(record, Some(1025));
+}
+
+#[test]
+fn the_dead_are_not_shown_even_before_they_are_swept() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.living(29), ["a"]);
+    assert_eq!(lobby.living(30), Vec::<String>::new());
+    assert_eq!(lobby.sweep(29), []);
+    assert_eq!(lobby.sweep(30), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn a_host_that_returns_after_its_death_joins_anew() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.hi("a", &[], 31), Ok(Some(Change::Joined(name("a")))));
+}
+
+#[test]
+fn a_host_lives_while_any_driver_hears_it() {
+    let mut lobby = Fixture::new();
+    lobby.hear("hi", "a", &[], 0, 0).unwrap();
+    lobby.hear("hi", "a", &[], 20, 1).unwrap();
+    assert_eq!(lobby.living(49), ["a"]);
+    assert_eq!(lobby.sweep(50), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
+    assert_eq!(lobby.sweep(10_000), []);
+    lobby.records.link_opened(carrier(0), lobby.start + SECOND * 10_000);
+    assert_eq!(lobby.living(10_029), ["a"]);
+    assert_eq!(lobby.sweep(10_030), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn an_outage_does_not_bring_back_who_had_died_before_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    assert_eq!(lobby.living(31), Vec::<String>::new());
+    assert_eq!(lobby.records.link_closed(carrier(0), lobby.start + SECOND * 31), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.living(32), Vec::<String>::new());
+}
+
+#[test]
+fn short_standstills_keep_nobody_alive_for_ever() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let mut now = lobby.start;
+    for _ in 0..30 {
+        now += SECOND;
+        lobby.records.beat(now);
+        now += SECOND * 3 / 2;
+        lobby.records.beat(now);
+    }
+    assert_eq!(lobby.records.sweep(now), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn what_a_channel_kept_counts_from_when_it_was_sent() {
+    let mut lobby = Fixture::new();
+    let kept = Hearing { carrier: carrier(0), at: lobby.start - SECOND * 20, unix_seconds: 980 };
+    lobby.records.hear(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
+    assert_eq!(lobby.living(9), ["a"]);
+    assert_eq!(lobby.sweep(10), [Change::Expired(name("a"))]);
+}
+
+#[test]
+fn only_a_channel_that_carried_a_host_can_withdraw_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let file = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
+    assert_eq!(lobby.records.withdraw(file, carrier(1)), Ok(None));
+    assert_eq!(lobby.records.withdraw(file, carrier(0)), Ok(Some(Change::Left(name("a")))));
+}
+
+#[test]
+fn a_duplicate_is_forgotten_a_ttl_after_its_last_packet_and_with_the_name() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
+    lobby.sweep(30);
+    assert!(lobby.records.duplicate().is_some());
+    lobby.sweep(31);
+    assert_eq!(lobby.records.duplicate(), None);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 32, 0).unwrap();
+    lobby.records.set_own(server("other", &[]), 1000);
+    assert_eq!(lobby.records.duplicate(), None);
+}
+
+#[test]
+fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
+    let mut lobby = Fixture::new();
+    lobby.hear("hi", "a", &[], 0, 1).unwrap();
+    lobby.hear("hi", "a", &[], 25, 0).unwrap();
+    lobby.hear("hi", "a", &[], 50, 0).unwrap();
+    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
+    assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
+}
+
+#[test]
+fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &["x"]), 1000);
+    assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Heard::Nothing));
+    assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Heard::Duplicate));
+    assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Heard::Duplicate));
+    assert_eq!(lobby.sweep(10_000), []);
+    let own = Listing::new(Arc::new(lobby.records.snapshot()), lobby.start + SECOND * 10_000).whole();
+    assert_eq!(own, r#"[{"hostname":"me","labels":["x"],"last_check":1001}]"#);
+}
+
+#[test]
+fn another_daemon_of_the_own_name_is_remembered() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
+    lobby.hear_from(Some("i2"), "hi", "me", &[], 6, 0).unwrap();
+    let expected = DuplicateName { packets: 2, last_seen: 1006, instance: Some("i2".to_owned()) };
+    assert_eq!(lobby.records.duplicate(), Some(&expected));
+}
+
+#[test]
+fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &[]), 1000);
+    let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
+    let before = Hearing { carrier: carrier(0), at: lobby.start - SECOND, unix_seconds: 999 };
+    assert_eq!(lobby.records.hear(payload, before), Ok(Heard::Nothing));
+    assert_eq!(lobby.records.duplicate(), None);
+}
+
+#[test]
+fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
+    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "a reader is awake before the registry");
+    assert_eq!(lobby.records.beat(lobby.start + stopped_for), Some(stopped_for - SECOND));
+    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "nor does one that came later see the dead");
+    assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
+    lobby.second = 1000;
+    assert_eq!(lobby.living(1028), ["a"]);
+    assert_eq!(
+        lobby.sweep(1029),
+        [Change::Expired(name("a"))],
+        "of its 30 seconds one was over before, as far as one can tell"
+    );
+}
+
+#[test]
+fn a_renamed_server_leaves_its_own_list_under_the_former_name() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("old", &[]), 1000);
+    let changes = lobby.records.set_own(server("new", &[]), 1001);
+    assert_eq!(changes, [Change::Left(name("old")), Change::Joined(name("new"))]);
+    assert_eq!(lobby.living(1), ["new"]);
+}
+
+#[test]
+fn a_server_that_takes_a_name_already_heard_does_not_expire_under_it() {
+    let mut lobby = Fixture::new();
+    lobby.hi("me", &["x"], 0).unwrap();
+    assert_eq!(lobby.records.set_own(server("me", &["x"]), 1000), []);
+    assert_eq!(lobby.living(100), ["me"]);
+}
+
+#[test]
+fn a_full_registry_refuses_strangers_and_keeps_acquaintances() {
+    let mut lobby = Fixture::holding_at_most(2);
+    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.hi("b", &[], 0).unwrap();
+    assert_eq!(lobby.hi("c", &[], 1), Err(Refusal::RegistryFull(2)));
+    assert_eq!(lobby.hi("a", &["new"], 1), Ok(Some(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.living(1), ["a", "b", "me"]);
+}
+
+#[test]
+fn a_refused_packet_changes_nothing() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["x"], 0).unwrap();
+    let before = lobby.records.snapshot().revision();
+    assert!(lobby.hi("a", &["bad\u{0}label"], 1).is_err());
+    assert_eq!(lobby.records.snapshot().revision(), before);
+    assert_eq!(lobby.living(30), Vec::<String>::new(), "it does not count as a sign of life either");
+}
+
+#[test]
+fn a_filter_shows_matching_hosts_with_their_matching_labels() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["service:web", "service:webmail", "rack:1"], 0).unwrap();
+    lobby.hi("b", &["rack:1"], 0).unwrap();
+    let (snapshot, now) = (Arc::new(lobby.records.snapshot()), lobby.start);
+    let web = r#"[{"hostname":"a","labels":["service:web"],"last_check":1000}]"#;
+    assert_eq!(snapshot.labelled_json(&["service:web".into()], now).concat(), web);
+    let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
+    assert_eq!(snapshot.prefixed_json(&["service:".into(), "service:web".into()], now).concat(), services);
+    assert_eq!(snapshot.labelled_json(&["nothing".into()], now).concat(), "[]");
+    assert!(Listing::new(Arc::clone(&snapshot), now).whole().ends_with(
+        r#","service:webmail"],"last_check":1000},{"hostname":"b","labels":["rack:1"],"last_check":1000}]"#
+    ));
+    assert_eq!(snapshot.names_json("rack:1", now).concat(), r#"["a","b"]"#);
+    assert_eq!(snapshot.names_json("rack:", now).concat(), "[]");
+}
+
+#[test]
+fn the_dead_are_in_no_answer() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &["x"], 0).unwrap();
+    lobby.hi("b", &["x"], 5).unwrap();
+    lobby.advance_to(31);
+    let (snapshot, now) = (lobby.records.snapshot(), lobby.start + SECOND * 31);
+    assert_eq!(snapshot.names_json("x", now).concat(), r#"["b"]"#);
+    assert_eq!(snapshot.prefixed_json(&["x".into()], now).concat().matches("hostname").count(), 1);
+    assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
+}
+
+#[test]
+fn a_host_that_says_hi_again_is_recognised_without_decoding() {
+    let mut lobby = Fixture::new();
+    let [first, second] = ["00000000000000a1", "00000000000000a2"];
+    let packet = |labels: &[&str], instance: &str| envelope::encode(Verb::Hi, &server("a", labels), instance);
+    let hear = |lobby: &mut Fixture, payload: &[u8], second: u32| {
+        lobby.advance_to(second);
+        let hearing = Hearing { carrier: carrier(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
+        lobby.records.hear(payload, hearing)
+    };
+    let recognise = |lobby: &Fixture, payload: &[u8]| {
+        let now = lobby.start + SECOND * lobby.second;
+        lobby.records.recognise(payload, now).map(|(record, text)| (record.hostname().to_string(), text.is_some()))
+    };
+    hear(&mut lobby, &packet(&["x"], first), 0).unwrap();
+    assert_eq!(recognise(&lobby, &packet(&["x"], first)), Some(("a".to_owned(), false)));
+    assert_eq!(recognise(&lobby, &packet(&["x", "y"], first)), Some(("a".to_owned(), true)));
+    assert_eq!(recognise(&lobby, &packet(&["x"], second)), None);
+    assert_eq!(recognise(&lobby, &envelope::encode(Verb::Goodbye, &server("a", &["x"]), first)), None);
+    assert_eq!(hear(&mut lobby, &packet(&["x"], first), 25), Ok(Heard::Nothing));
+    assert_eq!(lobby.living(54), ["a"]);
+    assert_eq!(hear(&mut lobby, &packet(&["x"], second), 54), Ok(Heard::Nothing), "it was restarted");
+    assert!(recognise(&lobby, &packet(&["x"], second)).is_some());
+    assert_eq!(hear(&mut lobby, &packet(&["y"], second), 55), Ok(Heard::Change(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.records.snapshot().names_json("y", lobby.start + SECOND * 84).concat(), r#"["a"]"#);
+    lobby.advance_to(85);
+    assert_eq!(recognise(&lobby, &packet(&["y"], second)), None, "it is dead, and joins anew");
+}
+
+#[test]
+fn the_own_packet_and_one_in_another_form_are_always_decoded() {
+    let mut lobby = Fixture::new();
+    lobby.records.set_own(server("me", &["x"]), 1000);
+    let own = envelope::encode(Verb::Hi, &server("me", &["x"]), "00000000000000a1");
+    let foreign = br#"{"message":"hi","discovery":{"hostname":"a","labels":["x"]}}"#;
+    let hearing = Hearing { carrier: carrier(0), at: lobby.start, unix_seconds: 0 };
+    for payload in [&own[..], &foreign[..]] {
+        lobby.records.hear(payload, hearing).unwrap();
+        assert!(lobby.records.recognise(payload, lobby.start).is_none());
+    }
+    assert_eq!(lobby.living(0), ["a", "me"]);
+}

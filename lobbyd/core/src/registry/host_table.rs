@@ -1,0 +1,164 @@
+//! All hosts with their records, by name and by number, cheap to copy.
+
+use std::array;
+use std::sync::Arc;
+
+use crate::index::host_id::HostId;
+use crate::index::text_map::TextMap;
+use crate::registry::host::Record;
+
+/// Places in a page. A change copies one page that a copy of the table shares.
+const PAGE_LEN: usize = 64;
+
+/// A persistent table of hosts, in the order of their names, too. Copies share what neither side has changed since.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts {
+    by_name: TextMap<HostId>,
+    pages: Vec<Arc<Page>>,
+    text_len: usize,
+}
+
+type Page = [Option<Arc<Record>>; PAGE_LEN];
+
+impl HostId {
+    fn page(self) -> usize {
+        self.place() / PAGE_LEN
+    }
+
+    fn place_in_page(self) -> usize {
+        self.place() % PAGE_LEN
+    }
+}
+
+impl Hosts {
+    /// The number of hosts.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The texts of all packets together, in bytes.
+    pub fn text_len(&self) -> usize {
+        self.text_len
+    }
+
+    /// All records in the order of the host names.
+    pub fn sorted(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.by_name.values().filter_map(|id| self.get(*id))
+    }
+
+    /// All records in no order, which is quicker.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.pages.iter().flat_map(|page| page.iter().flatten())
+    }
+
+    /// The record of a host.
+    pub fn get(&self, id: HostId) -> Option<&Arc<Record>> {
+        self.pages.get(id.page())?[id.place_in_page()].as_ref()
+    }
+
+    /// The records of some hosts, each once, in the order of the host names.
+    pub fn select(&self, mut ids: Vec<HostId>) -> Vec<&Arc<Record>> {
+        // To sort so many would take longer than to look through all, which are sorted already.
+        if ids.len() > self.len() / 16 {
+            return self.filter(&ids);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let mut records: Vec<_> = ids.into_iter().filter_map(|id| self.get(id)).collect();
+        records.sort_unstable_by(|a, b| a.hostname().cmp(b.hostname()));
+        records
+    }
+
+    fn filter(&self, ids: &[HostId]) -> Vec<&Arc<Record>> {
+        let mut wanted = vec![false; self.pages.len() * PAGE_LEN];
+        for id in ids {
+            wanted[id.place()] = true;
+        }
+        let ids = self.by_name.values().filter(|id| wanted[id.place()]);
+        ids.filter_map(|id| self.get(*id)).collect()
+    }
+
+    /// Puts a record in the place that it names, which is free or of the same host. Returns the record that was there.
+    pub(crate) fn put(&mut self, record: Arc<Record>) -> Option<Arc<Record>> {
+        let id = record.id();
+        if self.pages.len() <= id.page() {
+            self.pages.resize_with(id.page() + 1, || Arc::new(array::from_fn(|_| None)));
+        }
+        let place = &mut Arc::make_mut(&mut self.pages[id.page()])[id.place_in_page()];
+        if place.is_none() {
+            self.by_name.insert(record.hostname().as_str(), id);
+        }
+        self.text_len += record.text().len();
+        let before = place.replace(record);
+        self.text_len -= before.as_ref().map_or(0, |before| before.text().len());
+        before
+    }
+
+    /// Removes a host, and returns its record if it was here.
+    pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Record>> {
+        let page = self.pages.get_mut(id.page()).filter(|page| page[id.place_in_page()].is_some())?;
+        let record = Arc::make_mut(page)[id.place_in_page()].take()?;
+        self.by_name.remove(record.hostname().as_str());
+        self.text_len -= record.text().len();
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lobby_client::{Discovery, HostName};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::index::host_id::FreePlaces;
+    use crate::wire::packet_json::PacketText;
+
+    fn record(name: &str, id: HostId) -> Arc<Record> {
+        let hostname = HostName::parse(name).unwrap();
+        let text = PacketText::new(&Discovery::new(hostname.clone(), vec![]));
+        Arc::new(Record::own(id, hostname, text, 0))
+    }
+
+    fn names<'a>(records: impl IntoIterator<Item = &'a Arc<Record>>) -> Vec<&'a str> {
+        records.into_iter().map(|record| record.hostname().as_str()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn hosts_come_and_go_and_are_found_by_number_and_in_order(
+            steps in prop::collection::vec((any::<bool>(), 0..300u16), 0..600), wanted in prop::collection::vec(0..300u16, 0..60),
+        ) {
+            let (mut hosts, mut places, mut model) = (Hosts::default(), FreePlaces::default(), BTreeMap::new());
+            for (come, name) in steps {
+                let name = format!("h{name}");
+                match (come, model.get(&name).copied()) {
+                    (true, None) => {
+                        let id = places.take();
+                        prop_assert!(hosts.put(record(&name, id)).is_none());
+                        model.insert(name, id);
+                    }
+                    (true, Some(id)) => prop_assert!(hosts.put(record(&name, id)).is_some()),
+                    (false, Some(id)) => {
+                        prop_assert_eq!(hosts.remove(id).map(|record| record.hostname().to_string()), model.remove_entry(&name).map(|(name, _)| name));
+                        prop_assert!(hosts.remove(id).is_none());
+                        places.give_back(id);
+                    }
+                    (false, None) => {}
+                }
+            }
+            prop_assert_eq!(names(hosts.sorted()), model.keys().collect::<Vec<_>>());
+            prop_assert_eq!((hosts.len(), hosts.iter().count()), (model.len(), model.len()));
+            prop_assert_eq!(hosts.text_len(), hosts.iter().map(|record| record.text().len()).sum::<usize>());
+            let wanted: BTreeMap<_, _> = wanted.iter().filter_map(|number| model.get_key_value(&format!("h{number}"))).collect();
+            let ids: Vec<_> = wanted.values().chain(wanted.values()).map(|id| **id).collect();
+            prop_assert_eq!(names(hosts.select(ids)), wanted.into_keys().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The registry: all hosts of the lobby, what changes about them, and snapshots for readers.
+
+pub mod change;
+pub mod debounce;
+pub(crate) mod host;
+pub mod host_registry;
+pub mod host_table;
+pub(crate) mod name_table;
+pub mod snapshot;

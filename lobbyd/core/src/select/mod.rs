@@ -1,0 +1,3 @@
+//! Selection: which hosts are asked for.
+
+pub mod prefix_set;

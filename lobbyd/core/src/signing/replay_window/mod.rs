@@ -1,0 +1,125 @@
+//! Signed packets that were heard before, or that are older than one that was, are not heard again.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use lobby_client::HostName;
+
+use crate::liveness::connectivity::Carrier;
+use crate::wire::envelope::{Refusal, Verb};
+
+/// How and when a packet arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The driver it came through.
+    pub carrier: Carrier,
+    /// The monotonic time.
+    pub at: Instant,
+    /// The wall clock, in milliseconds since the Unix epoch.
+    pub unix_millis: u64,
+    /// Whether the channel kept the packet, and so may show the same one again.
+    pub kept: bool,
+}
+
+/// Remembers of each host, whether it is here or has left, when its last packets were signed. Only what is known to be authentic may be
+/// told to it.
+#[derive(Debug)]
+pub struct Memory {
+    hosts: HashMap<HostName, Host>,
+    ttl: Duration,
+    max_servers: usize,
+}
+
+impl Memory {
+    /// `ttl` is how much older or newer than this daemon's time a packet may be. As many hosts as `max_servers` may be here, and as
+    /// many others have left a moment ago.
+    pub fn new(ttl: Duration, max_servers: usize) -> Self {
+        Self { hosts: HashMap::new(), ttl, max_servers }
+    }
+
+    /// Whether a packet signed at that time, in milliseconds since the Unix epoch, is new; if so, it is remembered.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of one that is stale or replayed, or of a host too many; nothing is remembered then.
+    pub fn admit(&mut self, host: &HostName, verb: Verb, timestamp: u64, arrival: Arrival) -> Result<(), Refusal> {
+        let useful_for = self.useful_for(host, timestamp, arrival.unix_millis)?;
+        let known = self.known(host)?;
+        if !known.accepts(verb, timestamp, arrival) {
+            return Err(Refusal::Replayed(host.clone()));
+        }
+        known.remember(verb, timestamp, arrival.carrier);
+        // Twice as long: the wall clock, which decides, may be slower, or set back a little.
+        known.until = known.until.max(Some(arrival.at + useful_for * 2));
+        Ok(())
+    }
+
+    /// Checks that a packet is not too old, nor too far ahead of the time.
+    ///
+    /// # Errors
+    /// [`Refusal::Stale`].
+    pub fn check_age(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<(), Refusal> {
+        self.useful_for(host, timestamp, unix_millis).map(drop)
+    }
+
+    /// Forgets hosts of which no packet that was accepted can be replayed any more because it would be stale. Counted by the monotonic
+    /// clock, so that a wall clock that jumps ahead for a while makes nothing forgotten.
+    pub fn forget(&mut self, now: Instant) {
+        self.hosts.retain(|_, host| host.until.is_some_and(|until| now <= until));
+    }
+
+    /// How long a packet could still be accepted.
+    fn useful_for(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<Duration, Refusal> {
+        let off_by = Duration::from_millis(timestamp.abs_diff(unix_millis));
+        let is_ahead = timestamp > unix_millis;
+        if off_by > self.ttl {
+            let direction = if is_ahead { "ahead of" } else { "behind" };
+            return Err(Refusal::Stale { host: host.clone(), off_by, direction });
+        }
+        Ok(if is_ahead { self.ttl + off_by } else { self.ttl - off_by })
+    }
+
+    fn known(&mut self, host: &HostName) -> Result<&mut Host, Refusal> {
+        if self.hosts.len() >= self.max_servers * 2 && !self.hosts.contains_key(host) {
+            return Err(Refusal::RegistryFull(self.max_servers));
+        }
+        Ok(self.hosts.entry(host.clone()).or_default())
+    }
+}
+
+/// When the last packets of a host were signed; 0 = never.
+#[derive(Debug, Default)]
+struct Host {
+    hi: [u64; Carrier::MAX],
+    goodbye: [u64; Carrier::MAX],
+    /// When all of them will be stale.
+    until: Option<Instant>,
+}
+
+impl Host {
+    /// A packet goes out through every driver, and may come late through one of them: it is no replay of what came through another. But
+    /// nothing that was said before a goodbye counts after it, nor a goodbye that was said before a hi.
+    fn accepts(&self, verb: Verb, timestamp: u64, arrival: Arrival) -> bool {
+        let place = arrival.carrier.place();
+        match verb {
+            Verb::Hi if arrival.kept && timestamp == self.hi[place] => timestamp > latest(&self.goodbye),
+            Verb::Hi => timestamp > self.hi[place] && timestamp > latest(&self.goodbye),
+            Verb::Goodbye => {
+                timestamp > self.goodbye[place] && timestamp >= latest(&self.goodbye) && timestamp >= latest(&self.hi)
+            }
+        }
+    }
+
+    fn remember(&mut self, verb: Verb, timestamp: u64, carrier: Carrier) {
+        match verb {
+            Verb::Hi => self.hi[carrier.place()] = timestamp,
+            Verb::Goodbye => self.goodbye[carrier.place()] = timestamp,
+        }
+    }
+}
+
+fn latest(timestamps: &[u64; Carrier::MAX]) -> u64 {
+    timestamps.iter().copied().max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

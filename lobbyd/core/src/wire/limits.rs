@@ -1,0 +1,78 @@
+//! What labels a server has in the end, and how many it may have.
+
+use lobby_client::{Discovery, HostName, Label};
+
+use crate::wire::envelope::{self, MAX_ENVELOPE_LEN, MAX_LABELS, Verb};
+
+/// Room kept free in the envelope, in bytes, for what is added to it beside the labels.
+const ENVELOPE_RESERVE: usize = 1024;
+
+/// Why a server cannot have all of its labels: its peers would refuse the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum TooMuch {
+    /// There are this many, more than [`MAX_LABELS`].
+    #[error("{0} labels are too many for one server: at most {MAX_LABELS} are allowed")]
+    Labels(usize),
+    /// They make an envelope of this many bytes, more than [`MAX_ENVELOPE_LEN`].
+    #[error("labels that make a packet of {0} bytes are too long in sum: at most {MAX_ENVELOPE_LEN} bytes are allowed")]
+    Bytes(usize),
+}
+
+/// Checks that peers will accept a server's packet.
+///
+/// # Errors
+/// Why they would not.
+pub fn check(packet: &Discovery) -> Result<(), TooMuch> {
+    let bytes = envelope::encode(Verb::Hi, packet, "").len() + ENVELOPE_RESERVE;
+    if packet.labels.len() > MAX_LABELS {
+        Err(TooMuch::Labels(packet.labels.len()))
+    } else if bytes > MAX_ENVELOPE_LEN {
+        Err(TooMuch::Bytes(bytes))
+    } else {
+        Ok(())
+    }
+}
+
+/// A server's packet with as many of its labels as peers accept, the first ones in order, and what kept the others out.
+pub fn fit(hostname: HostName, labels: Vec<Label>) -> (Discovery, Option<TooMuch>) {
+    let mut packet = Discovery::new(hostname, labels);
+    let excess = check(&packet).err();
+    packet.labels.truncate(MAX_LABELS);
+    while check(&packet).is_err() && !packet.labels.is_empty() {
+        let kept = packet.labels.len() * 7 / 8;
+        packet.labels.truncate(kept);
+    }
+    (packet, excess)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(count: usize, len: usize) -> Vec<Label> {
+        (0..count).map(|n| Label::parse(&format!("{n:0len$}")).unwrap()).collect()
+    }
+
+    fn host() -> HostName {
+        HostName::parse("h").unwrap()
+    }
+
+    #[test]
+    fn labels_that_fit_all_stay() {
+        let (packet, excess) = fit(host(), labels(MAX_LABELS, 30));
+        assert_eq!((packet.labels.len(), excess), (MAX_LABELS, None));
+    }
+
+    #[test]
+    fn of_too_many_labels_the_first_stay() {
+        let (packet, excess) = fit(host(), labels(1030, 30));
+        assert_eq!((packet.labels, excess), (labels(MAX_LABELS, 30), Some(TooMuch::Labels(1030))));
+    }
+
+    #[test]
+    fn of_labels_too_long_in_sum_so_many_stay_that_peers_accept_the_packet() {
+        let (packet, excess) = fit(host(), labels(500, 1000));
+        assert!(matches!(excess, Some(TooMuch::Bytes(_))));
+        assert!(check(&packet).is_ok() && packet.labels.len() > 200);
+    }
+}

@@ -1,0 +1,6 @@
+//! The wire: packets as bytes and as values.
+
+pub mod envelope;
+pub(crate) mod instance_id;
+pub mod limits;
+pub mod packet_json;

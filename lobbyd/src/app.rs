@@ -1,0 +1,249 @@
+//! Builds the actors bottom-up, each being given those it talks to, and ends them in order.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use anyhow::Context as _;
+use futures_util::future::{OptionFuture, join_all};
+use lobby_client::HostName;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::callback::process::Script;
+use crate::callback::runner::{CallbackRunner, EndScript, KillScript};
+use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
+use crate::healthz::AreYouThere;
+use crate::http::actor::{HttpApi, StopServing};
+use crate::http::{Admission, Service};
+use crate::labels::local_host::LocalServer;
+use crate::labels::source::{GetLocal, GoOnWithoutFiles, LabelSource, Reread};
+use crate::link::drivers;
+use crate::link::publisher::{Publisher, SayGoodbye};
+use crate::link::subscriber::{Link, Reopen, Subscriber};
+use crate::registry::{KeysChanged, LocalChanged, Registry};
+use crate::sys::clock;
+use lobby_core::callback::cooldown::Cooldown;
+use lobby_core::link::announcer::Announcer;
+use lobby_core::liveness::connectivity::Carrier;
+use lobby_core::liveness::initial_sync::Warmth;
+use lobby_core::registry::host_registry::Records;
+use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::signing::keys::{Keys, Signer};
+use lobby_core::signing::verifier::Guard;
+
+/// Longest wait at the start for the first look at the label files. A file system that hangs keeps labels away, not the daemon.
+const FIRST_READ: Duration = Duration::from_secs(1);
+
+/// How long channels have at the end to take the goodbye.
+const GOODBYE: Duration = Duration::from_millis(400);
+
+/// All actors of the daemon. Which there are depends on the settings.
+pub struct Lobby {
+    foundation: Foundation,
+    subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
+    label_source: Addr<LabelSource>,
+    callback_runner: Option<Addr<CallbackRunner>>,
+    http_api: Option<Addr<HttpApi>>,
+    token: Option<Secret>,
+    packet_keys: Option<Secret>,
+}
+
+/// The actors that the others are built upon.
+struct Foundation {
+    registry: Addr<Registry>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    publisher: Option<Addr<Publisher>>,
+    /// Names this run of this daemon in its packets.
+    instance: String,
+}
+
+impl Lobby {
+    /// Starts everything. Nothing is announced before the API serves its socket.
+    ///
+    /// # Errors
+    /// What keeps the daemon from starting.
+    pub async fn start(
+        settings: Settings,
+        server: LocalServer,
+        hostname: &HostName,
+        listener: Option<TcpListener>,
+    ) -> anyhow::Result<Self> {
+        let foundation = Foundation::lay(&settings)?;
+        let label_source = foundation.label_source(server, settings.timing).await;
+        let subscribers = foundation.subscribers(&settings, hostname)?;
+        let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
+        let token = settings.api.as_ref().and_then(|api| api.token.clone());
+        let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
+        let mut lobby =
+            Self { foundation, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
+        if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
+            let admission = Admission::new(api, settings.local.hostname.as_ref());
+            lobby.http_api = Some(lobby.serve(listener, admission, api.node_exporter_port)?);
+        }
+        Ok(lobby)
+    }
+
+    fn serve(
+        &self,
+        listener: TcpListener,
+        admission: Admission,
+        node_exporter_port: u16,
+    ) -> anyhow::Result<Addr<HttpApi>> {
+        let (stop, stopping) = watch::channel(false);
+        let service = Service {
+            snapshots: self.foundation.snapshots.clone(),
+            registry: self.foundation.registry.clone(),
+            label_source: self.label_source.clone(),
+            vital: self.vital(),
+            node_exporter_port,
+            stopping,
+            answers: Arc::default(),
+            noticed: Arc::default(),
+        };
+        Ok(HttpApi::serve(listener, service, admission, stop)?.start())
+    }
+
+    /// Every actor that must answer for the daemon to be well.
+    fn vital(&self) -> Vec<(&'static str, Recipient<AreYouThere>)> {
+        let Foundation { registry, publisher, .. } = &self.foundation;
+        let mut vital = vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
+        vital.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
+        vital.extend(self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())));
+        vital.extend(self.subscribers.iter().map(|(_, subscriber)| ("subscriber", subscriber.clone().into())));
+        vital
+    }
+
+    /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
+    pub async fn reload(&self) {
+        info!("reading label files and secrets again");
+        if let Some(token) = &self.token {
+            changed(token).await;
+        }
+        if let Some(keys) = &self.packet_keys
+            && changed(keys).await
+        {
+            self.foundation.use_keys(&keys.expose());
+        }
+        for (secrets, subscriber) in &self.subscribers {
+            if any_changed(secrets).await {
+                subscriber.do_send(Reopen);
+            }
+        }
+        self.label_source.do_send(Reread);
+    }
+
+    /// Says goodbye, finishes running requests and ends a running callback, all at the same time.
+    pub async fn end(&self) {
+        let goodbye = self.foundation.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
+        let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
+        let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndScript));
+        let (goodbye, _, _) =
+            tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
+        if goodbye.is_some_and(|said| said.is_err()) {
+            warn!("not every broker took the goodbye in time, peers will find out by TTL");
+        }
+    }
+
+    /// Leaves no callback behind, when there is no time for more.
+    pub async fn end_at_once(&self) {
+        if let Some(callback_runner) = &self.callback_runner {
+            // An actor that is gone has nothing left to kill.
+            callback_runner.send(KillScript).await.ok();
+        }
+    }
+}
+
+/// Reads a secret again, off this thread, and says whether it is another now.
+async fn changed(secret: &Secret) -> bool {
+    let secret = secret.clone();
+    let reloaded = tokio::task::spawn_blocking(move || secret.reload()).await;
+    reloaded.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
+        warn!(error = format!("{error:#}"), "secret stays as it was");
+        false
+    })
+}
+
+/// Reads secrets again and says whether there is another among them.
+async fn any_changed(secrets: &[Secret]) -> bool {
+    join_all(secrets.iter().map(changed)).await.contains(&true)
+}
+
+fn guard(settings: &Settings) -> Option<Guard> {
+    let signing = settings.signing.as_ref()?;
+    Some(Guard::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
+}
+
+impl Foundation {
+    fn lay(settings: &Settings) -> anyhow::Result<Self> {
+        let (timing, now) = (settings.timing, clock::now());
+        let instance = format!("{:016x}", getrandom::u64()?);
+        let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
+        let warmth = Warmth::new(timing.keep_alive, drivers.len(), now);
+        let records = Records::new(instance.clone(), timing.ttl, settings.max_servers, warmth, now);
+        let registry = Registry::new(records, &drivers, timing.clean_every, timing.keep_alive).guarded(guard(settings));
+        let snapshots = registry.snapshots();
+        let registry = registry.start();
+        let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
+        let announcer = settings.register.then(|| Announcer::new(instance.clone(), signer));
+        let sent = registry.clone().recipient();
+        let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, sent).start());
+        Ok(Self { registry, snapshots, publisher, instance })
+    }
+
+    /// Signs and verifies with other keys from now on, if these are any.
+    fn use_keys(&self, text: &str) {
+        let keys = match Keys::parse(text) {
+            Ok(keys) => keys,
+            Err(error) => return warn!(%error, "PACKET_KEY_FILE cannot be used, the keys stay as they were"),
+        };
+        info!(keys = keys.count(), "packets are signed and verified with the new keys of PACKET_KEY_FILE");
+        self.registry.do_send(KeysChanged(keys.clone()));
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(KeysChanged(keys));
+        }
+    }
+
+    /// With REGISTER=false nobody is told of this server, not even the own registry.
+    async fn label_source(&self, server: LocalServer, timing: Timing) -> Addr<LabelSource> {
+        let listeners: Vec<Recipient<LocalChanged>> = match &self.publisher {
+            Some(publisher) => vec![self.registry.clone().recipient(), publisher.clone().recipient()],
+            None => Vec::new(),
+        };
+        let label_source = LabelSource::new(server, timing.keep_alive, listeners).start();
+        if timeout(FIRST_READ, label_source.send(GetLocal)).await.is_err() {
+            warn!("label files cannot be read in time, going on without them");
+            label_source.do_send(GoOnWithoutFiles);
+        }
+        label_source
+    }
+
+    fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
+        let script = Script { command: settings.command.clone(), withheld: config::secret_variables().collect() };
+        let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
+        CallbackRunner::new(script, cooldown, self.snapshots.clone()).start()
+    }
+
+    fn subscribers(
+        &self,
+        settings: &Settings,
+        hostname: &HostName,
+    ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
+        let subscribers = settings.drivers.iter().enumerate().map(|(place, driver)| {
+            let carrier = Carrier::at(place).context("more drivers are active than there are")?;
+            let link = Link {
+                carrier,
+                name: driver.name(),
+                driver: drivers::make(driver, hostname),
+                registry: self.registry.clone(),
+                publisher: self.publisher.clone(),
+                instance: self.instance.clone(),
+                keep_alive: settings.timing.keep_alive,
+            };
+            Ok((drivers::secrets(driver), Subscriber::new(link).start()))
+        });
+        subscribers.collect()
+    }
+}

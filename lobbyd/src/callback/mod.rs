@@ -1,0 +1,4 @@
+//! The callback: a program that is run when the list of hosts changes.
+
+pub mod process;
+pub mod runner;

@@ -1,0 +1,152 @@
+//! Runs the callback program when the list of hosts changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_stream::wrappers::WatchStream;
+use tracing::{info, warn};
+
+use crate::callback::process::{Group, Running, Script};
+use crate::sys::clock;
+use lobby_core::callback::cooldown::Cooldown;
+use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::render::packet_list::Listing;
+
+/// How long a program has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
+const GRACE: Duration = Duration::from_millis(850);
+
+/// End the program, if it runs. *Asked by main* at the end. Replies when it is gone.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct EndScript;
+
+/// Kill the program, if it runs. *Asked by main* when it cannot wait any longer. Replies when that is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct KillScript;
+
+/// Watches the registry and runs the program when the cooldown lets it.
+pub struct CallbackRunner {
+    script: Script,
+    cooldown: Cooldown,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    timer: Option<SpawnHandle>,
+    running: Option<Run>,
+}
+
+/// A program that runs.
+#[derive(Clone)]
+struct Run {
+    group: Group,
+    /// Closed by the end of the program.
+    ended: watch::Receiver<()>,
+}
+
+impl CallbackRunner {
+    /// Runs a script for changes in the registry.
+    pub fn new(script: Script, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { script, cooldown, snapshots, timer: None, running: None }
+    }
+
+    fn revision(&self) -> u64 {
+        self.snapshots.borrow().revision()
+    }
+
+    /// Sets the timer for the next run, if there is to be one.
+    fn schedule(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if let Some(deadline) = self.cooldown.deadline(self.revision()) {
+            let wait = deadline.saturating_duration_since(clock::now());
+            self.timer = Some(ctx.run_later(wait, Self::run));
+        }
+    }
+
+    fn run(&mut self, ctx: &mut Context<Self>) {
+        if !self.cooldown.start(self.revision(), clock::now()) {
+            return self.schedule(ctx);
+        }
+        match self.script.start() {
+            Ok(running) => self.attend(running, ctx),
+            Err(error) => {
+                warn!(command = ?self.script.command, %error, "callback cannot be started");
+                self.ended(ctx);
+            }
+        }
+    }
+
+    fn attend(&mut self, running: Running, ctx: &mut Context<Self>) {
+        info!(command = ?self.script.command, "callback started");
+        let (end, ended) = watch::channel(());
+        self.running = Some(Run { group: running.group(), ended });
+        let finished = running.finish(self.input()).into_actor(self).map(|status, runner, ctx| {
+            drop(end);
+            match status {
+                Ok(status) if status.success() => info!("callback succeeded"),
+                Ok(status) => warn!(status = status.to_string(), "callback failed, the next change runs it again"),
+                Err(error) => warn!(%error, "callback was lost sight of"),
+            }
+            runner.ended(ctx);
+        });
+        ctx.spawn(finished);
+    }
+
+    /// All packets, as the API gives them.
+    fn input(&self) -> Vec<u8> {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        Listing::new(snapshot, clock::now()).whole().into_bytes()
+    }
+
+    fn ended(&mut self, ctx: &mut Context<Self>) {
+        self.running = None;
+        self.cooldown.end(clock::now());
+        self.schedule(ctx);
+    }
+}
+
+impl Actor for CallbackRunner {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.add_stream(WatchStream::new(self.snapshots.clone()));
+    }
+}
+
+impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
+    fn handle(&mut self, _: Arc<Snapshot>, ctx: &mut Self::Context) {
+        self.schedule(ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<EndScript> for CallbackRunner {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: EndScript, _: &mut Self::Context) -> Self::Result {
+        self.cooldown.retire();
+        let running = self.running.clone();
+        Box::pin(async {
+            let Some(Run { group, mut ended }) = running else { return };
+            group.terminate();
+            // An error means that the sender is gone: the program has ended.
+            timeout(GRACE, ended.changed()).await.ok();
+            group.kill();
+        })
+    }
+}
+
+impl Handler<KillScript> for CallbackRunner {
+    type Result = ();
+
+    fn handle(&mut self, _: KillScript, _: &mut Self::Context) {
+        self.cooldown.retire();
+        if let Some(Run { group, .. }) = &self.running {
+            group.kill();
+        }
+    }
+}

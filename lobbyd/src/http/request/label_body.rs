@@ -1,0 +1,165 @@
+//! The body of a request that adds or removes labels: one label a line.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::str::Utf8Error;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{FromRequest, HttpRequest, web};
+use lobby_client::{InvalidLabel, Label};
+use tokio::time::timeout;
+
+use crate::http::errors::ApiError;
+
+/// Longest body, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// How long a client may take over a body.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// The labels of a request's body, in their order, whatever its content type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelBody(pub Vec<Label>);
+
+/// The first line of a body that is no label. Lines count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBody {
+    /// The line is no text.
+    #[error("line {line} is not UTF-8: {reason}")]
+    NotUtf8 {
+        /// Which line.
+        line: usize,
+        /// Where in the line.
+        reason: Utf8Error,
+    },
+    /// The line is no label.
+    #[error("line {line}: {reason}")]
+    InvalidLabel {
+        /// Which line.
+        line: usize,
+        /// What is wrong with it.
+        reason: InvalidLabel,
+    },
+}
+
+impl From<BadBody> for ApiError {
+    fn from(error: BadBody) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+/// Reads a body: lines end in `\n` or `\r\n`, blank ones are skipped.
+///
+/// # Errors
+/// [`BadBody`] names the first line that is no label.
+pub fn parse(body: &[u8]) -> Result<Vec<Label>, BadBody> {
+    body.split(|byte| *byte == b'\n').zip(1..).filter_map(|(text, line)| parse_line(text, line).transpose()).collect()
+}
+
+fn parse_line(text: &[u8], line: usize) -> Result<Option<Label>, BadBody> {
+    let text = std::str::from_utf8(text).map_err(|reason| BadBody::NotUtf8 { line, reason })?;
+    match Label::parse(text) {
+        Ok(label) => Ok(Some(label)),
+        Err(InvalidLabel::Empty) => Ok(None),
+        Err(reason) => Err(BadBody::InvalidLabel { line, reason }),
+    }
+}
+
+impl FromRequest for LabelBody {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let too_large = announced(request).is_some_and(|length| length > MAX_BODY as u64);
+        let body = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            if too_large {
+                return Err(ApiError::TooLarge(MAX_BODY));
+            }
+            let body = timeout(TIME_LIMIT, read(body)).await.map_err(|_| ApiError::TooSlow(TIME_LIMIT))??;
+            Ok(Self(parse(&body)?))
+        })
+    }
+}
+
+/// How long the body will be, in bytes, if the client says so beforehand.
+fn announced(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn read(body: impl Future<Output = actix_web::Result<web::Payload>>) -> Result<web::Bytes, ApiError> {
+    let broken = |error: actix_web::Error| ApiError::BadRequest(format!("the body could not be read: {error}"));
+    let body = body.await.map_err(broken)?;
+    body.to_bytes_limited(MAX_BODY).await.map_err(|_| ApiError::TooLarge(MAX_BODY))?.map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(body: &[u8]) -> Vec<String> {
+        parse(body).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn refusal(body: &[u8]) -> String {
+        parse(body).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_body_is_one_label_a_line() {
+        assert_eq!(texts(b"a:1\nb:2"), ["a:1", "b:2"]);
+        assert_eq!(texts(b"a:1\r\nb:2\r\n"), ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn blank_lines_and_white_space_around_a_label_are_of_no_importance() {
+        assert_eq!(texts(b"\n a:1 \n\t\n\r\n\nb:2\n\n"), ["a:1", "b:2"]);
+        assert_eq!(texts(b""), [""; 0]);
+    }
+
+    #[test]
+    fn the_first_bad_line_is_named_with_the_reason() {
+        assert_eq!(refusal(b"a:1\n\nb\0c\n\x01"), "line 3: label \"b\\0c\" holds a control character");
+        assert_eq!(refusal(b"a\rb"), "line 1: label \"a\\rb\" holds a control character");
+        let long = format!("a\n{}", "x".repeat(1025));
+        assert_eq!(refusal(long.as_bytes()), "line 2: a label of 1025 bytes is too long: at most 1024 are allowed");
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_is_named() {
+        assert_eq!(refusal(b"a:1\nb:\xff"), "line 2 is not UTF-8: invalid utf-8 sequence of 1 bytes from index 2");
+    }
+
+    async fn extract(body: Vec<u8>) -> Result<LabelBody, ApiError> {
+        let (request, mut payload) = TestRequest::post().set_payload(body).to_http_parts();
+        LabelBody::from_request(&request, &mut payload).await
+    }
+
+    #[actix_web::test]
+    async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
+        let mut body = b"a:1".to_vec();
+        body.resize(MAX_BODY, b'\n');
+        assert_eq!(extract(body.clone()).await, Ok(LabelBody(vec![Label::parse("a:1").unwrap()])));
+        body.push(b'\n');
+        assert_eq!(extract(body).await, Err(ApiError::TooLarge(MAX_BODY)));
+    }
+
+    #[actix_web::test]
+    async fn a_bad_line_of_a_request_is_a_bad_request() {
+        let refused = ApiError::BadRequest("line 1: label \"a\\tb\" holds a control character".into());
+        assert_eq!(extract(b"a\tb".to_vec()).await, Err(refused));
+    }
+
+    proptest! {
+        #[test]
+        fn labels_that_were_written_one_a_line_come_back(wanted in prop::collection::vec("[!-~é]{1,20}", 0..8), crlf: bool) {
+            let body = wanted.join(if crlf { "\r\n" } else { "\n" });
+            prop_assert_eq!(texts(body.as_bytes()), wanted);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Requests: how their query and body are read.
+
+pub mod label_body;
+pub mod params;

@@ -1,0 +1,187 @@
+//! The query string of a request, read as Go's net/url does it for the original, except that a bad one is refused.
+
+use lobby_client::Filter;
+use percent_encoding::percent_decode_str;
+
+use crate::http::errors::ApiError;
+
+/// The parameters of a request, in their order. Those that nobody asks for are of no importance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+/// Why a text is no query string.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuery {
+    /// The text behind a `%` that begins no escape.
+    #[error(
+        "bad escape in query parameter {0:?}: behind % two hexadecimal digits are needed, and the sign itself is written %25"
+    )]
+    Escape(String),
+    /// The parameter whose bytes are not UTF-8.
+    #[error("query parameter {0:?} is not UTF-8 after decoding")]
+    NotUtf8(String),
+}
+
+impl From<BadQuery> for ApiError {
+    fn from(error: BadQuery) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl Query {
+    /// Reads a query string, which is what stands behind the `?`.
+    ///
+    /// # Errors
+    /// [`BadQuery`] names the parameter. The original takes such a query for none at all and answers with everything.
+    pub fn parse(raw: &str) -> Result<Self, BadQuery> {
+        raw.split('&')
+            .filter(|parameter| !parameter.is_empty())
+            .map(parse_parameter)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Which servers are wanted: `labels` or, without it, `prefixes`, with commas in between. An empty parameter is none.
+    pub fn filter(&self) -> Filter {
+        match (self.first("labels"), self.first("prefixes")) {
+            ("", "") => Filter::All,
+            ("", prefixes) => Filter::Prefixes(at_commas(prefixes)),
+            (labels, _) => Filter::Labels(at_commas(labels)),
+        }
+    }
+
+    /// Whether JSON shall be indented: `pretty` is there and not switched off.
+    pub fn pretty(&self) -> bool {
+        self.0.iter().any(|(name, value)| name == "pretty" && !matches!(value.as_str(), "0" | "false"))
+    }
+
+    /// The label to resolve; empty when there is none, and then no server has it.
+    pub fn label(&self) -> &str {
+        self.first("label")
+    }
+
+    fn first(&self, wanted: &str) -> &str {
+        self.0.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value)
+    }
+}
+
+fn parse_parameter(parameter: &str) -> Result<(String, String), BadQuery> {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    Ok((decode(name, parameter)?, decode(value, parameter)?))
+}
+
+fn decode(text: &str, parameter: &str) -> Result<String, BadQuery> {
+    if !text.split('%').skip(1).all(begins_with_two_hex_digits) {
+        return Err(BadQuery::Escape(parameter.to_owned()));
+    }
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| BadQuery::NotUtf8(parameter.to_owned()))?;
+    Ok(decoded.into_owned())
+}
+
+fn begins_with_two_hex_digits(text: &str) -> bool {
+    text.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+fn at_commas(list: &str) -> Vec<String> {
+    list.split(',').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn filter(raw: &str) -> Filter {
+        Query::parse(raw).unwrap().filter()
+    }
+
+    fn labels<const N: usize>(labels: [&str; N]) -> Filter {
+        Filter::Labels(labels.map(str::to_owned).to_vec())
+    }
+
+    fn prefixes<const N: usize>(prefixes: [&str; N]) -> Filter {
+        Filter::Prefixes(prefixes.map(str::to_owned).to_vec())
+    }
+
+    #[test]
+    fn labels_and_prefixes_are_lists() {
+        assert_eq!(filter("labels=service:web,b"), labels(["service:web", "b"]));
+        assert_eq!(filter("prefixes=service:"), prefixes(["service:"]));
+    }
+
+    #[test]
+    fn labels_beat_prefixes_and_the_first_of_each_wins() {
+        assert_eq!(filter("prefixes=p&labels=a&labels=b"), labels(["a"]));
+        assert_eq!(filter("prefixes=p&prefixes=q"), prefixes(["p"]));
+        assert_eq!(filter("labels=&labels=b"), Filter::All);
+    }
+
+    #[test]
+    fn an_empty_parameter_is_none() {
+        for raw in ["", "&&", "labels=", "labels", "prefixes=", "labels=&prefixes=", "other=x"] {
+            assert_eq!(filter(raw), Filter::All, "{raw}");
+        }
+        assert_eq!(filter("labels=&prefixes=p"), prefixes(["p"]));
+    }
+
+    #[test]
+    fn a_lone_comma_asks_for_empty_texts() {
+        assert_eq!(filter("labels=,"), labels(["", ""]));
+        assert_eq!(filter("prefixes=,"), prefixes(["", ""]));
+    }
+
+    #[test]
+    fn commas_split_after_decoding_and_a_plus_is_a_space() {
+        assert_eq!(filter("labels=a%2Cb+c%2bd"), labels(["a", "b c+d"]));
+        assert_eq!(filter("label%73=%c5%be"), labels(["ž"]));
+        assert_eq!(filter("labels=a=b:c"), labels(["a=b:c"]));
+    }
+
+    #[test]
+    fn a_bad_escape_or_bad_utf8_is_refused_by_name() {
+        for raw in ["labels=%zz", "labels=%2", "labels=100%", "labels=%+1", "a%=b", "x=%&labels=a"] {
+            assert!(matches!(Query::parse(raw), Err(BadQuery::Escape(_))), "{raw}");
+        }
+        assert_eq!(Query::parse("pretty&labels=%ff"), Err(BadQuery::NotUtf8("labels=%ff".into())));
+    }
+
+    #[test]
+    fn pretty_is_a_flag_that_may_be_switched_off() {
+        for (raw, pretty) in [
+            ("pretty", true),
+            ("pretty=1", true),
+            ("a&pretty=", true),
+            ("pretty=false", false),
+            ("pretty=0", false),
+            ("", false),
+        ] {
+            assert_eq!(Query::parse(raw).unwrap().pretty(), pretty, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_label_to_resolve_is_not_split() {
+        assert_eq!(Query::parse("label=a,b&label=c").unwrap().label(), "a,b");
+        assert_eq!(Query::parse("").unwrap().label(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_comes_back(name in "\\PC{0,8}", value in "\\PC{0,20}") {
+            let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let raw = format!("{}={}", escaped(&name), escaped(&value));
+            prop_assert_eq!(Query::parse(&raw), Ok(Query(vec![(name, value)])));
+        }
+
+        #[test]
+        fn what_is_not_refused_is_read_as_browsers_write_forms(raw in "[a-z%&=+,0-9é]{0,30}") {
+            let read_by_url: Vec<(String, String)> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
+            if let Ok(query) = Query::parse(&raw) {
+                prop_assert_eq!(query.0, read_by_url);
+            }
+        }
+    }
+}

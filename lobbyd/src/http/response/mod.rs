@@ -1,0 +1,6 @@
+//! Responses: made, kept, packed and sent.
+
+mod body;
+pub mod cache;
+pub mod json;
+pub mod respond;

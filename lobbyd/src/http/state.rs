@@ -1,0 +1,58 @@
+//! What the handlers of all routes share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Addr, Recipient};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::healthz::AreYouThere;
+use crate::http::response::cache::Answers;
+use crate::labels::source::LabelSource;
+use crate::registry::Registry;
+use lobby_core::log::once::Noticed;
+use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::render::prometheus::Problem;
+
+/// All that the handlers need; each worker thread has a copy.
+#[derive(Clone)]
+pub struct Service {
+    /// The registry's latest snapshot.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Who knows and stores this server's labels.
+    pub label_source: Addr<LabelSource>,
+    /// Who knows how the daemon is doing.
+    pub registry: Addr<Registry>,
+    /// All that must answer for the daemon to be well, by name.
+    pub vital: Vec<(&'static str, Recipient<AreYouThere>)>,
+    /// NODE_EXPORTER_PORT.
+    pub node_exporter_port: u16,
+    /// Whether the daemon is about to stop.
+    pub stopping: watch::Receiver<bool>,
+    /// What was answered before.
+    pub answers: Arc<Answers>,
+    /// Labels of the fleet that Prometheus could not be given, each logged once.
+    pub noticed: Arc<Mutex<Noticed<Problem>>>,
+}
+
+impl Service {
+    /// What the registry knows now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Logs what was wrong with labels of the fleet, each once.
+    pub(super) fn log_once(&self, problems: Vec<Problem>) {
+        if !problems.is_empty() {
+            let fresh = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).fresh(problems);
+            for problem in fresh {
+                warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
+            }
+        }
+    }
+
+    /// How many labels Prometheus could not be given.
+    pub(super) fn count_noticed(&self) -> usize {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).count()
+    }
+}

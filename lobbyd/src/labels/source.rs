@@ -1,0 +1,281 @@
+//! Knows what this server is called and which labels it has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::stream;
+use lobby_client::{Discovery, Label};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use crate::labels::files::KnownProblems;
+use crate::labels::local_host::{LocalServer, Problem, Reading, StoreError};
+use crate::registry::LocalChanged;
+use crate::sys::watch::DirectoryWatch;
+
+/// How long label files must be left alone before they are read, so that nobody sees one half written.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Add labels to the runtime file. *Asked by HttpApi.* Replies when they are stored.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StoreError>")]
+pub struct AddLabels(pub Vec<Label>);
+
+/// Remove labels from the runtime file; labels from elsewhere stay. *Asked by HttpApi.* Replies when they are gone.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StoreError>")]
+pub struct DeleteLabels(pub Vec<Label>);
+
+/// What is this server's packet, fresh from files and environment? *Asked by HttpApi and main.*
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<Discovery>")]
+pub struct GetLocal;
+
+/// Read label files again and publish, changed or not. *Sent by main* on SIGHUP. No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Reread;
+
+/// The files keep everybody waiting: tell of the server as it is without them until they are read. *Sent by main* at the start. No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct GoOnWithoutFiles;
+
+/// Reads the server's name and labels and tells when they change.
+pub struct LabelSource {
+    server: Arc<LocalServer>,
+    listeners: Vec<Recipient<LocalChanged>>,
+    problems: KnownProblems<Problem>,
+    known: Option<Discovery>,
+    keep_alive: Duration,
+    /// Held while files are read or written: one at a time, in the order of asking.
+    turn: Arc<Mutex<()>>,
+    waiting: usize,
+}
+
+/// Something happened in the directory of label files.
+struct FilesChanged;
+
+impl LabelSource {
+    /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every change.
+    pub fn new(server: LocalServer, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
+        let (server, turn) = (Arc::new(server), Arc::default());
+        Self { server, listeners, problems: KnownProblems::default(), known: None, keep_alive, turn, waiting: 0 }
+    }
+
+    /// Does something with the files, off the actor's thread and after everything asked for before.
+    fn take_turn<T, Work>(&mut self, work: Work) -> impl ActorFuture<Self, Output = Option<T>> + use<T, Work>
+    where
+        T: Send + 'static,
+        Work: FnOnce(&LocalServer) -> T + Send + 'static,
+    {
+        let (server, turn) = (Arc::clone(&self.server), Arc::clone(&self.turn));
+        self.waiting += 1;
+        let work = async move {
+            let _turn = turn.lock_owned().await;
+            tokio::task::spawn_blocking(move || work(&server)).await.ok()
+        };
+        work.into_actor(self).map(|done, source, _| {
+            source.waiting -= 1;
+            done
+        })
+    }
+
+    fn read(&mut self) -> impl ActorFuture<Self, Output = Option<Discovery>> + use<> {
+        self.take_turn(LocalServer::read).map(|reading, source, _| {
+            source.take_in(reading?);
+            source.known.clone()
+        })
+    }
+
+    /// Stores labels with `change`, reads what came of it and tells.
+    fn store(
+        &mut self,
+        change: impl FnOnce(&LocalServer) -> Result<Reading, StoreError> + Send + 'static,
+    ) -> ResponseActFuture<Self, Result<(), StoreError>> {
+        let stored = self.take_turn(change).map(|outcome, source, _| {
+            let reading = outcome.unwrap_or_else(|| Err(StoreError::Failed(anyhow::anyhow!("lobbyd is stopping"))))?;
+            source.take_in(reading);
+            Ok(())
+        });
+        Box::pin(stored)
+    }
+
+    /// Tells of what is new in a reading; returns whether anything was.
+    fn take_in(&mut self, reading: Reading) -> bool {
+        for problem in self.problems.news(reading.problems) {
+            warn!(problem = problem.to_string(), "of no use as this server's name or labels");
+        }
+        let news = reading.packet.filter(|packet| self.known.as_ref() != Some(packet));
+        let is_new = news.is_some();
+        if is_new {
+            self.known = news;
+            self.tell();
+        }
+        is_new
+    }
+
+    /// Tells once, whether there is anything new in a reading or not.
+    fn publish(&mut self, reading: Option<Reading>) {
+        if !reading.is_some_and(|reading| self.take_in(reading)) {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let Some(packet) = &self.known else { return };
+        self.listeners.iter().for_each(|listener| listener.do_send(LocalChanged(packet.clone())));
+    }
+
+    /// Reads again unless a read that has not begun yet will show the same.
+    fn reread(&mut self, ctx: &mut Context<Self>) {
+        if self.waiting < 2 {
+            let read = self.read().map(|_, _, _| ());
+            ctx.spawn(read);
+        }
+    }
+}
+
+impl Actor for LabelSource {
+    type Context = Context<Self>;
+
+    /// The first reading is the one that main asks for.
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let watch = DirectoryWatch::new(self.server.labels_path(), QUIET);
+        ctx.add_stream(stream::unfold(watch, |mut watch| async {
+            watch.changed().await;
+            Some((FilesChanged, watch))
+        }));
+        ctx.run_interval(self.keep_alive, Self::reread);
+    }
+}
+
+impl StreamHandler<FilesChanged> for LabelSource {
+    fn handle(&mut self, _: FilesChanged, ctx: &mut Self::Context) {
+        self.reread(ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<AddLabels> for LabelSource {
+    type Result = ResponseActFuture<Self, Result<(), StoreError>>;
+
+    fn handle(&mut self, AddLabels(labels): AddLabels, _: &mut Self::Context) -> Self::Result {
+        self.store(move |server| server.add(&labels))
+    }
+}
+
+impl Handler<DeleteLabels> for LabelSource {
+    type Result = ResponseActFuture<Self, Result<(), StoreError>>;
+
+    fn handle(&mut self, DeleteLabels(labels): DeleteLabels, _: &mut Self::Context) -> Self::Result {
+        self.store(move |server| server.delete(&labels))
+    }
+}
+
+impl Handler<GetLocal> for LabelSource {
+    type Result = ResponseActFuture<Self, Option<Discovery>>;
+
+    fn handle(&mut self, _: GetLocal, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.read())
+    }
+}
+
+impl Handler<Reread> for LabelSource {
+    type Result = ();
+
+    fn handle(&mut self, _: Reread, ctx: &mut Self::Context) {
+        let read = self.take_turn(LocalServer::read).map(|reading, source, _| source.publish(reading));
+        ctx.spawn(read);
+    }
+}
+
+impl Handler<GoOnWithoutFiles> for LabelSource {
+    type Result = ();
+
+    fn handle(&mut self, _: GoOnWithoutFiles, _: &mut Self::Context) {
+        if self.known.is_none() {
+            self.known = self.server.without_files();
+            self.tell();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use lobby_client::HostName;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::config::LocalFacts;
+
+    /// Hands on what it is told of.
+    struct Listener(UnboundedSender<Discovery>);
+
+    impl Actor for Listener {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<LocalChanged> for Listener {
+        type Result = ();
+
+        fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+            self.0.send(packet).unwrap();
+        }
+    }
+
+    fn source(directory: &Path) -> (LabelSource, UnboundedReceiver<Discovery>) {
+        let facts = LocalFacts {
+            hostname: HostName::parse("a").ok(),
+            labels: vec![Label::parse("env:1").unwrap()],
+            labels_path: directory.to_owned(),
+            runtime_labels_filename: "_runtime".to_owned(),
+        };
+        let (told, news) = unbounded_channel();
+        let listeners = vec![Listener(told).start().recipient()];
+        (LabelSource::new(LocalServer::new(facts), Duration::from_secs(3600), listeners), news)
+    }
+
+    async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
+        let packet = tokio::time::timeout(Duration::from_secs(20), news.recv()).await.unwrap().unwrap();
+        packet.labels.iter().map(|label| label.as_str().to_owned()).collect()
+    }
+
+    #[actix_rt::test]
+    async fn while_files_hang_the_server_is_told_of_without_them() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "file:1").unwrap();
+        let (source, mut news) = source(directory.path());
+        let hanging = Arc::clone(&source.turn).lock_owned().await;
+        let source = source.start();
+        source.send(GoOnWithoutFiles).await.unwrap();
+        assert_eq!(next(&mut news).await, ["env:1"]);
+        drop(hanging);
+        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
+        source.send(GoOnWithoutFiles).await.unwrap();
+        source.send(Reread).await.unwrap();
+        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_reread_tells_once_whether_labels_changed_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut source, mut news) = source(directory.path());
+        let labels = ["file:1", "file:1", "file:2", "file:3"];
+        for label in labels {
+            fs::write(directory.path().join("file"), label).unwrap();
+            let reading = source.server.read();
+            source.publish(Some(reading));
+        }
+        for label in labels {
+            assert_eq!(next(&mut news).await, ["env:1", label]);
+        }
+        drop(source);
+        assert_eq!(news.recv().await, None);
+    }
+}

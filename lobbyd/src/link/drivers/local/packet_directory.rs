@@ -1,0 +1,219 @@
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use tracing::{debug, warn};
+
+use super::file_names;
+use crate::config::LocalSettings;
+use crate::sys::clock;
+use crate::sys::files;
+use lobby_core::link::message::Incoming;
+use lobby_core::wire::envelope::MAX_ENVELOPE_LEN;
+
+/// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
+const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
+
+/// The directory of packets as it was last seen. Its methods block.
+///
+/// Age is counted by the monotonic clock from when a file was first seen. The wall clock is asked only how old it was then: if it lies,
+/// a living host's file is taken for dead until it is renewed, and is never swept for it.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    settings: LocalSettings,
+    /// Held open so that a directory made in its place is known by another inode number.
+    directory: File,
+    files: HashMap<OsString, Seen>,
+    looked: Option<Instant>,
+}
+
+/// What a look has brought.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// Packets that came or went.
+    pub(super) news: Vec<Incoming>,
+    /// Whether a file was missed for the first time: it counts as withdrawn only if the next look, which should be soon, misses it too.
+    /// When the whole directory is being removed, its files go first, and no host has said goodbye.
+    pub(super) unsure: bool,
+}
+
+/// A file of the directory, as it was last seen.
+#[derive(Debug, Default)]
+struct Seen {
+    stamp: Stamp,
+    /// The packet that was last handed on.
+    payload: Option<Bytes>,
+    /// How old the file was when it was first seen with this stamp.
+    initial_age: Duration,
+    /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE counts: if nobody looked for longer,
+    /// this daemon slept, and the others may have slept with it.
+    watched: Duration,
+    missed: bool,
+    /// Whether reading failed, which is told once.
+    unreadable: bool,
+}
+
+/// What differs when a file was replaced or written to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    modified: Option<SystemTime>,
+    len: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { inode: metadata.ino(), modified: metadata.modified().ok(), len: metadata.len() }
+    }
+}
+
+impl Shelf {
+    /// Opens the directory (LOCAL_PATH), and makes it where it is missing.
+    pub(super) fn open(settings: LocalSettings) -> anyhow::Result<Self> {
+        let path = settings.path.display();
+        fs::create_dir_all(&settings.path).with_context(|| format!("cannot create directory {path}"))?;
+        let directory = File::open(&settings.path).with_context(|| format!("cannot open directory {path}"))?;
+        Ok(Self { settings, directory, files: HashMap::new(), looked: None })
+    }
+
+    /// Reads what changed since the last look, the first time everything, and sweeps what is dead.
+    ///
+    /// # Errors
+    /// The directory is gone, or another one is in its place, or it cannot be read.
+    pub(super) fn look(&mut self, now: Instant) -> anyhow::Result<Look> {
+        let present = self.list()?;
+        let gap = self.looked.map(|looked| now.saturating_duration_since(looked));
+        let mut look = Look::default();
+        self.grow_older(gap.unwrap_or_default());
+        self.forget_missing(&present, &mut look);
+        for (name, stamp) in present {
+            look.news.extend(self.meet(&name, stamp, gap));
+        }
+        // If the directory went away meanwhile, nothing can be said about its files.
+        self.expect_same_directory()?;
+        self.looked = Some(now);
+        self.sweep();
+        Ok(look)
+    }
+
+    fn list(&self) -> anyhow::Result<BTreeMap<OsString, Stamp>> {
+        self.expect_same_directory()?;
+        let path = &self.settings.path;
+        let entries = fs::read_dir(path).with_context(|| format!("cannot read directory {}", path.display()))?;
+        let mut present = BTreeMap::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read directory {}", path.display()))?;
+            let name = entry.file_name();
+            if file_names::is_file_name(&name) || files::is_temporary(&name) {
+                present.extend(stamp_of(entry.metadata()).map(|stamp| (name, stamp)));
+            }
+        }
+        Ok(present)
+    }
+
+    fn expect_same_directory(&self) -> anyhow::Result<()> {
+        let path = &self.settings.path;
+        let ours = self.directory.metadata()?;
+        match fs::metadata(path) {
+            Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            Ok(_) => bail!("another directory is in the place of {}", path.display()),
+            Err(error) => Err(error).with_context(|| format!("directory {} is lost", path.display())),
+        }
+    }
+
+    fn grow_older(&mut self, gap: Duration) {
+        let watched = gap.min(self.settings.keep_alive);
+        self.files.values_mut().for_each(|seen| seen.watched += watched);
+    }
+
+    fn forget_missing(&mut self, present: &BTreeMap<OsString, Stamp>, look: &mut Look) {
+        let ttl = self.settings.ttl;
+        self.files.retain(|name, seen| {
+            let missed_before = std::mem::replace(&mut seen.missed, !present.contains_key(name));
+            let gone = seen.missed && (missed_before || seen.payload.is_none());
+            look.unsure |= seen.missed && !gone;
+            // A dead one was swept by another daemon: its host has said no goodbye.
+            if gone && seen.age() < ttl {
+                look.news.extend(seen.payload.take().map(|payload| Incoming::Withdrawn { payload }));
+            }
+            !gone
+        });
+    }
+
+    /// Takes note of a file that is there; `gap` is the time since the last look.
+    fn meet(&mut self, name: &OsStr, stamp: Stamp, gap: Option<Duration>) -> Option<Incoming> {
+        let seen = self.files.entry(name.to_owned()).or_default();
+        if seen.stamp == stamp {
+            return None;
+        }
+        // Newly come since the last look, it cannot be older than that, whatever the wall clock says.
+        let age = stamp.modified.map(clock::age_of).unwrap_or_default().min(gap.unwrap_or(Duration::MAX));
+        seen.renew(stamp, age);
+        if age >= self.settings.ttl || !file_names::is_file_name(name) {
+            return None;
+        }
+        seen.read(&self.settings.path.join(name)).map(|payload| Incoming::Packet { payload, age })
+    }
+
+    fn sweep(&mut self) {
+        let Self { settings, files, .. } = self;
+        files.retain(|name, seen| seen.watched < settings.ttl || !swept(&settings.path, name, seen.stamp));
+    }
+}
+
+impl Seen {
+    fn age(&self) -> Duration {
+        self.initial_age.saturating_add(self.watched)
+    }
+
+    fn renew(&mut self, stamp: Stamp, age: Duration) {
+        (self.stamp, self.initial_age, self.watched, self.missed) = (stamp, age, Duration::ZERO, false);
+    }
+
+    /// Reads the packet, and the stamp of the very file that it was read from. The last packet stands if there is none to be read.
+    fn read(&mut self, path: &Path) -> Option<Bytes> {
+        match read_packet(path) {
+            Ok((stamp, payload)) => {
+                (self.stamp, self.unreadable) = (stamp, false);
+                self.payload = Some(payload);
+                return self.payload.clone();
+            }
+            // Withdrawn at this moment.
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(_) if self.unreadable => (),
+            Err(error) => {
+                warn!(file = %path.display(), %error, "another daemon's packet cannot be read");
+                self.unreadable = true;
+            }
+        }
+        None
+    }
+}
+
+/// The stamp of a regular file; nothing for anything else, which is nobody's packet.
+fn stamp_of(metadata: io::Result<Metadata>) -> Option<Stamp> {
+    metadata.ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
+}
+
+fn read_packet(path: &Path) -> io::Result<(Stamp, Bytes)> {
+    let file = files::open_without_following(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    Ok((stamp, files::read_beginning(&file, MOST_READ)?.into()))
+}
+
+/// Removes a dead file; tells whether it is gone. Looks once more before: its host may have woken up and renewed it.
+fn swept(directory: &Path, name: &OsStr, stamp: Stamp) -> bool {
+    let path = directory.join(name);
+    if stamp_of(fs::symlink_metadata(&path)) != Some(stamp) {
+        return false;
+    }
+    let removed = fs::remove_file(&path);
+    debug!(file = %path.display(), error = removed.as_ref().err().map(tracing::field::display), "file not renewed for TTL swept");
+    removed.is_ok()
+}

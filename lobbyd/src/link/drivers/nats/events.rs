@@ -1,0 +1,56 @@
+//! What async-nats tells about its connection, translated into the state of the link.
+
+use anyhow::anyhow;
+use async_nats::Event;
+use tokio::sync::Notify;
+
+use crate::link::inbox::Feeder;
+
+/// Listens to the client's events for one connection.
+#[derive(Debug)]
+pub(super) struct Events {
+    feeder: Feeder,
+    /// A subject of this connection alone.
+    pub(super) probe: String,
+    /// Told when no echo of a probe is to be expected any more: the server refused it, or the link is down.
+    pub(super) settled: Notify,
+    /// Told when the connection is gone.
+    pub(super) closed: Notify,
+}
+
+impl Events {
+    pub(super) fn new(feeder: Feeder) -> Self {
+        // _INBOX is the prefix that permissions usually leave to clients for themselves.
+        let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
+        Self { feeder, probe, settled: Notify::new(), closed: Notify::new() }
+    }
+
+    /// Takes one event. Any error that the server reports means that something on this connection does not work.
+    pub(super) fn happened(&self, event: Event) {
+        match event {
+            Event::Connected | Event::ClientError(_) => {}
+            Event::SlowConsumer(_) => self.feeder.lost(1),
+            Event::Draining => self.feeder.finish(),
+            Event::Closed => self.closed.notify_one(),
+            Event::ServerError(error) => self.refused(error.to_string().trim_start_matches("nats: ")),
+            Event::LameDuckMode => self.down("the NATS server is shutting down (lame duck mode)"),
+            Event::Disconnected => {
+                self.down("lost the connection to the NATS server");
+                self.closed.notify_one();
+            }
+        }
+    }
+
+    fn refused(&self, text: &str) {
+        if text.contains(&self.probe) {
+            self.settled.notify_one();
+        } else {
+            self.down(&format!("the NATS server refused: {text}"));
+        }
+    }
+
+    fn down(&self, reason: &str) {
+        self.feeder.fail(anyhow!("{reason}"));
+        self.settled.notify_one();
+    }
+}

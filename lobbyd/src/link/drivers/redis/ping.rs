@@ -1,0 +1,44 @@
+//! Finds out that a Redis server is frozen, of which its subscribers hear nothing, not even an error.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use redis::aio::{MultiplexedConnection, PubSubSink};
+use redis::{AsyncCommands, ErrorKind, RedisResult, Value};
+
+use crate::link::inbox::Feeder;
+
+/// How often both connections are asked for a sign of life at least.
+pub(super) const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Most time for both answers.
+const PING_LIMIT: Duration = Duration::from_secs(2);
+
+/// Asks both connections for a sign of life until one gives none. A server that is silent is given up before `patience` ends.
+pub(super) async fn watch(
+    mut listener: PubSubSink,
+    mut publisher: MultiplexedConnection,
+    feeder: Feeder,
+    patience: Duration,
+) {
+    let (interval, limit) = ((patience / 3).min(LONGEST_PING_INTERVAL), (patience / 3).min(PING_LIMIT));
+    loop {
+        tokio::time::sleep(interval).await;
+        let both = async {
+            alive(listener.ping().await)?;
+            alive(publisher.ping().await)
+        };
+        match tokio::time::timeout(limit, both).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return feeder.fail(anyhow!("lost the connection to Redis: {error}")),
+            Err(_) => return feeder.fail(anyhow!("Redis did not answer a PING within {limit:?}")),
+        }
+    }
+}
+
+/// A refusal is a sign of life too: an ACL may leave out PING.
+fn alive(answer: RedisResult<Value>) -> RedisResult<()> {
+    match answer {
+        Err(error) if !matches!(error.kind(), ErrorKind::Server(_)) => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,245 @@
+//! Where a driver puts what its broker says. It is bounded, so that a flood costs packets and not memory, and every packet lost
+//! that way is counted.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use anyhow::anyhow;
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use futures_util::{Stream, StreamExt};
+use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
+
+use super::driver::LARGEST_BATCH;
+use lobby_core::link::message::Incoming;
+
+/// Most packets that wait for a reader who has fallen behind.
+pub(super) const MOST_PACKETS: usize = 16_384;
+/// Most bytes that wait: a few huge packets must not cost more than many small ones.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+
+/// A new inbox, and the way into it.
+pub(super) fn inbox() -> (Feeder, Inbox) {
+    let shared = Arc::new(Shared::default());
+    (Feeder(Arc::clone(&shared)), Inbox { shared, tasks: JoinSet::new() })
+}
+
+/// The way into an inbox, shared by all who have something to report.
+#[derive(Clone)]
+pub(super) struct Feeder(Arc<Shared>);
+
+impl Feeder {
+    /// Adds packets, and counts as dropped those for which the inbox has no room.
+    pub(super) fn put(&self, payloads: impl IntoIterator<Item = Bytes>) {
+        self.change(|waiting| payloads.into_iter().for_each(|payload| waiting.put(payload)));
+    }
+
+    /// Counts packets that the broker's client dropped before they came here.
+    pub(super) fn lost(&self, packets: u64) {
+        self.change(|waiting| waiting.dropped += packets);
+    }
+
+    /// Ends the inbox because the link is down. Only the first end counts: it is the cause, later ones are consequences.
+    pub(super) fn fail(&self, reason: anyhow::Error) {
+        self.change(|waiting| waiting.end(Some(reason)));
+    }
+
+    /// Ends the inbox because we closed the link.
+    pub(super) fn finish(&self) {
+        self.change(|waiting| waiting.end(None));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.0.waiting());
+        self.0.reader.wake();
+    }
+}
+
+impl fmt::Debug for Feeder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Feeder")
+    }
+}
+
+/// The reading end: packets in order, then the reason why the link is down, then nothing.
+pub(super) struct Inbox {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+impl Inbox {
+    /// Runs a task for as long as somebody holds this inbox.
+    pub(super) fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Moves a client's messages here until they end, which they do when the server closes the connection.
+    ///
+    /// tokio makes a task pause after 128 messages, while the client gets thousands into its own queue in one turn; that queue would
+    /// grow under a flood. So this task is exempt: it empties the queue each time.
+    pub(super) fn pump(&mut self, feeder: Feeder, messages: impl Stream<Item = Bytes> + Send + 'static) {
+        self.run(unconstrained(async move {
+            let mut messages = pin!(messages.ready_chunks(LARGEST_BATCH));
+            while let Some(payloads) = messages.next().await {
+                feeder.put(payloads);
+            }
+            feeder.fail(anyhow!("the server closed the connection"));
+        }));
+    }
+
+    /// Says whether the link is still up.
+    ///
+    /// # Errors
+    /// Why it is down.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        match &mut self.shared.waiting().end {
+            End::Reached(reason) => reason.take().map_or(Ok(()), Err),
+            End::NotYet => Ok(()),
+        }
+    }
+}
+
+impl Stream for Inbox {
+    type Item = anyhow::Result<Vec<Incoming>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.shared.reader.register(context.waker());
+        self.shared.waiting().next()
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    reader: AtomicWaker,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    packets: VecDeque<Bytes>,
+    bytes: usize,
+    dropped: u64,
+    end: End,
+}
+
+#[derive(Default)]
+enum End {
+    #[default]
+    NotYet,
+    /// With the reason, until it has been told.
+    Reached(Option<anyhow::Error>),
+}
+
+impl Waiting {
+    fn put(&mut self, payload: Bytes) {
+        if self.packets.len() == MOST_PACKETS || self.bytes + payload.len() > MOST_BYTES {
+            self.dropped += 1;
+        } else {
+            self.bytes += payload.len();
+            self.packets.push_back(payload);
+        }
+    }
+
+    fn end(&mut self, reason: Option<anyhow::Error>) {
+        if matches!(self.end, End::NotYet) {
+            self.end = End::Reached(reason);
+        }
+    }
+
+    fn next(&mut self) -> Poll<Option<anyhow::Result<Vec<Incoming>>>> {
+        let batch = self.next_batch();
+        if !batch.is_empty() {
+            return Poll::Ready(Some(Ok(batch)));
+        }
+        match &mut self.end {
+            End::NotYet => Poll::Pending,
+            End::Reached(reason) => Poll::Ready(reason.take().map(Err)),
+        }
+    }
+
+    fn next_batch(&mut self) -> Vec<Incoming> {
+        let dropped = Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0).map(Incoming::Dropped);
+        let many = self.packets.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
+        let packets = self.packets.drain(..many).inspect(|payload| self.bytes -= payload.len()).map(Incoming::fresh);
+        dropped.into_iter().chain(packets).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    type Batch = Result<Vec<Incoming>, String>;
+
+    fn read(inbox: &mut Inbox) -> Option<Option<Batch>> {
+        inbox.next().now_or_never().map(|item| item.map(|item| item.map_err(|error| error.to_string())))
+    }
+
+    fn batch(packets: &[&Bytes]) -> Option<Option<Batch>> {
+        Some(Some(Ok(packets.iter().map(|payload| Incoming::fresh(Bytes::clone(payload))).collect())))
+    }
+
+    #[test]
+    fn packets_come_out_in_order_and_then_the_first_reason_for_the_end() {
+        let (feeder, mut inbox) = inbox();
+        let [one, two] = [&b"one"[..], b"two"].map(Bytes::from_static);
+        feeder.put([one.clone()]);
+        feeder.put([two.clone()]);
+        feeder.fail(anyhow!("cause"));
+        feeder.fail(anyhow!("consequence"));
+        assert_eq!(read(&mut inbox), batch(&[&one, &two]));
+        assert_eq!(read(&mut inbox), Some(Some(Err("cause".to_owned()))));
+        assert_eq!(read(&mut inbox), Some(None));
+    }
+
+    #[test]
+    fn a_link_that_we_closed_ends_without_an_error() {
+        let (feeder, mut inbox) = inbox();
+        feeder.finish();
+        feeder.fail(anyhow!("the server closed the connection"));
+        assert!(inbox.check().is_ok());
+        assert_eq!(read(&mut inbox), Some(None));
+    }
+
+    #[test]
+    fn a_full_inbox_drops_and_counts_what_comes_on_top_and_is_read_in_batches() {
+        let (feeder, mut inbox) = inbox();
+        feeder.put(vec![Bytes::from_static(b"x"); MOST_PACKETS + 5]);
+        feeder.lost(2);
+        let (mut dropped, mut kept) = (0, 0);
+        while let Some(Some(Ok(batch))) = read(&mut inbox) {
+            assert!(!batch.is_empty() && batch.len() <= LARGEST_BATCH);
+            for incoming in batch {
+                match incoming {
+                    Incoming::Dropped(packets) => dropped += packets,
+                    _ => kept += 1,
+                }
+            }
+        }
+        assert_eq!((dropped, kept), (7, MOST_PACKETS));
+    }
+
+    #[test]
+    fn huge_packets_fill_it_by_their_bytes_and_reading_makes_room_again() {
+        let (feeder, mut inbox) = inbox();
+        let half = Bytes::from(vec![0; MOST_BYTES / 2]);
+        feeder.put(vec![half.clone(); 3]);
+        let both = [Incoming::fresh(half.clone()), Incoming::fresh(half.clone())];
+        assert_eq!(read(&mut inbox), Some(Some(Ok([&[Incoming::Dropped(1)][..], &both].concat()))));
+        feeder.put(vec![half.clone(); 2]);
+        assert_eq!(read(&mut inbox), batch(&[&half, &half]));
+        assert_eq!(read(&mut inbox), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! Links: drivers, and the actors that keep them up, listen to them and send through them.
+
+pub mod driver;
+pub mod drivers;
+mod inbox;
+mod outbox;
+pub mod publisher;
+pub mod subscriber;

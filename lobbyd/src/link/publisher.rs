@@ -1,0 +1,146 @@
+//! Tells the channels about this server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+
+use super::driver::Outgoing;
+use super::outbox::Outbox;
+use crate::registry::{KeysChanged, LocalChanged, PacketSent};
+use crate::sys::clock;
+use lobby_core::link::announcer::{Announcement, Announcer};
+use lobby_core::link::message::Parcel;
+use lobby_core::liveness::connectivity::Carrier;
+
+/// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
+const GREETING_SPREAD: Duration = Duration::from_millis(500);
+
+/// There is a way out through a driver. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChannelOpened {
+    /// The driver.
+    pub carrier: Carrier,
+    /// Its name, for logs.
+    pub driver: &'static str,
+    /// The way out.
+    pub outgoing: Arc<dyn Outgoing>,
+    /// Whether there was one before that got lost.
+    pub again: bool,
+}
+
+/// There is no way out through a driver any more. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ChannelClosed(pub Carrier);
+
+/// Say goodbye through every driver and close it. *Asked by main* at the end. Replies when the channels have it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SayGoodbye;
+
+/// Says hi in every interval and when something changes, goodbye at the end.
+#[derive(Debug)]
+pub struct Publisher {
+    announcer: Announcer,
+    outboxes: [Option<Outbox>; Carrier::MAX],
+    keep_alive: Duration,
+    sent: Recipient<PacketSent>,
+}
+
+impl Publisher {
+    /// `keep_alive` is the interval of own packets; `sent` is told of each one that a channel took.
+    pub fn new(announcer: Announcer, keep_alive: Duration, sent: Recipient<PacketSent>) -> Self {
+        Self { announcer, outboxes: Default::default(), keep_alive, sent }
+    }
+
+    fn publish(&self, announcements: impl IntoIterator<Item = Announcement>) {
+        for announcement in announcements {
+            let parcel = parcel(announcement);
+            self.outboxes.iter().flatten().for_each(|outbox| outbox.post(parcel.clone()));
+        }
+    }
+
+    fn keep_alive(&mut self) {
+        let hi = self.announcer.hi(clock::unix_millis());
+        self.publish(hi);
+    }
+
+    fn greet(&mut self, carrier: Carrier) {
+        if let (Some(outbox), Some(hi)) = (&self.outboxes[carrier.place()], self.announcer.hi(clock::unix_millis())) {
+            outbox.post(parcel(hi));
+        }
+    }
+}
+
+fn parcel(announcement: Announcement) -> Parcel {
+    Parcel { host: announcement.host, payload: announcement.payload.into(), last: announcement.last }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.keep_alive, |publisher, _| publisher.keep_alive());
+    }
+}
+
+impl Handler<LocalChanged> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+        let announcements = self.announcer.local_changed(packet, clock::unix_millis());
+        self.publish(announcements);
+    }
+}
+
+impl Handler<KeysChanged> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
+        self.announcer.use_keys(keys);
+    }
+}
+
+impl Handler<ChannelOpened> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, opened: ChannelOpened, ctx: &mut Self::Context) {
+        // The Subscriber takes the channel that the goodbye has closed for one that it must open again.
+        if self.announcer.has_left() {
+            return;
+        }
+        let ChannelOpened { carrier, driver, outgoing, again } = opened;
+        let sent = self.sent.clone();
+        self.outboxes[carrier.place()] =
+            Some(Outbox::open(driver, outgoing, move || sent.do_send(PacketSent(carrier))));
+        if again {
+            let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
+            ctx.run_later(delay, move |publisher, _| publisher.greet(carrier));
+        } else {
+            self.greet(carrier);
+        }
+    }
+}
+
+impl Handler<ChannelClosed> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, ChannelClosed(carrier): ChannelClosed, _: &mut Self::Context) {
+        self.outboxes[carrier.place()] = None;
+    }
+}
+
+impl Handler<SayGoodbye> for Publisher {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) -> Self::Result {
+        let goodbye = self.announcer.goodbye(clock::unix_millis());
+        self.publish(goodbye);
+        let outboxes = self.outboxes.iter_mut().filter_map(Option::take);
+        let emptied = join_all(outboxes.map(Outbox::empty));
+        Box::pin(async { drop(emptied.await) })
+    }
+}

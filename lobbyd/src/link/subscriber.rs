@@ -1,0 +1,186 @@
+//! Keeps one driver's link up and hands over what comes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::StreamExt;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use super::driver::{Channel, Driver, LARGEST_BATCH};
+use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
+use crate::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
+use crate::sys::clock;
+use lobby_core::link::backoff::Backoff;
+use lobby_core::link::downtime::Outage;
+use lobby_core::link::loopback::Echo;
+use lobby_core::link::message::Incoming;
+use lobby_core::liveness::connectivity::Carrier;
+
+/// Longest time that opening a channel may take.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Close the channel and open it anew, because its secrets are others now. *Sent by main.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Reopen;
+
+/// Opens a driver's channel, again and again for ever, and listens to it.
+pub struct Subscriber {
+    link: Arc<Link>,
+    following: Option<SpawnHandle>,
+}
+
+/// A driver and those who want to know about it.
+pub struct Link {
+    /// The driver's place in the list of active ones.
+    pub carrier: Carrier,
+    /// Its name, for logs.
+    pub name: &'static str,
+    /// The driver itself.
+    pub driver: Box<dyn Driver>,
+    /// Gets what comes in.
+    pub registry: Addr<Registry>,
+    /// Gets the way out; none with REGISTER=false.
+    pub publisher: Option<Addr<Publisher>>,
+    /// What the own packets carry, to be known when they come back.
+    pub instance: String,
+    /// Interval of the own packets.
+    pub keep_alive: Duration,
+}
+
+impl Subscriber {
+    /// Follows a link once started.
+    pub fn new(link: Link) -> Self {
+        Self { link: Arc::new(link), following: None }
+    }
+
+    fn follow(&mut self, ctx: &mut Context<Self>) {
+        self.following = Some(ctx.spawn(follow(Arc::clone(&self.link)).into_actor(self)));
+    }
+}
+
+/// Keeps the link up for ever.
+async fn follow(link: Arc<Link>) {
+    let (mut backoff, mut outage) = (Backoff::default(), Outage::default());
+    let mut again = false;
+    loop {
+        let ended = match open(link.driver.as_ref()).await {
+            Ok(channel) => {
+                backoff.opened(clock::now());
+                info!(
+                    driver = link.name,
+                    down_for_seconds = outage.ends(clock::now()).map(|outage| outage.as_secs()),
+                    "link is up"
+                );
+                link.opened(&channel, again);
+                again = true;
+                link.listen(channel).await
+            }
+            Err(fault) => Err(fault),
+        };
+        link.closed(ended, &mut outage);
+        sleep(backoff.pause(clock::now(), fastrand::f64())).await;
+    }
+}
+
+async fn open(driver: &dyn Driver) -> anyhow::Result<Channel> {
+    let opened = timeout(OPEN_LIMIT, driver.open()).await;
+    opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
+}
+
+impl Link {
+    fn opened(&self, channel: &Channel, again: bool) {
+        let (carrier, driver, outgoing) = (self.carrier, self.name, Arc::clone(&channel.outgoing));
+        self.registry.do_send(LinkOpened(carrier));
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(ChannelOpened { carrier, driver, outgoing, again });
+        }
+    }
+
+    /// Tells of a link that could not be brought up, that broke, or that we closed ourselves.
+    fn closed(&self, ended: anyhow::Result<()>, outage: &mut Outage) {
+        let broken = ended.is_err();
+        let reason = ended.map_or_else(|fault| format!("{fault:#}"), |()| "closed by lobbyd itself".to_owned());
+        if broken && outage.goes_on(&reason, clock::now()) {
+            warn!(driver = self.name, error = reason, "link is down, it is tried again until it is up");
+        } else {
+            debug!(driver = self.name, reason, "link is closed");
+        }
+        self.registry.do_send(LinkClosed { carrier: self.carrier, reason });
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(ChannelClosed(self.carrier));
+        }
+    }
+
+    /// Hands over what comes in until we close the link ourselves.
+    ///
+    /// # Errors
+    /// Why the link broke.
+    async fn listen(&self, channel: Channel) -> anyhow::Result<()> {
+        let mut incoming = channel.incoming;
+        let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
+        loop {
+            tokio::select! {
+                // What has come is read before a link is called deaf: the own packet may be in it.
+                biased;
+                batch = incoming.next() => match batch {
+                    Some(batch) => self.hand_over(batch?, echo.as_mut()),
+                    None => return Ok(()),
+                },
+                () = deaf(echo.as_ref()) => {
+                    anyhow::bail!("own packets do not come back: the link is dead, or the broker does not let us publish");
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, batch: Vec<Incoming>, echo: Option<&mut Echo>) {
+        if let Some(echo) = echo {
+            hear(&batch, echo);
+        }
+        self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
+    }
+}
+
+/// Looks for the own packet in a batch.
+fn hear(batch: &[Incoming], echo: &mut Echo) {
+    let now = clock::now();
+    if batch.len() == LARGEST_BATCH {
+        echo.behind(now);
+    }
+    for incoming in batch {
+        if let Incoming::Packet { payload, .. } = incoming {
+            echo.listen(payload, now);
+        }
+    }
+}
+
+/// Waits until the own packet is overdue; for ever where none is sent.
+async fn deaf(echo: Option<&Echo>) {
+    match echo {
+        Some(echo) => clock::sleep_until(echo.deadline()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Actor for Subscriber {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.follow(ctx);
+    }
+}
+
+impl Handler<Reopen> for Subscriber {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, ctx: &mut Self::Context) {
+        if let Some(following) = self.following.take() {
+            ctx.cancel_future(following);
+        }
+        self.link.closed(Ok(()), &mut Outage::default());
+        self.follow(ctx);
+    }
+}

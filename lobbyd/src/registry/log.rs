@@ -1,0 +1,78 @@
+//! What the Registry logs, however many hosts come, go and misbehave.
+
+use std::time::Duration;
+
+use lobby_client::{DuplicateName, HostName};
+use tracing::{debug, info, warn};
+
+use crate::sys::clock;
+use lobby_core::log::throttle::Throttle;
+use lobby_core::registry::host_registry::Change;
+use lobby_core::wire::envelope::Refusal;
+
+/// Most log lines about membership, and about refused packets, in every [`PERIOD`].
+const BURST: u32 = 100;
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Most log lines about hosts that do not sign, in every [`REMINDER_PERIOD`].
+const UNSIGNED_BURST: u32 = 10;
+
+/// How often one is reminded of what goes on until a person does something.
+const REMINDER_PERIOD: Duration = Duration::from_secs(60);
+
+/// Logs, each kind of event at a limited rate.
+#[derive(Debug)]
+pub(super) struct RegistryLog {
+    membership: Throttle,
+    refusals: Throttle,
+    unsigned: Throttle,
+    duplicates: Throttle,
+}
+
+impl Default for RegistryLog {
+    fn default() -> Self {
+        Self {
+            membership: Throttle::new(BURST, PERIOD),
+            refusals: Throttle::new(BURST, PERIOD),
+            unsigned: Throttle::new(UNSIGNED_BURST, REMINDER_PERIOD),
+            duplicates: Throttle::new(1, REMINDER_PERIOD),
+        }
+    }
+}
+
+impl RegistryLog {
+    /// Something happened to a host.
+    pub(super) fn changed(&mut self, change: &Change) {
+        match self.membership.pass(clock::now()) {
+            Some(0) => info!(host = %change.hostname(), "{change}"),
+            Some(held_back) => info!(host = %change.hostname(), held_back, "{change}"),
+            None => debug!(host = %change.hostname(), "{change}"),
+        }
+    }
+
+    /// A packet changed nothing.
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        if let Some(held_back) = self.refusals.pass(clock::now()) {
+            warn!(reason = refusal.reason(), error = refusal.to_string(), held_back, "packet refused");
+        }
+    }
+
+    /// A packet is believed although nothing speaks for it.
+    pub(super) fn unsigned(&mut self, host: &HostName) {
+        if let Some(held_back) = self.unsigned.pass(clock::now()) {
+            warn!(%host, held_back, "packet without signature accepted, as PACKET_VERIFY=warn says");
+        }
+    }
+
+    /// Another daemon goes by the own name.
+    pub(super) fn duplicate(&mut self, own: Option<&HostName>, duplicate: Option<&DuplicateName>) {
+        if let Some(held_back) = self.duplicates.pass(clock::now()) {
+            let host = own.map(HostName::as_str);
+            let instance = duplicate.and_then(|duplicate| duplicate.instance.as_deref());
+            warn!(
+                host,
+                instance, held_back, "another daemon goes by this server's name: give one of them another HOSTNAME"
+            );
+        }
+    }
+}

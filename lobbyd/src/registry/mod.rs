@@ -1,0 +1,294 @@
+//! Keeps the list of all hosts that are alive.
+
+mod log;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use lobby_client::{Discovery, Status};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use crate::sys::clock;
+use lobby_core::link::message::Incoming;
+use lobby_core::link::stats::Tally;
+use lobby_core::liveness::connectivity::Carrier;
+use lobby_core::registry::debounce::{Pace, Turn};
+use lobby_core::registry::host_registry::{Change, Heard, Hearing, Records};
+use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::signing::keys::Keys;
+use lobby_core::signing::replay_window::Arrival;
+use lobby_core::signing::verifier::{Guard, Proof};
+use lobby_core::wire::envelope::{self, Refusal};
+
+use log::RegistryLog;
+
+/// How often the registry shows that it works.
+const PULSE: Duration = Duration::from_millis(400);
+
+/// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct PacketsReceived {
+    /// The link's driver.
+    pub carrier: Carrier,
+    /// What was heard, in order.
+    pub batch: Vec<Incoming>,
+}
+
+/// A link came up. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LinkOpened(pub Carrier);
+
+/// A link went down, or could not be brought up. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LinkClosed {
+    /// The link's driver.
+    pub carrier: Carrier,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The server's name or labels are these now. *Sent by the LabelSource*, to the Publisher too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LocalChanged(pub Discovery);
+
+/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has changed, to the Publisher too. No reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct KeysChanged(pub Keys);
+
+/// A channel took an own packet. *Sent by its Outbox.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct PacketSent(pub Carrier);
+
+/// How is the daemon doing? *Asked by HttpApi.*
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Status")]
+pub struct GetStatus;
+
+/// Writes the registry, alone; everybody else reads its snapshots.
+#[derive(Debug)]
+pub struct Registry {
+    records: Records,
+    guard: Option<Guard>,
+    tallies: Vec<Tally>,
+    started: i64,
+    pace: Pace,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    clean_every: Duration,
+    keep_alive: Duration,
+    log: RegistryLog,
+}
+
+impl Registry {
+    /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
+    /// renewed, heard or not.
+    pub fn new(records: Records, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
+        let started = clock::unix_seconds();
+        Self {
+            tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
+            started,
+            pace: Pace::default(),
+            snapshots: watch::Sender::new(Arc::new(records.snapshot())),
+            records,
+            guard: None,
+            clean_every,
+            keep_alive,
+            log: RegistryLog::default(),
+        }
+    }
+
+    /// Lets a guard decide which packets are believed. Without one all are.
+    #[must_use]
+    pub fn guarded(self, guard: Option<Guard>) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// Where readers get the latest snapshot.
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.subscribe()
+    }
+
+    /// `now` is when the batch is taken in.
+    fn take_in(&mut self, incoming: &Incoming, now: Hearing) -> Result<Heard, Refusal> {
+        let carrier = now.carrier;
+        match incoming {
+            Incoming::Packet { payload, age } => {
+                debug!(driver = carrier.place(), bytes = payload.len(), "packet heard");
+                self.tally(carrier, Tally::received);
+                self.hear(payload, now, *age)
+            }
+            Incoming::Withdrawn { payload } => self.records.withdraw(payload, carrier).map(Heard::from),
+            Incoming::Dropped(packets) => {
+                self.tally(carrier, |tally| tally.dropped(*packets));
+                Ok(Heard::Nothing)
+            }
+        }
+    }
+
+    /// A packet that a channel had kept for `age` was heard when it was sent.
+    fn hear(&mut self, payload: &[u8], now: Hearing, age: Duration) -> Result<Heard, Refusal> {
+        let (hearing, carrier) = (now.earlier(age), now.carrier);
+        let Some(guard) = &mut self.guard else { return self.records.hear(payload, hearing) };
+        let envelope = envelope::decode(payload)?;
+        let arrival = Arrival { carrier, at: now.at, unix_millis: clock::unix_millis(), kept: !age.is_zero() };
+        if guard.admit(&envelope, self.records.own(), arrival)? == Proof::Nothing {
+            self.tally(carrier, Tally::unsigned);
+            self.log.unsigned(&envelope.discovery.hostname);
+        }
+        self.records.believe(envelope, payload, hearing)
+    }
+
+    fn tally(&mut self, carrier: Carrier, count: impl FnOnce(&mut Tally)) {
+        self.tallies.get_mut(carrier.place()).map(count);
+    }
+
+    fn refuse(&mut self, carrier: Carrier, refusal: &Refusal) {
+        self.tally(carrier, |tally| tally.refused(refusal));
+        self.log.refused(refusal);
+    }
+
+    /// Shows the readers what is new.
+    fn publish(&mut self) {
+        self.pace.done(clock::now());
+        self.snapshots.send_replace(Arc::new(self.records.snapshot()));
+    }
+
+    /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
+    fn publish_soon(&mut self, ctx: &mut Context<Self>) {
+        match self.pace.turn(clock::now()) {
+            Turn::Now => self.publish(),
+            Turn::In(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
+            Turn::Planned => {}
+        }
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        if let Some(guard) = &mut self.guard {
+            guard.forget(now);
+        }
+        let changes = self.records.sweep(now);
+        self.tell(&changes, ctx);
+    }
+
+    /// Shows that the registry works. If it had been away, readers must know that the time does not count.
+    fn beat(&mut self) {
+        if let Some(lost) = self.records.beat(clock::now()) {
+            warn!(seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
+            self.publish();
+        }
+    }
+
+    fn tell(&mut self, changes: &[Change], ctx: &mut Context<Self>) {
+        for change in changes {
+            self.log.changed(change);
+        }
+        if !changes.is_empty() {
+            self.pace.add(changes.len());
+            self.publish_soon(ctx);
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PULSE, |registry, _| registry.beat());
+        ctx.run_interval(self.clean_every, Self::sweep);
+        ctx.run_interval(self.keep_alive, |registry, _| registry.records.touch_own(clock::unix_seconds()));
+    }
+}
+
+impl Handler<PacketsReceived> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, PacketsReceived { carrier, batch }: PacketsReceived, ctx: &mut Self::Context) {
+        let now = Hearing { carrier, at: clock::now(), unix_seconds: clock::unix_seconds() };
+        let mut changes = Vec::new();
+        for incoming in &batch {
+            match self.take_in(incoming, now) {
+                Ok(Heard::Nothing) => {}
+                Ok(Heard::Change(change)) => changes.push(change),
+                Ok(Heard::Duplicate) => self.log.duplicate(self.records.own(), self.records.duplicate()),
+                Err(refusal) => self.refuse(carrier, &refusal),
+            }
+        }
+        self.tell(&changes, ctx);
+    }
+}
+
+impl Handler<LinkOpened> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LinkOpened(carrier): LinkOpened, _: &mut Self::Context) {
+        self.records.link_opened(carrier, clock::now());
+        self.tally(carrier, |tally| tally.opened(clock::unix_seconds()));
+        self.publish();
+    }
+}
+
+impl Handler<LinkClosed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LinkClosed { carrier, reason }: LinkClosed, _: &mut Self::Context) {
+        let dead = self.records.link_closed(carrier, clock::now());
+        self.tally(carrier, |tally| tally.closed(reason, clock::unix_seconds()));
+        dead.iter().for_each(|change| self.log.changed(change));
+        self.publish();
+    }
+}
+
+impl Handler<PacketSent> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, PacketSent(carrier): PacketSent, _: &mut Self::Context) {
+        self.tally(carrier, Tally::sent);
+    }
+}
+
+impl Handler<GetStatus> for Registry {
+    type Result = MessageResult<GetStatus>;
+
+    fn handle(&mut self, _: GetStatus, _: &mut Self::Context) -> Self::Result {
+        let (snapshot, now) = (Arc::clone(&self.snapshots.borrow()), clock::now());
+        MessageResult(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            now: clock::unix_seconds(),
+            hostname: self.records.own().cloned(),
+            instance: self.records.instance().to_owned(),
+            records: snapshot.count_living(now),
+            warm: snapshot.warmth().is_warm(now),
+            drivers: self.tallies.iter().map(Tally::status).collect(),
+            duplicate: self.records.duplicate().cloned(),
+            prometheus_problems: 0,
+        })
+    }
+}
+
+impl Handler<LocalChanged> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
+        let changes = self.records.set_own(packet, clock::unix_seconds());
+        self.tell(&changes, ctx);
+    }
+}
+
+impl Handler<KeysChanged> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
+        if let Some(guard) = &mut self.guard {
+            guard.use_keys(keys);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading and replacing files so that neither an odd file nor a crash does harm. Everything here blocks.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::fs::OFlags;
+
+use crate::sys::clock;
+
+const TEMPORARY_PREFIX: &str = ".lobby-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Replaces a file, or makes it, so that a crash at any moment leaves the old contents or the new, and returns when the disk has them.
+///
+/// A new file may be read by all (mode 0644 less the umask). A symbolic link at `path` is replaced, not followed.
+///
+/// # Errors
+/// The path and what kept it from being written; the old file then stands, unless only the final sync failed.
+pub fn replace_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    replace(path, contents, true).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Replaces a file like [`replace_file`], without waiting for the disk: readers see the old contents or the new, a power cut may lose
+/// both.
+///
+/// # Errors
+/// The path and what kept it from being written.
+pub fn replace_short_lived_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    replace(path, contents, false).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether a file name is one that the replacing functions use on their way: left behind only by a crash.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX))
+}
+
+/// Removes what crashes have left of replacing files in a directory, as far as it can.
+///
+/// `age` is how old, by the wall clock, a temporary file must be to be one that nobody writes any more.
+pub fn remove_temporaries(directory: &Path, age: Duration) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if is_temporary(&entry.file_name()) && modified.is_ok_and(|modified| clock::age_of(modified) >= age) {
+            // Another daemon may have been quicker.
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+/// Reads a whole regular file of at most `max` bytes, following symbolic links. Never waits for a writer, as a FIFO would make it.
+///
+/// # Errors
+/// [`ErrorKind::FileTooLarge`] past `max` bytes, [`ErrorKind::InvalidInput`] for what is no regular file, else the system's error. The
+/// message does not name the file.
+pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
+    // Asked before it is opened too: opening a socket fails with words that help nobody.
+    expect_regular(fs::metadata(path)?.file_type())?;
+    let contents = read_beginning(&open_regular(path, OFlags::empty())?, max + 1)?;
+    if contents.len() > max {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("is larger than {max} bytes")));
+    }
+    Ok(contents)
+}
+
+/// Opens a regular file for reading, at once and whatever lies there; a symbolic link is an error.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] for what is no regular file, else the system's error.
+pub fn open_without_following(path: &Path) -> io::Result<File> {
+    open_regular(path, OFlags::NOFOLLOW)
+}
+
+/// Reads a file up to a number of bytes.
+///
+/// # Errors
+/// The system's.
+pub fn read_beginning(file: &File, max: usize) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    file.take(u64::try_from(max).unwrap_or(u64::MAX)).read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
+    // Without NONBLOCK, a FIFO that takes the file's place would hold the thread until somebody writes to it.
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    expect_regular(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn expect_regular(kind: FileType) -> io::Result<()> {
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "directory",
+        _ if kind.is_fifo() => "FIFO",
+        _ if kind.is_socket() => "socket",
+        _ => "device",
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("is a {what}, not a regular file")))
+}
+
+fn replace(path: &Path, contents: &[u8], synced: bool) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = directory.join(temporary_name());
+    if let Err(error) = write_new(&temporary, contents, synced).and_then(|()| fs::rename(&temporary, path)) {
+        // There may be none; the first error is the one to tell.
+        fs::remove_file(&temporary).ok();
+        return Err(error);
+    }
+    if synced { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+/// Random rather than counted: daemons in several containers may share the directory and the process id.
+fn temporary_name() -> String {
+    format!("{TEMPORARY_PREFIX}{:016x}{TEMPORARY_SUFFIX}", fastrand::u64(..))
+}
+
+fn write_new(path: &Path, contents: &[u8], synced: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.write_all(contents)?;
+    if synced { file.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{CWD, FileType as NodeType, Mode, mknodat};
+
+    use super::*;
+
+    fn names_in(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_made_and_replaced_and_nothing_else_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        for contents in ["first", "second, longer", ""] {
+            replace_file(&path, contents.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), contents);
+        }
+        assert_eq!(names_in(dir.path()), ["file"]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn a_failure_names_the_path_and_leaves_no_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        fs::create_dir_all(path.join("inside")).unwrap();
+        let error = format!("{:#}", replace_file(&path, b"x").unwrap_err());
+        assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
+        assert_eq!(names_in(dir.path()), ["taken"]);
+        assert!(replace_short_lived_file(&dir.path().join("missing/file"), b"x").is_err());
+    }
+
+    #[test]
+    fn temporaries_are_known_by_their_names() {
+        assert!(is_temporary(temporary_name().as_ref()));
+        assert!(!is_temporary(".lobby-notes".as_ref()));
+        assert!(!is_temporary("_runtime".as_ref()));
+    }
+
+    #[test]
+    fn only_old_temporaries_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["file", ".hidden.tmp", &temporary_name()] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        remove_temporaries(dir.path(), Duration::from_secs(60));
+        assert_eq!(names_in(dir.path()).len(), 3);
+        remove_temporaries(dir.path(), Duration::ZERO);
+        let mut left = names_in(dir.path());
+        left.sort_unstable();
+        assert_eq!(left, [".hidden.tmp", "file"]);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_refused_past_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&path, "12345").unwrap();
+        symlink(&path, &link).unwrap();
+        assert_eq!(read_bounded(&link, 5).unwrap(), b"12345");
+        let error = read_bounded(&path, 4).unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "is larger than 4 bytes".to_owned()));
+        assert!(open_without_following(&link).is_err());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (fifo, socket) = (dir.path().join("fifo"), dir.path().join("socket"));
+        mknodat(CWD, &fifo, NodeType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        for (path, what) in [(fifo.as_path(), "FIFO"), (&socket, "socket"), (dir.path(), "directory")] {
+            let error = read_bounded(path, 10).unwrap_err();
+            assert_eq!(error.to_string(), format!("is a {what}, not a regular file"));
+        }
+        assert_eq!(open_without_following(&fifo).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}

@@ -1,0 +1,206 @@
+//! Notices changes in a directory, whatever happens to the directory itself.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use crate::sys::clock;
+use plan::{Meaning, Places};
+
+/// How often the watch is set up anew when nothing happens: it then sees a file system mounted over the directory, and gets its turn
+/// again after the system had run out of watches.
+const RENEW_EVERY: Duration = Duration::from_secs(30);
+
+/// How many times the quiet period a burst that never ends may put off its report.
+const LONGEST_BURST: u32 = 5;
+
+/// How often a path that changes while its watch is being set up is followed again before that is left to the next renewal.
+const ATTEMPTS: usize = 4;
+
+/// An asynchronous watch over the contents of one directory.
+///
+/// The directory may be missing, be removed and made again, renamed, or reached by symbolic links that are re-pointed, as in a
+/// Kubernetes ConfigMap. File events can be lost or not be had at all (NFS, limits of the system): who uses the watch reads the
+/// directory again from time to time as well.
+///
+/// Files outside the directory that are linked into it are not watched, and neither are subdirectories.
+#[derive(Debug)]
+pub struct DirectoryWatch {
+    orders: Sender<Signal>,
+    changed: Arc<Notify>,
+}
+
+impl DirectoryWatch {
+    /// Starts to watch, on a thread that ends when the watch is dropped.
+    ///
+    /// Changes are reported when nothing more has changed for the time of `quiet`, and in a burst after five times that at the latest.
+    /// That watching fails is logged once.
+    pub fn new(directory: &Path, quiet: Duration) -> Self {
+        let (orders, signals) = mpsc::channel();
+        let changed = Arc::new(Notify::new());
+        let lookout = Lookout {
+            directory: directory.to_owned(),
+            quiet,
+            signals,
+            reports: orders.clone(),
+            changed: Arc::clone(&changed),
+            watcher: None,
+            warned: false,
+        };
+        if let Err(error) = thread::Builder::new().name("directory-watch".to_owned()).spawn(|| lookout.run()) {
+            warn!(directory = %directory.display(), %error, "no thread to watch the directory, it is only read from time to time");
+            changed.notify_one();
+        }
+        Self { orders, changed }
+    }
+
+    /// Waits until the directory may have changed since the last call returned.
+    ///
+    /// The first call returns as soon as the watch is in place: reading the directory after each call misses nothing. Reading files is
+    /// no change. A call that is dropped loses nothing.
+    pub async fn changed(&mut self) {
+        self.changed.notified().await;
+    }
+}
+
+impl Drop for DirectoryWatch {
+    fn drop(&mut self) {
+        // Fails only when the thread never came to be.
+        self.orders.send(Signal::Stop).ok();
+    }
+}
+
+/// What the thread is told, the weightier the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Signal {
+    Changed(Meaning),
+    Stop,
+}
+
+/// The thread behind a watch.
+struct Lookout {
+    directory: PathBuf,
+    quiet: Duration,
+    signals: Receiver<Signal>,
+    reports: Sender<Signal>,
+    changed: Arc<Notify>,
+    watcher: Option<RecommendedWatcher>,
+    warned: bool,
+}
+
+impl Lookout {
+    fn run(mut self) {
+        self.renew();
+        self.changed.notify_one();
+        loop {
+            match self.signals.recv_timeout(RENEW_EVERY).map(|signal| self.settle(signal)) {
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Signal::Changed(Meaning::Contents)) => self.changed.notify_one(),
+                Ok(Signal::Changed(Meaning::Way)) => {
+                    self.renew();
+                    self.changed.notify_one();
+                }
+                Err(RecvTimeoutError::Timeout) => self.renew(),
+            }
+        }
+    }
+
+    /// Lets a burst of signals pass and returns the weightiest.
+    fn settle(&self, first: Signal) -> Signal {
+        let mut weightiest = first;
+        let end = clock::now() + self.quiet * LONGEST_BURST;
+        while weightiest != Signal::Stop && clock::now() < end {
+            let Ok(signal) = self.signals.recv_timeout(self.quiet) else { break };
+            weightiest = weightiest.max(signal);
+        }
+        weightiest
+    }
+
+    fn renew(&mut self) {
+        // The old watcher is dropped once the new one is in place, so that nothing goes unseen.
+        match self.follow() {
+            Ok(watcher) => {
+                self.watcher = Some(watcher);
+                self.warned = false;
+            }
+            Err(error) => {
+                self.watcher = None;
+                if !self.warned {
+                    warn!(directory = %self.directory.display(), %error, "no file events, the directory is only read from time to time");
+                }
+                self.warned = true;
+            }
+        }
+    }
+
+    /// Watches until the path is the same before and after: a directory made in between would otherwise go unseen.
+    fn follow(&self) -> notify::Result<RecommendedWatcher> {
+        let mut places = Places::on_the_way_to(&self.directory);
+        let mut watcher = self.watch(&places)?;
+        for _ in 1..ATTEMPTS {
+            let afterwards = Places::on_the_way_to(&self.directory);
+            if afterwards == places {
+                break;
+            }
+            watcher = self.watch(&afterwards)?;
+            places = afterwards;
+        }
+        Ok(watcher)
+    }
+
+    fn watch(&self, places: &Places) -> notify::Result<RecommendedWatcher> {
+        let reports = self.reports.clone();
+        let meanings = places.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if let Some(meaning) = meaning_of(&event, &meanings) {
+                // Fails only when the watch has just ended.
+                reports.send(Signal::Changed(meaning)).ok();
+            }
+        })?;
+        for directory in places.directories() {
+            if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+                tolerate(error, places.is_contents(directory))?;
+            }
+        }
+        Ok(watcher)
+    }
+}
+
+/// Passes over what does not keep the directory itself from being watched: a place that vanished a moment ago, or a parent that may be
+/// passed but not read.
+fn tolerate(error: notify::Error, is_contents: bool) -> notify::Result<()> {
+    let denied =
+        matches!(&error.kind, notify::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied);
+    if matches!(error.kind, notify::ErrorKind::PathNotFound) || (denied && !is_contents) {
+        debug!(%error, "a place on the way is not watched");
+        return Ok(());
+    }
+    Err(error)
+}
+
+/// What an event means. Events may have been lost where there is an error or no path: then anything may have changed.
+fn meaning_of(event: &notify::Result<notify::Event>, places: &Places) -> Option<Meaning> {
+    match event {
+        Ok(event) if is_reading(event.kind) => None,
+        Ok(event) if !event.need_rescan() && !event.paths.is_empty() => {
+            event.paths.iter().filter_map(|path| places.meaning_of(path)).max()
+        }
+        Ok(_) | Err(_) => Some(Meaning::Way),
+    }
+}
+
+/// inotify reports that a file was opened: taken as a change, reading the directory would lead to reading it again, for ever.
+fn is_reading(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}

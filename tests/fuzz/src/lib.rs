@@ -1,0 +1,137 @@
+//! What must hold whatever strangers send: one law for each fuzz target. A law that is broken panics.
+//!
+//! The tests of lobbyd hold every law against the corpus, too, so nothing here can go stale unnoticed.
+
+mod acceptance;
+mod text;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path};
+
+use lobby_client::{Discovery, Filter, HostName, Label};
+use lobby_core::render::prometheus;
+use lobby_core::signing::keys::Keys;
+use lobby_core::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Statement, Verb};
+use lobby_core::wire::packet_json::{PacketText, hostname_in};
+use lobbyd::http::request::label_body;
+use lobbyd::http::request::params::Query;
+use lobbyd::labels::files::LabelsRead;
+use lobbyd::link::drivers::local::file_names as names;
+
+use acceptance::assert_prometheus_takes;
+use text::{assert_is_host_name, assert_is_label, assert_one_line};
+
+/// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read back from what is written of it.
+pub fn envelope(payload: &[u8]) {
+    let envelope = match envelope::decode(payload) {
+        Ok(envelope) => envelope,
+        Err(refusal) => return assert_one_line(&refusal.to_string()),
+    };
+    let Discovery { hostname, labels, last_check } = &envelope.discovery;
+    assert!(payload.len() <= MAX_ENVELOPE_LEN);
+    assert_is_host_name(hostname.as_str());
+    labels.iter().for_each(|label| assert_is_label(label.as_str()));
+    assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
+    assert!(labels.len() <= MAX_LABELS && *last_check == 0);
+    assert_text_holds(&envelope.discovery);
+    assert_seals_hold(&envelope);
+}
+
+/// Nobody guesses a seal; what is sealed is read back and verified, the unsealed envelope is read back as well.
+fn assert_seals_hold(envelope: &Envelope) {
+    let keys = Keys::parse("a key that no input has").expect("a key");
+    assert!(!envelope.seal.as_ref().is_some_and(|seal| keys.verify(envelope, seal)), "{envelope:?}");
+    let statement = Statement::of(envelope);
+    for seal in [None, Some(keys.sign(&statement, u64::MAX))] {
+        let again = envelope::decode(&envelope::write(&statement, seal.as_ref())).expect("own packets are read");
+        assert!(again.seal.as_ref().is_none_or(|seal| keys.verify(&again, seal)), "{again:?}");
+        let instance = Some(statement.instance.to_owned());
+        let Envelope { verb, discovery, .. } = envelope.clone();
+        assert_eq!(again, Envelope { verb, discovery, instance, seal });
+    }
+}
+
+/// The text that the registry keeps of a packet gives the packet back, and knows an envelope of it.
+fn assert_text_holds(packet: &Discovery) {
+    let text = PacketText::new(packet);
+    assert!(text.labels().eq(packet.labels.iter().map(Label::as_str)), "{text:?}");
+    let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).expect("a packet in JSON");
+    assert_eq!(whole, Discovery { last_check: 7, ..packet.clone() });
+    let envelope = envelope::encode(Verb::Hi, packet, "i");
+    assert!(text.tail_in(&envelope).is_some_and(|tail| !tail.is_empty()), "{text:?}");
+    assert!(
+        hostname_in(&envelope).is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')),
+        "{text:?}"
+    );
+}
+
+/// Label files and bodies of requests: both find the same labels, or both find fault.
+pub fn labels(text: &[u8]) {
+    let mut file = LabelsRead::default();
+    file.read_lines(Path::new("file"), text);
+    file.labels.iter().for_each(|label| assert_is_label(label.as_str()));
+    file.problems.iter().for_each(|problem| assert_one_line(&problem.to_string()));
+    match label_body::parse(text) {
+        Ok(labels) => {
+            assert_eq!((&file.labels, file.problems.len()), (&labels, 0));
+            let written: String = labels.iter().map(|label| format!("{label}\n")).collect();
+            assert_eq!(label_body::parse(written.as_bytes()), Ok(labels));
+        }
+        Err(refusal) => {
+            assert_one_line(&refusal.to_string());
+            assert!(!file.problems.is_empty(), "{refusal}");
+        }
+    }
+}
+
+/// Query strings: what is not refused is read as browsers write forms.
+pub fn query(text: &[u8]) {
+    let raw = String::from_utf8_lossy(text);
+    let query = match Query::parse(&raw) {
+        Ok(query) => query,
+        Err(refusal) => return assert_one_line(&refusal.to_string()),
+    };
+    let form: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).collect();
+    let first = |wanted| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value);
+    let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let expected = match (first("labels"), first("prefixes")) {
+        ("", "") => Filter::All,
+        ("", prefixes) => Filter::Prefixes(list(prefixes)),
+        (labels, _) => Filter::Labels(list(labels)),
+    };
+    assert_eq!((query.filter(), query.label()), (expected, first("label")));
+    assert_eq!(query.pretty(), form.iter().any(|(name, value)| name == "pretty" && value != "0" && value != "false"));
+}
+
+/// Prometheus documents of any fleet: always acceptable.
+///
+/// The first line is the group's name; then one host a line, its labels behind tabs.
+pub fn prometheus(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let (name, hosts) = text.split_once('\n').unwrap_or((&text, ""));
+    let fleet: BTreeMap<_, _> = hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
+    let groups = fleet.values().filter_map(|host| prometheus::group(name, &host.hostname, &host.labels, 9100));
+    let groups: Vec<_> = groups.map(|(group, _)| group).collect();
+    assert_prometheus_takes(&serde_json::to_vec(&groups).expect("a document is JSON"));
+}
+
+fn host(line: &str) -> Option<Discovery> {
+    let mut parts = line.split('\t');
+    let hostname = HostName::parse(parts.next()?).ok()?;
+    Some(Discovery::new(hostname, parts.filter_map(|label| Label::parse(label).ok()).collect()))
+}
+
+/// File names of the Local driver, for one host name a line: bare, safe, short enough, and another one for each host.
+pub fn local_names(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let mut hosts = HashMap::new();
+    for host in text.split('\n').filter_map(|host| HostName::parse(host).ok()) {
+        let name = names::file_name(&host);
+        assert!(name.len() <= 255 && !name.starts_with('.'), "{name}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)), "{name}");
+        assert!(Path::new(&name).components().eq([Component::Normal(name.as_ref())]), "{name}");
+        assert!(names::is_file_name(name.as_ref()), "{name}");
+        let other = hosts.insert(name, host.clone()).filter(|other| *other != host);
+        assert_eq!(other, None, "has the file name of {host}");
+    }
+}
