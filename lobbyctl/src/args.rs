@@ -74,7 +74,7 @@ pub(crate) enum Command {
     #[command(override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]")]
     Discoveries {
         #[command(subcommand)]
-        choice: Option<Choice>,
+        choice: Option<DiscoveryFilter>,
     },
     /// Print the names of the servers that have a label, one a line
     Resolve {
@@ -89,7 +89,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, PartialEq, Eq, Subcommand)]
-pub(crate) enum Choice {
+pub(crate) enum DiscoveryFilter {
     /// Only servers with at least one of these labels, and only these labels of theirs
     Labels {
         /// Whole labels, such as service:smtp

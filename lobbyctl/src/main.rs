@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use lobby_client::{Client, Error, Filter, LinkState};
 
-use args::{Choice, Command, CommandLine, LabelsCommand};
+use args::{Command, CommandLine, DiscoveryFilter, LabelsCommand};
 use connection::Connection;
 use output::{Answer, Palette};
 
@@ -58,11 +58,11 @@ async fn ask(client: &Client, command: Command) -> Result<Answer, Error> {
     }
 }
 
-fn filter(choice: Option<Choice>) -> Filter {
+fn filter(choice: Option<DiscoveryFilter>) -> Filter {
     match choice {
         None => Filter::All,
-        Some(Choice::Labels { labels }) => Filter::Labels(labels),
-        Some(Choice::Search { prefixes }) => Filter::Prefixes(prefixes),
+        Some(DiscoveryFilter::Labels { labels }) => Filter::Labels(labels),
+        Some(DiscoveryFilter::Search { prefixes }) => Filter::Prefixes(prefixes),
     }
 }
 

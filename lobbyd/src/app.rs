@@ -12,27 +12,27 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::callback::process::Script;
-use crate::callback::runner::{CallbackRunner, EndScript, KillScript};
+use crate::callback::process::CallbackCommand;
+use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
 use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
-use crate::healthz::AreYouThere;
+use crate::healthz::Healthz;
 use crate::http::actor::{HttpApi, StopServing};
-use crate::http::{Admission, Service};
-use crate::labels::local_host::LocalServer;
-use crate::labels::source::{GetLocal, GoOnWithoutFiles, LabelSource, Reread};
+use crate::http::{AccessPolicy, AppState};
+use crate::labels::local_host::LocalHost;
+use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};
 use crate::link::drivers;
 use crate::link::publisher::{Publisher, SayGoodbye};
-use crate::link::subscriber::{Link, Reopen, Subscriber};
+use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
 use crate::registry::{KeysChanged, LocalChanged, Registry};
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::link::announcer::Announcer;
-use lobby_core::liveness::connectivity::Carrier;
-use lobby_core::liveness::initial_sync::Warmth;
-use lobby_core::registry::host_registry::Records;
+use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::initial_sync::InitialSync;
+use lobby_core::registry::host_registry::HostRegistry;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::{Keys, Signer};
-use lobby_core::signing::verifier::Guard;
+use lobby_core::signing::verifier::PacketVerifier;
 
 /// Longest wait at the start for the first look at the label files. A file system that hangs keeps labels away, not the daemon.
 const FIRST_READ: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ const GOODBYE: Duration = Duration::from_millis(400);
 
 /// All actors of the daemon. Which there are depends on the settings.
 pub struct Lobby {
-    foundation: Foundation,
+    foundation: CoreActors,
     subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
     label_source: Addr<LabelSource>,
     callback_runner: Option<Addr<CallbackRunner>>,
@@ -52,7 +52,7 @@ pub struct Lobby {
 }
 
 /// The actors that the others are built upon.
-struct Foundation {
+struct CoreActors {
     registry: Addr<Registry>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: Option<Addr<Publisher>>,
@@ -67,11 +67,11 @@ impl Lobby {
     /// What keeps the daemon from starting.
     pub async fn start(
         settings: Settings,
-        server: LocalServer,
+        server: LocalHost,
         hostname: &HostName,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
-        let foundation = Foundation::lay(&settings)?;
+        let foundation = CoreActors::lay(&settings)?;
         let label_source = foundation.label_source(server, settings.timing).await;
         let subscribers = foundation.subscribers(&settings, hostname)?;
         let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
@@ -80,7 +80,7 @@ impl Lobby {
         let mut lobby =
             Self { foundation, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
         if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
-            let admission = Admission::new(api, settings.local.hostname.as_ref());
+            let admission = AccessPolicy::new(api, settings.local.hostname.as_ref());
             lobby.http_api = Some(lobby.serve(listener, admission, api.node_exporter_port)?);
         }
         Ok(lobby)
@@ -89,15 +89,15 @@ impl Lobby {
     fn serve(
         &self,
         listener: TcpListener,
-        admission: Admission,
+        admission: AccessPolicy,
         node_exporter_port: u16,
     ) -> anyhow::Result<Addr<HttpApi>> {
         let (stop, stopping) = watch::channel(false);
-        let service = Service {
+        let service = AppState {
             snapshots: self.foundation.snapshots.clone(),
             registry: self.foundation.registry.clone(),
             label_source: self.label_source.clone(),
-            vital: self.vital(),
+            health_targets: self.health_targets(),
             node_exporter_port,
             stopping,
             answers: Arc::default(),
@@ -107,13 +107,14 @@ impl Lobby {
     }
 
     /// Every actor that must answer for the daemon to be well.
-    fn vital(&self) -> Vec<(&'static str, Recipient<AreYouThere>)> {
-        let Foundation { registry, publisher, .. } = &self.foundation;
-        let mut vital = vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
-        vital.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
-        vital.extend(self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())));
-        vital.extend(self.subscribers.iter().map(|(_, subscriber)| ("subscriber", subscriber.clone().into())));
-        vital
+    fn health_targets(&self) -> Vec<(&'static str, Recipient<Healthz>)> {
+        let CoreActors { registry, publisher, .. } = &self.foundation;
+        let mut health_targets =
+            vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
+        health_targets.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
+        health_targets.extend(self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())));
+        health_targets.extend(self.subscribers.iter().map(|(_, subscriber)| ("subscriber", subscriber.clone().into())));
+        health_targets
     }
 
     /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
@@ -129,17 +130,17 @@ impl Lobby {
         }
         for (secrets, subscriber) in &self.subscribers {
             if any_changed(secrets).await {
-                subscriber.do_send(Reopen);
+                subscriber.do_send(Reconnect);
             }
         }
-        self.label_source.do_send(Reread);
+        self.label_source.do_send(ReloadLabels);
     }
 
     /// Says goodbye, finishes running requests and ends a running callback, all at the same time.
     pub async fn end(&self) {
         let goodbye = self.foundation.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
         let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
-        let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndScript));
+        let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndCallback));
         let (goodbye, _, _) =
             tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
         if goodbye.is_some_and(|said| said.is_err()) {
@@ -151,7 +152,7 @@ impl Lobby {
     pub async fn end_at_once(&self) {
         if let Some(callback_runner) = &self.callback_runner {
             // An actor that is gone has nothing left to kill.
-            callback_runner.send(KillScript).await.ok();
+            callback_runner.send(KillCallback).await.ok();
         }
     }
 }
@@ -171,19 +172,20 @@ async fn any_changed(secrets: &[Secret]) -> bool {
     join_all(secrets.iter().map(changed)).await.contains(&true)
 }
 
-fn guard(settings: &Settings) -> Option<Guard> {
+fn guard(settings: &Settings) -> Option<PacketVerifier> {
     let signing = settings.signing.as_ref()?;
-    Some(Guard::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
+    Some(PacketVerifier::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
 }
 
-impl Foundation {
+impl CoreActors {
     fn lay(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
         let instance = format!("{:016x}", getrandom::u64()?);
         let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
-        let warmth = Warmth::new(timing.keep_alive, drivers.len(), now);
-        let records = Records::new(instance.clone(), timing.ttl, settings.max_servers, warmth, now);
-        let registry = Registry::new(records, &drivers, timing.clean_every, timing.keep_alive).guarded(guard(settings));
+        let initial_sync = InitialSync::new(timing.keep_alive, drivers.len(), now);
+        let records = HostRegistry::new(instance.clone(), timing.ttl, settings.max_servers, initial_sync, now);
+        let registry =
+            Registry::new(records, &drivers, timing.clean_every, timing.keep_alive).verified(guard(settings));
         let snapshots = registry.snapshots();
         let registry = registry.start();
         let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
@@ -207,21 +209,22 @@ impl Foundation {
     }
 
     /// With REGISTER=false nobody is told of this server, not even the own registry.
-    async fn label_source(&self, server: LocalServer, timing: Timing) -> Addr<LabelSource> {
+    async fn label_source(&self, server: LocalHost, timing: Timing) -> Addr<LabelSource> {
         let listeners: Vec<Recipient<LocalChanged>> = match &self.publisher {
             Some(publisher) => vec![self.registry.clone().recipient(), publisher.clone().recipient()],
             None => Vec::new(),
         };
         let label_source = LabelSource::new(server, timing.keep_alive, listeners).start();
-        if timeout(FIRST_READ, label_source.send(GetLocal)).await.is_err() {
+        if timeout(FIRST_READ, label_source.send(GetLocalPacket)).await.is_err() {
             warn!("label files cannot be read in time, going on without them");
-            label_source.do_send(GoOnWithoutFiles);
+            label_source.do_send(StartWithoutFiles);
         }
         label_source
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
-        let script = Script { command: settings.command.clone(), withheld: config::secret_variables().collect() };
+        let script =
+            CallbackCommand { command: settings.command.clone(), withheld: config::secret_variables().collect() };
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
         CallbackRunner::new(script, cooldown, self.snapshots.clone()).start()
     }
@@ -232,9 +235,9 @@ impl Foundation {
         hostname: &HostName,
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
         let subscribers = settings.drivers.iter().enumerate().map(|(place, driver)| {
-            let carrier = Carrier::at(place).context("more drivers are active than there are")?;
-            let link = Link {
-                carrier,
+            let driver_id = DriverId::new(place).context("more drivers are active than there are")?;
+            let link = SubscriberContext {
+                driver_id,
                 name: driver.name(),
                 driver: drivers::make(driver, hostname),
                 registry: self.registry.clone(),

@@ -5,15 +5,15 @@ use actix::Message;
 /// Are you there? *Asked by HttpApi* of every actor. The reply itself is the answer: an actor whose handler panicked gives none.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct AreYouThere;
+pub struct Healthz;
 
-/// Lets actors answer [`AreYouThere`].
+/// Lets actors answer [`Healthz`].
 macro_rules! answers_are_you_there {
     ($($actor:path),+) => {
-        $(impl actix::Handler<AreYouThere> for $actor {
+        $(impl actix::Handler<Healthz> for $actor {
             type Result = ();
 
-            fn handle(&mut self, _: AreYouThere, _: &mut Self::Context) {}
+            fn handle(&mut self, _: Healthz, _: &mut Self::Context) {}
         })+
     };
 }

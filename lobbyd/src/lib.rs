@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use app::Lobby;
 use config::{DriverSettings, Settings};
-use labels::local_host::LocalServer;
+use labels::local_host::LocalHost;
 use sys::limits;
 use sys::signals::{Signal, Signals};
 
@@ -26,7 +26,7 @@ use sys::signals::{Signal, Signals};
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     limits::raise_open_files();
     let mut signals = Signals::listen()?;
-    let server = LocalServer::new(settings.local.clone());
+    let server = LocalHost::new(settings.local.clone());
     let hostname = server.hostname()?;
     let listener = settings.api.as_ref().map(http::bind).transpose()?;
     let drivers = settings.drivers.iter().map(DriverSettings::name).collect::<Vec<_>>().join(",");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use lobby_tests::eventually::now;
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, Vigil, http};
+use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, http};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ struct Member {
     watched: bool,
     builder: LobbydBuilder,
     daemon: Option<Lobbyd>,
-    vigil: Option<Vigil>,
+    vigil: Option<ContinuityCheck>,
     frozen: bool,
 }
 
@@ -57,7 +57,7 @@ impl Member {
     fn new(place: usize, nats: &NatsServer, redis: &RedisServer) -> Self {
         let (on_nats, on_redis) = (place < ON_BOTH + ON_ONE, !(ON_BOTH..ON_BOTH + ON_ONE).contains(&place));
         let name = format!("server-{place:02}");
-        let builder = Lobbyd::named(&name).labels(Vigil::LABELS).muted();
+        let builder = Lobbyd::named(&name).labels(ContinuityCheck::LABELS).muted();
         let builder = builder.set("KEEP_ALIVE", KEEP_ALIVE.as_secs().to_string()).set("TTL", TTL.as_secs().to_string());
         let builder = if on_nats { builder.nats(nats) } else { builder };
         let builder = if on_redis { builder.redis(redis) } else { builder };
@@ -76,7 +76,7 @@ impl Member {
 
     async fn start(&mut self) {
         let daemon = self.builder.clone().start().await;
-        self.vigil = self.watched.then(|| Vigil::at(daemon.address()));
+        self.vigil = self.watched.then(|| ContinuityCheck::at(daemon.address()));
         self.daemon = Some(daemon);
     }
 }
@@ -173,7 +173,7 @@ impl Fleet {
 
     fn take_lost(&mut self) -> Vec<String> {
         let vigils = self.members.iter().filter_map(|member| member.vigil.as_ref());
-        let lost = vigils.flat_map(Vigil::take_lost);
+        let lost = vigils.flat_map(ContinuityCheck::take_lost);
         let lost: Vec<_> = std::mem::take(&mut self.lost).into_iter().chain(lost).collect();
         self.slowest_answer = self.slowest_answer();
         lost
@@ -182,7 +182,7 @@ impl Fleet {
     /// The longest time that a daemon took to answer.
     pub(crate) fn slowest_answer(&self) -> Duration {
         let vigils = self.members.iter().filter_map(|member| member.vigil.as_ref());
-        vigils.map(Vigil::slowest).max().unwrap_or_default().max(self.slowest_answer)
+        vigils.map(ContinuityCheck::slowest).max().unwrap_or_default().max(self.slowest_answer)
     }
 
     /// One to three of those who live.
@@ -206,7 +206,7 @@ impl Fleet {
             if let Some(daemon) = member.daemon.take() {
                 daemon.wait(LIMIT).await;
             }
-            self.lost.extend(member.vigil.take().iter().flat_map(Vigil::take_lost));
+            self.lost.extend(member.vigil.take().iter().flat_map(ContinuityCheck::take_lost));
         }
     }
 

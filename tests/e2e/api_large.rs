@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use lobby_tests::{Answer, LIMIT, Lobbyd, NatsServer, Wire, ensure, eventually, http};
+use lobby_tests::{Answer, LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually, http};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -11,7 +11,7 @@ const HOSTS: usize = 4000;
 
 /// A daemon that knows so many hosts that their list has 4 MB.
 async fn daemon_of_a_large_fleet(nats: &NatsServer) -> Lobbyd {
-    let wire = Wire::nats(nats).await;
+    let wire = RawPeer::nats(nats).await;
     let daemon = Lobbyd::named("me").nats(nats).start().await;
     wire.hears(1, "me", "hi").await;
     let filler = format!("filler:{}", "x".repeat(900));

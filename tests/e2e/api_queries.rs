@@ -1,6 +1,6 @@
 //! What the API answers to those who ask.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
 /// A daemon `c` that knows of hosts `a`, `b` and `d`, too.
@@ -12,7 +12,7 @@ struct Fleet {
 impl Fleet {
     async fn new() -> Self {
         let nats = NatsServer::start().await;
-        let wire = Wire::nats(&nats).await;
+        let wire = RawPeer::nats(&nats).await;
         let daemon = Lobbyd::named("c").set("TTL", "7200").nats(&nats).start().await;
         eventually(LIMIT, async || {
             wire.say_hi("b", &["location:prague", "service:web"]).await;

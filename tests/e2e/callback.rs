@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Run, Script, Signal, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Run, Script, Signal, ensure, eventually};
 use serde_json::{Value, json};
 
 /// A daemon `me` that runs the script at once and after each change, and never forgets.
@@ -42,7 +42,7 @@ async fn the_first_run_waits_for_its_delay_whatever_changes_before() {
 #[actix_rt::test]
 async fn nothing_changed_means_no_run() {
     let nats = NatsServer::start().await;
-    let (wire, script) = (Wire::nats(&nats).await, Script::recording_then(""));
+    let (wire, script) = (RawPeer::nats(&nats).await, Script::recording_then(""));
     let _daemon = daemon(&script).nats(&nats).start().await;
     script.runs_until(|run| run.hosts() == ["me"]).await;
     let (runs, packets) = (script.runs().len(), wire.heard_from("me", "hi").len());
@@ -57,7 +57,7 @@ async fn nothing_changed_means_no_run() {
 #[actix_rt::test]
 async fn arrival_change_goodbye_and_expiry_each_lead_to_a_run() {
     let nats = NatsServer::start().await;
-    let (wire, script) = (Wire::nats(&nats).await, Script::recording_then(""));
+    let (wire, script) = (RawPeer::nats(&nats).await, Script::recording_then(""));
     let _daemon = daemon(&script).set("TTL", "5").nats(&nats).start().await;
     script.runs_until(|run| run.hosts() == ["me"]).await;
     wire.hears(1, "me", "hi").await;
@@ -108,7 +108,7 @@ async fn a_change_during_a_run_leads_to_another_and_never_two_at_once() {
 #[actix_rt::test]
 async fn a_registry_of_5000_hosts_fits_through_standard_input() {
     let nats = NatsServer::start().await;
-    let (wire, script) = (Wire::nats(&nats).await, Script::recording_then(""));
+    let (wire, script) = (RawPeer::nats(&nats).await, Script::recording_then(""));
     let daemon = daemon(&script).set("CALLBACK_COOLDOWN", "1").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     let labels = ["location:prague", "service:web", "prometheus:nodeexporter:host:127.0.0.1", "rack:42"];
@@ -147,7 +147,7 @@ async fn the_environment_is_that_of_lobbyd_less_its_secrets() {
 #[actix_rt::test]
 async fn what_strangers_say_comes_on_standard_input_and_nowhere_else() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let script = Script::doing(
         r#"cat /proc/$$/environ /proc/$$/cmdline >>"$dir/seen"; cat >"$dir/new"; echo >>"$dir/new"; mv "$dir/new" "$dir/input""#,
     );

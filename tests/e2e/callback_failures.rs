@@ -1,6 +1,6 @@
 //! Callback scripts that misbehave hurt nobody but themselves.
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Script, Signal, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually};
 use serde_json::json;
 
 /// A daemon `me` that runs this command at once and after each change.
@@ -36,7 +36,7 @@ async fn a_script_that_hangs_blocks_nothing_else() {
 async fn a_script_that_hangs_without_reading_blocks_nothing_however_much_it_is_given() {
     let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = daemon(&script.command()).set("CALLBACK_FIRST_RUN_DELAY", "4").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     for number in 0..1000 {
@@ -57,7 +57,7 @@ async fn a_script_that_hangs_without_reading_blocks_nothing_however_much_it_is_g
 async fn a_script_that_reads_nothing_is_no_error_and_runs_again() {
     let script = Script::doing(r#"echo run >>"$dir/runs.txt""#);
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = daemon(&script.command()).set("CALLBACK_COOLDOWN", "1").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     for number in 0..1000 {

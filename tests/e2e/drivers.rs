@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use lobby_core::link::message::{Incoming, Parcel};
+use lobby_core::link::message::{InboundEvent, OutboundPacket};
 use lobby_tests::{LIMIT, NatsServer, RedisServer, ensure, eventually};
 use lobbyd::config::{NatsSettings, RedisSettings, Secret};
-use lobbyd::link::driver::{Channel, Driver};
+use lobbyd::link::driver::{Connection, Driver};
 use lobbyd::link::drivers::{Nats, Redis};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -110,7 +110,7 @@ on_both_brokers! {
 async fn what_one_publishes_all_hear_and_so_does_the_sender<B: Broker>() {
     let broker = B::start().await;
     let (mut one, mut other) = (opened(&*broker.driver()).await, opened(&*broker.driver()).await);
-    one.outgoing.publish(parcel("hello")).await.unwrap();
+    one.outgoing.publish(packet("hello")).await.unwrap();
     assert_eq!(heard(&mut one).await, "hello");
     assert_eq!(heard(&mut other).await, "hello");
 }
@@ -149,11 +149,11 @@ async fn a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old<B: Br
     let mut channel = opened(&*broker.driver()).await;
     broker.kill();
     ended(&mut channel, AT_ONCE).await;
-    assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
+    assert!(timeout(LIMIT, channel.outgoing.publish(packet("stale"))).await.unwrap().is_err());
     broker.restart().await;
-    assert!(timeout(LIMIT, channel.outgoing.publish(parcel("stale"))).await.unwrap().is_err());
+    assert!(timeout(LIMIT, channel.outgoing.publish(packet("stale"))).await.unwrap().is_err());
     let mut again = opened(&*broker.driver()).await;
-    again.outgoing.publish(parcel("fresh")).await.unwrap();
+    again.outgoing.publish(packet("fresh")).await.unwrap();
     assert_eq!(heard(&mut again).await, "fresh");
 }
 
@@ -170,7 +170,7 @@ async fn what_was_published_before_the_close_arrives<B: Broker>() {
     let mut listener = opened(&*broker.driver()).await;
     for round in 0..20 {
         let channel = opened(&*broker.driver()).await;
-        channel.outgoing.publish(parcel(&format!("goodbye {round}"))).await.unwrap();
+        channel.outgoing.publish(packet(&format!("goodbye {round}"))).await.unwrap();
         timeout(LIMIT, channel.outgoing.close()).await.unwrap();
         drop(channel);
         assert_eq!(heard(&mut listener).await, format!("goodbye {round}"));
@@ -193,15 +193,15 @@ async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
     while kept + dropped < FLOOD {
         for incoming in next_batch(&mut channel).await {
             match incoming {
-                Incoming::Packet { .. } => kept += 1,
-                Incoming::Dropped(packets) => dropped += packets,
-                Incoming::Withdrawn { .. } => panic!("a broker keeps no packets"),
+                InboundEvent::Packet { .. } => kept += 1,
+                InboundEvent::Dropped(packets) => dropped += packets,
+                InboundEvent::Withdrawn { .. } => panic!("a broker keeps no packets"),
             }
         }
     }
     assert_eq!(kept + dropped, FLOOD);
     assert!(dropped > FLOOD / 2, "{dropped} dropped, {kept} kept");
-    channel.outgoing.publish(parcel("after the flood")).await.unwrap();
+    channel.outgoing.publish(packet("after the flood")).await.unwrap();
     assert_eq!(heard(&mut channel).await, "after the flood");
 }
 
@@ -218,7 +218,7 @@ pub(crate) fn nats_settings(url: &str) -> NatsSettings {
         creds_file: None,
         ca_file: None,
         client_certificate: None,
-        patience: PATIENCE,
+        silence_limit: PATIENCE,
     }
 }
 
@@ -232,15 +232,15 @@ pub(crate) fn redis_settings(port: u16) -> RedisSettings {
         password: None,
         tls: false,
         ca_file: None,
-        patience: PATIENCE,
+        silence_limit: PATIENCE,
     }
 }
 
-pub(crate) fn parcel(payload: &str) -> Parcel {
-    Parcel { host: "test".parse().unwrap(), payload: Bytes::copy_from_slice(payload.as_bytes()), last: false }
+pub(crate) fn packet(payload: &str) -> OutboundPacket {
+    OutboundPacket { host: "test".parse().unwrap(), payload: Bytes::copy_from_slice(payload.as_bytes()), last: false }
 }
 
-pub(crate) async fn opened(driver: &dyn Driver) -> Channel {
+pub(crate) async fn opened(driver: &dyn Driver) -> Connection {
     first_in_time(driver).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -251,7 +251,7 @@ pub(crate) async fn refused(driver: &dyn Driver) -> String {
 
 /// The outcome of the first attempt that was not cut short by the driver's own limits, which are for machines that are less busy than
 /// one that runs tests. The daemon tries again just so.
-async fn first_in_time(driver: &dyn Driver) -> Result<Channel, String> {
+async fn first_in_time(driver: &dyn Driver) -> Result<Connection, String> {
     let outcome = timeout(LIMIT, async {
         loop {
             match attempt(driver).await {
@@ -263,7 +263,7 @@ async fn first_in_time(driver: &dyn Driver) -> Result<Channel, String> {
     outcome.await.expect("no attempt was in time")
 }
 
-async fn attempt(driver: &dyn Driver) -> Result<Channel, String> {
+async fn attempt(driver: &dyn Driver) -> Result<Connection, String> {
     let opened = timeout(LIMIT, driver.open()).await;
     opened.map_err(|_| format!("no answer within {LIMIT:?}"))?.map_err(|error| format!("{error:#}"))
 }
@@ -275,24 +275,24 @@ fn is_late(error: &str) -> bool {
 /// Opens it and hears its own packet.
 pub(crate) async fn works(driver: &dyn Driver) {
     let mut channel = opened(driver).await;
-    channel.outgoing.publish(parcel("hi")).await.unwrap();
+    channel.outgoing.publish(packet("hi")).await.unwrap();
     assert_eq!(heard(&mut channel).await, "hi");
 }
 
 /// The only packet that is there to be heard.
-pub(crate) async fn heard(channel: &mut Channel) -> String {
+pub(crate) async fn heard(channel: &mut Connection) -> String {
     match &next_batch(channel).await[..] {
-        [Incoming::Packet { payload, age }] if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
+        [InboundEvent::Packet { payload, age }] if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-async fn next_batch(channel: &mut Channel) -> Vec<Incoming> {
+async fn next_batch(channel: &mut Connection) -> Vec<InboundEvent> {
     timeout(LIMIT, channel.incoming.next()).await.unwrap().unwrap().unwrap()
 }
 
 /// Waits for the end of the link and returns the reason.
-pub(crate) async fn ended(channel: &mut Channel, limit: Duration) -> String {
+pub(crate) async fn ended(channel: &mut Connection, limit: Duration) -> String {
     let end = timeout(limit, async {
         loop {
             if let Err(error) = channel.incoming.next().await.expect("the link ends with a reason") {

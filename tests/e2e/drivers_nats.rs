@@ -6,7 +6,7 @@ use lobbyd::link::drivers::Nats;
 use nkeys::KeyPair;
 use tokio::time::timeout;
 
-use crate::drivers::{ended, heard, nats_settings, opened, parcel, refused, works};
+use crate::drivers::{ended, heard, nats_settings, opened, packet, refused, works};
 
 fn nats(settings: NatsSettings) -> Nats {
     Nats::new(settings, "lobbyd/test".to_owned())
@@ -132,7 +132,7 @@ async fn a_user_who_may_not_subscribe_is_told_so_on_opening() {
 async fn a_user_who_may_not_publish_loses_the_link_when_he_does() {
     let server = NatsServer::with_config(&users("{ publish: \"other\", subscribe: \">\" }")).await;
     let mut channel = opened(&logging_in(&server, "lobby:p%40ss%2Cword")).await;
-    channel.outgoing.publish(parcel("hi")).await.unwrap();
+    channel.outgoing.publish(packet("hi")).await.unwrap();
     let reason = ended(&mut channel, LIMIT).await;
     assert!(reason.contains("Permissions Violation for Publish to \"lobby.discovery\""), "{reason}");
 }
@@ -146,7 +146,7 @@ async fn a_user_who_may_use_the_one_subject_only_lacks_nothing() {
     ] {
         let server = NatsServer::with_config(&users(permissions)).await;
         let mut channel = opened(&logging_in(&server, "lobby:p%40ss%2Cword")).await;
-        channel.outgoing.publish(parcel("hi")).await.unwrap();
+        channel.outgoing.publish(packet("hi")).await.unwrap();
         assert_eq!(heard(&mut channel).await, "hi");
         timeout(LIMIT, channel.outgoing.close()).await.expect(permissions);
     }
@@ -156,9 +156,9 @@ async fn a_user_who_may_use_the_one_subject_only_lacks_nothing() {
 async fn a_packet_that_is_too_large_for_the_server_is_refused_and_the_link_stays_up() {
     let server = NatsServer::with_config("max_payload: 1000").await;
     let mut channel = opened(&nats(nats_settings(&server.url()))).await;
-    let error = channel.outgoing.publish(parcel(&"x".repeat(1001))).await.unwrap_err().to_string();
+    let error = channel.outgoing.publish(packet(&"x".repeat(1001))).await.unwrap_err().to_string();
     assert_eq!(error, "the packet has 1001 bytes, the NATS server takes at most 1000 (its max_payload)");
-    channel.outgoing.publish(parcel("small")).await.unwrap();
+    channel.outgoing.publish(packet("small")).await.unwrap();
     assert_eq!(heard(&mut channel).await, "small");
 }
 

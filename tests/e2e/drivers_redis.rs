@@ -4,7 +4,7 @@ use lobby_tests::{Certificates, RedisServer};
 use lobbyd::config::{RedisSettings, Secret};
 use lobbyd::link::drivers::Redis;
 
-use crate::drivers::{heard, opened, parcel, redis_settings, refused, works};
+use crate::drivers::{heard, opened, packet, redis_settings, refused, works};
 
 /// An ACL user with these rights.
 fn user(rights: &str) -> String {
@@ -62,7 +62,7 @@ async fn a_user_who_may_not_publish_is_told_so_and_still_hears() {
     let server =
         RedisServer::with_config(&format!("{}\nuser other on nopass &* +publish", user("&* -@all +subscribe"))).await;
     let mut channel = opened(&Redis::new(as_user(server.port(), "s3cret"))).await;
-    let error = channel.outgoing.publish(parcel("hi")).await.unwrap_err().to_string();
+    let error = channel.outgoing.publish(packet("hi")).await.unwrap_err().to_string();
     assert!(error.contains("this user may not publish on channel lobby:discovery"), "{error}");
     let other = RedisSettings { username: Some("other".to_owned()), ..as_user(server.port(), "any") };
     let mut connection = redis::Client::open(format!("redis://other:any@127.0.0.1:{}", other.port)).unwrap();
@@ -88,7 +88,7 @@ async fn the_number_of_the_database_makes_no_difference_to_who_hears() {
     let server = RedisServer::start().await;
     let mut listener = opened(&Redis::new(redis_settings(server.port()))).await;
     let third = opened(&Redis::new(RedisSettings { db: 3, ..redis_settings(server.port()) })).await;
-    third.outgoing.publish(parcel("from 3")).await.unwrap();
+    third.outgoing.publish(packet("from 3")).await.unwrap();
     assert_eq!(heard(&mut listener).await, "from 3");
     let error = refused(&Redis::new(RedisSettings { db: 99, ..redis_settings(server.port()) })).await;
     assert!(error.contains("127.0.0.1") && error.to_lowercase().contains("db"), "{error}");

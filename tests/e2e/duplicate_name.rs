@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, Vigil, Wire, ensure, eventually, lobbyctl};
+use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, RawPeer, ensure, eventually, lobbyctl};
 use serde_json::json;
 
 use crate::outage_common::{SLOWEST_ANSWER, on_brokers};
@@ -30,13 +30,13 @@ async fn has_heard(daemon: &Lobbyd, packets: u64) -> serde_json::Value {
 }
 
 async fn both_tell_of_it_and_neither_flaps_in_its_own_list(channel: Channel) {
-    let one = Lobbyd::named("twin").labels(&format!("who:one,{}", Vigil::LABELS)).on(&channel).start().await;
-    let two = Lobbyd::named("twin").labels(&format!("who:two,{}", Vigil::LABELS)).on(&channel).start().await;
-    let vigils = [Vigil::over(&one, &["twin"]).await, Vigil::over(&two, &["twin"]).await];
+    let one = Lobbyd::named("twin").labels(&format!("who:one,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
+    let two = Lobbyd::named("twin").labels(&format!("who:two,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
+    let vigils = [ContinuityCheck::over(&one, &["twin"]).await, ContinuityCheck::over(&two, &["twin"]).await];
     for (daemon, other, who) in [(&one, &two, "who:one"), (&two, &one, "who:two")] {
         for packets in 1..4 {
             assert_eq!(has_heard(daemon, packets).await["instance"], json!(instance(other).await));
-            assert_eq!(daemon.lobby().await, json!({"twin": [Vigil::LABELS, who]}));
+            assert_eq!(daemon.lobby().await, json!({"twin": [ContinuityCheck::LABELS, who]}));
         }
         let printed = lobbyctl(daemon, &["status"]).await;
         assert_eq!(printed.status, Some(0), "{printed:?}");
@@ -62,9 +62,9 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
 }
 
 async fn a_goodbye_for_the_own_name_is_not_heeded(channel: Channel) {
-    let daemon = Lobbyd::named("twin").labels(Vigil::LABELS).on(&channel).start().await;
-    let wire: Wire = channel.wire().await;
-    let vigil = Vigil::over(&daemon, &["twin"]).await;
+    let daemon = Lobbyd::named("twin").labels(ContinuityCheck::LABELS).on(&channel).start().await;
+    let wire: RawPeer = channel.wire().await;
+    let vigil = ContinuityCheck::over(&daemon, &["twin"]).await;
     for _ in 0..10 {
         wire.say_goodbye("twin").await;
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Lobbyd, NatsServer, Wire, ensure, eventually};
+use lobby_tests::{Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
 /// Long enough for a million packets on a busy machine.
@@ -22,7 +22,7 @@ fn packets() -> usize {
 #[actix_rt::test]
 async fn who_asks_for_the_same_thousands_of_times_gets_it_once() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("me").set("TTL", "7200").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     let labels: Vec<_> = (10..30).map(|number| format!("label:{number}")).collect();

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal, Wire, ensure, eventually, free_port, http};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually, free_port, http};
 use serde_json::json;
 
 #[actix_rt::test]
@@ -19,7 +19,7 @@ async fn the_api_answers_without_any_broker() {
 #[actix_rt::test]
 async fn a_port_in_use_is_one_clear_line_and_nothing_was_announced() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let daemon = Lobbyd::named("a").set("PORT", &port).nats(&nats).spawn();
@@ -58,7 +58,7 @@ async fn an_unreadable_secret_file_is_one_clear_line() {
 #[actix_rt::test]
 async fn sighup_reads_the_label_files_again_and_publishes() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("a").without_keep_alive().nats(&nats).start().await;
     let before = wire.hears(1, "a", "hi").await.len();
     daemon.signal(Signal::HUP);
@@ -156,7 +156,7 @@ async fn logs_that_cannot_be_written_hurt_nobody() {
 #[actix_rt::test]
 async fn who_joins_and_leaves_is_logged() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("a").set("TTL", "7200").nats(&nats).start().await;
     wire.hears(1, "a", "hi").await;
     wire.say_hi("newcomer", &[]).await;

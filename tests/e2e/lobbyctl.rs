@@ -1,12 +1,12 @@
 //! The command line as a person uses it.
 
-use lobby_tests::{Lobbyd, NatsServer, Outcome, Wire, ensure, eventually, free_port, lobbyctl, lobbyctl_with};
+use lobby_tests::{Lobbyd, NatsServer, Outcome, RawPeer, ensure, eventually, free_port, lobbyctl, lobbyctl_with};
 use serde_json::{Value, json};
 
 /// A daemon `n1` that knows of `node-2` and `x`, too.
 async fn fleet() -> (Lobbyd, NatsServer) {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("n1").labels("location:prague,service:web").set("TTL", "7200").nats(&nats).start().await;
     eventually(lobby_tests::LIMIT, async || {
         wire.say_hi("node-2", &["service:webmail"]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::Client;
 use bytes::Bytes;
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Proxy, RedisServer, Script, Vigil, ensure, eventually};
+use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, NatsServer, Proxy, RedisServer, Script, ensure, eventually};
 use serde_json::json;
 
 use crate::outage_common::{NOISE, SLOWEST_ANSWER};
@@ -16,13 +16,13 @@ const AT_ONCE: Duration = NOISE;
 async fn a_frozen_broker_delays_neither_the_api_nor_the_other_driver_nor_the_callback() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let script = Script::recording_then("");
-    let on_both = |name| Lobbyd::named(name).labels(Vigil::LABELS).nats(&nats).redis(&redis);
+    let on_both = |name| Lobbyd::named(name).labels(ContinuityCheck::LABELS).nats(&nats).redis(&redis);
     let a = on_both("a").set("CALLBACK", script.command());
     let a = a.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0").start().await;
     let b = on_both("b").start().await;
     a.meets("b").await;
     b.meets("a").await;
-    let vigil = Vigil::over(&a, &["a", "b"]).await;
+    let vigil = ContinuityCheck::over(&a, &["a", "b"]).await;
     nats.pause();
     for round in 0..5 {
         let label = format!("during:freeze{round}");
@@ -49,14 +49,14 @@ async fn a_jammed_link_delays_neither_labels_nor_the_other_driver() {
     let proxies = [Proxy::to(nats.port()).await, Proxy::to(redis.port()).await];
     let through = |name| {
         let url = format!("nats://127.0.0.1:{}", proxies[0].port());
-        Lobbyd::named(name).labels(Vigil::LABELS).nats_at(&url).redis_at(proxies[1].port())
+        Lobbyd::named(name).labels(ContinuityCheck::LABELS).nats_at(&url).redis_at(proxies[1].port())
     };
     let (a, b) = (through("a").start().await, through("b").start().await);
     a.links_are("up", LIMIT).await;
     b.links_are("up", LIMIT).await;
     b.meets("a").await;
     for (round, proxy) in proxies.iter().enumerate() {
-        let vigil = Vigil::over(&b, &["a", "b"]).await;
+        let vigil = ContinuityCheck::over(&b, &["a", "b"]).await;
         proxy.jam();
         let label = format!("while:jammed{round}");
         assert_eq!(a.add_labels(&label).await.status, 200);

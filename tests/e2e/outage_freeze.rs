@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Channel, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, RedisServer, Signal, Vigil, eventually};
+use lobby_tests::{
+    Channel, ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, RedisServer, Signal, eventually,
+};
 use serde_json::json;
 
 use crate::outage_common::{BACK, NOISE, SLOWEST_ANSWER, on_brokers};
@@ -20,16 +22,16 @@ on_brokers!(
 const TTL: Duration = Duration::from_secs(3);
 
 fn watched(name: &str) -> LobbydBuilder {
-    Lobbyd::named(name).labels(Vigil::LABELS).set("TTL", TTL.as_secs().to_string())
+    Lobbyd::named(name).labels(ContinuityCheck::LABELS).set("TTL", TTL.as_secs().to_string())
 }
 
 /// Three daemons that know each other, of which the second is kept watch at over the first two.
-async fn three(channel: &Channel) -> ([Lobbyd; 3], Vigil) {
+async fn three(channel: &Channel) -> ([Lobbyd; 3], ContinuityCheck) {
     let [a, b, c] = ["a", "b", "c"].map(|name| watched(name).on(channel).start());
     let (a, b, c) = (a.await, b.await, c.await);
     b.meets("a").await;
     b.meets("c").await;
-    let vigil = Vigil::over(&b, &["a", "b"]).await;
+    let vigil = ContinuityCheck::over(&b, &["a", "b"]).await;
     ([a, b, c], vigil)
 }
 
@@ -69,7 +71,7 @@ async fn nobody_is_lost_while_a_firewall_swallows_everything_and_the_link_is_soo
     let _a = watched("a").on(&channel).start().await;
     let b = watched("b").on_through(&channel, &proxy).start().await;
     b.meets("a").await;
-    let vigil = Vigil::over(&b, &["a", "b"]).await;
+    let vigil = ContinuityCheck::over(&b, &["a", "b"]).await;
     proxy.jam();
     // Two KEEP_ALIVE and a second.
     b.links_are("down", Duration::from_secs(3) + NOISE).await;
@@ -84,7 +86,7 @@ async fn nobody_is_lost_when_ttl_is_hardly_more_than_keep_alive(channel: Channel
     let [a, b] = ["a", "b"].map(|name| watched(name).set("KEEP_ALIVE", "4").set("TTL", "6").on(&channel).start());
     let (_a, b) = (a.await, b.await);
     b.meets("a").await;
-    let vigil = Vigil::over(&b, &["a", "b"]).await;
+    let vigil = ContinuityCheck::over(&b, &["a", "b"]).await;
     channel.pause();
     b.is_cut_off_for(TTL * 2).await;
     vigil.nobody_was_missing(SLOWEST_ANSWER).await;
@@ -94,7 +96,7 @@ async fn nobody_is_lost_by_one_who_does_not_register(channel: Channel) {
     let [a, b] = ["a", "b"].map(|name| watched(name).on(&channel));
     let (_a, b) = (a.start().await, b.set("REGISTER", "false").start().await);
     b.meets("a").await;
-    let vigil = Vigil::over(&b, &["a"]).await;
+    let vigil = ContinuityCheck::over(&b, &["a"]).await;
     channel.pause();
     b.is_cut_off_for(TTL * 2).await;
     channel.resume();
@@ -108,14 +110,17 @@ async fn nobody_is_lost_by_a_daemon_that_was_stopped_itself(channel: Channel) {
     for round in ["once", "again"] {
         vigil.expect([].into());
         b.signal(Signal::STOP);
-        a.knows(json!({"a": [Vigil::LABELS], "c": [Vigil::LABELS]})).await;
+        a.knows(json!({"a": [ContinuityCheck::LABELS], "c": [ContinuityCheck::LABELS]})).await;
         c.add_labels(round).await;
         vigil.expect(["a", "b"].map(str::to_owned).into());
         b.signal(Signal::CONT);
         a.meets("b").await;
         vigil.more_rounds(20).await;
         c.delete_labels(round).await;
-        a.knows(json!({"a": [Vigil::LABELS], "b": [Vigil::LABELS], "c": [Vigil::LABELS]})).await;
+        a.knows(
+            json!({"a": [ContinuityCheck::LABELS], "b": [ContinuityCheck::LABELS], "c": [ContinuityCheck::LABELS]}),
+        )
+        .await;
     }
     vigil.nobody_was_missing(LIMIT).await;
 }

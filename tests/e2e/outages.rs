@@ -1,6 +1,6 @@
 //! Brokers that are late, die, freeze and return.
 
-use lobby_tests::{Lobbyd, NatsServer, RedisServer, Wire};
+use lobby_tests::{Lobbyd, NatsServer, RawPeer, RedisServer};
 use serde_json::{Value, json};
 
 #[actix_rt::test]
@@ -61,14 +61,14 @@ async fn a_frozen_broker_does_not_stop_the_other() {
 async fn packets_of_the_outage_are_not_replayed() {
     let mut nats = NatsServer::start().await;
     let daemon = Lobbyd::named("a").nats(&nats).start().await;
-    Wire::nats(&nats).await.hears(1, "a", "hi").await;
+    RawPeer::nats(&nats).await.hears(1, "a", "hi").await;
     nats.kill();
     for number in 0..10 {
         assert_eq!(daemon.add_labels(&format!("n:{number}")).await.status, 200);
     }
     let latest = daemon.own_labels().await;
     nats.restart().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     for message in wire.hears(3, "a", "hi").await {
         let envelope: Value = serde_json::from_str(&message).unwrap();
         assert_eq!(envelope["discovery"]["labels"], latest, "a packet of the outage: {message}");

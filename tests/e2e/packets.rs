@@ -1,11 +1,11 @@
 //! Packets as other writers send them, and packets that are refused.
 
-use lobby_tests::{Channel, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Wire, ensure, eventually};
+use lobby_tests::{Channel, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
 /// A daemon that certainly hears what we say on the wire, and never forgets.
 struct Stage {
-    wire: Wire,
+    wire: RawPeer,
     daemon: Lobbyd,
     _nats: NatsServer,
 }
@@ -17,7 +17,7 @@ impl Stage {
 
     async fn with(settings: impl FnOnce(LobbydBuilder) -> LobbydBuilder) -> Self {
         let nats = NatsServer::start().await;
-        let wire = Wire::nats(&nats).await;
+        let wire = RawPeer::nats(&nats).await;
         let daemon = settings(Lobbyd::named("me").set("TTL", "7200").nats(&nats)).start().await;
         let stage = Self { wire, daemon, _nats: nats };
         stage.settle().await;
@@ -203,7 +203,7 @@ async fn a_full_registry_refuses_new_hosts_and_refreshes_those_it_has() {
 #[actix_rt::test]
 async fn packets_over_redis_are_judged_alike() {
     let Channel::Redis(redis) = Channel::redis().await else { unreachable!("a Redis channel") };
-    let wire = Wire::redis(&redis).await;
+    let wire = RawPeer::redis(&redis).await;
     let daemon = Lobbyd::named("me").set("TTL", "7200").redis(&redis).start().await;
     eventually(LIMIT, async || {
         wire.say_hi("x", &["b", "a", "b"]).await;

@@ -1,6 +1,6 @@
 //! The Prometheus document, rule by rule.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
 /// The document of group `ne` from a daemon `node-a` with these labels alone.
@@ -113,7 +113,7 @@ async fn a_label_name_that_had_to_be_mended_is_logged_once() {
 #[actix_rt::test]
 async fn the_same_fleet_gives_the_same_bytes_from_every_daemon() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let silent = |name: &str| Lobbyd::named(name).set("REGISTER", "false").set("TTL", "7200").nats(&nats);
     let (left, right) = (silent("left").start().await, silent("right").start().await);
     for daemon in [&left, &right] {

@@ -1,6 +1,6 @@
 //! A real Prometheus discovers its targets through lobbyd.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Prometheus, Wire, ensure, eventually, free_port};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Prometheus, RawPeer, ensure, eventually, free_port};
 use serde_json::json;
 
 /// A Prometheus that asks this daemon for group `ne` each second and scrapes nothing meanwhile.
@@ -37,7 +37,7 @@ async fn it_finds_several_hosts_ipv6_among_them_with_their_labels() {
 async fn an_invalid_label_name_of_one_host_does_not_harm_the_rest() {
     let nats = NatsServer::start().await;
     let a = Lobbyd::named("a").labels("prometheus:ne:host:127.0.0.1").nats(&nats).start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let prometheus = Prometheus::start(&configuration(&a, "")).await;
     wire.say_hi("b", &["prometheus:ne:weird-name.x:v", "prometheus:ne:host:127.0.0.2", "prometheus:ne:host:bad/host"])
         .await;

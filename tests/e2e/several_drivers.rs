@@ -1,6 +1,6 @@
 //! Several drivers at once: heard through any is alive, a goodbye through any ends it.
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, Wire, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +45,7 @@ async fn a_host_lives_while_it_is_heard_through_one_driver_and_dies_when_through
     let b = on_both("b", &nats, &redis).set("TTL", "3").start().await;
     b.meets("a").await;
     nats.kill();
-    let wire = Wire::redis(&redis).await;
+    let wire = RawPeer::redis(&redis).await;
     wire.say_hi("witness", &[]).await;
     b.meets("witness").await;
     // The witness spoke once, after NATS had died: when it is dead, a whole TTL has passed.
@@ -73,7 +73,7 @@ async fn packets_through_the_second_driver_keep_a_host_fresh() {
 async fn a_goodbye_through_any_driver_removes_the_host() {
     let (nats, redis) = brokers().await;
     let b = on_both("b", &nats, &redis).set("TTL", "7200").start().await;
-    let (left, right) = (Wire::nats(&nats).await, Wire::redis(&redis).await);
+    let (left, right) = (RawPeer::nats(&nats).await, RawPeer::redis(&redis).await);
     said_until_known(&b, &left, &right).await;
     // A last hi may still be on its way on the other channel.
     eventually(LIMIT, async || {
@@ -86,7 +86,7 @@ async fn a_goodbye_through_any_driver_removes_the_host() {
 }
 
 /// The daemon may subscribe later than we speak.
-async fn said_until_known(daemon: &Lobbyd, left: &Wire, right: &Wire) {
+async fn said_until_known(daemon: &Lobbyd, left: &RawPeer, right: &RawPeer) {
     eventually(LIMIT, async || {
         left.say_hi("x", &[]).await;
         right.say_hi("y", &[]).await;
@@ -99,7 +99,7 @@ async fn said_until_known(daemon: &Lobbyd, left: &Wire, right: &Wire) {
 #[actix_rt::test]
 async fn on_sigterm_the_goodbye_goes_through_every_driver() {
     let (nats, redis) = brokers().await;
-    let (left, right) = (Wire::nats(&nats).await, Wire::redis(&redis).await);
+    let (left, right) = (RawPeer::nats(&nats).await, RawPeer::redis(&redis).await);
     let a = on_both("a", &nats, &redis).labels("x:1").start().await;
     left.hears(1, "a", "hi").await;
     right.hears(1, "a", "hi").await;

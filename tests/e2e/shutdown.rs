@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RedisServer, Script, Signal, Wire, http};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RawPeer, RedisServer, Script, Signal, http};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -20,7 +20,7 @@ async fn sigterm_and_sigint_end_it_with_a_broker_alive() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     for signal in [Signal::TERM, Signal::INT] {
         let daemon = Lobbyd::named("a").nats(&nats).redis(&redis).start().await;
-        let wires = [Wire::nats(&nats).await, Wire::redis(&redis).await];
+        let wires = [RawPeer::nats(&nats).await, RawPeer::redis(&redis).await];
         for wire in &wires {
             wire.hears(1, "a", "hi").await;
         }
@@ -46,8 +46,8 @@ async fn a_broker_that_died_does_not_delay_it() {
     let (mut nats, mut redis) = (NatsServer::start().await, RedisServer::start().await);
     let on_nats = Lobbyd::named("a").nats(&nats).start().await;
     let on_redis = Lobbyd::named("b").redis(&redis).start().await;
-    Wire::nats(&nats).await.hears(1, "a", "hi").await;
-    Wire::redis(&redis).await.hears(1, "b", "hi").await;
+    RawPeer::nats(&nats).await.hears(1, "a", "hi").await;
+    RawPeer::redis(&redis).await.hears(1, "b", "hi").await;
     nats.kill();
     redis.kill();
     ends_at_once(&on_nats, Signal::TERM).await;
@@ -59,8 +59,8 @@ async fn a_broker_that_is_frozen_does_not_delay_it() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let on_nats = Lobbyd::named("a").nats(&nats).start().await;
     let on_redis = Lobbyd::named("b").redis(&redis).start().await;
-    Wire::nats(&nats).await.hears(1, "a", "hi").await;
-    Wire::redis(&redis).await.hears(1, "b", "hi").await;
+    RawPeer::nats(&nats).await.hears(1, "a", "hi").await;
+    RawPeer::redis(&redis).await.hears(1, "b", "hi").await;
     nats.pause();
     redis.pause();
     ends_at_once(&on_nats, Signal::TERM).await;
@@ -111,7 +111,7 @@ async fn a_request_that_waits_is_answered() {
 async fn a_second_signal_ends_it_too() {
     let nats = NatsServer::start().await;
     let daemon = Lobbyd::named("a").nats(&nats).start().await;
-    Wire::nats(&nats).await.hears(1, "a", "hi").await;
+    RawPeer::nats(&nats).await.hears(1, "a", "hi").await;
     nats.pause();
     daemon.signal(Signal::TERM);
     daemon.signal(Signal::INT);
@@ -121,7 +121,7 @@ async fn a_second_signal_ends_it_too() {
 #[actix_rt::test]
 async fn the_goodbye_is_the_last_thing_said() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     for round in 0..5 {
         let name = format!("a{round}");
         let daemon = Lobbyd::named(&name).nats(&nats).start().await;
@@ -137,7 +137,7 @@ async fn the_goodbye_is_the_last_thing_said() {
 #[actix_rt::test]
 async fn nothing_is_said_after_the_goodbye_while_a_callback_keeps_it_waiting() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
-    let wires = [Wire::nats(&nats).await, Wire::redis(&redis).await];
+    let wires = [RawPeer::nats(&nats).await, RawPeer::redis(&redis).await];
     let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
     let daemon = Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
     let daemon = daemon.nats(&nats).redis(&redis).start().await;

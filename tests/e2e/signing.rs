@@ -5,8 +5,10 @@ use std::time::UNIX_EPOCH;
 
 use lobby_client::HostName;
 use lobby_core::signing::keys::Keys;
-use lobby_core::wire::envelope::{self, Statement, Verb};
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, Wire, ensure, eventually, lobbyctl};
+use lobby_core::wire::envelope::{self, Message, MessageKind};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually, lobbyctl,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,11 +32,11 @@ fn key_file(labels_path: &Path) -> PathBuf {
 }
 
 /// A packet without labels as a daemon with this key would have signed it some seconds ago.
-fn signed(key: &str, verb: Verb, host: &str, seconds_ago: i64) -> Vec<u8> {
+fn signed(key: &str, verb: MessageKind, host: &str, seconds_ago: i64) -> Vec<u8> {
     let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let timestamp = u64::try_from(now - seconds_ago * 1000).unwrap();
     let hostname = &HostName::parse(host).unwrap();
-    let statement = Statement { verb, hostname, labels: Some(&[]), instance: "00c0ffee00c0ffee" };
+    let statement = Message { verb, hostname, labels: Some(&[]), instance: "00c0ffee00c0ffee" };
     envelope::write(&statement, Some(&Keys::parse(key).unwrap().sign(&statement, timestamp)))
 }
 
@@ -60,7 +62,7 @@ async fn stop(daemon: &Lobbyd) {
 #[actix_rt::test]
 async fn a_fleet_half_moved_lives_together_and_the_unsigned_are_counted() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = keyed("a", KEY).nats(&nats).start().await;
     let b = keyed("b", KEY).nats(&nats).start().await;
     let c = Lobbyd::named("c").nats(&nats).start().await;
@@ -88,12 +90,12 @@ async fn a_fleet_half_moved_lives_together_and_the_unsigned_are_counted() {
 #[actix_rt::test]
 async fn a_wrong_signature_is_refused_already_while_the_fleet_is_half_moved() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = keyed("a", KEY).nats(&nats).start().await;
     wire.hears(1, "a", "hi").await;
     wire.say_hi("x", &[]).await;
     a.knows(json!({"a": [], "x": []})).await;
-    wire.say(signed(NEW_KEY, Verb::Goodbye, "x", 0)).await;
+    wire.say(signed(NEW_KEY, MessageKind::Goodbye, "x", 0)).await;
     refuses(&a, "bad_signature", 1).await;
     assert_eq!(a.lobby().await, json!({"a": [], "x": []}));
 }
@@ -101,7 +103,7 @@ async fn a_wrong_signature_is_refused_already_while_the_fleet_is_half_moved() {
 #[actix_rt::test]
 async fn with_enforce_nobody_without_a_key_can_say_goodbye_for_another() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     let _b = enforcing("b").labels("x:1").nats(&nats).start().await;
     a.knows(json!({"a": [], "b": ["x:1"]})).await;
@@ -116,14 +118,14 @@ async fn with_enforce_nobody_without_a_key_can_say_goodbye_for_another() {
 #[actix_rt::test]
 async fn with_enforce_a_forged_packet_of_the_own_name_is_no_duplicate() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     wire.hears(1, "a", "hi").await;
     wire.say_goodbye("a").await;
     refuses(&a, "unsigned", 1).await;
     let status = a.client().status().await.unwrap();
     assert_eq!((status.duplicate, status.records), (None, 1));
-    wire.say(signed(KEY, Verb::Hi, "a", 3)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "a", 3)).await;
     eventually(LIMIT, async || {
         let duplicate = a.client().status().await.unwrap().duplicate;
         ensure(duplicate.is_some(), duplicate)
@@ -134,7 +136,7 @@ async fn with_enforce_a_forged_packet_of_the_own_name_is_no_duplicate() {
 #[actix_rt::test]
 async fn packets_captured_on_the_wire_are_of_no_use() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     let b = enforcing("b").nats(&nats).start().await;
     let hi = wire.hears(1, "b", "hi").await.remove(0);
@@ -157,14 +159,14 @@ async fn packets_captured_on_the_wire_are_of_no_use() {
 #[actix_rt::test]
 async fn a_packet_signed_long_ago_or_in_a_distant_future_is_stale() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     wire.hears(1, "a", "hi").await;
-    wire.say(signed(KEY, Verb::Hi, "early", 20)).await;
-    wire.say(signed(KEY, Verb::Hi, "late", -20)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "early", 20)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "late", -20)).await;
     a.knows(json!({"a": [], "early": [], "late": []})).await;
-    wire.say(signed(KEY, Verb::Hi, "x", 60)).await;
-    wire.say(signed(KEY, Verb::Hi, "x", -60)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "x", 60)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "x", -60)).await;
     refuses(&a, "stale", 2).await;
     assert!(a.logs_with("behind that of this server").len() == 1, "{:?}", a.logs());
     assert!(a.logs_with("ahead of that of this server").len() == 1, "{:?}", a.logs());
@@ -221,7 +223,7 @@ async fn change_keys(daemon: &Lobbyd, keys: &str, change: usize) {
 #[actix_rt::test]
 async fn keys_are_changed_without_a_single_packet_refused() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     let b = enforcing("b").nats(&nats).start().await;
     let steps = [format!("{KEY}\n{NEW_KEY}\n"), format!("{NEW_KEY}\n{KEY}\n"), format!("{NEW_KEY}\n")];
@@ -236,7 +238,7 @@ async fn keys_are_changed_without_a_single_packet_refused() {
         daemon.knows(json!({"a": [], "b": []})).await;
         assert_eq!(refused(daemon).await, json!({}));
     }
-    wire.say(signed(KEY, Verb::Goodbye, "b", 0)).await;
+    wire.say(signed(KEY, MessageKind::Goodbye, "b", 0)).await;
     refuses(&a, "bad_signature", 1).await;
     assert_eq!(a.lobby().await, json!({"a": [], "b": []}));
 }
@@ -244,7 +246,7 @@ async fn keys_are_changed_without_a_single_packet_refused() {
 #[actix_rt::test]
 async fn a_key_file_that_becomes_unusable_changes_nothing() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     for (text, said) in [(Some("short"), "the key on line 1 has 5 bytes"), (None, "PACKET_KEY_FILE: cannot read")] {
         let file = key_file(&a.labels_path());
@@ -252,14 +254,14 @@ async fn a_key_file_that_becomes_unusable_changes_nothing() {
         a.signal(Signal::HUP);
         a.logged(said).await;
     }
-    wire.say(signed(KEY, Verb::Hi, "x", 0)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "x", 0)).await;
     a.meets("x").await;
 }
 
 #[actix_rt::test]
 async fn with_off_signatures_are_made_but_not_looked_at() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let a = keyed("a", KEY).set("PACKET_VERIFY", "off").nats(&nats).start().await;
     let plain = Lobbyd::named("plain").nats(&nats).start().await;
     let hi = wire.hears(1, "a", "hi").await.remove(0);
@@ -268,8 +270,8 @@ async fn with_off_signatures_are_made_but_not_looked_at() {
     plain.meets("a").await;
     a.meets("plain").await;
     wire.say_hi("original", &[]).await;
-    wire.say(signed(NEW_KEY, Verb::Hi, "wrong", 0)).await;
-    wire.say(signed(KEY, Verb::Hi, "old", 600)).await;
+    wire.say(signed(NEW_KEY, MessageKind::Hi, "wrong", 0)).await;
+    wire.say(signed(KEY, MessageKind::Hi, "old", 600)).await;
     let everybody = json!({"a": [], "plain": [], "original": [], "wrong": [], "old": []});
     a.knows(everybody.clone()).await;
     plain.knows(everybody).await;

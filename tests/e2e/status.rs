@@ -48,7 +48,7 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
 #[actix_rt::test]
 async fn packets_are_counted_as_received_sent_and_refused_by_reason() {
     let nats = NatsServer::start().await;
-    let wire = lobby_tests::Wire::nats(&nats).await;
+    let wire = lobby_tests::RawPeer::nats(&nats).await;
     let a = Lobbyd::named("a").nats(&nats).start().await;
     wire.hears(2, "a", "hi").await;
     for packet in ["garbage", "rubbish", r#"{"discovery":{"labels":[]},"message":"hi"}"#] {

@@ -1,6 +1,6 @@
 //! What daemons say, byte for byte as the original does.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, RedisServer, RenamableHost, Signal, Wire};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, RedisServer, RenamableHost, Signal};
 use serde_json::{Value, json};
 
 /// The message is this one; further fields may follow inside the envelope.
@@ -15,18 +15,18 @@ fn assert_said(message: &str, expected: &str) {
 #[actix_rt::test]
 async fn hi_and_goodbye_over_nats_are_those_of_the_original() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     says_the_bytes_of_the_original(wire, Lobbyd::named("node-a").nats(&nats)).await;
 }
 
 #[actix_rt::test]
 async fn hi_and_goodbye_over_redis_are_those_of_the_original() {
     let redis = RedisServer::start().await;
-    let wire = Wire::redis(&redis).await;
+    let wire = RawPeer::redis(&redis).await;
     says_the_bytes_of_the_original(wire, Lobbyd::named("node-a").redis(&redis)).await;
 }
 
-async fn says_the_bytes_of_the_original(wire: Wire, daemon: lobby_tests::LobbydBuilder) {
+async fn says_the_bytes_of_the_original(wire: RawPeer, daemon: lobby_tests::LobbydBuilder) {
     let daemon = daemon.labels("service:smtp, public_ip6:2a03::1,public_ip4:1.2.3.4,service:smtp").start().await;
     let hi = wire.hears(1, "node-a", "hi").await;
     let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#;
@@ -41,7 +41,7 @@ async fn says_the_bytes_of_the_original(wire: Wire, daemon: lobby_tests::LobbydB
 #[actix_rt::test]
 async fn no_labels_are_an_empty_list() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let _daemon = Lobbyd::named("node-b").nats(&nats).start().await;
     let hi = wire.hears(1, "node-b", "hi").await;
     assert_said(&hi[0], r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"hi"}"#);
@@ -50,7 +50,7 @@ async fn no_labels_are_an_empty_list() {
 #[actix_rt::test]
 async fn after_a_rename_the_old_name_says_goodbye_with_labels_null() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let machine = RenamableHost::new("vm");
     let daemon = Lobbyd::named("machine").unset("HOSTNAME").labels("a:1").launched_by(machine.launcher());
     let _daemon = daemon.nats(&nats).start().await;
@@ -65,7 +65,7 @@ async fn after_a_rename_the_old_name_says_goodbye_with_labels_null() {
 #[actix_rt::test]
 async fn no_other_word_than_hi_and_goodbye_is_ever_said() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("a").nats(&nats).start().await;
     wire.hears(2, "a", "hi").await;
     daemon.add_labels("x:1").await;
@@ -83,7 +83,7 @@ async fn no_other_word_than_hi_and_goodbye_is_ever_said() {
 #[actix_rt::test]
 async fn who_does_not_register_says_nothing_not_even_goodbye() {
     let nats = NatsServer::start().await;
-    let wire = Wire::nats(&nats).await;
+    let wire = RawPeer::nats(&nats).await;
     let hidden = Lobbyd::named("hidden").set("REGISTER", "false").nats(&nats).start().await;
     let other = Lobbyd::named("other").nats(&nats).start().await;
     hidden.knows(json!({"other": []})).await;

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::{NatsServer, RedisServer, Wire};
+use crate::{NatsServer, RawPeer, RedisServer};
 
 const NO_BROKER: &str = "a directory has no broker";
 
@@ -106,10 +106,10 @@ impl Channel {
     ///
     /// # Panics
     /// If the broker cannot be reached, or this is a directory.
-    pub async fn wire(&self) -> Wire {
+    pub async fn wire(&self) -> RawPeer {
         match self {
-            Self::Nats(server) => Wire::nats(server).await,
-            Self::Redis(server) => Wire::redis(server).await,
+            Self::Nats(server) => RawPeer::nats(server).await,
+            Self::Redis(server) => RawPeer::redis(server).await,
             Self::Local(_) => panic!("{NO_BROKER}"),
         }
     }

@@ -32,9 +32,9 @@ fn options_stand_before_and_after_the_command() {
 #[test]
 fn every_command_is_understood() {
     assert_eq!(read("discoveries").unwrap().command, Command::Discoveries { choice: None });
-    let choice = Some(Choice::Labels { labels: vec!["a:1".into(), "b".into()] });
+    let choice = Some(DiscoveryFilter::Labels { labels: vec!["a:1".into(), "b".into()] });
     assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { choice });
-    let choice = Some(Choice::Search { prefixes: vec!["a:".into()] });
+    let choice = Some(DiscoveryFilter::Search { prefixes: vec!["a:".into()] });
     assert_eq!(read("discoveries search a: --json").unwrap().command, Command::Discoveries { choice });
     assert_eq!(read("resolve a:1").unwrap().command, Command::Resolve { label: "a:1".into() });
     let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };

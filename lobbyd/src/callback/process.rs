@@ -18,7 +18,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// A program to run.
 #[derive(Debug, Clone)]
-pub struct Script {
+pub struct CallbackCommand {
     /// The program and its arguments; not empty.
     pub command: Vec<String>,
     /// Variables that it must not inherit.
@@ -27,9 +27,9 @@ pub struct Script {
 
 /// The process group of a running program.
 #[derive(Debug, Clone, Copy)]
-pub struct Group(Pid);
+pub struct ProcessGroup(Pid);
 
-impl Group {
+impl ProcessGroup {
     /// Asks all of its processes to end.
     pub fn terminate(self) {
         self.signal(Signal::TERM);
@@ -47,17 +47,17 @@ impl Group {
 }
 
 /// A program that was started.
-pub struct Running {
+pub struct CallbackProcess {
     child: Child,
-    group: Group,
+    group: ProcessGroup,
 }
 
-impl Script {
+impl CallbackCommand {
     /// Starts the program.
     ///
     /// # Errors
     /// When there is no such program, or it may not be run.
-    pub fn start(&self) -> io::Result<Running> {
+    pub fn start(&self) -> io::Result<CallbackProcess> {
         let (program, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command.args(arguments).process_group(0).kill_on_drop(true);
@@ -67,14 +67,14 @@ impl Script {
         }
         let child = command.spawn()?;
         let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = Group(pid.ok_or(io::ErrorKind::NotFound)?);
-        Ok(Running { child, group })
+        let group = ProcessGroup(pid.ok_or(io::ErrorKind::NotFound)?);
+        Ok(CallbackProcess { child, group })
     }
 }
 
-impl Running {
+impl CallbackProcess {
     /// The process group, to end it.
-    pub fn group(&self) -> Group {
+    pub fn group(&self) -> ProcessGroup {
         self.group
     }
 

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
 use tracing::{info, warn};
 
-use crate::callback::process::{Group, Running, Script};
+use crate::callback::process::{CallbackCommand, CallbackProcess, ProcessGroup};
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::registry::snapshot::Snapshot;
-use lobby_core::render::packet_list::Listing;
+use lobby_core::render::packet_list::PacketListWriter;
 
 /// How long a program has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
 const GRACE: Duration = Duration::from_millis(850);
@@ -21,16 +21,16 @@ const GRACE: Duration = Duration::from_millis(850);
 /// End the program, if it runs. *Asked by main* at the end. Replies when it is gone.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct EndScript;
+pub struct EndCallback;
 
 /// Kill the program, if it runs. *Asked by main* when it cannot wait any longer. Replies when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct KillScript;
+pub struct KillCallback;
 
 /// Watches the registry and runs the program when the cooldown lets it.
 pub struct CallbackRunner {
-    script: Script,
+    script: CallbackCommand,
     cooldown: Cooldown,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     timer: Option<SpawnHandle>,
@@ -40,14 +40,14 @@ pub struct CallbackRunner {
 /// A program that runs.
 #[derive(Clone)]
 struct Run {
-    group: Group,
+    group: ProcessGroup,
     /// Closed by the end of the program.
     ended: watch::Receiver<()>,
 }
 
 impl CallbackRunner {
     /// Runs a script for changes in the registry.
-    pub fn new(script: Script, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub fn new(script: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
         Self { script, cooldown, snapshots, timer: None, running: None }
     }
 
@@ -79,7 +79,7 @@ impl CallbackRunner {
         }
     }
 
-    fn attend(&mut self, running: Running, ctx: &mut Context<Self>) {
+    fn attend(&mut self, running: CallbackProcess, ctx: &mut Context<Self>) {
         info!(command = ?self.script.command, "callback started");
         let (end, ended) = watch::channel(());
         self.running = Some(Run { group: running.group(), ended });
@@ -98,7 +98,7 @@ impl CallbackRunner {
     /// All packets, as the API gives them.
     fn input(&self) -> Vec<u8> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        Listing::new(snapshot, clock::now()).whole().into_bytes()
+        PacketListWriter::new(snapshot, clock::now()).whole().into_bytes()
     }
 
     fn ended(&mut self, ctx: &mut Context<Self>) {
@@ -124,10 +124,10 @@ impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl Handler<EndScript> for CallbackRunner {
+impl Handler<EndCallback> for CallbackRunner {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: EndScript, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: EndCallback, _: &mut Self::Context) -> Self::Result {
         self.cooldown.retire();
         let running = self.running.clone();
         Box::pin(async {
@@ -140,10 +140,10 @@ impl Handler<EndScript> for CallbackRunner {
     }
 }
 
-impl Handler<KillScript> for CallbackRunner {
+impl Handler<KillCallback> for CallbackRunner {
     type Result = ();
 
-    fn handle(&mut self, _: KillScript, _: &mut Self::Context) {
+    fn handle(&mut self, _: KillCallback, _: &mut Self::Context) {
         self.cooldown.retire();
         if let Some(Run { group, .. }) = &self.running {
             group.kill();

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::builder::ValueParser;
 use clap::{Arg, Command};
 
-use super::kinds::Shape;
-use super::table::{ALL, About};
+use super::kinds::ValueStyle;
+use super::table::{ALL, SettingInfo};
 
 const ABOUT: &str = "Daemon of lobby, the labelling and discovery service for servers";
 const AFTER: &str = "\
@@ -19,7 +19,7 @@ const WIDEST: usize = 120;
 
 /// The command line with one flag for each setting.
 pub(super) fn command() -> Command {
-    let flags = ALL.iter().map(|setting| flag(setting.about()));
+    let flags = ALL.iter().map(|setting| flag(setting.info()));
     Command::new("lobbyd")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
@@ -30,16 +30,16 @@ pub(super) fn command() -> Command {
 }
 
 /// Values are taken as they come: reading them is the same work for flags and variables.
-fn flag(setting: &About) -> Arg {
+fn flag(setting: &SettingInfo) -> Arg {
     let flag = Arg::new(setting.name)
         .long(setting.flag())
         .value_name(setting.unit)
         .value_parser(ValueParser::os_string())
         .allow_negative_numbers(true)
-        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.preset()))
+        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.default()))
         .help_heading(setting.group.heading());
-    match setting.shape {
-        Shape::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
-        Shape::Open | Shape::Secret => flag,
+    match setting.style {
+        ValueStyle::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
+        ValueStyle::Open | ValueStyle::Secret => flag,
     }
 }

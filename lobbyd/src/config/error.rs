@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::table::About;
+use super::table::SettingInfo;
 
 /// Why the daemon cannot start as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -17,11 +17,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn bad_value(setting: &About, why: &str) -> Self {
+    pub(super) fn bad_value(setting: &SettingInfo, why: &str) -> Self {
         Self::BadValue(format!("{}: {why}", setting.name))
     }
 
-    pub(super) fn unreadable(setting: &About, error: &anyhow::Error) -> Self {
+    pub(super) fn unreadable(setting: &SettingInfo, error: &anyhow::Error) -> Self {
         Self::Unreadable(format!("{}: {error:#}", setting.name))
     }
 

@@ -15,19 +15,19 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
 use super::nats_url;
-use lobby_core::signing::verifier::Verify;
+use lobby_core::signing::verifier::VerifyMode;
 
 /// A kind of value.
-pub(super) struct Kind<T> {
+pub(super) struct ValueKind<T> {
     /// What stands for the value in the help.
     pub(super) unit: &'static str,
-    pub(super) shape: Shape,
+    pub(super) style: ValueStyle,
     pub(super) parse: fn(&str) -> Result<T, String>,
 }
 
 /// How a value is given and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueStyle {
     /// Behind its flag, open to everyone.
     Open,
     /// A flag that means `true` when it stands alone.
@@ -44,34 +44,34 @@ pub(super) enum DriverName {
     Local,
 }
 
-pub(super) const SWITCH: Kind<bool> = Kind { unit: "true|false", shape: Shape::Switch, parse: switch };
-pub(super) const SECRET: Kind<String> = Kind { unit: "SECRET", shape: Shape::Secret, parse: any_text };
-pub(super) const NATS_URLS: Kind<String> = Kind { unit: "URLS", shape: Shape::Secret, parse: nats_urls };
+pub(super) const SWITCH: ValueKind<bool> = ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
+pub(super) const SECRET: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: any_text };
+pub(super) const NATS_URLS: ValueKind<String> = ValueKind { unit: "URLS", style: ValueStyle::Secret, parse: nats_urls };
 
-pub(super) const LISTEN_PORT: Kind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
-pub(super) const PORT: Kind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
-pub(super) const DATABASE: Kind<u32> = open("NUMBER", |text| whole_number(text, "database", 0..=u32::MAX.into()));
-pub(super) const COUNT: Kind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
-pub(super) const INTERVAL: Kind<Duration> = open("SECONDS", |text| seconds(text, 1));
-pub(super) const PAUSE: Kind<Duration> = open("SECONDS", |text| seconds(text, 0));
+pub(super) const LISTEN_PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
+pub(super) const PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
+pub(super) const DATABASE: ValueKind<u32> = open("NUMBER", |text| whole_number(text, "database", 0..=u32::MAX.into()));
+pub(super) const COUNT: ValueKind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
+pub(super) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
+pub(super) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
 
-pub(super) const USER: Kind<String> = open("NAME", any_text);
-pub(super) const HOST: Kind<String> = open("HOST", host);
-pub(super) const HOST_NAME: Kind<HostName> = open("NAME", host_name);
-pub(super) const SUBJECT: Kind<String> = open("SUBJECT", subject);
-pub(super) const CHANNEL: Kind<String> = open("CHANNEL", |text| unspaced(text, "channel"));
-pub(super) const LABELS: Kind<Vec<Label>> = open("LABELS", labels);
-pub(super) const DRIVERS: Kind<Vec<DriverName>> = open("DRIVERS", drivers);
-pub(super) const DIR: Kind<PathBuf> = open("DIR", |text| path(text, "directory"));
-pub(super) const FILE: Kind<PathBuf> = open("FILE", |text| path(text, "file"));
-pub(super) const FILE_NAME: Kind<String> = open("NAME", file_name);
-pub(super) const COMMAND: Kind<Vec<String>> = open("COMMAND", command_line);
-pub(super) const VERIFY: Kind<Option<Verify>> = open("off|warn|enforce", verify);
-pub(super) const LOG_FILTER: Kind<String> = open("FILTER", log_filter);
-pub(super) const LOG_FORMAT: Kind<LogFormat> = open("text|json", log_format);
+pub(super) const USER: ValueKind<String> = open("NAME", any_text);
+pub(super) const HOST: ValueKind<String> = open("HOST", host);
+pub(super) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
+pub(super) const SUBJECT: ValueKind<String> = open("SUBJECT", subject);
+pub(super) const CHANNEL: ValueKind<String> = open("CHANNEL", |text| unspaced(text, "channel"));
+pub(super) const LABELS: ValueKind<Vec<Label>> = open("LABELS", labels);
+pub(super) const DRIVERS: ValueKind<Vec<DriverName>> = open("DRIVERS", drivers);
+pub(super) const DIR: ValueKind<PathBuf> = open("DIR", |text| path(text, "directory"));
+pub(super) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
+pub(super) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
+pub(super) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
+pub(super) const VERIFY: ValueKind<Option<VerifyMode>> = open("off|warn|enforce", verify);
+pub(super) const LOG_FILTER: ValueKind<String> = open("FILTER", log_filter);
+pub(super) const LOG_FORMAT: ValueKind<LogFormat> = open("text|json", log_format);
 
-const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> Kind<T> {
-    Kind { unit, shape: Shape::Open, parse }
+const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> ValueKind<T> {
+    ValueKind { unit, style: ValueStyle::Open, parse }
 }
 
 /// A year: more than anyone waits, and no sum of a few of them overflows a clock.
@@ -217,11 +217,11 @@ fn log_filter(text: &str) -> Result<String, String> {
     Ok(filter)
 }
 
-fn verify(text: &str) -> Result<Option<Verify>, String> {
+fn verify(text: &str) -> Result<Option<VerifyMode>, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "off" => Ok(None),
-        "warn" => Ok(Some(Verify::Warn)),
-        "enforce" => Ok(Some(Verify::Enforce)),
+        "warn" => Ok(Some(VerifyMode::Warn)),
+        "enforce" => Ok(Some(VerifyMode::Enforce)),
         _ => Err(refusal(text, "way to verify", "off, warn or enforce is allowed")),
     }
 }

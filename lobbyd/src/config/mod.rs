@@ -21,12 +21,12 @@ pub use error::ConfigError;
 pub use secret::Secret;
 
 use lobby_core::signing::keys::Keys;
-use lobby_core::signing::verifier::Verify;
+use lobby_core::signing::verifier::VerifyMode;
 use values::Values;
 
 /// Variables that hold a secret, which a callback must not inherit.
 pub fn secret_variables() -> impl Iterator<Item = &'static str> {
-    table::ALL.iter().map(|setting| setting.about()).filter(|about| about.is_secret()).map(|about| about.name)
+    table::ALL.iter().map(|setting| setting.info()).filter(|info| info.is_secret()).map(|info| info.name)
 }
 
 /// All settings of the daemon, checked.
@@ -37,7 +37,7 @@ pub struct Settings {
     /// The drivers of DRIVER, each once, in the order given.
     pub drivers: Vec<DriverSettings>,
     /// Host name and labels of this server.
-    pub local: LocalFacts,
+    pub local: LocalHostSettings,
     /// How long things take.
     pub timing: Timing,
     /// How packets are signed; none without PACKET_KEY_FILE.
@@ -125,8 +125,8 @@ pub struct NatsSettings {
     pub ca_file: Option<PathBuf>,
     /// NATS_CERT_FILE and NATS_KEY_FILE: client certificate and its key, PEM.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// [`Timing::patience`].
-    pub patience: Duration,
+    /// [`Timing::silence_limit`].
+    pub silence_limit: Duration,
 }
 
 /// How Redis is reached.
@@ -148,8 +148,8 @@ pub struct RedisSettings {
     pub tls: bool,
     /// REDIS_CA_FILE: certificate authority that signed the server's certificate, PEM.
     pub ca_file: Option<PathBuf>,
-    /// [`Timing::patience`].
-    pub patience: Duration,
+    /// [`Timing::silence_limit`].
+    pub silence_limit: Duration,
 }
 
 /// Where daemons of one machine meet.
@@ -165,7 +165,7 @@ pub struct LocalSettings {
 
 /// What this server says about itself.
 #[derive(Debug, Clone)]
-pub struct LocalFacts {
+pub struct LocalHostSettings {
     /// HOSTNAME: overrides the machine's name.
     pub hostname: Option<HostName>,
     /// LABELS.
@@ -189,7 +189,7 @@ pub struct Timing {
 
 impl Timing {
     /// How long a broker may be silent unnoticed: whoever was heard KEEP_ALIVE before it froze must not seem dead before the link does.
-    pub fn patience(self) -> Duration {
+    pub fn silence_limit(self) -> Duration {
         self.ttl.saturating_sub(self.keep_alive)
     }
 }
@@ -202,7 +202,7 @@ pub struct SigningSettings {
     /// The keys that it held at the start.
     pub keys: Keys,
     /// PACKET_VERIFY: how signatures are checked; none = not at all.
-    pub verify: Option<Verify>,
+    pub verify: Option<VerifyMode>,
 }
 
 /// The program run on change.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::kinds::DriverName;
-use super::table::{self, About, Setting};
+use super::table::{self, Setting, SettingInfo};
 use super::values::Values;
 use super::{
-    ApiSettings, CallbackSettings, ConfigError, DriverSettings, LocalFacts, LocalSettings, LogSettings, NatsSettings,
-    RedisSettings, Secret, Settings, SigningSettings, Timing,
+    ApiSettings, CallbackSettings, ConfigError, DriverSettings, LocalHostSettings, LocalSettings, LogSettings,
+    NatsSettings, RedisSettings, Secret, Settings, SigningSettings, Timing,
 };
 use lobby_core::signing::keys::Keys;
-use lobby_core::signing::verifier::Verify;
+use lobby_core::signing::verifier::VerifyMode;
 
 /// All settings; those of the API and of drivers that are not active are left out, and files they name are not read.
 pub(super) fn settings(values: &Values<'_>) -> Result<Settings, ConfigError> {
@@ -32,14 +32,14 @@ pub(super) fn settings(values: &Values<'_>) -> Result<Settings, ConfigError> {
 }
 
 fn check_pairs(values: &Values<'_>) -> Result<(), ConfigError> {
-    not_both(values, &table::TOKEN.about, &table::TOKEN_FILE.about)?;
-    not_both(values, &table::NATS_URL.about, &table::NATS_URL_FILE.about)?;
-    not_both(values, &table::REDIS_PASSWORD.about, &table::REDIS_PASSWORD_FILE.about)?;
-    not_both(values, &table::NATS_NKEY_SEED_FILE.about, &table::NATS_CREDS_FILE.about)?;
-    both_or_none(values, &table::NATS_CERT_FILE.about, &table::NATS_KEY_FILE.about)
+    not_both(values, &table::TOKEN.info, &table::TOKEN_FILE.info)?;
+    not_both(values, &table::NATS_URL.info, &table::NATS_URL_FILE.info)?;
+    not_both(values, &table::REDIS_PASSWORD.info, &table::REDIS_PASSWORD_FILE.info)?;
+    not_both(values, &table::NATS_NKEY_SEED_FILE.info, &table::NATS_CREDS_FILE.info)?;
+    both_or_none(values, &table::NATS_CERT_FILE.info, &table::NATS_KEY_FILE.info)
 }
 
-fn not_both(values: &Values<'_>, one: &About, other: &About) -> Result<(), ConfigError> {
+fn not_both(values: &Values<'_>, one: &SettingInfo, other: &SettingInfo) -> Result<(), ConfigError> {
     if values.is_given(one)? && values.is_given(other)? {
         let message = format!("{} and {} are both set: only one of them is allowed", one.name, other.name);
         return Err(ConfigError::BadValue(message));
@@ -47,7 +47,7 @@ fn not_both(values: &Values<'_>, one: &About, other: &About) -> Result<(), Confi
     Ok(())
 }
 
-fn both_or_none(values: &Values<'_>, one: &About, other: &About) -> Result<(), ConfigError> {
+fn both_or_none(values: &Values<'_>, one: &SettingInfo, other: &SettingInfo) -> Result<(), ConfigError> {
     let (present, absent) = match (values.is_given(one)?, values.is_given(other)?) {
         (true, false) => (one, other),
         (false, true) => (other, one),
@@ -62,7 +62,7 @@ fn timing(values: &Values<'_>) -> Result<Timing, ConfigError> {
     if ttl <= keep_alive {
         let why =
             format!("{} s is too short: more than KEEP_ALIVE, {} s, is allowed", ttl.as_secs(), keep_alive.as_secs());
-        return Err(ConfigError::bad_value(&table::TTL.about, &why));
+        return Err(ConfigError::bad_value(&table::TTL.info, &why));
     }
     Ok(Timing { keep_alive, ttl, clean_every: values.get(&table::CLEAN_EVERY)? })
 }
@@ -79,8 +79,8 @@ fn api(values: &Values<'_>) -> Result<Option<ApiSettings>, ConfigError> {
     }))
 }
 
-fn local_facts(values: &Values<'_>) -> Result<LocalFacts, ConfigError> {
-    Ok(LocalFacts {
+fn local_facts(values: &Values<'_>) -> Result<LocalHostSettings, ConfigError> {
+    Ok(LocalHostSettings {
         hostname: values.optional(&table::HOSTNAME)?,
         labels: values.optional(&table::LABELS)?.unwrap_or_default(),
         labels_path: values.get(&table::LABELS_PATH)?,
@@ -94,8 +94,8 @@ fn signing(values: &Values<'_>) -> Result<Option<SigningSettings>, ConfigError> 
         return if verify.flatten().is_some() { Err(packet_key_missing()) } else { Ok(None) };
     };
     let keys = Keys::parse(&file.expose());
-    let keys = keys.map_err(|error| ConfigError::bad_value(&table::PACKET_KEY_FILE.about, &error.to_string()))?;
-    Ok(Some(SigningSettings { file, keys, verify: verify.unwrap_or(Some(Verify::Warn)) }))
+    let keys = keys.map_err(|error| ConfigError::bad_value(&table::PACKET_KEY_FILE.info, &error.to_string()))?;
+    Ok(Some(SigningSettings { file, keys, verify: verify.unwrap_or(Some(VerifyMode::Warn)) }))
 }
 
 fn packet_key_missing() -> ConfigError {
@@ -135,7 +135,7 @@ fn nats(values: &Values<'_>, timing: Timing) -> Result<NatsSettings, ConfigError
         creds_file: readable(values, &table::NATS_CREDS_FILE)?,
         ca_file: readable(values, &table::NATS_CA_FILE)?,
         client_certificate: certificate.zip(key),
-        patience: timing.patience(),
+        silence_limit: timing.silence_limit(),
     })
 }
 
@@ -155,7 +155,7 @@ fn redis(values: &Values<'_>, timing: Timing) -> Result<RedisSettings, ConfigErr
         password: secret(values, &table::REDIS_PASSWORD, &table::REDIS_PASSWORD_FILE)?,
         tls: values.get(&table::REDIS_TLS)? || ca_file.is_some(),
         ca_file,
-        patience: timing.patience(),
+        silence_limit: timing.silence_limit(),
     })
 }
 
@@ -184,19 +184,19 @@ fn secret(
     let Some(secret) = secret_file(values, file)? else {
         return Ok(values.optional(plain)?.map(|text| Secret::fixed(&text)));
     };
-    plain.parse(&secret.expose()).map_err(|why| ConfigError::bad_value(&file.about, &why))?;
+    plain.parse(&secret.expose()).map_err(|why| ConfigError::bad_value(&file.info, &why))?;
     Ok(Some(secret))
 }
 
 fn secret_file(values: &Values<'_>, file: &Setting<PathBuf>) -> Result<Option<Secret>, ConfigError> {
     let Some(path) = values.optional(file)? else { return Ok(None) };
-    Secret::from_file(file.about.name, &path).map(Some).map_err(|error| ConfigError::unreadable(&file.about, &error))
+    Secret::from_file(file.info.name, &path).map(Some).map_err(|error| ConfigError::unreadable(&file.info, &error))
 }
 
 /// The path of a file that a driver reads each time it connects, once it is known that it can be read.
 fn readable(values: &Values<'_>, file: &Setting<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
     let Some(path) = values.optional(file)? else { return Ok(None) };
-    read(&path).map_err(|error| ConfigError::unreadable(&file.about, &error))?;
+    read(&path).map_err(|error| ConfigError::unreadable(&file.info, &error))?;
     Ok(Some(path))
 }
 

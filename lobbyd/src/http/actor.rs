@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::error;
 
-use crate::http::{self, Admission, Service};
+use crate::http::{self, AccessPolicy, AppState};
 
 /// How long requests that are being served may go on when the daemon stops.
 const GRACE: Duration = Duration::from_millis(600);
@@ -33,8 +33,8 @@ impl HttpApi {
     /// When the server cannot take over the socket.
     pub fn serve(
         listener: TcpListener,
-        service: Service,
-        admission: Admission,
+        service: AppState,
+        admission: AccessPolicy,
         stopping: watch::Sender<bool>,
     ) -> anyhow::Result<Self> {
         let server = http::serve(listener, service, admission)?;

@@ -12,15 +12,15 @@ use tracing::error;
 
 use crate::http::errors::ApiError;
 use crate::http::request::label_body::LabelBody;
-use crate::http::request::params::Query;
-use crate::http::response::cache::Question;
+use crate::http::request::params::QueryParams;
+use crate::http::response::cache::Query;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, answer, text};
-use crate::http::state::Service;
+use crate::http::state::AppState;
 use crate::labels::local_host::StoreError;
-use crate::labels::source::{AddLabels, DeleteLabels, GetLocal};
+use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
 use crate::sys::clock;
-use lobby_core::liveness::initial_sync::Readiness;
+use lobby_core::liveness::initial_sync::SyncState;
 use lobby_core::registry::snapshot::Snapshot;
 
 /// Longest time that the disk may take over label files before a request is answered without.
@@ -32,56 +32,56 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
 /// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
-pub async fn discoveries(service: Data<Service>, request: HttpRequest) -> Answer {
-    let query = Query::parse(request.query_string())?;
-    answer(&service, &request, &query, service.snapshot(), Question::Packets(query.filter())).await
+pub async fn discoveries(service: Data<AppState>, request: HttpRequest) -> Answer {
+    let query = QueryParams::parse(request.query_string())?;
+    answer(&service, &request, &query, service.snapshot(), Query::Packets(query.filter())).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
-pub async fn discovery(service: Data<Service>, request: HttpRequest) -> Answer {
-    let query = Query::parse(request.query_string())?;
-    let packet: Discovery = in_time(service.label_source.send(GetLocal))
+pub async fn discovery(service: Data<AppState>, request: HttpRequest) -> Answer {
+    let query = QueryParams::parse(request.query_string())?;
+    let packet: Discovery = in_time(service.label_source.send(GetLocalPacket))
         .await?
         .ok_or_else(|| ApiError::Internal("this server has no usable host name: set HOSTNAME for lobbyd".to_owned()))?;
     json(&packet, query.pretty())
 }
 
 /// `GET /v1/resolve?label=L`: the names of those that have the label.
-pub async fn resolve(service: Data<Service>, request: HttpRequest) -> Answer {
-    let query = Query::parse(request.query_string())?;
-    answer(&service, &request, &query, service.snapshot(), Question::Names(query.label().to_owned())).await
+pub async fn resolve(service: Data<AppState>, request: HttpRequest) -> Answer {
+    let query = QueryParams::parse(request.query_string())?;
+    answer(&service, &request, &query, service.snapshot(), Query::Names(query.label().to_owned())).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
-pub async fn add_labels(service: Data<Service>, LabelBody(labels): LabelBody) -> Answer {
+pub async fn add_labels(service: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
     in_time(service.label_source.send(AddLabels(labels))).await?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
 /// `DELETE /v1/labels`: removes runtime labels.
-pub async fn delete_labels(service: Data<Service>, LabelBody(labels): LabelBody) -> Answer {
+pub async fn delete_labels(service: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
     in_time(service.label_source.send(DeleteLabels(labels))).await?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
 /// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon is in a position to know them all.
-pub async fn prometheus(service: Data<Service>, request: HttpRequest, name: Path<String>) -> Answer {
-    let query = Query::parse(request.query_string())?;
+pub async fn prometheus(service: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
+    let query = QueryParams::parse(request.query_string())?;
     let snapshot = warm_snapshot(&service).await?;
-    answer(&service, &request, &query, snapshot, Question::Targets(name.into_inner())).await
+    answer(&service, &request, &query, snapshot, Query::Targets(name.into_inner())).await
 }
 
 /// Waits until the daemon must have heard everybody. Prometheus keeps its targets on an error, but forgets those that are missing
 /// from a list: half a fleet must not be shown as the whole.
-async fn warm_snapshot(service: &Service) -> Result<Arc<Snapshot>, ApiError> {
+async fn warm_snapshot(service: &AppState) -> Result<Arc<Snapshot>, ApiError> {
     let (mut snapshots, mut stopping) = (service.snapshots.clone(), service.stopping.clone());
     let asked = clock::now();
     while !*stopping.borrow_and_update() {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        match snapshot.warmth().readiness(asked, clock::now()) {
-            Readiness::Ready => return Ok(snapshot),
-            Readiness::NoDriver => return Err(not_ready(NO_DRIVER)),
-            Readiness::Wait(until) => tokio::select! {
+        match snapshot.initial_sync().state(asked, clock::now()) {
+            SyncState::Complete => return Ok(snapshot),
+            SyncState::NoDriver => return Err(not_ready(NO_DRIVER)),
+            SyncState::Pending(until) => tokio::select! {
                 () = clock::sleep_until(until) => {}
                 _ = snapshots.changed() => {}
                 _ = stopping.changed() => {}
@@ -97,7 +97,7 @@ fn not_ready(reason: &str) -> ApiError {
 
 fn not_stored(error: StoreError) -> ApiError {
     match error {
-        StoreError::TooMuch(excess) => ApiError::BadRequest(excess.to_string()),
+        StoreError::LimitExceeded(excess) => ApiError::BadRequest(excess.to_string()),
         StoreError::Failed(error) => {
             error!(error = format!("{error:#}"), "labels were not stored");
             ApiError::Internal(format!("labels were not stored: {error:#}"))

@@ -8,12 +8,12 @@ use futures_util::future::join_all;
 use lobby_client::{LinkState, Status};
 use tokio::time::timeout;
 
-use crate::healthz::AreYouThere;
+use crate::healthz::Healthz;
 use crate::http::errors::ApiError;
-use crate::http::request::params::Query;
+use crate::http::request::params::QueryParams;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, text};
-use crate::http::state::Service;
+use crate::http::state::AppState;
 use crate::registry::GetStatus;
 
 /// How long an actor may take over a simple question.
@@ -23,15 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// `GET /v1/status`: links, counters and what else is worth knowing.
-pub async fn status(service: Data<Service>, request: HttpRequest) -> Answer {
-    let query = Query::parse(request.query_string())?;
+pub async fn status(service: Data<AppState>, request: HttpRequest) -> Answer {
+    let query = QueryParams::parse(request.query_string())?;
     json(&current(&service).await?, query.pretty())
 }
 
 /// `GET /healthz`: whether the actors answer, and not only the threads that serve HTTP.
-pub async fn healthz(service: Data<Service>) -> Answer {
-    let asked = service.vital.iter().map(|(name, actor)| async move {
-        let answered = timeout(PATIENCE, actor.send(AreYouThere)).await;
+pub async fn healthz(service: Data<AppState>) -> Answer {
+    let asked = service.health_targets.iter().map(|(name, actor)| async move {
+        let answered = timeout(PATIENCE, actor.send(Healthz)).await;
         (!matches!(answered, Ok(Ok(())))).then_some(*name)
     });
     let silent: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
@@ -39,7 +39,7 @@ pub async fn healthz(service: Data<Service>) -> Answer {
 }
 
 /// `GET /readyz`: whether the list of hosts can be relied on.
-pub async fn readyz(service: Data<Service>) -> Answer {
+pub async fn readyz(service: Data<AppState>) -> Answer {
     let reasons = missing(&current(&service).await?);
     if reasons.is_empty() { Ok(text("ready\n")) } else { Err(not_yet(reasons.join("; "))) }
 }
@@ -56,7 +56,7 @@ fn missing(status: &Status) -> Vec<String> {
     reasons
 }
 
-async fn current(service: &Service) -> Result<Status, ApiError> {
+async fn current(service: &AppState) -> Result<Status, ApiError> {
     let answered = timeout(PATIENCE, service.registry.send(GetStatus)).await;
     let Ok(Ok(status)) = answered else { return Err(not_yet("no answer from the registry".to_owned())) };
     Ok(Status { prometheus_problems: service.count_noticed(), ..status })
@@ -71,10 +71,10 @@ mod tests {
     use lobby_client::DriverStatus;
 
     use super::*;
-    use lobby_core::link::stats::Tally;
+    use lobby_core::link::stats::LinkStats;
 
     fn driver(name: &'static str, up: bool) -> DriverStatus {
-        let mut tally = Tally::new(name, 0);
+        let mut tally = LinkStats::new(name, 0);
         if up {
             tally.opened(1);
         }

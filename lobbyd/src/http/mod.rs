@@ -10,6 +10,6 @@ pub mod response;
 pub mod server;
 pub mod state;
 
-pub use access::Admission;
+pub use access::AccessPolicy;
 pub use server::{bind, serve};
-pub use state::Service;
+pub use state::AppState;

@@ -14,11 +14,11 @@ use anyhow::Context;
 use tracing::{info, warn};
 
 use crate::config::ApiSettings;
-use crate::http::access::{Admission, admit};
+use crate::http::access::{AccessPolicy, authorize};
 use crate::http::errors::{method_not_allowed, not_found};
 use crate::http::handlers;
 use crate::http::health;
-use crate::http::state::Service;
+use crate::http::state::AppState;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 2048;
@@ -58,7 +58,7 @@ pub fn bind(settings: &ApiSettings) -> anyhow::Result<TcpListener> {
 ///
 /// # Errors
 /// When the socket cannot be taken over.
-pub fn serve(listener: TcpListener, service: Service, admission: Admission) -> anyhow::Result<Server> {
+pub fn serve(listener: TcpListener, service: AppState, admission: AccessPolicy) -> anyhow::Result<Server> {
     let (service, admission) = (Data::new(service), Data::new(admission));
     let app = move || {
         App::new()
@@ -66,7 +66,7 @@ pub fn serve(listener: TcpListener, service: Service, admission: Admission) -> a
             .app_data(admission.clone())
             .configure(routes)
             .default_service(web::to(not_found))
-            .wrap(from_fn(admit))
+            .wrap(from_fn(authorize))
     };
     let server = HttpServer::new(app)
         .workers(available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS))

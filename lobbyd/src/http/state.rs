@@ -6,17 +6,17 @@ use actix::{Addr, Recipient};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::healthz::AreYouThere;
-use crate::http::response::cache::Answers;
+use crate::healthz::Healthz;
+use crate::http::response::cache::ResponseCache;
 use crate::labels::source::LabelSource;
 use crate::registry::Registry;
-use lobby_core::log::once::Noticed;
+use lobby_core::log::once::Once;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::prometheus::Problem;
 
 /// All that the handlers need; each worker thread has a copy.
 #[derive(Clone)]
-pub struct Service {
+pub struct AppState {
     /// The registry's latest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Who knows and stores this server's labels.
@@ -24,18 +24,18 @@ pub struct Service {
     /// Who knows how the daemon is doing.
     pub registry: Addr<Registry>,
     /// All that must answer for the daemon to be well, by name.
-    pub vital: Vec<(&'static str, Recipient<AreYouThere>)>,
+    pub health_targets: Vec<(&'static str, Recipient<Healthz>)>,
     /// NODE_EXPORTER_PORT.
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.
     pub stopping: watch::Receiver<bool>,
     /// What was answered before.
-    pub answers: Arc<Answers>,
+    pub answers: Arc<ResponseCache>,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
-    pub noticed: Arc<Mutex<Noticed<Problem>>>,
+    pub noticed: Arc<Mutex<Once<Problem>>>,
 }
 
-impl Service {
+impl AppState {
     /// What the registry knows now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use lobby_client::{Discovery, HostName, Label};
 
-use crate::config::LocalFacts;
+use crate::config::LocalHostSettings;
 use crate::labels::files::{self as label_files, LabelsRead, RuntimeLabels};
-use lobby_core::wire::limits::{self, TooMuch};
+use lobby_core::wire::limits::{self, LimitExceeded};
 
 /// What was read of this server, and what could not be.
 #[derive(Debug)]
-pub struct Reading {
+pub struct LocalReading {
     /// The server's packet; none while the machine's name is no host name.
     pub packet: Option<Discovery>,
     /// What is wrong with the sources.
@@ -25,7 +25,7 @@ pub enum Problem {
     /// In a label file.
     File(label_files::Problem),
     /// In the sum of all labels, of which the last ones are left out.
-    Labels(TooMuch),
+    Labels(LimitExceeded),
     /// In the machine's name, in words.
     HostName(String),
 }
@@ -45,7 +45,7 @@ impl fmt::Display for Problem {
 pub enum StoreError {
     /// The server would have more labels than its peers accept.
     #[error(transparent)]
-    TooMuch(#[from] TooMuch),
+    LimitExceeded(#[from] LimitExceeded),
     /// The disk did not take them.
     #[error("{0:#}")]
     Failed(anyhow::Error),
@@ -53,16 +53,16 @@ pub enum StoreError {
 
 /// Where this server's name and labels come from. What reads or writes files may block.
 #[derive(Debug)]
-pub struct LocalServer {
-    facts: LocalFacts,
+pub struct LocalHost {
+    facts: LocalHostSettings,
     runtime: RuntimeLabels,
     /// What the files said when they were last read: a directory that cannot be listed for a while takes no labels away.
     last_read: Mutex<Vec<Label>>,
 }
 
-impl LocalServer {
+impl LocalHost {
     /// Reads and writes where the settings say.
-    pub fn new(facts: LocalFacts) -> Self {
+    pub fn new(facts: LocalHostSettings) -> Self {
         let runtime = RuntimeLabels::new(facts.labels_path.join(&facts.runtime_labels_filename));
         Self { facts, runtime, last_read: Mutex::default() }
     }
@@ -86,12 +86,12 @@ impl LocalServer {
     }
 
     /// Reads everything anew.
-    pub fn read(&self) -> Reading {
+    pub fn read(&self) -> LocalReading {
         let LabelsRead { labels, problems } = self.read_labels();
         let mut problems: Vec<_> = problems.into_iter().map(Problem::File).collect();
         let packet = match self.hostname() {
             Ok(hostname) => {
-                let (packet, excess) = limits::fit(hostname, labels);
+                let (packet, excess) = limits::truncate_to_limits(hostname, labels);
                 problems.extend(excess.map(Problem::Labels));
                 Some(packet)
             }
@@ -100,7 +100,7 @@ impl LocalServer {
                 None
             }
         };
-        Reading { packet, problems }
+        LocalReading { packet, problems }
     }
 
     /// All labels, as many as there are, and what is wrong with the files.
@@ -119,14 +119,14 @@ impl LocalServer {
 
     /// The server's packet without what the files say, for as long as they cannot be read. This does not block.
     pub fn without_files(&self) -> Option<Discovery> {
-        Some(limits::fit(self.hostname().ok()?, self.facts.labels.clone()).0)
+        Some(limits::truncate_to_limits(self.hostname().ok()?, self.facts.labels.clone()).0)
     }
 
     /// Adds labels to the runtime file and reads everything anew.
     ///
     /// # Errors
     /// When peers would refuse the server with them, or when they could not be stored.
-    pub fn add(&self, labels: &[Label]) -> Result<Reading, StoreError> {
+    pub fn add(&self, labels: &[Label]) -> Result<LocalReading, StoreError> {
         if let Ok(hostname) = self.hostname() {
             let mut united = self.read_labels().labels;
             united.extend_from_slice(labels);
@@ -140,7 +140,7 @@ impl LocalServer {
     ///
     /// # Errors
     /// When the change could not be stored.
-    pub fn delete(&self, labels: &[Label]) -> Result<Reading, StoreError> {
+    pub fn delete(&self, labels: &[Label]) -> Result<LocalReading, StoreError> {
         self.runtime.delete(labels).map_err(StoreError::Failed)?;
         Ok(self.read())
     }
@@ -153,8 +153,8 @@ mod tests {
     use super::*;
     use lobby_core::wire::envelope::MAX_LABELS;
 
-    fn server(directory: &Path) -> LocalServer {
-        LocalServer::new(LocalFacts {
+    fn server(directory: &Path) -> LocalHost {
+        LocalHost::new(LocalHostSettings {
             hostname: HostName::parse("a").ok(),
             labels: vec![],
             labels_path: directory.to_owned(),
@@ -168,7 +168,7 @@ mod tests {
         let (labels, away) = (parent.path().join("labels"), parent.path().join("away"));
         let server = server(&labels);
         let seen = || {
-            let Reading { packet, problems } = server.read();
+            let LocalReading { packet, problems } = server.read();
             (packet.unwrap().labels, problems.len())
         };
         fs::create_dir(&labels).unwrap();
@@ -189,7 +189,7 @@ mod tests {
         fs::write(directory.path().join("file"), lines.join("\n")).unwrap();
         let server = server(directory.path());
         let refusal = server.add(&[Label::parse("z:1").unwrap()]).unwrap_err();
-        assert!(matches!(refusal, StoreError::TooMuch(TooMuch::Labels(count)) if count == MAX_LABELS + 2));
+        assert!(matches!(refusal, StoreError::LimitExceeded(LimitExceeded::Labels(count)) if count == MAX_LABELS + 2));
         assert!(!directory.path().join("_runtime").exists());
     }
 }

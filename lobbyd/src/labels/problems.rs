@@ -35,15 +35,15 @@ impl fmt::Display for Problem {
 
 /// The problems that were met at the last reading, so that each is told once and not at every reading.
 #[derive(Debug)]
-pub struct KnownProblems<P>(BTreeSet<P>);
+pub struct Transitions<P>(BTreeSet<P>);
 
-impl<P> Default for KnownProblems<P> {
+impl<P> Default for Transitions<P> {
     fn default() -> Self {
         Self(BTreeSet::new())
     }
 }
 
-impl<P: Ord + Clone> KnownProblems<P> {
+impl<P: Ord + Clone> Transitions<P> {
     /// Takes the problems of a new reading and gives back those that the last reading did not have. A problem that went away is news
     /// again when it returns.
     pub fn news(&mut self, met: Vec<P>) -> Vec<P> {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_once_and_again_after_it_had_gone() {
-        let mut known = KnownProblems::default();
+        let mut known = Transitions::default();
         assert_eq!(known.news(vec![problem("x"), problem("y")]), [problem("x"), problem("y")]);
         assert_eq!(known.news(vec![problem("x"), problem("y"), problem("z")]), [problem("z")]);
         assert_eq!(known.news(vec![problem("y")]), []);

@@ -9,13 +9,13 @@ use lobby_client::{Discovery, Label};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::labels::files::KnownProblems;
-use crate::labels::local_host::{LocalServer, Problem, Reading, StoreError};
+use crate::labels::files::Transitions;
+use crate::labels::local_host::{LocalHost, LocalReading, Problem, StoreError};
 use crate::registry::LocalChanged;
 use crate::sys::watch::DirectoryWatch;
 
 /// How long label files must be left alone before they are read, so that nobody sees one half written.
-const QUIET: Duration = Duration::from_millis(100);
+const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// Add labels to the runtime file. *Asked by HttpApi.* Replies when they are stored.
 #[derive(Debug, Message)]
@@ -30,23 +30,23 @@ pub struct DeleteLabels(pub Vec<Label>);
 /// What is this server's packet, fresh from files and environment? *Asked by HttpApi and main.*
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<Discovery>")]
-pub struct GetLocal;
+pub struct GetLocalPacket;
 
 /// Read label files again and publish, changed or not. *Sent by main* on SIGHUP. No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Reread;
+pub struct ReloadLabels;
 
 /// The files keep everybody waiting: tell of the server as it is without them until they are read. *Sent by main* at the start. No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct GoOnWithoutFiles;
+pub struct StartWithoutFiles;
 
 /// Reads the server's name and labels and tells when they change.
 pub struct LabelSource {
-    server: Arc<LocalServer>,
+    server: Arc<LocalHost>,
     listeners: Vec<Recipient<LocalChanged>>,
-    problems: KnownProblems<Problem>,
+    problems: Transitions<Problem>,
     known: Option<Discovery>,
     keep_alive: Duration,
     /// Held while files are read or written: one at a time, in the order of asking.
@@ -59,16 +59,16 @@ struct FilesChanged;
 
 impl LabelSource {
     /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every change.
-    pub fn new(server: LocalServer, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
+    pub fn new(server: LocalHost, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
         let (server, turn) = (Arc::new(server), Arc::default());
-        Self { server, listeners, problems: KnownProblems::default(), known: None, keep_alive, turn, waiting: 0 }
+        Self { server, listeners, problems: Transitions::default(), known: None, keep_alive, turn, waiting: 0 }
     }
 
     /// Does something with the files, off the actor's thread and after everything asked for before.
     fn take_turn<T, Work>(&mut self, work: Work) -> impl ActorFuture<Self, Output = Option<T>> + use<T, Work>
     where
         T: Send + 'static,
-        Work: FnOnce(&LocalServer) -> T + Send + 'static,
+        Work: FnOnce(&LocalHost) -> T + Send + 'static,
     {
         let (server, turn) = (Arc::clone(&self.server), Arc::clone(&self.turn));
         self.waiting += 1;
@@ -83,7 +83,7 @@ impl LabelSource {
     }
 
     fn read(&mut self) -> impl ActorFuture<Self, Output = Option<Discovery>> + use<> {
-        self.take_turn(LocalServer::read).map(|reading, source, _| {
+        self.take_turn(LocalHost::read).map(|reading, source, _| {
             source.take_in(reading?);
             source.known.clone()
         })
@@ -92,7 +92,7 @@ impl LabelSource {
     /// Stores labels with `change`, reads what came of it and tells.
     fn store(
         &mut self,
-        change: impl FnOnce(&LocalServer) -> Result<Reading, StoreError> + Send + 'static,
+        change: impl FnOnce(&LocalHost) -> Result<LocalReading, StoreError> + Send + 'static,
     ) -> ResponseActFuture<Self, Result<(), StoreError>> {
         let stored = self.take_turn(change).map(|outcome, source, _| {
             let reading = outcome.unwrap_or_else(|| Err(StoreError::Failed(anyhow::anyhow!("lobbyd is stopping"))))?;
@@ -103,7 +103,7 @@ impl LabelSource {
     }
 
     /// Tells of what is new in a reading; returns whether anything was.
-    fn take_in(&mut self, reading: Reading) -> bool {
+    fn take_in(&mut self, reading: LocalReading) -> bool {
         for problem in self.problems.news(reading.problems) {
             warn!(problem = problem.to_string(), "of no use as this server's name or labels");
         }
@@ -117,7 +117,7 @@ impl LabelSource {
     }
 
     /// Tells once, whether there is anything new in a reading or not.
-    fn publish(&mut self, reading: Option<Reading>) {
+    fn publish(&mut self, reading: Option<LocalReading>) {
         if !reading.is_some_and(|reading| self.take_in(reading)) {
             self.tell();
         }
@@ -142,7 +142,7 @@ impl Actor for LabelSource {
 
     /// The first reading is the one that main asks for.
     fn started(&mut self, ctx: &mut Self::Context) {
-        let watch = DirectoryWatch::new(self.server.labels_path(), QUIET);
+        let watch = DirectoryWatch::new(self.server.labels_path(), DEBOUNCE);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
             watch.changed().await;
             Some((FilesChanged, watch))
@@ -175,27 +175,27 @@ impl Handler<DeleteLabels> for LabelSource {
     }
 }
 
-impl Handler<GetLocal> for LabelSource {
+impl Handler<GetLocalPacket> for LabelSource {
     type Result = ResponseActFuture<Self, Option<Discovery>>;
 
-    fn handle(&mut self, _: GetLocal, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: GetLocalPacket, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.read())
     }
 }
 
-impl Handler<Reread> for LabelSource {
+impl Handler<ReloadLabels> for LabelSource {
     type Result = ();
 
-    fn handle(&mut self, _: Reread, ctx: &mut Self::Context) {
-        let read = self.take_turn(LocalServer::read).map(|reading, source, _| source.publish(reading));
+    fn handle(&mut self, _: ReloadLabels, ctx: &mut Self::Context) {
+        let read = self.take_turn(LocalHost::read).map(|reading, source, _| source.publish(reading));
         ctx.spawn(read);
     }
 }
 
-impl Handler<GoOnWithoutFiles> for LabelSource {
+impl Handler<StartWithoutFiles> for LabelSource {
     type Result = ();
 
-    fn handle(&mut self, _: GoOnWithoutFiles, _: &mut Self::Context) {
+    fn handle(&mut self, _: StartWithoutFiles, _: &mut Self::Context) {
         if self.known.is_none() {
             self.known = self.server.without_files();
             self.tell();
@@ -212,7 +212,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::config::LocalFacts;
+    use crate::config::LocalHostSettings;
 
     /// Hands on what it is told of.
     struct Listener(UnboundedSender<Discovery>);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     fn source(directory: &Path) -> (LabelSource, UnboundedReceiver<Discovery>) {
-        let facts = LocalFacts {
+        let facts = LocalHostSettings {
             hostname: HostName::parse("a").ok(),
             labels: vec![Label::parse("env:1").unwrap()],
             labels_path: directory.to_owned(),
@@ -238,7 +238,7 @@ mod tests {
         };
         let (told, news) = unbounded_channel();
         let listeners = vec![Listener(told).start().recipient()];
-        (LabelSource::new(LocalServer::new(facts), Duration::from_secs(3600), listeners), news)
+        (LabelSource::new(LocalHost::new(facts), Duration::from_secs(3600), listeners), news)
     }
 
     async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
@@ -253,12 +253,12 @@ mod tests {
         let (source, mut news) = source(directory.path());
         let hanging = Arc::clone(&source.turn).lock_owned().await;
         let source = source.start();
-        source.send(GoOnWithoutFiles).await.unwrap();
+        source.send(StartWithoutFiles).await.unwrap();
         assert_eq!(next(&mut news).await, ["env:1"]);
         drop(hanging);
         assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
-        source.send(GoOnWithoutFiles).await.unwrap();
-        source.send(Reread).await.unwrap();
+        source.send(StartWithoutFiles).await.unwrap();
+        source.send(ReloadLabels).await.unwrap();
         assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
     }
 

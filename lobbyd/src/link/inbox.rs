@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use super::driver::LARGEST_BATCH;
-use lobby_core::link::message::Incoming;
+use lobby_core::link::message::InboundEvent;
 
 /// Most packets that wait for a reader who has fallen behind.
 pub(super) const MOST_PACKETS: usize = 16_384;
@@ -23,16 +23,16 @@ pub(super) const MOST_PACKETS: usize = 16_384;
 pub(super) const MOST_BYTES: usize = 16 << 20;
 
 /// A new inbox, and the way into it.
-pub(super) fn inbox() -> (Feeder, Inbox) {
+pub(super) fn inbox() -> (InboxSender, Inbox) {
     let shared = Arc::new(Shared::default());
-    (Feeder(Arc::clone(&shared)), Inbox { shared, tasks: JoinSet::new() })
+    (InboxSender(Arc::clone(&shared)), Inbox { shared, tasks: JoinSet::new() })
 }
 
 /// The way into an inbox, shared by all who have something to report.
 #[derive(Clone)]
-pub(super) struct Feeder(Arc<Shared>);
+pub(super) struct InboxSender(Arc<Shared>);
 
-impl Feeder {
+impl InboxSender {
     /// Adds packets, and counts as dropped those for which the inbox has no room.
     pub(super) fn put(&self, payloads: impl IntoIterator<Item = Bytes>) {
         self.change(|waiting| payloads.into_iter().for_each(|payload| waiting.put(payload)));
@@ -59,7 +59,7 @@ impl Feeder {
     }
 }
 
-impl fmt::Debug for Feeder {
+impl fmt::Debug for InboxSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Feeder")
     }
@@ -81,7 +81,7 @@ impl Inbox {
     ///
     /// tokio makes a task pause after 128 messages, while the client gets thousands into its own queue in one turn; that queue would
     /// grow under a flood. So this task is exempt: it empties the queue each time.
-    pub(super) fn pump(&mut self, feeder: Feeder, messages: impl Stream<Item = Bytes> + Send + 'static) {
+    pub(super) fn pump(&mut self, feeder: InboxSender, messages: impl Stream<Item = Bytes> + Send + 'static) {
         self.run(unconstrained(async move {
             let mut messages = pin!(messages.ready_chunks(LARGEST_BATCH));
             while let Some(payloads) = messages.next().await {
@@ -104,7 +104,7 @@ impl Inbox {
 }
 
 impl Stream for Inbox {
-    type Item = anyhow::Result<Vec<Incoming>>;
+    type Item = anyhow::Result<Vec<InboundEvent>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.shared.reader.register(context.waker());
@@ -156,7 +156,7 @@ impl Waiting {
         }
     }
 
-    fn next(&mut self) -> Poll<Option<anyhow::Result<Vec<Incoming>>>> {
+    fn next(&mut self) -> Poll<Option<anyhow::Result<Vec<InboundEvent>>>> {
         let batch = self.next_batch();
         if !batch.is_empty() {
             return Poll::Ready(Some(Ok(batch)));
@@ -167,10 +167,11 @@ impl Waiting {
         }
     }
 
-    fn next_batch(&mut self) -> Vec<Incoming> {
-        let dropped = Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0).map(Incoming::Dropped);
+    fn next_batch(&mut self) -> Vec<InboundEvent> {
+        let dropped = Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0).map(InboundEvent::Dropped);
         let many = self.packets.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
-        let packets = self.packets.drain(..many).inspect(|payload| self.bytes -= payload.len()).map(Incoming::fresh);
+        let packets =
+            self.packets.drain(..many).inspect(|payload| self.bytes -= payload.len()).map(InboundEvent::fresh);
         dropped.into_iter().chain(packets).collect()
     }
 }
@@ -181,14 +182,14 @@ mod tests {
 
     use super::*;
 
-    type Batch = Result<Vec<Incoming>, String>;
+    type Batch = Result<Vec<InboundEvent>, String>;
 
     fn read(inbox: &mut Inbox) -> Option<Option<Batch>> {
         inbox.next().now_or_never().map(|item| item.map(|item| item.map_err(|error| error.to_string())))
     }
 
     fn batch(packets: &[&Bytes]) -> Option<Option<Batch>> {
-        Some(Some(Ok(packets.iter().map(|payload| Incoming::fresh(Bytes::clone(payload))).collect())))
+        Some(Some(Ok(packets.iter().map(|payload| InboundEvent::fresh(Bytes::clone(payload))).collect())))
     }
 
     #[test]
@@ -223,7 +224,7 @@ mod tests {
             assert!(!batch.is_empty() && batch.len() <= LARGEST_BATCH);
             for incoming in batch {
                 match incoming {
-                    Incoming::Dropped(packets) => dropped += packets,
+                    InboundEvent::Dropped(packets) => dropped += packets,
                     _ => kept += 1,
                 }
             }
@@ -236,8 +237,8 @@ mod tests {
         let (feeder, mut inbox) = inbox();
         let half = Bytes::from(vec![0; MOST_BYTES / 2]);
         feeder.put(vec![half.clone(); 3]);
-        let both = [Incoming::fresh(half.clone()), Incoming::fresh(half.clone())];
-        assert_eq!(read(&mut inbox), Some(Some(Ok([&[Incoming::Dropped(1)][..], &both].concat()))));
+        let both = [InboundEvent::fresh(half.clone()), InboundEvent::fresh(half.clone())];
+        assert_eq!(read(&mut inbox), Some(Some(Ok([&[InboundEvent::Dropped(1)][..], &both].concat()))));
         feeder.put(vec![half.clone(); 2]);
         assert_eq!(read(&mut inbox), batch(&[&half, &half]));
         assert_eq!(read(&mut inbox), None);

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::driver::Outgoing;
+use super::driver::PacketSink;
 use crate::sys::clock;
-use lobby_core::link::message::Parcel;
+use lobby_core::link::message::OutboundPacket;
 use lobby_core::log::throttle::Throttle;
 
 /// Most parcels that wait. More would be stale when they got their turn: the next keep-alive says it all.
@@ -24,7 +24,7 @@ const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Outbox {
     driver: &'static str,
-    queue: mpsc::Sender<Parcel>,
+    queue: mpsc::Sender<OutboundPacket>,
     carriage: Carriage,
 }
 
@@ -40,14 +40,14 @@ impl Drop for Carriage {
 
 impl Outbox {
     /// Begins to send over a channel. `driver` is its name, for logs; `sent` is called for each parcel that the channel took.
-    pub(super) fn open(driver: &'static str, outgoing: Arc<dyn Outgoing>, sent: impl Fn() + Send + 'static) -> Self {
+    pub(super) fn open(driver: &'static str, outgoing: Arc<dyn PacketSink>, sent: impl Fn() + Send + 'static) -> Self {
         let (queue, parcels) = mpsc::channel(LONGEST_QUEUE);
         Self { driver, queue, carriage: Carriage(tokio::spawn(carry(driver, outgoing, parcels, sent))) }
     }
 
     /// Puts a parcel in the queue; when that is full the parcel is dropped.
-    pub(super) fn post(&self, parcel: Parcel) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(parcel) {
+    pub(super) fn post(&self, packet: OutboundPacket) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(packet) {
             debug!(driver = self.driver, "broker is slow, own packet dropped");
         }
     }
@@ -63,14 +63,14 @@ impl Outbox {
 
 async fn carry(
     driver: &'static str,
-    outgoing: Arc<dyn Outgoing>,
-    mut parcels: mpsc::Receiver<Parcel>,
+    outgoing: Arc<dyn PacketSink>,
+    mut parcels: mpsc::Receiver<OutboundPacket>,
     sent: impl Fn() + Send,
 ) {
     let mut log = Throttle::new(3, Duration::from_secs(60));
-    while let Some(parcel) = parcels.recv().await {
-        debug!(driver, host = %parcel.host, bytes = parcel.payload.len(), "sending own packet");
-        let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(parcel)).await;
+    while let Some(packet) = parcels.recv().await {
+        debug!(driver, host = %packet.host, bytes = packet.payload.len(), "sending own packet");
+        let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(packet)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
         let Err(error) = outcome else {
             sent();

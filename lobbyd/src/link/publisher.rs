@@ -6,13 +6,13 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::future::join_all;
 
-use super::driver::Outgoing;
+use super::driver::PacketSink;
 use super::outbox::Outbox;
 use crate::registry::{KeysChanged, LocalChanged, PacketSent};
 use crate::sys::clock;
-use lobby_core::link::announcer::{Announcement, Announcer};
-use lobby_core::link::message::Parcel;
-use lobby_core::liveness::connectivity::Carrier;
+use lobby_core::link::announcer::Announcer;
+use lobby_core::link::message::OutboundPacket;
+use lobby_core::liveness::connectivity::DriverId;
 
 /// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
 const GREETING_SPREAD: Duration = Duration::from_millis(500);
@@ -22,11 +22,11 @@ const GREETING_SPREAD: Duration = Duration::from_millis(500);
 #[rtype(result = "()")]
 pub struct ChannelOpened {
     /// The driver.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// Its name, for logs.
     pub driver: &'static str,
     /// The way out.
-    pub outgoing: Arc<dyn Outgoing>,
+    pub outgoing: Arc<dyn PacketSink>,
     /// Whether there was one before that got lost.
     pub again: bool,
 }
@@ -34,7 +34,7 @@ pub struct ChannelOpened {
 /// There is no way out through a driver any more. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct ChannelClosed(pub Carrier);
+pub struct ChannelClosed(pub DriverId);
 
 /// Say goodbye through every driver and close it. *Asked by main* at the end. Replies when the channels have it.
 #[derive(Debug, Clone, Copy, Message)]
@@ -45,7 +45,7 @@ pub struct SayGoodbye;
 #[derive(Debug)]
 pub struct Publisher {
     announcer: Announcer,
-    outboxes: [Option<Outbox>; Carrier::MAX],
+    outboxes: [Option<Outbox>; DriverId::MAX],
     keep_alive: Duration,
     sent: Recipient<PacketSent>,
 }
@@ -56,10 +56,9 @@ impl Publisher {
         Self { announcer, outboxes: Default::default(), keep_alive, sent }
     }
 
-    fn publish(&self, announcements: impl IntoIterator<Item = Announcement>) {
-        for announcement in announcements {
-            let parcel = parcel(announcement);
-            self.outboxes.iter().flatten().for_each(|outbox| outbox.post(parcel.clone()));
+    fn publish(&self, packets: impl IntoIterator<Item = OutboundPacket>) {
+        for packet in packets {
+            self.outboxes.iter().flatten().for_each(|outbox| outbox.post(packet.clone()));
         }
     }
 
@@ -68,15 +67,11 @@ impl Publisher {
         self.publish(hi);
     }
 
-    fn greet(&mut self, carrier: Carrier) {
-        if let (Some(outbox), Some(hi)) = (&self.outboxes[carrier.place()], self.announcer.hi(clock::unix_millis())) {
-            outbox.post(parcel(hi));
+    fn greet(&mut self, driver_id: DriverId) {
+        if let (Some(outbox), Some(hi)) = (&self.outboxes[driver_id.index()], self.announcer.hi(clock::unix_millis())) {
+            outbox.post(hi);
         }
     }
-}
-
-fn parcel(announcement: Announcement) -> Parcel {
-    Parcel { host: announcement.host, payload: announcement.payload.into(), last: announcement.last }
 }
 
 impl Actor for Publisher {
@@ -112,15 +107,15 @@ impl Handler<ChannelOpened> for Publisher {
         if self.announcer.has_left() {
             return;
         }
-        let ChannelOpened { carrier, driver, outgoing, again } = opened;
+        let ChannelOpened { driver_id, driver, outgoing, again } = opened;
         let sent = self.sent.clone();
-        self.outboxes[carrier.place()] =
-            Some(Outbox::open(driver, outgoing, move || sent.do_send(PacketSent(carrier))));
+        self.outboxes[driver_id.index()] =
+            Some(Outbox::open(driver, outgoing, move || sent.do_send(PacketSent(driver_id))));
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
-            ctx.run_later(delay, move |publisher, _| publisher.greet(carrier));
+            ctx.run_later(delay, move |publisher, _| publisher.greet(driver_id));
         } else {
-            self.greet(carrier);
+            self.greet(driver_id);
         }
     }
 }
@@ -128,8 +123,8 @@ impl Handler<ChannelOpened> for Publisher {
 impl Handler<ChannelClosed> for Publisher {
     type Result = ();
 
-    fn handle(&mut self, ChannelClosed(carrier): ChannelClosed, _: &mut Self::Context) {
-        self.outboxes[carrier.place()] = None;
+    fn handle(&mut self, ChannelClosed(driver_id): ChannelClosed, _: &mut Self::Context) {
+        self.outboxes[driver_id.index()] = None;
     }
 }
 

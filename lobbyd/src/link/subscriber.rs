@@ -8,15 +8,15 @@ use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::driver::{Channel, Driver, LARGEST_BATCH};
+use super::driver::{Connection, Driver, LARGEST_BATCH};
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
 use crate::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
 use lobby_core::link::backoff::Backoff;
-use lobby_core::link::downtime::Outage;
-use lobby_core::link::loopback::Echo;
-use lobby_core::link::message::Incoming;
-use lobby_core::liveness::connectivity::Carrier;
+use lobby_core::link::downtime::Downtime;
+use lobby_core::link::loopback::LoopbackCheck;
+use lobby_core::link::message::InboundEvent;
+use lobby_core::liveness::connectivity::DriverId;
 
 /// Longest time that opening a channel may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
@@ -24,18 +24,18 @@ const OPEN_LIMIT: Duration = Duration::from_secs(3);
 /// Close the channel and open it anew, because its secrets are others now. *Sent by main.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Reopen;
+pub struct Reconnect;
 
 /// Opens a driver's channel, again and again for ever, and listens to it.
 pub struct Subscriber {
-    link: Arc<Link>,
+    link: Arc<SubscriberContext>,
     following: Option<SpawnHandle>,
 }
 
 /// A driver and those who want to know about it.
-pub struct Link {
+pub struct SubscriberContext {
     /// The driver's place in the list of active ones.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// Its name, for logs.
     pub name: &'static str,
     /// The driver itself.
@@ -52,7 +52,7 @@ pub struct Link {
 
 impl Subscriber {
     /// Follows a link once started.
-    pub fn new(link: Link) -> Self {
+    pub fn new(link: SubscriberContext) -> Self {
         Self { link: Arc::new(link), following: None }
     }
 
@@ -62,8 +62,8 @@ impl Subscriber {
 }
 
 /// Keeps the link up for ever.
-async fn follow(link: Arc<Link>) {
-    let (mut backoff, mut outage) = (Backoff::default(), Outage::default());
+async fn follow(link: Arc<SubscriberContext>) {
+    let (mut backoff, mut outage) = (Backoff::default(), Downtime::default());
     let mut again = false;
     loop {
         let ended = match open(link.driver.as_ref()).await {
@@ -85,32 +85,32 @@ async fn follow(link: Arc<Link>) {
     }
 }
 
-async fn open(driver: &dyn Driver) -> anyhow::Result<Channel> {
+async fn open(driver: &dyn Driver) -> anyhow::Result<Connection> {
     let opened = timeout(OPEN_LIMIT, driver.open()).await;
     opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
 }
 
-impl Link {
-    fn opened(&self, channel: &Channel, again: bool) {
-        let (carrier, driver, outgoing) = (self.carrier, self.name, Arc::clone(&channel.outgoing));
-        self.registry.do_send(LinkOpened(carrier));
+impl SubscriberContext {
+    fn opened(&self, channel: &Connection, again: bool) {
+        let (driver_id, driver, outgoing) = (self.driver_id, self.name, Arc::clone(&channel.outgoing));
+        self.registry.do_send(LinkOpened(driver_id));
         if let Some(publisher) = &self.publisher {
-            publisher.do_send(ChannelOpened { carrier, driver, outgoing, again });
+            publisher.do_send(ChannelOpened { driver_id, driver, outgoing, again });
         }
     }
 
     /// Tells of a link that could not be brought up, that broke, or that we closed ourselves.
-    fn closed(&self, ended: anyhow::Result<()>, outage: &mut Outage) {
+    fn closed(&self, ended: anyhow::Result<()>, outage: &mut Downtime) {
         let broken = ended.is_err();
         let reason = ended.map_or_else(|fault| format!("{fault:#}"), |()| "closed by lobbyd itself".to_owned());
-        if broken && outage.goes_on(&reason, clock::now()) {
+        if broken && outage.record(&reason, clock::now()) {
             warn!(driver = self.name, error = reason, "link is down, it is tried again until it is up");
         } else {
             debug!(driver = self.name, reason, "link is closed");
         }
-        self.registry.do_send(LinkClosed { carrier: self.carrier, reason });
+        self.registry.do_send(LinkClosed { driver_id: self.driver_id, reason });
         if let Some(publisher) = &self.publisher {
-            publisher.do_send(ChannelClosed(self.carrier));
+            publisher.do_send(ChannelClosed(self.driver_id));
         }
     }
 
@@ -118,9 +118,10 @@ impl Link {
     ///
     /// # Errors
     /// Why the link broke.
-    async fn listen(&self, channel: Channel) -> anyhow::Result<()> {
+    async fn listen(&self, channel: Connection) -> anyhow::Result<()> {
         let mut incoming = channel.incoming;
-        let mut echo = self.publisher.as_ref().map(|_| Echo::new(&self.instance, self.keep_alive, clock::now()));
+        let mut echo =
+            self.publisher.as_ref().map(|_| LoopbackCheck::new(&self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
                 // What has come is read before a link is called deaf: the own packet may be in it.
@@ -136,29 +137,29 @@ impl Link {
         }
     }
 
-    fn hand_over(&self, batch: Vec<Incoming>, echo: Option<&mut Echo>) {
+    fn hand_over(&self, batch: Vec<InboundEvent>, echo: Option<&mut LoopbackCheck>) {
         if let Some(echo) = echo {
             hear(&batch, echo);
         }
-        self.registry.do_send(PacketsReceived { carrier: self.carrier, batch });
+        self.registry.do_send(PacketsReceived { driver_id: self.driver_id, batch });
     }
 }
 
 /// Looks for the own packet in a batch.
-fn hear(batch: &[Incoming], echo: &mut Echo) {
+fn hear(batch: &[InboundEvent], echo: &mut LoopbackCheck) {
     let now = clock::now();
     if batch.len() == LARGEST_BATCH {
-        echo.behind(now);
+        echo.postpone(now);
     }
     for incoming in batch {
-        if let Incoming::Packet { payload, .. } = incoming {
+        if let InboundEvent::Packet { payload, .. } = incoming {
             echo.listen(payload, now);
         }
     }
 }
 
 /// Waits until the own packet is overdue; for ever where none is sent.
-async fn deaf(echo: Option<&Echo>) {
+async fn deaf(echo: Option<&LoopbackCheck>) {
     match echo {
         Some(echo) => clock::sleep_until(echo.deadline()).await,
         None => std::future::pending().await,
@@ -173,14 +174,14 @@ impl Actor for Subscriber {
     }
 }
 
-impl Handler<Reopen> for Subscriber {
+impl Handler<Reconnect> for Subscriber {
     type Result = ();
 
-    fn handle(&mut self, _: Reopen, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Reconnect, ctx: &mut Self::Context) {
         if let Some(following) = self.following.take() {
             ctx.cancel_future(following);
         }
-        self.link.closed(Ok(()), &mut Outage::default());
+        self.link.closed(Ok(()), &mut Downtime::default());
         self.follow(ctx);
     }
 }

@@ -11,43 +11,43 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::sys::clock;
-use lobby_core::link::message::Incoming;
-use lobby_core::link::stats::Tally;
-use lobby_core::liveness::connectivity::Carrier;
-use lobby_core::registry::debounce::{Pace, Turn};
-use lobby_core::registry::host_registry::{Change, Heard, Hearing, Records};
+use lobby_core::link::message::InboundEvent;
+use lobby_core::link::stats::LinkStats;
+use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::registry::debounce::{Debounce, Schedule};
+use lobby_core::registry::host_registry::{Applied, Change, Hearing, HostRegistry};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::replay_window::Arrival;
-use lobby_core::signing::verifier::{Guard, Proof};
+use lobby_core::signing::verifier::{Authenticity, PacketVerifier};
 use lobby_core::wire::envelope::{self, Refusal};
 
 use log::RegistryLog;
 
 /// How often the registry shows that it works.
-const PULSE: Duration = Duration::from_millis(400);
+const TICK: Duration = Duration::from_millis(400);
 
 /// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct PacketsReceived {
     /// The link's driver.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// What was heard, in order.
-    pub batch: Vec<Incoming>,
+    pub batch: Vec<InboundEvent>,
 }
 
 /// A link came up. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct LinkOpened(pub Carrier);
+pub struct LinkOpened(pub DriverId);
 
 /// A link went down, or could not be brought up. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LinkClosed {
     /// The link's driver.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// Why, in words.
     pub reason: String,
 }
@@ -65,7 +65,7 @@ pub struct KeysChanged(pub Keys);
 /// A channel took an own packet. *Sent by its Outbox.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct PacketSent(pub Carrier);
+pub struct PacketSent(pub DriverId);
 
 /// How is the daemon doing? *Asked by HttpApi.*
 #[derive(Debug, Clone, Copy, Message)]
@@ -75,11 +75,11 @@ pub struct GetStatus;
 /// Writes the registry, alone; everybody else reads its snapshots.
 #[derive(Debug)]
 pub struct Registry {
-    records: Records,
-    guard: Option<Guard>,
-    tallies: Vec<Tally>,
+    records: HostRegistry,
+    guard: Option<PacketVerifier>,
+    stats: Vec<LinkStats>,
     started: i64,
-    pace: Pace,
+    pace: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
     clean_every: Duration,
     keep_alive: Duration,
@@ -89,12 +89,12 @@ pub struct Registry {
 impl Registry {
     /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
     /// renewed, heard or not.
-    pub fn new(records: Records, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
+    pub fn new(records: HostRegistry, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
         let started = clock::unix_seconds();
         Self {
-            tallies: drivers.iter().map(|driver| Tally::new(driver, started)).collect(),
+            stats: drivers.iter().map(|driver| LinkStats::new(driver, started)).collect(),
             started,
-            pace: Pace::default(),
+            pace: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
             guard: None,
@@ -106,7 +106,7 @@ impl Registry {
 
     /// Lets a guard decide which packets are believed. Without one all are.
     #[must_use]
-    pub fn guarded(self, guard: Option<Guard>) -> Self {
+    pub fn verified(self, guard: Option<PacketVerifier>) -> Self {
         Self { guard, ..self }
     }
 
@@ -116,41 +116,41 @@ impl Registry {
     }
 
     /// `now` is when the batch is taken in.
-    fn take_in(&mut self, incoming: &Incoming, now: Hearing) -> Result<Heard, Refusal> {
-        let carrier = now.carrier;
+    fn take_in(&mut self, incoming: &InboundEvent, now: Hearing) -> Result<Applied, Refusal> {
+        let driver_id = now.driver_id;
         match incoming {
-            Incoming::Packet { payload, age } => {
-                debug!(driver = carrier.place(), bytes = payload.len(), "packet heard");
-                self.tally(carrier, Tally::received);
-                self.hear(payload, now, *age)
+            InboundEvent::Packet { payload, age } => {
+                debug!(driver = driver_id.index(), bytes = payload.len(), "packet heard");
+                self.tally(driver_id, LinkStats::received);
+                self.apply_payload(payload, now, *age)
             }
-            Incoming::Withdrawn { payload } => self.records.withdraw(payload, carrier).map(Heard::from),
-            Incoming::Dropped(packets) => {
-                self.tally(carrier, |tally| tally.dropped(*packets));
-                Ok(Heard::Nothing)
+            InboundEvent::Withdrawn { payload } => self.records.withdraw(payload, driver_id).map(Applied::from),
+            InboundEvent::Dropped(packets) => {
+                self.tally(driver_id, |tally| tally.dropped(*packets));
+                Ok(Applied::Unchanged)
             }
         }
     }
 
     /// A packet that a channel had kept for `age` was heard when it was sent.
-    fn hear(&mut self, payload: &[u8], now: Hearing, age: Duration) -> Result<Heard, Refusal> {
-        let (hearing, carrier) = (now.earlier(age), now.carrier);
-        let Some(guard) = &mut self.guard else { return self.records.hear(payload, hearing) };
+    fn apply_payload(&mut self, payload: &[u8], now: Hearing, age: Duration) -> Result<Applied, Refusal> {
+        let (hearing, driver_id) = (now.earlier(age), now.driver_id);
+        let Some(guard) = &mut self.guard else { return self.records.apply_payload(payload, hearing) };
         let envelope = envelope::decode(payload)?;
-        let arrival = Arrival { carrier, at: now.at, unix_millis: clock::unix_millis(), kept: !age.is_zero() };
-        if guard.admit(&envelope, self.records.own(), arrival)? == Proof::Nothing {
-            self.tally(carrier, Tally::unsigned);
+        let arrival = Arrival { driver_id, at: now.at, unix_millis: clock::unix_millis(), kept: !age.is_zero() };
+        if guard.admit(&envelope, self.records.own(), arrival)? == Authenticity::Nothing {
+            self.tally(driver_id, LinkStats::unsigned);
             self.log.unsigned(&envelope.discovery.hostname);
         }
-        self.records.believe(envelope, payload, hearing)
+        self.records.apply(envelope, payload, hearing)
     }
 
-    fn tally(&mut self, carrier: Carrier, count: impl FnOnce(&mut Tally)) {
-        self.tallies.get_mut(carrier.place()).map(count);
+    fn tally(&mut self, driver_id: DriverId, count: impl FnOnce(&mut LinkStats)) {
+        self.stats.get_mut(driver_id.index()).map(count);
     }
 
-    fn refuse(&mut self, carrier: Carrier, refusal: &Refusal) {
-        self.tally(carrier, |tally| tally.refused(refusal));
+    fn refuse(&mut self, driver_id: DriverId, refusal: &Refusal) {
+        self.tally(driver_id, |tally| tally.refused(refusal));
         self.log.refused(refusal);
     }
 
@@ -163,9 +163,9 @@ impl Registry {
     /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
     fn publish_soon(&mut self, ctx: &mut Context<Self>) {
         match self.pace.turn(clock::now()) {
-            Turn::Now => self.publish(),
-            Turn::In(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
-            Turn::Planned => {}
+            Schedule::Now => self.publish(),
+            Schedule::In(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
+            Schedule::Planned => {}
         }
     }
 
@@ -179,8 +179,8 @@ impl Registry {
     }
 
     /// Shows that the registry works. If it had been away, readers must know that the time does not count.
-    fn beat(&mut self) {
-        if let Some(lost) = self.records.beat(clock::now()) {
+    fn tick(&mut self) {
+        if let Some(lost) = self.records.tick(clock::now()) {
             warn!(seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
             self.publish();
         }
@@ -201,7 +201,7 @@ impl Actor for Registry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(PULSE, |registry, _| registry.beat());
+        ctx.run_interval(TICK, |registry, _| registry.tick());
         ctx.run_interval(self.clean_every, Self::sweep);
         ctx.run_interval(self.keep_alive, |registry, _| registry.records.touch_own(clock::unix_seconds()));
     }
@@ -210,15 +210,15 @@ impl Actor for Registry {
 impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PacketsReceived { carrier, batch }: PacketsReceived, ctx: &mut Self::Context) {
-        let now = Hearing { carrier, at: clock::now(), unix_seconds: clock::unix_seconds() };
+    fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
+        let now = Hearing { driver_id, at: clock::now(), unix_seconds: clock::unix_seconds() };
         let mut changes = Vec::new();
         for incoming in &batch {
             match self.take_in(incoming, now) {
-                Ok(Heard::Nothing) => {}
-                Ok(Heard::Change(change)) => changes.push(change),
-                Ok(Heard::Duplicate) => self.log.duplicate(self.records.own(), self.records.duplicate()),
-                Err(refusal) => self.refuse(carrier, &refusal),
+                Ok(Applied::Unchanged) => {}
+                Ok(Applied::Changed(change)) => changes.push(change),
+                Ok(Applied::DuplicateName) => self.log.duplicate(self.records.own(), self.records.duplicate()),
+                Err(refusal) => self.refuse(driver_id, &refusal),
             }
         }
         self.tell(&changes, ctx);
@@ -228,9 +228,9 @@ impl Handler<PacketsReceived> for Registry {
 impl Handler<LinkOpened> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkOpened(carrier): LinkOpened, _: &mut Self::Context) {
-        self.records.link_opened(carrier, clock::now());
-        self.tally(carrier, |tally| tally.opened(clock::unix_seconds()));
+    fn handle(&mut self, LinkOpened(driver_id): LinkOpened, _: &mut Self::Context) {
+        self.records.link_opened(driver_id, clock::now());
+        self.tally(driver_id, |tally| tally.opened(clock::unix_seconds()));
         self.publish();
     }
 }
@@ -238,9 +238,9 @@ impl Handler<LinkOpened> for Registry {
 impl Handler<LinkClosed> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkClosed { carrier, reason }: LinkClosed, _: &mut Self::Context) {
-        let dead = self.records.link_closed(carrier, clock::now());
-        self.tally(carrier, |tally| tally.closed(reason, clock::unix_seconds()));
+    fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, _: &mut Self::Context) {
+        let dead = self.records.link_closed(driver_id, clock::now());
+        self.tally(driver_id, |tally| tally.closed(reason, clock::unix_seconds()));
         dead.iter().for_each(|change| self.log.changed(change));
         self.publish();
     }
@@ -249,8 +249,8 @@ impl Handler<LinkClosed> for Registry {
 impl Handler<PacketSent> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PacketSent(carrier): PacketSent, _: &mut Self::Context) {
-        self.tally(carrier, Tally::sent);
+    fn handle(&mut self, PacketSent(driver_id): PacketSent, _: &mut Self::Context) {
+        self.tally(driver_id, LinkStats::sent);
     }
 }
 
@@ -266,8 +266,8 @@ impl Handler<GetStatus> for Registry {
             hostname: self.records.own().cloned(),
             instance: self.records.instance().to_owned(),
             records: snapshot.count_living(now),
-            warm: snapshot.warmth().is_warm(now),
-            drivers: self.tallies.iter().map(Tally::status).collect(),
+            warm: snapshot.initial_sync().is_warm(now),
+            drivers: self.stats.iter().map(LinkStats::status).collect(),
             duplicate: self.records.duplicate().cloned(),
             prometheus_problems: 0,
         })

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use lobby_client::{Discovery, HostName, Label};
-use lobby_core::wire::envelope::{self, Verb};
+use lobby_core::wire::envelope::{self, MessageKind};
 
 /// The label that exactly [`MATCHES`] hosts of every fleet have.
 pub const RARE_LABEL: &str = "needle:haystack";
@@ -51,7 +51,7 @@ impl Fleet {
     pub fn payload(self, server: usize, generation: u64) -> Bytes {
         // Each daemon signs with a number of its own.
         let instance = format!("{:016x}", 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1));
-        envelope::encode(Verb::Hi, &self.discovery(server, generation), &instance).into()
+        envelope::encode(MessageKind::Hi, &self.discovery(server, generation), &instance).into()
     }
 
     /// The bytes of all host names and labels.

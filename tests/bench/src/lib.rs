@@ -1,8 +1,10 @@
 //! Measures lobbyd beside the limits that the machine sets it.
 
-pub mod bare;
+pub mod baseline;
+pub mod benchmarks;
 pub mod clock;
 pub mod counter;
+pub mod environment;
 pub mod figures;
 pub mod fleet;
 pub mod http;
@@ -10,6 +12,4 @@ pub mod lobbyd;
 pub mod machine;
 pub mod process;
 pub mod report;
-pub mod rows;
-pub mod stage;
 pub mod wire;

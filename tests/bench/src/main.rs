@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use lobby_bench::benchmarks::{self, Measurement};
+use lobby_bench::environment::Environment;
 use lobby_bench::machine::Machine;
 use lobby_bench::report::{Report, page};
-use lobby_bench::rows::{self, Measurement};
-use lobby_bench::stage::Stage;
-use lobby_bench::{bare, clock, counter};
+use lobby_bench::{baseline, clock, counter};
 
 /// Measures lobbyd against what the machine allows.
 #[derive(Parser)]
 struct Arguments {
     /// Measure only these, comma separated
-    #[arg(long, value_delimiter = ',', value_parser = rows::ALL.iter().map(|row| row.name).collect::<Vec<_>>())]
+    #[arg(long, value_delimiter = ',', value_parser = benchmarks::ALL.iter().map(|row| row.name).collect::<Vec<_>>())]
     rows: Vec<String>,
     /// The daemon to measure, a release build [default: the lobbyd beside this program]
     #[arg(long)]
@@ -38,7 +38,7 @@ struct Arguments {
 enum Child {
     /// Be the bare HTTP server
     #[command(hide = true)]
-    Bare { script: PathBuf, body: PathBuf },
+    Baseline { script: PathBuf, body: PathBuf },
     /// Be the bare NATS subscriber
     #[command(hide = true)]
     Counter { url: String, subject: String },
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.child {
-        Some(Child::Bare { script, body }) => bare::serve(script, body),
+        Some(Child::Baseline { script, body }) => baseline::serve(script, body),
         Some(Child::Counter { url, subject }) => counter::count(url, subject),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -74,11 +74,11 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 async fn bench(arguments: &Arguments) -> Result<()> {
     let (machine, begin) = (Machine::look(), clock::now());
-    let mut stage = Stage::set(&program(arguments)?, &arguments.output).await?;
+    let mut environment = Environment::set(&program(arguments)?, &arguments.output).await?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    for Measurement { name, run } in rows::ALL.iter().filter(|row| is_chosen(arguments, row.name)) {
+    for Measurement { name, run } in benchmarks::ALL.iter().filter(|row| is_chosen(arguments, row.name)) {
         say(&format!("{name} …"))?;
-        match run(&mut stage).await {
+        match run(&mut environment).await {
             Ok(more) => rows.extend(more),
             Err(error) => failures.push(format!("{name}: {error:#}")),
         }

@@ -11,10 +11,10 @@ use std::path::{Component, Path};
 use lobby_client::{Discovery, Filter, HostName, Label};
 use lobby_core::render::prometheus;
 use lobby_core::signing::keys::Keys;
-use lobby_core::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Statement, Verb};
-use lobby_core::wire::packet_json::{PacketText, hostname_in};
+use lobby_core::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
+use lobby_core::wire::packet_json::{PacketJson, hostname_in};
 use lobbyd::http::request::label_body;
-use lobbyd::http::request::params::Query;
+use lobbyd::http::request::params::QueryParams;
 use lobbyd::labels::files::LabelsRead;
 use lobbyd::link::drivers::local::file_names as names;
 
@@ -41,7 +41,7 @@ pub fn envelope(payload: &[u8]) {
 fn assert_seals_hold(envelope: &Envelope) {
     let keys = Keys::parse("a key that no input has").expect("a key");
     assert!(!envelope.seal.as_ref().is_some_and(|seal| keys.verify(envelope, seal)), "{envelope:?}");
-    let statement = Statement::of(envelope);
+    let statement = Message::of(envelope);
     for seal in [None, Some(keys.sign(&statement, u64::MAX))] {
         let again = envelope::decode(&envelope::write(&statement, seal.as_ref())).expect("own packets are read");
         assert!(again.seal.as_ref().is_none_or(|seal| keys.verify(&again, seal)), "{again:?}");
@@ -53,12 +53,12 @@ fn assert_seals_hold(envelope: &Envelope) {
 
 /// The text that the registry keeps of a packet gives the packet back, and knows an envelope of it.
 fn assert_text_holds(packet: &Discovery) {
-    let text = PacketText::new(packet);
+    let text = PacketJson::new(packet);
     assert!(text.labels().eq(packet.labels.iter().map(Label::as_str)), "{text:?}");
     let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).expect("a packet in JSON");
     assert_eq!(whole, Discovery { last_check: 7, ..packet.clone() });
-    let envelope = envelope::encode(Verb::Hi, packet, "i");
-    assert!(text.tail_in(&envelope).is_some_and(|tail| !tail.is_empty()), "{text:?}");
+    let envelope = envelope::encode(MessageKind::Hi, packet, "i");
+    assert!(text.suffix_if_same(&envelope).is_some_and(|tail| !tail.is_empty()), "{text:?}");
     assert!(
         hostname_in(&envelope).is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')),
         "{text:?}"
@@ -87,7 +87,7 @@ pub fn labels(text: &[u8]) {
 /// Query strings: what is not refused is read as browsers write forms.
 pub fn query(text: &[u8]) {
     let raw = String::from_utf8_lossy(text);
-    let query = match Query::parse(&raw) {
+    let query = match QueryParams::parse(&raw) {
         Ok(query) => query,
         Err(refusal) => return assert_one_line(&refusal.to_string()),
     };

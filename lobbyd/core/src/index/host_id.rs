@@ -6,22 +6,22 @@ pub struct HostId(pub(crate) u32);
 
 impl HostId {
     /// The place.
-    pub(crate) fn place(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 /// Gives places in the table of hosts away.
 #[derive(Debug, Default)]
-pub(crate) struct FreePlaces {
+pub(crate) struct HostIdAllocator {
     /// Those that somebody had before.
     left: Vec<HostId>,
     next: u32,
 }
 
-impl FreePlaces {
+impl HostIdAllocator {
     /// A place that nobody has.
-    pub(crate) fn take(&mut self) -> HostId {
+    pub(crate) fn allocate(&mut self) -> HostId {
         self.left.pop().unwrap_or_else(|| {
             self.next += 1;
             HostId(self.next - 1)
@@ -29,7 +29,7 @@ impl FreePlaces {
     }
 
     /// The host of this place has left.
-    pub(crate) fn give_back(&mut self, id: HostId) {
+    pub(crate) fn free(&mut self, id: HostId) {
         self.left.push(id);
     }
 }

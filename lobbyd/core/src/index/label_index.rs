@@ -5,23 +5,23 @@ use std::sync::Arc;
 use crate::index::host_id::HostId;
 use crate::index::id_set::IdSet;
 use crate::index::text_map::TextMap;
-use crate::wire::packet_json::{PacketText, unquoted};
+use crate::wire::packet_json::{PacketJson, unquoted};
 
 /// The hosts of every label. Cheap to copy, as the map it is made of.
 #[derive(Debug, Clone, Default)]
-pub struct LabelIndex(TextMap<Members>);
+pub struct LabelIndex(TextMap<Postings>);
 
 /// The hosts that have a label. Many labels, an address for one, belong to a single host.
 #[derive(Debug, Clone)]
-enum Members {
+enum Postings {
     One(HostId),
     Many(Arc<IdSet>),
 }
 
 impl LabelIndex {
     /// A host has these labels instead of those: what both have is not touched. Nothing stands for a host that is not here.
-    pub fn change(&mut self, host: HostId, before: Option<&PacketText>, after: Option<&PacketText>) {
-        let [mut old, new] = [before, after].map(|text| text.map(PacketText::json_labels).unwrap_or_default());
+    pub fn change(&mut self, host: HostId, before: Option<&PacketJson>, after: Option<&PacketJson>) {
+        let [mut old, new] = [before, after].map(|text| text.map(PacketJson::json_labels).unwrap_or_default());
         for come in new {
             while !old.skip_text(come) {
                 let label = unquoted(come);
@@ -38,30 +38,30 @@ impl LabelIndex {
 
     /// The hosts that have exactly this label.
     pub fn with_label(&self, label: &str) -> impl Iterator<Item = HostId> {
-        self.0.get(label).into_iter().flat_map(Members::iter)
+        self.0.get(label).into_iter().flat_map(Postings::iter)
     }
 
     /// The hosts that have a label that begins so, as often as they have one.
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = HostId> {
         let from = self.0.iter_from(prefix);
-        from.take_while(move |(label, _)| label.starts_with(prefix)).flat_map(|(_, members)| members.iter())
+        from.take_while(move |(label, _)| label.starts_with(prefix)).flat_map(|(_, postings)| postings.iter())
     }
 
     fn insert(&mut self, label: &str, host: HostId) {
         match self.0.get_mut(label) {
-            Some(members) => members.insert(host),
-            None => drop(self.0.insert(label, Members::One(host))),
+            Some(postings) => postings.insert(host),
+            None => drop(self.0.insert(label, Postings::One(host))),
         }
     }
 
     fn remove(&mut self, label: &str, host: HostId) {
-        if self.0.get_mut(label).is_some_and(|members| members.remove(host)) {
+        if self.0.get_mut(label).is_some_and(|postings| postings.remove(host)) {
             self.0.remove(label);
         }
     }
 }
 
-impl Members {
+impl Postings {
     fn iter(&self) -> impl Iterator<Item = HostId> {
         let (one, many) = match self {
             Self::One(host) => (Some(*host), None),
@@ -104,9 +104,9 @@ mod tests {
 
     use super::*;
 
-    fn text(labels: &BTreeSet<String>) -> PacketText {
+    fn text(labels: &BTreeSet<String>) -> PacketJson {
         let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
-        PacketText::new(&Discovery::new(HostName::parse("h").unwrap(), labels))
+        PacketJson::new(&Discovery::new(HostName::parse("h").unwrap(), labels))
     }
 
     proptest! {

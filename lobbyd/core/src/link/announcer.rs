@@ -1,20 +1,11 @@
 //! What this server says of itself on the channels.
 
+use bytes::Bytes;
 use lobby_client::{Discovery, HostName};
 
+use super::message::OutboundPacket;
 use crate::signing::keys::{Keys, Signer};
-use crate::wire::envelope::{self, Statement, Verb};
-
-/// One packet to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// Whose packet this is.
-    pub host: HostName,
-    /// The encoded envelope.
-    pub payload: Vec<u8>,
-    /// Whether this is the host's goodbye.
-    pub last: bool,
-}
+use crate::wire::envelope::{self, Message, MessageKind};
 
 /// Knows what was said last and what is to be said next.
 #[derive(Debug)]
@@ -39,7 +30,7 @@ impl Announcer {
     }
 
     /// The server's name or labels are these now: a hi, and a goodbye to a former name. `unix_millis` is the wall clock, here and below.
-    pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<Announcement> {
+    pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<OutboundPacket> {
         if self.left {
             return Vec::new();
         }
@@ -50,13 +41,13 @@ impl Announcer {
     }
 
     /// The keep-alive; nothing before the server knows its labels.
-    pub fn hi(&mut self, unix_millis: u64) -> Option<Announcement> {
-        self.announcement(Verb::Hi, unix_millis)
+    pub fn hi(&mut self, unix_millis: u64) -> Option<OutboundPacket> {
+        self.announcement(MessageKind::Hi, unix_millis)
     }
 
     /// The goodbye of a server that leaves. It is final: nothing is said after it, or the server would be back in all lists until its TTL.
-    pub fn goodbye(&mut self, unix_millis: u64) -> Option<Announcement> {
-        let goodbye = self.announcement(Verb::Goodbye, unix_millis);
+    pub fn goodbye(&mut self, unix_millis: u64) -> Option<OutboundPacket> {
+        let goodbye = self.announcement(MessageKind::Goodbye, unix_millis);
         (self.left, self.own) = (true, None);
         goodbye
     }
@@ -66,23 +57,23 @@ impl Announcer {
         self.left
     }
 
-    fn announcement(&mut self, verb: Verb, unix_millis: u64) -> Option<Announcement> {
+    fn announcement(&mut self, verb: MessageKind, unix_millis: u64) -> Option<OutboundPacket> {
         let Discovery { hostname, labels, .. } = self.own.as_ref()?;
-        let statement = Statement { verb, hostname, labels: Some(labels), instance: &self.instance };
-        let payload = written(&statement, self.signer.as_mut(), unix_millis);
-        Some(Announcement { host: hostname.clone(), payload, last: verb == Verb::Goodbye })
+        let message = Message { verb, hostname, labels: Some(labels), instance: &self.instance };
+        let payload = encoded(&message, self.signer.as_mut(), unix_millis);
+        Some(OutboundPacket { host: hostname.clone(), payload, last: verb == MessageKind::Goodbye })
     }
 
-    fn farewell(&mut self, former: HostName, unix_millis: u64) -> Announcement {
-        let statement = Statement { verb: Verb::Goodbye, hostname: &former, labels: None, instance: &self.instance };
-        let payload = written(&statement, self.signer.as_mut(), unix_millis);
-        Announcement { host: former, payload, last: true }
+    fn farewell(&mut self, former: HostName, unix_millis: u64) -> OutboundPacket {
+        let message = Message { verb: MessageKind::Goodbye, hostname: &former, labels: None, instance: &self.instance };
+        let payload = encoded(&message, self.signer.as_mut(), unix_millis);
+        OutboundPacket { host: former, payload, last: true }
     }
 }
 
-fn written(statement: &Statement<'_>, signer: Option<&mut Signer>, unix_millis: u64) -> Vec<u8> {
-    let seal = signer.map(|signer| signer.sign(statement, unix_millis));
-    envelope::write(statement, seal.as_ref())
+fn encoded(message: &Message<'_>, signer: Option<&mut Signer>, unix_millis: u64) -> Bytes {
+    let signature = signer.map(|signer| signer.sign(message, unix_millis));
+    envelope::write(message, signature.as_ref()).into()
 }
 
 #[cfg(test)]
@@ -99,8 +90,8 @@ mod tests {
         Discovery::new(HostName::parse(name).unwrap(), vec![])
     }
 
-    fn texts(announcements: Vec<Announcement>) -> Vec<String> {
-        announcements.into_iter().map(|a| String::from_utf8(a.payload).unwrap()).collect()
+    fn texts(packets: Vec<OutboundPacket>) -> Vec<String> {
+        packets.into_iter().map(|packet| String::from_utf8(packet.payload.into()).unwrap()).collect()
     }
 
     #[test]

@@ -7,7 +7,7 @@ const REMINDER: Duration = Duration::from_secs(60);
 
 /// The time during which a link is down.
 #[derive(Debug, Default)]
-pub struct Outage(Option<Begun>);
+pub struct Downtime(Option<Begun>);
 
 #[derive(Debug)]
 struct Begun {
@@ -16,9 +16,9 @@ struct Begun {
     reason: String,
 }
 
-impl Outage {
+impl Downtime {
     /// The link is down, or still down, for this reason. Returns whether that is worth a line.
-    pub fn goes_on(&mut self, reason: &str, now: Instant) -> bool {
+    pub fn record(&mut self, reason: &str, now: Instant) -> bool {
         let begun = self.0.get_or_insert_with(|| Begun { at: now, told: now, reason: String::new() });
         let news = begun.reason != reason || now.saturating_duration_since(begun.told) >= REMINDER;
         if news {
@@ -42,20 +42,20 @@ mod tests {
 
     #[test]
     fn the_same_reason_is_told_once_a_minute_and_another_at_once() {
-        let (start, mut outage) = (clock::now(), Outage::default());
-        assert!(outage.goes_on("refused", start));
-        assert!(!outage.goes_on("refused", start + SECOND * 59));
-        assert!(outage.goes_on("timed out", start + SECOND * 59));
-        assert!(!outage.goes_on("timed out", start + SECOND * 60));
-        assert!(outage.goes_on("timed out", start + SECOND * 119));
+        let (start, mut outage) = (clock::now(), Downtime::default());
+        assert!(outage.record("refused", start));
+        assert!(!outage.record("refused", start + SECOND * 59));
+        assert!(outage.record("timed out", start + SECOND * 59));
+        assert!(!outage.record("timed out", start + SECOND * 60));
+        assert!(outage.record("timed out", start + SECOND * 119));
     }
 
     #[test]
     fn it_lasts_from_the_first_reason_to_the_end() {
-        let (start, mut outage) = (clock::now(), Outage::default());
+        let (start, mut outage) = (clock::now(), Downtime::default());
         assert_eq!(outage.ends(start), None);
-        outage.goes_on("refused", start);
-        outage.goes_on("timed out", start + SECOND);
+        outage.record("refused", start);
+        outage.record("timed out", start + SECOND);
         assert_eq!(outage.ends(start + SECOND * 5), Some(SECOND * 5));
         assert_eq!(outage.ends(start + SECOND * 6), None);
     }

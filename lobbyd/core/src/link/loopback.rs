@@ -12,13 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Listens for the own packets on one link.
 #[derive(Debug)]
-pub struct Echo {
+pub struct LoopbackCheck {
     mark: Finder<'static>,
     keep_alive: Duration,
     heard: Instant,
 }
 
-impl Echo {
+impl LoopbackCheck {
     /// A link that came up `now`. `instance` is what the own packets carry, `keep_alive` their interval.
     pub fn new(instance: &str, keep_alive: Duration, now: Instant) -> Self {
         let mark = Finder::new(envelope::instance_field(instance).as_bytes()).into_owned();
@@ -34,7 +34,7 @@ impl Echo {
     }
 
     /// More packets wait than were read at once, and the own one may be among them: it is not overdue before those are read.
-    pub fn behind(&mut self, now: Instant) {
+    pub fn postpone(&mut self, now: Instant) {
         self.heard = now;
     }
 
@@ -50,18 +50,18 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::wire::envelope::Verb;
+    use crate::wire::envelope::MessageKind;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn hi(instance: &str) -> Vec<u8> {
-        envelope::encode(Verb::Hi, &Discovery::new(HostName::parse("me").unwrap(), vec![]), instance)
+        envelope::encode(MessageKind::Hi, &Discovery::new(HostName::parse("me").unwrap(), vec![]), instance)
     }
 
     #[test]
     fn a_link_is_deaf_two_keep_alives_and_a_second_after_the_own_packet_was_last_heard() {
         let start = clock::now();
-        let mut echo = Echo::new("i1", SECOND * 5, start);
+        let mut echo = LoopbackCheck::new("i1", SECOND * 5, start);
         assert_eq!(echo.deadline(), start + SECOND * 11);
         echo.listen(&hi("i1"), start + SECOND * 5);
         assert_eq!(echo.deadline(), start + SECOND * 16);
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn packets_of_others_even_of_the_same_name_prove_nothing() {
         let start = clock::now();
-        let mut echo = Echo::new("i1", SECOND * 5, start);
+        let mut echo = LoopbackCheck::new("i1", SECOND * 5, start);
         echo.listen(&hi("i2"), start + SECOND * 9);
         assert_eq!(echo.deadline(), start + SECOND * 11);
     }
@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn a_link_is_not_deaf_before_all_that_waits_is_read() {
         let start = clock::now();
-        let mut echo = Echo::new("i1", SECOND * 5, start);
-        echo.behind(start + SECOND * 10);
+        let mut echo = LoopbackCheck::new("i1", SECOND * 5, start);
+        echo.postpone(start + SECOND * 10);
         assert_eq!(echo.deadline(), start + SECOND * 21);
     }
 }

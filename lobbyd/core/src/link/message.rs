@@ -6,8 +6,8 @@ use bytes::Bytes;
 use lobby_client::HostName;
 
 /// An encoded packet on its way out, with what a channel that keeps packets must know of it.
-#[derive(Debug, Clone)]
-pub struct Parcel {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundPacket {
     /// Whose packet this is.
     pub host: HostName,
     /// The packet, encoded.
@@ -18,7 +18,7 @@ pub struct Parcel {
 
 /// What was heard on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Incoming {
+pub enum InboundEvent {
     /// A packet.
     Packet {
         /// The packet, encoded.
@@ -35,7 +35,7 @@ pub enum Incoming {
     Dropped(u64),
 }
 
-impl Incoming {
+impl InboundEvent {
     /// A packet of a channel that keeps none: it was sent just now.
     pub fn fresh(payload: Bytes) -> Self {
         Self::Packet { payload, age: Duration::ZERO }

@@ -8,7 +8,7 @@ use crate::wire::envelope::Refusal;
 
 /// The account of one link.
 #[derive(Debug)]
-pub struct Tally {
+pub struct LinkStats {
     driver: &'static str,
     up: bool,
     since: i64,
@@ -20,7 +20,7 @@ pub struct Tally {
     dropped: u64,
 }
 
-impl Tally {
+impl LinkStats {
     /// A driver that was never up. `unix_seconds` is now.
     pub fn new(driver: &'static str, unix_seconds: i64) -> Self {
         let reason = Some("not connected yet".to_owned());
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_link_is_down_since_it_went_down_however_often_it_is_tried() {
-        let mut tally = Tally::new("NATS", 100);
+        let mut tally = LinkStats::new("NATS", 100);
         tally.opened(101);
         tally.closed("connection reset".into(), 110);
         tally.closed("connection refused".into(), 112);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn refusals_are_counted_by_reason() {
-        let mut tally = Tally::new("NATS", 100);
+        let mut tally = LinkStats::new("NATS", 100);
         tally.refused(&Refusal::NoHostName);
         tally.refused(&Refusal::NoHostName);
         tally.refused(&Refusal::RegistryFull(5));

@@ -8,15 +8,15 @@ const MOST: usize = 10_000;
 
 /// Things that were noticed once.
 #[derive(Debug)]
-pub struct Noticed<T>(HashSet<T>);
+pub struct Once<T>(HashSet<T>);
 
-impl<T> Default for Noticed<T> {
+impl<T> Default for Once<T> {
     fn default() -> Self {
         Self(HashSet::new())
     }
 }
 
-impl<T: Eq + Hash + Clone> Noticed<T> {
+impl<T: Eq + Hash + Clone> Once<T> {
     /// Those that were not noticed before; from now on they are.
     pub fn fresh(&mut self, things: Vec<T>) -> Vec<T> {
         things.into_iter().filter(|thing| self.0.len() < MOST && self.0.insert(thing.clone())).collect()
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_thing_is_fresh_once() {
-        let mut noticed = Noticed::default();
+        let mut noticed = Once::default();
         assert_eq!(noticed.fresh(vec!["a", "b", "a"]), ["a", "b"]);
         assert_eq!(noticed.fresh(vec!["b", "c"]), ["c"]);
         assert_eq!(noticed.count(), 3);
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut noticed = Noticed::default();
+        let mut noticed = Once::default();
         assert_eq!(noticed.fresh((0..MOST + 5).collect()).len(), MOST);
     }
 }

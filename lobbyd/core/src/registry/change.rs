@@ -39,17 +39,17 @@ impl Change {
 
 /// What a packet was good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
-    /// Nothing new.
-    Nothing,
+pub enum Applied {
+    /// Unchanged new.
+    Unchanged,
     /// Something happened to a host.
-    Change(Change),
+    Changed(Change),
     /// Another daemon goes by the own name. The own record stands.
-    Duplicate,
+    DuplicateName,
 }
 
-impl From<Option<Change>> for Heard {
+impl From<Option<Change>> for Applied {
     fn from(change: Option<Change>) -> Self {
-        change.map_or(Self::Nothing, Self::Change)
+        change.map_or(Self::Unchanged, Self::Changed)
     }
 }

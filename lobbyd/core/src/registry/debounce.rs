@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_millis(40);
 
 /// Lets the first change through at once and collects those that follow closely.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct Debounce {
     changes: u32,
     done: Option<Instant>,
     pause: Duration,
@@ -21,30 +21,30 @@ pub struct Pace {
 
 /// When readers are to be shown what is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Schedule {
     /// At once.
     Now,
-    /// After this time; changes until then are told [`Turn::Planned`].
+    /// After this time; changes until then are told [`Schedule::Planned`].
     In(Duration),
     /// It is planned already.
     Planned,
 }
 
-impl Pace {
+impl Debounce {
     /// So much has changed.
     pub fn add(&mut self, changes: usize) {
         self.changes = self.changes.saturating_add(u32::try_from(changes).unwrap_or(u32::MAX));
     }
 
     /// There is something to be shown.
-    pub fn turn(&mut self, now: Instant) -> Turn {
+    pub fn turn(&mut self, now: Instant) -> Schedule {
         let since = self.done.map_or(Duration::MAX, |done| now.saturating_duration_since(done));
         match self.pause.checked_sub(since) {
-            None => Turn::Now,
-            Some(_) if self.planned => Turn::Planned,
+            None => Schedule::Now,
+            Some(_) if self.planned => Schedule::Planned,
             Some(rest) => {
                 self.planned = true;
-                Turn::In(rest)
+                Schedule::In(rest)
             }
         }
     }
@@ -65,22 +65,22 @@ mod tests {
 
     #[test]
     fn the_first_is_done_at_once_and_those_close_behind_it_together() {
-        let (start, mut pace) = (clock::now(), Pace::default());
-        assert_eq!(pace.turn(start), Turn::Now);
+        let (start, mut pace) = (clock::now(), Debounce::default());
+        assert_eq!(pace.turn(start), Schedule::Now);
         pace.done(start);
-        assert_eq!(pace.turn(start + SHORTEST / 4), Turn::In(SHORTEST * 3 / 4));
-        assert_eq!(pace.turn(start + SHORTEST / 2), Turn::Planned);
+        assert_eq!(pace.turn(start + SHORTEST / 4), Schedule::In(SHORTEST * 3 / 4));
+        assert_eq!(pace.turn(start + SHORTEST / 2), Schedule::Planned);
         pace.done(start + SHORTEST);
-        assert_eq!(pace.turn(start + SHORTEST * 3), Turn::Now);
+        assert_eq!(pace.turn(start + SHORTEST * 3), Schedule::Now);
     }
 
     #[test]
     fn the_more_has_changed_the_longer_is_the_pause_within_bounds() {
-        let (start, mut pace) = (clock::now(), Pace::default());
+        let (start, mut pace) = (clock::now(), Debounce::default());
         for (changes, pause) in [(1, 2), (20, 2), (100, 10), (1_000_000, 40), (1, 2)] {
             pace.add(changes);
             pace.done(start);
-            assert_eq!(pace.turn(start), Turn::In(MILLISECOND * pause), "{changes}");
+            assert_eq!(pace.turn(start), Schedule::In(MILLISECOND * pause), "{changes}");
         }
     }
 }

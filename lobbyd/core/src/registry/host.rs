@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use lobby_client::HostName;
 
 use crate::index::host_id::HostId;
-use crate::liveness::connectivity::{Carrier, Carriers, Sight};
-use crate::wire::instance_id::Sender;
-use crate::wire::packet_json::{self, PacketText};
+use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
+use crate::wire::instance_id::InstanceId;
+use crate::wire::packet_json::{self, PacketJson};
 
 /// When and through what a packet was heard.
 #[derive(Debug, Clone, Copy)]
 pub struct Hearing {
     /// The driver it came through.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// The monotonic time.
     pub at: Instant,
     /// The wall clock, in seconds since the Unix epoch, for people.
@@ -36,36 +36,42 @@ impl Hearing {
 /// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
 /// tells nothing new, makes no new record and no new snapshot.
 #[derive(Debug)]
-pub struct Record {
+pub struct Host {
     id: HostId,
     own: bool,
     hostname: HostName,
-    text: PacketText,
+    text: PacketJson,
     sender: AtomicU64,
     last_check: AtomicI64,
-    heard: Heard,
+    last_heard: LastHeard,
 }
 
-impl Record {
+impl Host {
     /// A host that was heard, with its place in the table of hosts.
-    pub(crate) fn heard(id: HostId, hostname: HostName, text: PacketText, view: &View, hearing: Hearing) -> Self {
+    pub(crate) fn heard(
+        id: HostId,
+        hostname: HostName,
+        text: PacketJson,
+        liveness: &Liveness,
+        hearing: Hearing,
+    ) -> Self {
         let record = Self::new(id, hostname, text, false, hearing.unix_seconds);
-        record.renew(view, hearing);
+        record.renew(liveness, hearing);
         record
     }
 
     /// This server itself, which needs no hearing to be there.
-    pub(crate) fn own(id: HostId, hostname: HostName, text: PacketText, unix_seconds: i64) -> Self {
+    pub(crate) fn own(id: HostId, hostname: HostName, text: PacketJson, unix_seconds: i64) -> Self {
         Self::new(id, hostname, text, true, unix_seconds)
     }
 
-    fn new(id: HostId, hostname: HostName, text: PacketText, own: bool, unix_seconds: i64) -> Self {
+    fn new(id: HostId, hostname: HostName, text: PacketJson, own: bool, unix_seconds: i64) -> Self {
         let (sender, last_check) = (AtomicU64::default(), AtomicI64::new(unix_seconds));
-        Self { id, own, hostname, text, sender, last_check, heard: Heard::default() }
+        Self { id, own, hostname, text, sender, last_check, last_heard: LastHeard::default() }
     }
 
     /// The same host with other labels.
-    pub(crate) fn relabelled(&self, text: PacketText) -> Self {
+    pub(crate) fn relabelled(&self, text: PacketJson) -> Self {
         Self {
             id: self.id,
             own: self.own,
@@ -73,7 +79,7 @@ impl Record {
             text,
             sender: AtomicU64::new(self.sender.load(Ordering::Relaxed)),
             last_check: AtomicI64::new(self.last_check()),
-            heard: self.heard.clone(),
+            last_heard: self.last_heard.clone(),
         }
     }
 
@@ -88,7 +94,7 @@ impl Record {
     }
 
     /// The host's name and its labels as JSON.
-    pub(crate) fn text(&self) -> &PacketText {
+    pub(crate) fn text(&self) -> &PacketJson {
         &self.text
     }
 
@@ -119,19 +125,19 @@ impl Record {
             json.push(',');
             json.push_str(label);
         }
-        json.push_str(PacketText::LABELS_END);
+        json.push_str(PacketJson::LABELS_END);
         write_end(self.last_check(), json);
         true
     }
 
     /// Whether the packet was last said by this sender, and in a form in which that can be told.
-    pub(crate) fn is_from(&self, sender: Option<Sender>) -> bool {
-        sender.is_some() && self.sender.load(Ordering::Relaxed) == Sender::to_number(sender)
+    pub(crate) fn is_from(&self, sender: Option<InstanceId>) -> bool {
+        sender.is_some() && self.sender.load(Ordering::Relaxed) == InstanceId::to_number(sender)
     }
 
     /// The packet was said by this sender.
-    pub(crate) fn said_by(&self, sender: Option<Sender>) {
-        self.sender.store(Sender::to_number(sender), Ordering::Relaxed);
+    pub(crate) fn said_by(&self, sender: Option<InstanceId>) {
+        self.sender.store(InstanceId::to_number(sender), Ordering::Relaxed);
     }
 
     /// Whether this is this server itself.
@@ -145,8 +151,8 @@ impl Record {
     }
 
     /// The host was heard again.
-    pub(crate) fn renew(&self, view: &View, hearing: Hearing) {
-        self.heard.set(hearing.carrier, view.epoch.millis(view.working_time(hearing.at)));
+    pub(crate) fn renew(&self, liveness: &Liveness, hearing: Hearing) {
+        self.last_heard.set(hearing.driver_id, liveness.time_base.millis(liveness.running_time(hearing.at)));
         self.touch(hearing.unix_seconds);
     }
 
@@ -156,24 +162,24 @@ impl Record {
     }
 
     /// Whether the host counts as alive.
-    pub(crate) fn is_alive(&self, now: Instant, view: &View) -> bool {
-        let judged_at = view.working_time(now).min(view.pulse.reaches(view.epoch));
-        self.deadline(view).is_none_or(|deadline| judged_at < deadline)
+    pub(crate) fn is_alive(&self, now: Instant, liveness: &Liveness) -> bool {
+        let judged_at = liveness.running_time(now).min(liveness.watchdog.covers_until(liveness.time_base));
+        self.deadline(liveness).is_none_or(|deadline| judged_at < deadline)
     }
 
     /// Whether the host spoke through a driver of late.
-    pub(crate) fn speaks_through(&self, carrier: Carrier, view: &View) -> bool {
-        self.heard.since(self.heard.latest().saturating_sub(millis(view.ttl))).contains(carrier)
+    pub(crate) fn speaks_through(&self, driver_id: DriverId, liveness: &Liveness) -> bool {
+        self.last_heard.since(self.last_heard.latest().saturating_sub(millis(liveness.ttl))).contains(driver_id)
     }
 
     /// When, in working time, the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
-    pub(crate) fn deadline(&self, view: &View) -> Option<Instant> {
+    pub(crate) fn deadline(&self, liveness: &Liveness) -> Option<Instant> {
         if self.own {
             return None;
         }
-        let latest = self.heard.latest();
-        let through = self.heard.since(latest.saturating_sub(millis(view.ttl)));
-        view.sight.deadline(view.epoch.instant(latest), through, view.ttl)
+        let latest = self.last_heard.latest();
+        let through = self.last_heard.since(latest.saturating_sub(millis(liveness.ttl)));
+        liveness.connectivity.deadline(liveness.time_base.instant(latest), through, liveness.ttl)
     }
 }
 
@@ -184,47 +190,47 @@ fn write_end(last_check: i64, json: &mut String) {
 
 /// What decides on who is alive, beside the records themselves.
 #[derive(Debug, Clone)]
-pub(crate) struct View {
-    pub epoch: Epoch,
+pub(crate) struct Liveness {
+    pub time_base: TimeBase,
     pub ttl: Duration,
-    pub sight: Sight,
-    pub pulse: Arc<Pulse>,
+    pub connectivity: Connectivity,
+    pub watchdog: Arc<Watchdog>,
     /// How long the daemon itself stood still since it was started.
-    pub standstill: Duration,
+    pub suspended: Duration,
 }
 
-impl View {
+impl Liveness {
     /// A moment on the clock that decides on life and death: it stands still while the daemon does, as nobody hears anybody then.
-    pub(crate) fn working_time(&self, moment: Instant) -> Instant {
-        moment.checked_sub(self.standstill).unwrap_or(moment)
+    pub(crate) fn running_time(&self, moment: Instant) -> Instant {
+        moment.checked_sub(self.suspended).unwrap_or(moment)
     }
 }
 
 /// When the registry last showed that it works, in milliseconds of working time since the epoch. A daemon that is stopped or starved hears nobody, so
 /// its readers must not let anybody die meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Pulse(AtomicU64);
+pub(crate) struct Watchdog(AtomicU64);
 
-impl Pulse {
+impl Watchdog {
     /// Longest time between two beats of a registry that works.
     const PATIENCE: Duration = Duration::from_secs(1);
 
     /// The registry works.
-    pub(crate) fn beat(&self, epoch: Epoch, now: Instant) {
-        self.0.store(epoch.millis(now), Ordering::Relaxed);
+    pub(crate) fn tick(&self, time_base: TimeBase, now: Instant) {
+        self.0.store(time_base.millis(now), Ordering::Relaxed);
     }
 
     /// Up to when the registry can tell who is alive.
-    pub(crate) fn reaches(&self, epoch: Epoch) -> Instant {
-        epoch.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
+    pub(crate) fn covers_until(&self, time_base: TimeBase) -> Instant {
+        time_base.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
     }
 }
 
 /// The moment from which the times in records count.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Epoch(pub Instant);
+pub(crate) struct TimeBase(pub Instant);
 
-impl Epoch {
+impl TimeBase {
     pub(crate) fn millis(self, instant: Instant) -> u64 {
         millis(instant.saturating_duration_since(self.0))
     }
@@ -240,31 +246,31 @@ fn millis(duration: Duration) -> u64 {
 
 /// For each driver when the host was last heard through it, in milliseconds since the epoch plus one; 0 = never.
 #[derive(Debug, Default)]
-struct Heard([AtomicU64; Carrier::MAX]);
+struct LastHeard([AtomicU64; DriverId::MAX]);
 
-impl Heard {
-    fn set(&self, carrier: Carrier, millis: u64) {
-        self.0[carrier.place()].fetch_max(millis + 1, Ordering::Relaxed);
+impl LastHeard {
+    fn set(&self, driver_id: DriverId, millis: u64) {
+        self.0[driver_id.index()].fetch_max(millis + 1, Ordering::Relaxed);
     }
 
     fn latest(&self) -> u64 {
-        self.0.iter().map(|heard| heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
+        self.0.iter().map(|last_heard| last_heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
     }
 
     /// The drivers it was heard through at that time or later. A driver it was not heard through for long no longer counts: that
     /// this one is up says nothing about the host.
-    fn since(&self, millis: u64) -> Carriers {
-        let mut through = Carriers::default();
-        for (place, heard) in self.0.iter().enumerate() {
-            if let Some(carrier) = Carrier::at(place).filter(|_| heard.load(Ordering::Relaxed) > millis) {
-                through.insert(carrier);
+    fn since(&self, millis: u64) -> DriverSet {
+        let mut through = DriverSet::default();
+        for (place, last_heard) in self.0.iter().enumerate() {
+            if let Some(driver_id) = DriverId::new(place).filter(|_| last_heard.load(Ordering::Relaxed) > millis) {
+                through.insert(driver_id);
             }
         }
         through
     }
 }
 
-impl Clone for Heard {
+impl Clone for LastHeard {
     fn clone(&self) -> Self {
         Self(std::array::from_fn(|place| AtomicU64::new(self.0[place].load(Ordering::Relaxed))))
     }

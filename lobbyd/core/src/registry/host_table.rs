@@ -5,32 +5,32 @@ use std::sync::Arc;
 
 use crate::index::host_id::HostId;
 use crate::index::text_map::TextMap;
-use crate::registry::host::Record;
+use crate::registry::host::Host;
 
 /// Places in a page. A change copies one page that a copy of the table shares.
 const PAGE_LEN: usize = 64;
 
 /// A persistent table of hosts, in the order of their names, too. Copies share what neither side has changed since.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts {
+pub struct HostTable {
     by_name: TextMap<HostId>,
     pages: Vec<Arc<Page>>,
     text_len: usize,
 }
 
-type Page = [Option<Arc<Record>>; PAGE_LEN];
+type Page = [Option<Arc<Host>>; PAGE_LEN];
 
 impl HostId {
     fn page(self) -> usize {
-        self.place() / PAGE_LEN
+        self.index() / PAGE_LEN
     }
 
     fn place_in_page(self) -> usize {
-        self.place() % PAGE_LEN
+        self.index() % PAGE_LEN
     }
 }
 
-impl Hosts {
+impl HostTable {
     /// The number of hosts.
     pub fn len(&self) -> usize {
         self.by_name.len()
@@ -47,22 +47,22 @@ impl Hosts {
     }
 
     /// All records in the order of the host names.
-    pub fn sorted(&self) -> impl Iterator<Item = &Arc<Record>> {
+    pub fn sorted(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.by_name.values().filter_map(|id| self.get(*id))
     }
 
     /// All records in no order, which is quicker.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Record>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.pages.iter().flat_map(|page| page.iter().flatten())
     }
 
     /// The record of a host.
-    pub fn get(&self, id: HostId) -> Option<&Arc<Record>> {
+    pub fn get(&self, id: HostId) -> Option<&Arc<Host>> {
         self.pages.get(id.page())?[id.place_in_page()].as_ref()
     }
 
     /// The records of some hosts, each once, in the order of the host names.
-    pub fn select(&self, mut ids: Vec<HostId>) -> Vec<&Arc<Record>> {
+    pub fn select(&self, mut ids: Vec<HostId>) -> Vec<&Arc<Host>> {
         // To sort so many would take longer than to look through all, which are sorted already.
         if ids.len() > self.len() / 16 {
             return self.filter(&ids);
@@ -74,17 +74,17 @@ impl Hosts {
         records
     }
 
-    fn filter(&self, ids: &[HostId]) -> Vec<&Arc<Record>> {
+    fn filter(&self, ids: &[HostId]) -> Vec<&Arc<Host>> {
         let mut wanted = vec![false; self.pages.len() * PAGE_LEN];
         for id in ids {
-            wanted[id.place()] = true;
+            wanted[id.index()] = true;
         }
-        let ids = self.by_name.values().filter(|id| wanted[id.place()]);
+        let ids = self.by_name.values().filter(|id| wanted[id.index()]);
         ids.filter_map(|id| self.get(*id)).collect()
     }
 
     /// Puts a record in the place that it names, which is free or of the same host. Returns the record that was there.
-    pub(crate) fn put(&mut self, record: Arc<Record>) -> Option<Arc<Record>> {
+    pub(crate) fn put(&mut self, record: Arc<Host>) -> Option<Arc<Host>> {
         let id = record.id();
         if self.pages.len() <= id.page() {
             self.pages.resize_with(id.page() + 1, || Arc::new(array::from_fn(|_| None)));
@@ -100,7 +100,7 @@ impl Hosts {
     }
 
     /// Removes a host, and returns its record if it was here.
-    pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Record>> {
+    pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Host>> {
         let page = self.pages.get_mut(id.page()).filter(|page| page[id.place_in_page()].is_some())?;
         let record = Arc::make_mut(page)[id.place_in_page()].take()?;
         self.by_name.remove(record.hostname().as_str());
@@ -117,16 +117,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::index::host_id::FreePlaces;
-    use crate::wire::packet_json::PacketText;
+    use crate::index::host_id::HostIdAllocator;
+    use crate::wire::packet_json::PacketJson;
 
-    fn record(name: &str, id: HostId) -> Arc<Record> {
+    fn record(name: &str, id: HostId) -> Arc<Host> {
         let hostname = HostName::parse(name).unwrap();
-        let text = PacketText::new(&Discovery::new(hostname.clone(), vec![]));
-        Arc::new(Record::own(id, hostname, text, 0))
+        let text = PacketJson::new(&Discovery::new(hostname.clone(), vec![]));
+        Arc::new(Host::own(id, hostname, text, 0))
     }
 
-    fn names<'a>(records: impl IntoIterator<Item = &'a Arc<Record>>) -> Vec<&'a str> {
+    fn names<'a>(records: impl IntoIterator<Item = &'a Arc<Host>>) -> Vec<&'a str> {
         records.into_iter().map(|record| record.hostname().as_str()).collect()
     }
 
@@ -135,12 +135,12 @@ mod tests {
         fn hosts_come_and_go_and_are_found_by_number_and_in_order(
             steps in prop::collection::vec((any::<bool>(), 0..300u16), 0..600), wanted in prop::collection::vec(0..300u16, 0..60),
         ) {
-            let (mut hosts, mut places, mut model) = (Hosts::default(), FreePlaces::default(), BTreeMap::new());
+            let (mut hosts, mut ids, mut model) = (HostTable::default(), HostIdAllocator::default(), BTreeMap::new());
             for (come, name) in steps {
                 let name = format!("h{name}");
                 match (come, model.get(&name).copied()) {
                     (true, None) => {
-                        let id = places.take();
+                        let id = ids.allocate();
                         prop_assert!(hosts.put(record(&name, id)).is_none());
                         model.insert(name, id);
                     }
@@ -148,7 +148,7 @@ mod tests {
                     (false, Some(id)) => {
                         prop_assert_eq!(hosts.remove(id).map(|record| record.hostname().to_string()), model.remove_entry(&name).map(|(name, _)| name));
                         prop_assert!(hosts.remove(id).is_none());
-                        places.give_back(id);
+                        ids.free(id);
                     }
                     (false, None) => {}
                 }

@@ -7,21 +7,21 @@ use std::time::Instant;
 
 use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
-use crate::liveness::initial_sync::Warmth;
-use crate::registry::host::{Record, View};
-use crate::registry::host_table::Hosts;
-use crate::render::json_array::JsonList;
+use crate::liveness::initial_sync::InitialSync;
+use crate::registry::host::{Host, Liveness};
+use crate::registry::host_table::HostTable;
+use crate::render::json_array::JsonArrayBuilder;
 use crate::render::prometheus::{self, Problem};
-use crate::select::prefix_set::{self, Prefixes};
+use crate::select::prefix_set::{self, PrefixSet};
 
 /// The registry at one revision: cheap to make and to share.
 #[derive(Debug)]
 pub struct Snapshot {
-    hosts: Hosts,
+    hosts: HostTable,
     labels: LabelIndex,
-    view: View,
+    liveness: Liveness,
     revision: u64,
-    warmth: Warmth,
+    initial_sync: InitialSync,
     instance: Arc<str>,
     /// Before this nobody dies, in milliseconds since the epoch. Who is heard again only lives longer.
     no_death_before: AtomicU64,
@@ -29,14 +29,14 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(
-        hosts: Hosts,
+        hosts: HostTable,
         labels: LabelIndex,
-        view: View,
+        liveness: Liveness,
         revision: u64,
-        warmth: Warmth,
+        initial_sync: InitialSync,
         instance: Arc<str>,
     ) -> Self {
-        Self { hosts, labels, view, revision, warmth, instance, no_death_before: AtomicU64::new(0) }
+        Self { hosts, labels, liveness, revision, initial_sync, instance, no_death_before: AtomicU64::new(0) }
     }
 
     /// Grows with every change of who is here with which labels.
@@ -50,13 +50,13 @@ impl Snapshot {
     }
 
     /// Whether the daemon is in a position to know everybody.
-    pub fn warmth(&self) -> &Warmth {
-        &self.warmth
+    pub fn initial_sync(&self) -> &InitialSync {
+        &self.initial_sync
     }
 
     /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
-    pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Record>> {
-        self.hosts.sorted().filter(move |record| record.is_alive(now, &self.view))
+    pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Host>> {
+        self.hosts.sorted().filter(move |record| record.is_alive(now, &self.liveness))
     }
 
     /// How many are alive. Together with the revision this says whether a list is the same as before.
@@ -66,12 +66,12 @@ impl Snapshot {
 
     /// Looks through all hosts only when one of them may have died since this was last asked.
     fn is_everybody_alive(&self, now: Instant) -> bool {
-        let now = self.view.epoch.millis(self.view.working_time(now));
+        let now = self.liveness.time_base.millis(self.liveness.running_time(now));
         if now < self.no_death_before.load(Ordering::Relaxed) {
             return true;
         }
-        let deadlines = self.hosts.iter().filter_map(|record| record.deadline(&self.view));
-        let first = deadlines.min().map_or(u64::MAX, |first| self.view.epoch.millis(first));
+        let deadlines = self.hosts.iter().filter_map(|record| record.deadline(&self.liveness));
+        let first = deadlines.min().map_or(u64::MAX, |first| self.liveness.time_base.millis(first));
         self.no_death_before.store(first, Ordering::Relaxed);
         now < first
     }
@@ -87,7 +87,7 @@ impl Snapshot {
     }
 
     /// The record of a host.
-    pub(crate) fn record(&self, id: HostId) -> Option<&Arc<Record>> {
+    pub(crate) fn record(&self, id: HostId) -> Option<&Arc<Host>> {
         self.hosts.get(id)
     }
 
@@ -100,7 +100,7 @@ impl Snapshot {
 
     /// The packets of the living that have any label that begins as one of these texts as a JSON list, each with those of its labels.
     pub fn prefixed_json(&self, prefixes: &[String], now: Instant) -> Vec<String> {
-        let wanted = Prefixes::new(prefixes);
+        let wanted = PrefixSet::new(prefixes);
         let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
         self.matching_json(hosts, |label| wanted.fit(label), now)
     }
@@ -126,9 +126,9 @@ impl Snapshot {
     }
 
     /// Those of the hosts that are alive, each once, sorted.
-    fn living_of(&self, hosts: Vec<HostId>, now: Instant) -> Vec<&Arc<Record>> {
+    fn living_of(&self, hosts: Vec<HostId>, now: Instant) -> Vec<&Arc<Host>> {
         let mut records = self.hosts.select(hosts);
-        records.retain(|record| record.is_alive(now, &self.view));
+        records.retain(|record| record.is_alive(now, &self.liveness));
         records
     }
 
@@ -143,10 +143,10 @@ impl Snapshot {
 
 /// A JSON list of what is written of each record, in pieces. What `write` does not write counts for nothing.
 fn list<'a>(
-    records: impl IntoIterator<Item = &'a Arc<Record>>,
-    mut write: impl FnMut(&Record, &mut String) -> bool,
+    records: impl IntoIterator<Item = &'a Arc<Host>>,
+    mut write: impl FnMut(&Host, &mut String) -> bool,
 ) -> Vec<String> {
-    let mut list = JsonList::new();
+    let mut list = JsonArrayBuilder::new();
     for record in records {
         list.add(|json| write(record, json));
     }

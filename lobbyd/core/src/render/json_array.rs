@@ -6,14 +6,14 @@ const PIECE_LEN: usize = 1 << 20;
 
 /// A JSON list that is being written.
 #[derive(Debug)]
-pub(crate) struct JsonList {
+pub(crate) struct JsonArrayBuilder {
     full: Vec<String>,
     open: String,
     /// What stands before the next element.
     before: char,
 }
 
-impl JsonList {
+impl JsonArrayBuilder {
     /// A list without elements.
     pub(crate) fn new() -> Self {
         Self { full: Vec::new(), open: String::new(), before: '[' }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     fn list(elements: &[&str]) -> Vec<String> {
-        let mut list = JsonList::new();
+        let mut list = JsonArrayBuilder::new();
         for element in elements {
             list.add(|json| {
                 json.push_str(element);

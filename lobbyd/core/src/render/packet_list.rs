@@ -11,7 +11,7 @@ const PIECE_LEN: usize = 256 << 10;
 
 /// Everybody who is alive at one moment, sorted by host name, as a JSON list of known length.
 #[derive(Debug)]
-pub struct Listing {
+pub struct PacketListWriter {
     snapshot: Arc<Snapshot>,
     /// Hosts with their `last_check`, which goes on in their records.
     hosts: Vec<(HostId, i64)>,
@@ -20,7 +20,7 @@ pub struct Listing {
     len: usize,
 }
 
-impl Listing {
+impl PacketListWriter {
     /// Those who are alive now.
     pub fn new(snapshot: Arc<Snapshot>, now: Instant) -> Self {
         let (mut hosts, mut len) = (Vec::with_capacity(snapshot.len()), "[".len());
@@ -67,7 +67,7 @@ impl Listing {
     }
 }
 
-impl Iterator for Listing {
+impl Iterator for PacketListWriter {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
@@ -90,21 +90,21 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::liveness::connectivity::Carrier;
-    use crate::liveness::initial_sync::Warmth;
-    use crate::registry::host_registry::{Hearing, Records};
-    use crate::wire::envelope::{self, Verb};
+    use crate::liveness::connectivity::DriverId;
+    use crate::liveness::initial_sync::InitialSync;
+    use crate::registry::host_registry::{Hearing, HostRegistry};
+    use crate::wire::envelope::{self, MessageKind};
 
     /// A snapshot of hosts with a label of this length, and their last times.
     fn snapshot(label_len: usize, times: &[i64], now: Instant) -> (Arc<Snapshot>, Vec<Discovery>) {
-        let (ttl, carrier) = (Duration::from_secs(30), Carrier::at(0).unwrap());
-        let mut records = Records::new("i".to_owned(), ttl, 1000, Warmth::new(ttl, 1, now), now);
+        let (ttl, driver_id) = (Duration::from_secs(30), DriverId::new(0).unwrap());
+        let mut records = HostRegistry::new("i".to_owned(), ttl, 1000, InitialSync::new(ttl, 1, now), now);
         let mut packets = Vec::new();
         for (number, time) in times.iter().enumerate() {
             let name = HostName::parse(&format!("h{number:05}")).unwrap();
             let packet = Discovery::new(name, vec![Label::parse(&"x".repeat(label_len)).unwrap()]);
-            let hearing = Hearing { carrier, at: now, unix_seconds: *time };
-            records.hear(&envelope::encode(Verb::Hi, &packet, "00000000000000a1"), hearing).unwrap();
+            let hearing = Hearing { driver_id, at: now, unix_seconds: *time };
+            records.apply_payload(&envelope::encode(MessageKind::Hi, &packet, "00000000000000a1"), hearing).unwrap();
             packets.push(Discovery { last_check: *time, ..packet });
         }
         (Arc::new(records.snapshot()), packets)
@@ -117,13 +117,13 @@ mod tests {
         ) {
             let now = clock::now();
             let (snapshot, packets) = snapshot(label_len, &times, now);
-            let listing = Listing::new(Arc::clone(&snapshot), now);
+            let listing = PacketListWriter::new(Arc::clone(&snapshot), now);
             let len = listing.text_len();
             let pieces: Vec<_> = listing.collect();
             prop_assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() >= PIECE_LEN));
             prop_assert_eq!(&pieces.concat(), &serde_json::to_string(&packets).unwrap());
             prop_assert_eq!(pieces.concat().len(), len);
-            prop_assert_eq!(Listing::new(snapshot, now).whole(), pieces.concat());
+            prop_assert_eq!(PacketListWriter::new(snapshot, now).whole(), pieces.concat());
         }
     }
 }

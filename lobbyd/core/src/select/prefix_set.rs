@@ -9,9 +9,9 @@ pub fn labels(wanted: &[String]) -> BTreeSet<&str> {
 
 /// The beginnings of labels that are wanted. None of them begins with another, which would only find the same labels again.
 #[derive(Debug)]
-pub struct Prefixes<'a>(BTreeSet<&'a str>);
+pub struct PrefixSet<'a>(BTreeSet<&'a str>);
 
-impl<'a> Prefixes<'a> {
+impl<'a> PrefixSet<'a> {
     /// The shortest of a list that stand for all of it.
     pub fn new(wanted: &'a [String]) -> Self {
         let mut shortest: Option<&str> = None;
@@ -52,15 +52,15 @@ mod tests {
     #[test]
     fn a_prefix_of_another_stands_for_both() {
         let wanted = texts(&["ab", "b", "abc", "a", "b", "ac", "c:"]);
-        assert_eq!(Prefixes::new(&wanted).iter().collect::<Vec<_>>(), ["a", "b", "c:"]);
-        assert_eq!(Prefixes::new(&texts(&["x", "", "y"])).iter().collect::<Vec<_>>(), [""]);
+        assert_eq!(PrefixSet::new(&wanted).iter().collect::<Vec<_>>(), ["a", "b", "c:"]);
+        assert_eq!(PrefixSet::new(&texts(&["x", "", "y"])).iter().collect::<Vec<_>>(), [""]);
     }
 
     proptest! {
         #[test]
         fn a_label_fits_if_it_begins_with_any_of_the_list(wanted in prop::collection::vec("[ab:]{0,3}", 0..6), label in "[ab:]{1,5}") {
             let expected = wanted.iter().any(|prefix| label.starts_with(prefix));
-            prop_assert_eq!(Prefixes::new(&wanted).fit(&label), expected);
+            prop_assert_eq!(PrefixSet::new(&wanted).fit(&label), expected);
         }
     }
 }

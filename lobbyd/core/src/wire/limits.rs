@@ -2,14 +2,14 @@
 
 use lobby_client::{Discovery, HostName, Label};
 
-use crate::wire::envelope::{self, MAX_ENVELOPE_LEN, MAX_LABELS, Verb};
+use crate::wire::envelope::{self, MAX_ENVELOPE_LEN, MAX_LABELS, MessageKind};
 
 /// Room kept free in the envelope, in bytes, for what is added to it beside the labels.
 const ENVELOPE_RESERVE: usize = 1024;
 
 /// Why a server cannot have all of its labels: its peers would refuse the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum TooMuch {
+pub enum LimitExceeded {
     /// There are this many, more than [`MAX_LABELS`].
     #[error("{0} labels are too many for one server: at most {MAX_LABELS} are allowed")]
     Labels(usize),
@@ -22,19 +22,19 @@ pub enum TooMuch {
 ///
 /// # Errors
 /// Why they would not.
-pub fn check(packet: &Discovery) -> Result<(), TooMuch> {
-    let bytes = envelope::encode(Verb::Hi, packet, "").len() + ENVELOPE_RESERVE;
+pub fn check(packet: &Discovery) -> Result<(), LimitExceeded> {
+    let bytes = envelope::encode(MessageKind::Hi, packet, "").len() + ENVELOPE_RESERVE;
     if packet.labels.len() > MAX_LABELS {
-        Err(TooMuch::Labels(packet.labels.len()))
+        Err(LimitExceeded::Labels(packet.labels.len()))
     } else if bytes > MAX_ENVELOPE_LEN {
-        Err(TooMuch::Bytes(bytes))
+        Err(LimitExceeded::Bytes(bytes))
     } else {
         Ok(())
     }
 }
 
 /// A server's packet with as many of its labels as peers accept, the first ones in order, and what kept the others out.
-pub fn fit(hostname: HostName, labels: Vec<Label>) -> (Discovery, Option<TooMuch>) {
+pub fn truncate_to_limits(hostname: HostName, labels: Vec<Label>) -> (Discovery, Option<LimitExceeded>) {
     let mut packet = Discovery::new(hostname, labels);
     let excess = check(&packet).err();
     packet.labels.truncate(MAX_LABELS);
@@ -59,20 +59,20 @@ mod tests {
 
     #[test]
     fn labels_that_fit_all_stay() {
-        let (packet, excess) = fit(host(), labels(MAX_LABELS, 30));
+        let (packet, excess) = truncate_to_limits(host(), labels(MAX_LABELS, 30));
         assert_eq!((packet.labels.len(), excess), (MAX_LABELS, None));
     }
 
     #[test]
     fn of_too_many_labels_the_first_stay() {
-        let (packet, excess) = fit(host(), labels(1030, 30));
-        assert_eq!((packet.labels, excess), (labels(MAX_LABELS, 30), Some(TooMuch::Labels(1030))));
+        let (packet, excess) = truncate_to_limits(host(), labels(1030, 30));
+        assert_eq!((packet.labels, excess), (labels(MAX_LABELS, 30), Some(LimitExceeded::Labels(1030))));
     }
 
     #[test]
     fn of_labels_too_long_in_sum_so_many_stay_that_peers_accept_the_packet() {
-        let (packet, excess) = fit(host(), labels(500, 1000));
-        assert!(matches!(excess, Some(TooMuch::Bytes(_))));
+        let (packet, excess) = truncate_to_limits(host(), labels(500, 1000));
+        assert!(matches!(excess, Some(LimitExceeded::Bytes(_))));
         assert!(check(&packet).is_ok() && packet.labels.len() > 200);
     }
 }

@@ -20,9 +20,9 @@ const LABELS_KEY: &str = r#","labels":["#;
 ///
 /// It is the only copy of the labels that a record keeps, and it is what a keep-alive that says nothing new is recognised by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PacketText(Box<str>);
+pub struct PacketJson(Box<str>);
 
-impl PacketText {
+impl PacketJson {
     /// What stands behind the labels.
     pub(crate) const LABELS_END: &str = "],\"last_check\":";
 
@@ -52,7 +52,7 @@ impl PacketText {
     }
 
     /// What follows the packet's unfinished text in an envelope, if the envelope begins with just this packet.
-    pub fn tail_in<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn suffix_if_same<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
         envelope.strip_prefix(ENVELOPE_HEAD)?.strip_prefix(self.0.as_bytes())
     }
 
@@ -168,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::envelope::{self, Verb};
+    use crate::wire::envelope::{self, MessageKind};
 
     fn packet(hostname: &str, labels: &[&str]) -> Discovery {
         Discovery::new(HostName::parse(hostname).unwrap(), labels.iter().map(|l| Label::parse(l).unwrap()).collect())
@@ -176,32 +176,32 @@ mod tests {
 
     #[test]
     fn a_text_lacks_only_the_time_and_the_closing_brace() {
-        let text = PacketText::new(&packet("a", &["b:2", "a:1"]));
+        let text = PacketJson::new(&packet("a", &["b:2", "a:1"]));
         assert_eq!(text.as_str(), r#"{"hostname":"a","labels":["a:1","b:2"],"last_check":"#);
-        assert_eq!(PacketText::new(&packet("a", &[])).as_str(), r#"{"hostname":"a","labels":[],"last_check":"#);
+        assert_eq!(PacketJson::new(&packet("a", &[])).as_str(), r#"{"hostname":"a","labels":[],"last_check":"#);
     }
 
     #[test]
     fn an_envelope_of_the_same_packet_is_recognised_and_of_another_is_not() {
-        let text = PacketText::new(&packet("a", &["x"]));
-        let envelope = envelope::encode(Verb::Hi, &packet("a", &["x"]), "i1");
-        assert_eq!(text.tail_in(&envelope), Some(&br#"0},"message":"hi","instance":"i1"}"#[..]));
-        assert_eq!(text.tail_in(&envelope::encode(Verb::Hi, &packet("a", &["x", "y"]), "i1")), None);
-        assert_eq!(text.tail_in(br#"{"message":"hi"}"#), None);
+        let text = PacketJson::new(&packet("a", &["x"]));
+        let envelope = envelope::encode(MessageKind::Hi, &packet("a", &["x"]), "i1");
+        assert_eq!(text.suffix_if_same(&envelope), Some(&br#"0},"message":"hi","instance":"i1"}"#[..]));
+        assert_eq!(text.suffix_if_same(&envelope::encode(MessageKind::Hi, &packet("a", &["x", "y"]), "i1")), None);
+        assert_eq!(text.suffix_if_same(br#"{"message":"hi"}"#), None);
         assert_eq!(hostname_in(&envelope), Some("a"));
         assert_eq!(hostname_in(br#"{"message":"hi"}"#), None);
     }
 
     #[test]
     fn a_successor_is_read_off_an_envelope_only_in_the_usual_form() {
-        let text = PacketText::new(&packet("a", &["x"]));
+        let text = PacketJson::new(&packet("a", &["x"]));
         let successor = |labels: &str| {
             let envelope =
                 format!(r#"{{"discovery":{{"hostname":"a","labels":[{labels}],"last_check":0}},"message":"hi"}}"#);
             text.successor_in(envelope.as_bytes()).map(|(text, _)| text)
         };
-        assert_eq!(successor(r#""b","c:d e""#), Some(PacketText::new(&packet("a", &["b", "c:d e"]))));
-        assert_eq!(successor(""), Some(PacketText::new(&packet("a", &[]))));
+        assert_eq!(successor(r#""b","c:d e""#), Some(PacketJson::new(&packet("a", &["b", "c:d e"]))));
+        assert_eq!(successor(""), Some(PacketJson::new(&packet("a", &[]))));
         for odd in [
             r#""b","a""#,
             r#""a","a""#,
@@ -227,10 +227,10 @@ mod tests {
             let packet = packet("a", &[]);
             for list in [serde_json::to_string(&labels).unwrap(), format!("[{junk}]")] {
                 let envelope = format!(r#"{{"discovery":{{"hostname":"a","labels":{list},"last_check":0}},"message":"hi"}}"#);
-                if let Some((text, tail)) = PacketText::new(&packet).successor_in(envelope.as_bytes()) {
+                if let Some((text, tail)) = PacketJson::new(&packet).successor_in(envelope.as_bytes()) {
                     let decoded = envelope::decode(envelope.as_bytes()).unwrap();
-                    prop_assert_eq!(&text, &PacketText::new(&decoded.discovery));
-                    prop_assert_eq!(text.tail_in(envelope.as_bytes()), Some(tail));
+                    prop_assert_eq!(&text, &PacketJson::new(&decoded.discovery));
+                    prop_assert_eq!(text.suffix_if_same(envelope.as_bytes()), Some(tail));
                 }
             }
         }
@@ -239,7 +239,7 @@ mod tests {
         fn labels_come_back_as_they_were_whatever_is_in_them(labels in prop::collection::vec("[ -~é\"\\\\,\\[\\]]{1,12}", 0..12)) {
             let labels: Vec<_> = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
             let packet = Discovery::new(HostName::parse("h\"\\]").unwrap(), labels);
-            let text = PacketText::new(&packet);
+            let text = PacketJson::new(&packet);
             let expected: Vec<_> = packet.labels.iter().map(Label::as_str).collect();
             prop_assert_eq!(text.labels().collect::<Vec<_>>(), expected);
             let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).unwrap();

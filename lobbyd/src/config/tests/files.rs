@@ -1,4 +1,4 @@
-use super::super::table::{ALL, Preset};
+use super::super::table::{ALL, DefaultValue};
 
 const ENV_FILE: &str = include_str!("../../../../config/lobbyd.env");
 
@@ -10,9 +10,9 @@ fn listed() -> Vec<(&'static str, &'static str)> {
 
 #[test]
 fn the_environment_file_lists_every_setting_with_its_default_in_the_order_of_the_help() {
-    let default = |preset: &Preset| if let Preset::Value(text) = preset { text } else { "" };
-    let settings = ALL.iter().map(|setting| setting.about());
-    let expected: Vec<_> = settings.map(|about| (about.name, default(&about.preset))).collect();
+    let default = |default: &DefaultValue| if let DefaultValue::Value(text) = default { text } else { "" };
+    let settings = ALL.iter().map(|setting| setting.info());
+    let expected: Vec<_> = settings.map(|info| (info.name, default(&info.default))).collect();
     assert_eq!(listed(), expected);
 }
 

@@ -9,11 +9,11 @@ fn help(width: usize) -> String {
 #[test]
 fn the_help_shows_flag_unit_variable_and_default_of_each_setting() {
     let help = help(120);
-    for setting in ALL.iter().map(|setting| setting.about()) {
+    for setting in ALL.iter().map(|setting| setting.info()) {
         let name = format!("--{} ", setting.flag());
         let line = help.lines().find(|line| line.trim_start().starts_with(&name)).unwrap_or_else(|| panic!("{name}"));
         assert!(line.contains(&format!("<{}>", setting.unit)), "{line}");
-        let facts = format!("[env: {}] [default: {}]", setting.name, setting.preset());
+        let facts = format!("[env: {}] [default: {}]", setting.name, setting.default());
         assert!(help.lines().any(|line| line.trim() == facts), "{facts}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::super::settings::default_local_path;
 use super::super::{LogFormat, secret_variables};
 use super::*;
-use lobby_core::signing::verifier::Verify;
+use lobby_core::signing::verifier::VerifyMode;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -184,8 +184,8 @@ fn with_a_key_packets_are_verified_with_a_warning_unless_told_otherwise() {
         let settings = read("--driver=redis", &format!("PACKET_KEY_FILE={} {setting}", file.path().display()));
         settings.unwrap().signing.unwrap().verify
     };
-    assert_eq!(verify(""), Some(Verify::Warn));
-    assert_eq!(verify("PACKET_VERIFY=enforce"), Some(Verify::Enforce));
+    assert_eq!(verify(""), Some(VerifyMode::Warn));
+    assert_eq!(verify("PACKET_VERIFY=enforce"), Some(VerifyMode::Enforce));
     assert_eq!(verify("PACKET_VERIFY=off"), None);
     assert!(read("--driver=redis", "").unwrap().signing.is_none());
 }

@@ -20,13 +20,13 @@ const WITHOUT_TOKEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What is needed to decide whether a request is let in.
 #[derive(Debug, Clone)]
-pub struct Admission {
+pub struct AccessPolicy {
     token: Option<Secret>,
     /// Names of this server from the settings; the machine's own is asked for when it is needed, for it may change.
     names: Vec<String>,
 }
 
-impl Admission {
+impl AccessPolicy {
     /// The rules that follow from TOKEN, HOST and HOSTNAME.
     pub fn new(api: &ApiSettings, hostname: Option<&HostName>) -> Self {
         let listen = Some(&api.host).filter(|host| host.parse::<IpAddr>().is_err());
@@ -64,12 +64,12 @@ fn is_called(own: &str, name: &str) -> bool {
 }
 
 /// Middleware (`actix_web::middleware::from_fn`) that answers 403 instead of the route to whom it may not serve. It needs an
-/// [`Admission`] among the application's data.
+/// [`AccessPolicy`] among the application's data.
 ///
 /// # Errors
 /// Those of the route.
-pub async fn admit<B: MessageBody>(
-    admission: web::Data<Admission>,
+pub async fn authorize<B: MessageBody>(
+    admission: web::Data<AccessPolicy>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -90,27 +90,27 @@ mod tests {
 
     use super::*;
 
-    fn admission(token: Option<Secret>) -> Admission {
+    fn admission(token: Option<Secret>) -> AccessPolicy {
         let api = ApiSettings { host: "lobby.example.com".into(), port: 1313, token, node_exporter_port: 9100 };
-        Admission::new(&api, Some(&HostName::parse("srv1").unwrap()))
+        AccessPolicy::new(&api, Some(&HostName::parse("srv1").unwrap()))
     }
 
-    fn with_token() -> Admission {
+    fn with_token() -> AccessPolicy {
         admission(Some(Secret::fixed("s3cret")))
     }
 
     /// Status and body of the answer; every route there is says OK.
-    async fn ask(admission: Admission, request: TestRequest) -> (u16, String) {
+    async fn ask(admission: AccessPolicy, request: TestRequest) -> (u16, String) {
         let app = App::new()
             .app_data(web::Data::new(admission))
             .default_service(web::to(|| async { HttpResponse::Ok().body("OK") }))
-            .wrap(from_fn(admit));
+            .wrap(from_fn(authorize));
         let response = call_service(&init_service(app).await, request.to_request()).await;
         let status = response.status().as_u16();
         (status, String::from_utf8(read_body(response).await.to_vec()).unwrap())
     }
 
-    async fn status(admission: Admission, request: TestRequest) -> u16 {
+    async fn status(admission: AccessPolicy, request: TestRequest) -> u16 {
         ask(admission, request).await.0
     }
 

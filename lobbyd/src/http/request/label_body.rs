@@ -25,7 +25,7 @@ pub struct LabelBody(pub Vec<Label>);
 
 /// The first line of a body that is no label. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadBody {
+pub enum InvalidBody {
     /// The line is no text.
     #[error("line {line} is not UTF-8: {reason}")]
     NotUtf8 {
@@ -44,8 +44,8 @@ pub enum BadBody {
     },
 }
 
-impl From<BadBody> for ApiError {
-    fn from(error: BadBody) -> Self {
+impl From<InvalidBody> for ApiError {
+    fn from(error: InvalidBody) -> Self {
         Self::BadRequest(error.to_string())
     }
 }
@@ -53,17 +53,17 @@ impl From<BadBody> for ApiError {
 /// Reads a body: lines end in `\n` or `\r\n`, blank ones are skipped.
 ///
 /// # Errors
-/// [`BadBody`] names the first line that is no label.
-pub fn parse(body: &[u8]) -> Result<Vec<Label>, BadBody> {
+/// [`InvalidBody`] names the first line that is no label.
+pub fn parse(body: &[u8]) -> Result<Vec<Label>, InvalidBody> {
     body.split(|byte| *byte == b'\n').zip(1..).filter_map(|(text, line)| parse_line(text, line).transpose()).collect()
 }
 
-fn parse_line(text: &[u8], line: usize) -> Result<Option<Label>, BadBody> {
-    let text = std::str::from_utf8(text).map_err(|reason| BadBody::NotUtf8 { line, reason })?;
+fn parse_line(text: &[u8], line: usize) -> Result<Option<Label>, InvalidBody> {
+    let text = std::str::from_utf8(text).map_err(|reason| InvalidBody::NotUtf8 { line, reason })?;
     match Label::parse(text) {
         Ok(label) => Ok(Some(label)),
         Err(InvalidLabel::Empty) => Ok(None),
-        Err(reason) => Err(BadBody::InvalidLabel { line, reason }),
+        Err(reason) => Err(InvalidBody::InvalidLabel { line, reason }),
     }
 }
 

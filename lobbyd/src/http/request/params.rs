@@ -7,11 +7,11 @@ use crate::http::errors::ApiError;
 
 /// The parameters of a request, in their order. Those that nobody asks for are of no importance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<(String, String)>);
+pub struct QueryParams(Vec<(String, String)>);
 
 /// Why a text is no query string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadQuery {
+pub enum InvalidQuery {
     /// The text behind a `%` that begins no escape.
     #[error(
         "bad escape in query parameter {0:?}: behind % two hexadecimal digits are needed, and the sign itself is written %25"
@@ -22,18 +22,18 @@ pub enum BadQuery {
     NotUtf8(String),
 }
 
-impl From<BadQuery> for ApiError {
-    fn from(error: BadQuery) -> Self {
+impl From<InvalidQuery> for ApiError {
+    fn from(error: InvalidQuery) -> Self {
         Self::BadRequest(error.to_string())
     }
 }
 
-impl Query {
+impl QueryParams {
     /// Reads a query string, which is what stands behind the `?`.
     ///
     /// # Errors
-    /// [`BadQuery`] names the parameter. The original takes such a query for none at all and answers with everything.
-    pub fn parse(raw: &str) -> Result<Self, BadQuery> {
+    /// [`InvalidQuery`] names the parameter. The original takes such a query for none at all and answers with everything.
+    pub fn parse(raw: &str) -> Result<Self, InvalidQuery> {
         raw.split('&')
             .filter(|parameter| !parameter.is_empty())
             .map(parse_parameter)
@@ -65,17 +65,17 @@ impl Query {
     }
 }
 
-fn parse_parameter(parameter: &str) -> Result<(String, String), BadQuery> {
+fn parse_parameter(parameter: &str) -> Result<(String, String), InvalidQuery> {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     Ok((decode(name, parameter)?, decode(value, parameter)?))
 }
 
-fn decode(text: &str, parameter: &str) -> Result<String, BadQuery> {
+fn decode(text: &str, parameter: &str) -> Result<String, InvalidQuery> {
     if !text.split('%').skip(1).all(begins_with_two_hex_digits) {
-        return Err(BadQuery::Escape(parameter.to_owned()));
+        return Err(InvalidQuery::Escape(parameter.to_owned()));
     }
     let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| BadQuery::NotUtf8(parameter.to_owned()))?;
+    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| InvalidQuery::NotUtf8(parameter.to_owned()))?;
     Ok(decoded.into_owned())
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn filter(raw: &str) -> Filter {
-        Query::parse(raw).unwrap().filter()
+        QueryParams::parse(raw).unwrap().filter()
     }
 
     fn labels<const N: usize>(labels: [&str; N]) -> Filter {
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn a_bad_escape_or_bad_utf8_is_refused_by_name() {
         for raw in ["labels=%zz", "labels=%2", "labels=100%", "labels=%+1", "a%=b", "x=%&labels=a"] {
-            assert!(matches!(Query::parse(raw), Err(BadQuery::Escape(_))), "{raw}");
+            assert!(matches!(QueryParams::parse(raw), Err(InvalidQuery::Escape(_))), "{raw}");
         }
-        assert_eq!(Query::parse("pretty&labels=%ff"), Err(BadQuery::NotUtf8("labels=%ff".into())));
+        assert_eq!(QueryParams::parse("pretty&labels=%ff"), Err(InvalidQuery::NotUtf8("labels=%ff".into())));
     }
 
     #[test]
@@ -158,14 +158,14 @@ mod tests {
             ("pretty=0", false),
             ("", false),
         ] {
-            assert_eq!(Query::parse(raw).unwrap().pretty(), pretty, "{raw}");
+            assert_eq!(QueryParams::parse(raw).unwrap().pretty(), pretty, "{raw}");
         }
     }
 
     #[test]
     fn the_label_to_resolve_is_not_split() {
-        assert_eq!(Query::parse("label=a,b&label=c").unwrap().label(), "a,b");
-        assert_eq!(Query::parse("").unwrap().label(), "");
+        assert_eq!(QueryParams::parse("label=a,b&label=c").unwrap().label(), "a,b");
+        assert_eq!(QueryParams::parse("").unwrap().label(), "");
     }
 
     proptest! {
@@ -173,13 +173,13 @@ mod tests {
         fn whatever_is_escaped_comes_back(name in "\\PC{0,8}", value in "\\PC{0,20}") {
             let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
             let raw = format!("{}={}", escaped(&name), escaped(&value));
-            prop_assert_eq!(Query::parse(&raw), Ok(Query(vec![(name, value)])));
+            prop_assert_eq!(QueryParams::parse(&raw), Ok(QueryParams(vec![(name, value)])));
         }
 
         #[test]
         fn what_is_not_refused_is_read_as_browsers_write_forms(raw in "[a-z%&=+,0-9é]{0,30}") {
             let read_by_url: Vec<(String, String)> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
-            if let Ok(query) = Query::parse(&raw) {
+            if let Ok(query) = QueryParams::parse(&raw) {
                 prop_assert_eq!(query.0, read_by_url);
             }
         }

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
 
-use lobby_core::render::packet_list::Listing;
+use lobby_core::render::packet_list::PacketListWriter;
 
 /// Longest piece of what was packed, in bytes. actix copies each piece into a buffer of the connection, and the shorter they are, the
 /// more often the client is woken up.
@@ -23,7 +23,7 @@ pub(super) enum Text {
     /// All of it, in pieces.
     Pieces(Vec<String>),
     /// Everybody, yet to be written.
-    Everybody(Listing),
+    Everybody(PacketListWriter),
 }
 
 impl Text {
@@ -92,7 +92,7 @@ impl Write for Pieces {
 }
 
 /// Answers with a list that is written while it is sent.
-pub(super) fn stream_list(mut response: HttpResponseBuilder, listing: Listing) -> HttpResponse {
+pub(super) fn stream_list(mut response: HttpResponseBuilder, listing: PacketListWriter) -> HttpResponse {
     let len = listing.text_len() as u64;
     response.body(SizedStream::new(len, stream::iter(listing.map(|piece| Ok::<_, Infallible>(Bytes::from(piece))))))
 }

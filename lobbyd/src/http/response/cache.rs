@@ -21,7 +21,7 @@ const TURNS: usize = 16;
 
 /// What can be asked of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Question {
+pub enum Query {
     /// The packets that a filter lets through.
     Packets(Filter),
     /// The names of those that have a label.
@@ -30,9 +30,9 @@ pub enum Question {
     Targets(String),
 }
 
-impl Question {
+impl Query {
     /// Whether the answer tells when hosts were last heard.
-    pub fn is_about_times(&self) -> bool {
+    pub fn shows_times(&self) -> bool {
         matches!(self, Self::Packets(_))
     }
 
@@ -49,7 +49,7 @@ impl Question {
 
 /// How an answer is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Coding {
+pub enum ContentCoding {
     /// Not at all.
     Identity,
     /// As gzip does it.
@@ -58,16 +58,16 @@ pub enum Coding {
 
 /// An answer, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body {
+pub struct CachedBody {
     /// How it is packed. It is not for everybody who would take it so: short ones are not worth it.
-    pub coding: Coding,
+    pub coding: ContentCoding,
     /// What is sent, one after the other.
     pub pieces: Arc<[Bytes]>,
 }
 
-impl Body {
+impl CachedBody {
     /// An answer of these pieces.
-    pub fn new(coding: Coding, pieces: Vec<Bytes>) -> Self {
+    pub fn new(coding: ContentCoding, pieces: Vec<Bytes>) -> Self {
         Self { coding, pieces: pieces.into() }
     }
 
@@ -78,7 +78,7 @@ impl Body {
 
 /// What an answer tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
+pub struct Version {
     /// Of what the registry knew.
     pub revision: u64,
     /// How many of those are alive.
@@ -87,23 +87,23 @@ pub struct State {
 
 /// What somebody wishes to be given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Wish {
+pub struct CacheKey {
     /// What is asked.
-    pub question: Question,
+    pub question: Query,
     /// How the answer is to be packed.
-    pub coding: Coding,
+    pub coding: ContentCoding,
 }
 
 /// The latest answers, bounded in number and size.
 #[derive(Debug, Default)]
-pub struct Answers {
-    kept: Mutex<Kept>,
+pub struct ResponseCache {
+    kept: Mutex<Entries>,
     /// Who makes an answer holds the one that the wish is for, so that the others who wish for it wait and find it made.
     turns: [tokio::sync::Mutex<()>; TURNS],
     hasher: RandomState,
 }
 
-impl Answers {
+impl ResponseCache {
     /// The answer to a wish: one that was given before and is still good, or what `make` makes. It is good for the second
     /// `unix_seconds` of the wall clock, or for as long as the state is the same.
     ///
@@ -111,11 +111,11 @@ impl Answers {
     /// Those of `make`.
     pub async fn get_or_make<E>(
         &self,
-        wish: &Wish,
-        state: State,
+        wish: &CacheKey,
+        state: Version,
         unix_seconds: Option<i64>,
-        make: impl Future<Output = Result<Body, E>>,
-    ) -> Result<Body, E> {
+        make: impl Future<Output = Result<CachedBody, E>>,
+    ) -> Result<CachedBody, E> {
         if let Some(body) = self.kept().get(wish, state, unix_seconds) {
             return Ok(body);
         }
@@ -129,32 +129,32 @@ impl Answers {
         Ok(body)
     }
 
-    fn turn(&self, wish: &Wish) -> &tokio::sync::Mutex<()> {
+    fn turn(&self, wish: &CacheKey) -> &tokio::sync::Mutex<()> {
         &self.turns[usize::try_from(self.hasher.hash_one(wish)).unwrap_or_default() % TURNS]
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Entries> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Answers about one state.
 #[derive(Debug, Default)]
-struct Kept {
-    state: Option<State>,
-    answers: HashMap<Wish, (Option<i64>, Body)>,
+struct Entries {
+    state: Option<Version>,
+    answers: HashMap<CacheKey, (Option<i64>, CachedBody)>,
     bytes: usize,
 }
 
-impl Kept {
-    fn get(&self, wish: &Wish, state: State, unix_seconds: Option<i64>) -> Option<Body> {
+impl Entries {
+    fn get(&self, wish: &CacheKey, state: Version, unix_seconds: Option<i64>) -> Option<CachedBody> {
         let (made, body) = self.answers.get(wish).filter(|_| self.state == Some(state))?;
         // Who waited while it was made may have asked a second earlier.
         let good = *made == unix_seconds || *made == unix_seconds.map(|asked| asked + 1);
         good.then(|| body.clone())
     }
 
-    fn put(&mut self, wish: Wish, state: State, unix_seconds: Option<i64>, body: Body) {
+    fn put(&mut self, wish: CacheKey, state: Version, unix_seconds: Option<i64>, body: CachedBody) {
         let len = body.len();
         if len > MOST_BYTES || wish.question.len() > LONGEST_QUESTION {
             return;
@@ -179,29 +179,29 @@ mod tests {
 
     use super::*;
 
-    const STATE: State = State { revision: 7, living: 3 };
+    const STATE: Version = Version { revision: 7, living: 3 };
 
-    fn names(label: &str) -> Wish {
-        Wish { question: Question::Names(label.to_owned()), coding: Coding::Identity }
+    fn names(label: &str) -> CacheKey {
+        CacheKey { question: Query::Names(label.to_owned()), coding: ContentCoding::Identity }
     }
 
-    fn body(bytes: Vec<u8>) -> Body {
-        Body::new(Coding::Identity, vec![bytes.into()])
+    fn body(bytes: Vec<u8>) -> CachedBody {
+        CachedBody::new(ContentCoding::Identity, vec![bytes.into()])
     }
 
-    fn made(text: &str) -> impl Future<Output = Result<Body, Infallible>> {
+    fn made(text: &str) -> impl Future<Output = Result<CachedBody, Infallible>> {
         ready(Ok(body(text.into())))
     }
 
     #[tokio::test]
     async fn an_answer_is_good_while_the_state_is_the_same_and_one_with_times_for_its_second() {
-        let answers = Answers::default();
+        let answers = ResponseCache::default();
         let ask = async |state, second, new| {
             answers.get_or_make(&names("a"), state, second, made(new)).await.unwrap().pieces[0].clone()
         };
         assert_eq!(ask(STATE, None, "1").await, "1");
         assert_eq!(ask(STATE, None, "2").await, "1");
-        assert_eq!(ask(State { living: 2, ..STATE }, None, "3").await, "3");
+        assert_eq!(ask(Version { living: 2, ..STATE }, None, "3").await, "3");
         assert_eq!(ask(STATE, None, "4").await, "4");
         assert_eq!(ask(STATE, Some(100), "5").await, "5");
         assert_eq!(ask(STATE, Some(100), "6").await, "5");
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_the_same_at_the_same_time_waits_for_one_maker() {
-        let (answers, wish, made) = (Answers::default(), names("a"), AtomicUsize::new(0));
+        let (answers, wish, made) = (ResponseCache::default(), names("a"), AtomicUsize::new(0));
         let make = async || {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
@@ -224,8 +224,8 @@ mod tests {
 
     #[tokio::test]
     async fn when_a_maker_gives_up_the_next_one_makes_it() {
-        let (answers, wish) = (Answers::default(), names("a"));
-        let mut first = Box::pin(answers.get_or_make(&wish, STATE, None, pending::<Result<Body, Infallible>>()));
+        let (answers, wish) = (ResponseCache::default(), names("a"));
+        let mut first = Box::pin(answers.get_or_make(&wish, STATE, None, pending::<Result<CachedBody, Infallible>>()));
         assert!(first.as_mut().now_or_never().is_none());
         let mut second = Box::pin(answers.get_or_make(&wish, STATE, None, made("made")));
         assert!(second.as_mut().now_or_never().is_none());
@@ -235,14 +235,14 @@ mod tests {
 
     #[test]
     fn neither_many_nor_long_answers_fill_the_memory() {
-        let mut kept = Kept::default();
+        let mut kept = Entries::default();
         kept.put(names("long"), STATE, None, body(vec![0; MOST_BYTES + 1]));
         assert_eq!(kept.get(&names("long"), STATE, None), None);
         for number in 0..10 {
             kept.put(names(&number.to_string()), STATE, None, body(vec![0; MOST_BYTES / 4]));
         }
         for filter in [Filter::Labels(vec!["x".repeat(60_000)]), Filter::Prefixes(vec![String::new(); 60_000])] {
-            let wish = Wish { question: Question::Packets(filter), coding: Coding::Identity };
+            let wish = CacheKey { question: Query::Packets(filter), coding: ContentCoding::Identity };
             kept.put(wish.clone(), STATE, None, body(b"[]".to_vec()));
             assert_eq!(kept.get(&wish, STATE, None), None);
         }

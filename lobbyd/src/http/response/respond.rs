@@ -12,20 +12,20 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use lobby_client::Filter;
 
 use crate::http::errors::ApiError;
-use crate::http::request::params::Query;
+use crate::http::request::params::QueryParams;
 use crate::http::response::body::{Text, send_pieces, stream_list};
-use crate::http::response::cache::{Body, Coding, Question, State, Wish};
+use crate::http::response::cache::{CacheKey, CachedBody, ContentCoding, Query, Version};
 use crate::http::response::json::json;
-use crate::http::state::Service;
+use crate::http::state::AppState;
 use crate::sys::clock;
 use lobby_core::registry::snapshot::Snapshot;
-use lobby_core::render::packet_list::Listing;
+use lobby_core::render::packet_list::PacketListWriter;
 
 /// Longest list of everybody that is made once and kept for a second, in bytes. To write a longer one anew takes no longer than to send it.
 const LONGEST_LIST: usize = 2 << 20;
 
 /// What is asked for most, by those who take it unpacked.
-const EVERYBODY: Wish = Wish { question: Question::Packets(Filter::All), coding: Coding::Identity };
+const EVERYBODY: CacheKey = CacheKey { question: Query::Packets(Filter::All), coding: ContentCoding::Identity };
 
 /// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
 const WORTH_PACKING: usize = 1400;
@@ -48,14 +48,14 @@ pub(in crate::http) fn text(line: &'static str) -> HttpResponse {
 /// # Errors
 /// When the answer cannot be made, packed or indented.
 pub async fn answer(
-    service: &Service,
+    service: &AppState,
     request: &HttpRequest,
-    query: &Query,
+    query: &QueryParams,
     snapshot: Arc<Snapshot>,
-    question: Question,
+    question: Query,
 ) -> Answer {
     let (now, unix_seconds) = (clock::now(), clock::unix_seconds());
-    let state = State { revision: snapshot.revision(), living: snapshot.count_living(now) };
+    let state = Version { revision: snapshot.revision(), living: snapshot.count_living(now) };
     let tag = EntityTag::new_weak(format!("{}-{}-{}", snapshot.instance(), state.revision, state.living));
     if is_known(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
@@ -63,35 +63,35 @@ pub async fn answer(
     if query.pretty() {
         return indented(&text_for(service, &snapshot, &question, now).await?.whole());
     }
-    let wish = Wish { question, coding: wanted_coding(request) };
+    let wish = CacheKey { question, coding: wanted_coding(request) };
     if wish == EVERYBODY && snapshot.text_len() > LONGEST_LIST {
-        return Ok(stream_list(ok(tag, wish.coding), Listing::new(snapshot, now)));
+        return Ok(stream_list(ok(tag, wish.coding), PacketListWriter::new(snapshot, now)));
     }
-    let unix_seconds = wish.question.is_about_times().then_some(unix_seconds);
+    let unix_seconds = wish.question.shows_times().then_some(unix_seconds);
     let made = async { pack(wish.coding, text_for(service, &snapshot, &wish.question, now).await?).await };
-    let Body { coding, pieces } = service.answers.get_or_make(&wish, state, unix_seconds, made).await?;
+    let CachedBody { coding, pieces } = service.answers.get_or_make(&wish, state, unix_seconds, made).await?;
     Ok(send_pieces(ok(tag, coding), pieces))
 }
 
 /// What a snapshot says to a question, as JSON.
 async fn text_for(
-    service: &Service,
+    service: &AppState,
     snapshot: &Arc<Snapshot>,
-    question: &Question,
+    question: &Query,
     now: Instant,
 ) -> Result<Text, ApiError> {
     Ok(match question {
-        Question::Packets(Filter::All) => Text::Everybody(Listing::new(Arc::clone(snapshot), now)),
-        Question::Packets(Filter::Labels(labels)) => Text::Pieces(snapshot.labelled_json(labels, now)),
-        Question::Packets(Filter::Prefixes(prefixes)) => Text::Pieces(snapshot.prefixed_json(prefixes, now)),
-        Question::Names(label) => Text::Pieces(snapshot.names_json(label, now)),
-        Question::Targets(name) => Text::Pieces(targets(service, snapshot, name, now).await?),
+        Query::Packets(Filter::All) => Text::Everybody(PacketListWriter::new(Arc::clone(snapshot), now)),
+        Query::Packets(Filter::Labels(labels)) => Text::Pieces(snapshot.labelled_json(labels, now)),
+        Query::Packets(Filter::Prefixes(prefixes)) => Text::Pieces(snapshot.prefixed_json(prefixes, now)),
+        Query::Names(label) => Text::Pieces(snapshot.names_json(label, now)),
+        Query::Targets(name) => Text::Pieces(targets(service, snapshot, name, now).await?),
     })
 }
 
 /// Makes targets off this thread, which has others to serve: each has to be put together from labels.
 async fn targets(
-    service: &Service,
+    service: &AppState,
     snapshot: &Arc<Snapshot>,
     name: &str,
     now: Instant,
@@ -113,21 +113,21 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
 }
 
 /// gzip for whoever accepts it, be it as one of anything.
-fn wanted_coding(request: &HttpRequest) -> Coding {
+fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
     let quality_of =
         |wanted: Preference<Encoding>| accepted.iter().find(|item| item.item == wanted).map(|item| item.quality);
     let quality = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
-    if quality.is_some_and(|quality| quality > Quality::ZERO) { Coding::Gzip } else { Coding::Identity }
+    if quality.is_some_and(|quality| quality > Quality::ZERO) { ContentCoding::Gzip } else { ContentCoding::Identity }
 }
 
 /// Packs an answer if that is wanted and worth it, off this thread, which has others to serve.
-async fn pack(wanted: Coding, text: Text) -> Result<Body, ApiError> {
-    if wanted == Coding::Identity || text.len() < WORTH_PACKING {
-        return Ok(Body::new(Coding::Identity, text.pieces()));
+async fn pack(wanted: ContentCoding, text: Text) -> Result<CachedBody, ApiError> {
+    if wanted == ContentCoding::Identity || text.len() < WORTH_PACKING {
+        return Ok(CachedBody::new(ContentCoding::Identity, text.pieces()));
     }
     let packed = web::block(move || text.gzip()).await.map_err(|error| failed("pack", &error))?;
-    Ok(Body::new(Coding::Gzip, packed.map_err(|error| failed("pack", &error))?))
+    Ok(CachedBody::new(ContentCoding::Gzip, packed.map_err(|error| failed("pack", &error))?))
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {
@@ -135,10 +135,10 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {
 }
 
 /// The head of an answer.
-fn ok(tag: EntityTag, coding: Coding) -> HttpResponseBuilder {
+fn ok(tag: EntityTag, coding: ContentCoding) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, JSON)).insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING));
-    if coding == Coding::Gzip {
+    if coding == ContentCoding::Gzip {
         response.insert_header((CONTENT_ENCODING, GZIP));
     }
     response

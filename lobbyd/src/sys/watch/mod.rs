@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use crate::sys::clock;
-use plan::{Meaning, Places};
+use plan::{ChangeKind, WatchPlan};
 
 /// How often the watch is set up anew when nothing happens: it then sees a file system mounted over the directory, and gets its turn
 /// again after the system had run out of watches.
@@ -37,7 +37,7 @@ const ATTEMPTS: usize = 4;
 /// Files outside the directory that are linked into it are not watched, and neither are subdirectories.
 #[derive(Debug)]
 pub struct DirectoryWatch {
-    orders: Sender<Signal>,
+    commands: Sender<Signal>,
     changed: Arc<Notify>,
 }
 
@@ -47,13 +47,13 @@ impl DirectoryWatch {
     /// Changes are reported when nothing more has changed for the time of `quiet`, and in a burst after five times that at the latest.
     /// That watching fails is logged once.
     pub fn new(directory: &Path, quiet: Duration) -> Self {
-        let (orders, signals) = mpsc::channel();
+        let (commands, signals) = mpsc::channel();
         let changed = Arc::new(Notify::new());
-        let lookout = Lookout {
+        let lookout = WatchThread {
             directory: directory.to_owned(),
             quiet,
             signals,
-            reports: orders.clone(),
+            reports: commands.clone(),
             changed: Arc::clone(&changed),
             watcher: None,
             warned: false,
@@ -62,7 +62,7 @@ impl DirectoryWatch {
             warn!(directory = %directory.display(), %error, "no thread to watch the directory, it is only read from time to time");
             changed.notify_one();
         }
-        Self { orders, changed }
+        Self { commands, changed }
     }
 
     /// Waits until the directory may have changed since the last call returned.
@@ -77,19 +77,19 @@ impl DirectoryWatch {
 impl Drop for DirectoryWatch {
     fn drop(&mut self) {
         // Fails only when the thread never came to be.
-        self.orders.send(Signal::Stop).ok();
+        self.commands.send(Signal::Stop).ok();
     }
 }
 
 /// What the thread is told, the weightier the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Signal {
-    Changed(Meaning),
+    Changed(ChangeKind),
     Stop,
 }
 
 /// The thread behind a watch.
-struct Lookout {
+struct WatchThread {
     directory: PathBuf,
     quiet: Duration,
     signals: Receiver<Signal>,
@@ -99,15 +99,15 @@ struct Lookout {
     warned: bool,
 }
 
-impl Lookout {
+impl WatchThread {
     fn run(mut self) {
         self.renew();
         self.changed.notify_one();
         loop {
             match self.signals.recv_timeout(RENEW_EVERY).map(|signal| self.settle(signal)) {
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Signal::Changed(Meaning::Contents)) => self.changed.notify_one(),
-                Ok(Signal::Changed(Meaning::Way)) => {
+                Ok(Signal::Changed(ChangeKind::Contents)) => self.changed.notify_one(),
+                Ok(Signal::Changed(ChangeKind::Way)) => {
                     self.renew();
                     self.changed.notify_one();
                 }
@@ -146,31 +146,31 @@ impl Lookout {
 
     /// Watches until the path is the same before and after: a directory made in between would otherwise go unseen.
     fn follow(&self) -> notify::Result<RecommendedWatcher> {
-        let mut places = Places::on_the_way_to(&self.directory);
-        let mut watcher = self.watch(&places)?;
+        let mut plan = WatchPlan::on_the_way_to(&self.directory);
+        let mut watcher = self.watch(&plan)?;
         for _ in 1..ATTEMPTS {
-            let afterwards = Places::on_the_way_to(&self.directory);
-            if afterwards == places {
+            let afterwards = WatchPlan::on_the_way_to(&self.directory);
+            if afterwards == plan {
                 break;
             }
             watcher = self.watch(&afterwards)?;
-            places = afterwards;
+            plan = afterwards;
         }
         Ok(watcher)
     }
 
-    fn watch(&self, places: &Places) -> notify::Result<RecommendedWatcher> {
+    fn watch(&self, plan: &WatchPlan) -> notify::Result<RecommendedWatcher> {
         let reports = self.reports.clone();
-        let meanings = places.clone();
+        let plan_of_events = plan.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Some(meaning) = meaning_of(&event, &meanings) {
+            if let Some(kind) = kind_of(&event, &plan_of_events) {
                 // Fails only when the watch has just ended.
-                reports.send(Signal::Changed(meaning)).ok();
+                reports.send(Signal::Changed(kind)).ok();
             }
         })?;
-        for directory in places.directories() {
+        for directory in plan.directories() {
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
-                tolerate(error, places.is_contents(directory))?;
+                tolerate(error, plan.is_contents(directory))?;
             }
         }
         Ok(watcher)
@@ -190,13 +190,13 @@ fn tolerate(error: notify::Error, is_contents: bool) -> notify::Result<()> {
 }
 
 /// What an event means. Events may have been lost where there is an error or no path: then anything may have changed.
-fn meaning_of(event: &notify::Result<notify::Event>, places: &Places) -> Option<Meaning> {
+fn kind_of(event: &notify::Result<notify::Event>, plan: &WatchPlan) -> Option<ChangeKind> {
     match event {
         Ok(event) if is_reading(event.kind) => None,
         Ok(event) if !event.need_rescan() && !event.paths.is_empty() => {
-            event.paths.iter().filter_map(|path| places.meaning_of(path)).max()
+            event.paths.iter().filter_map(|path| plan.kind_of(path)).max()
         }
-        Ok(_) | Err(_) => Some(Meaning::Way),
+        Ok(_) | Err(_) => Some(ChangeKind::Way),
     }
 }
 

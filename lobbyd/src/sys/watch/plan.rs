@@ -11,7 +11,7 @@ const MAX_LINKS: usize = 40;
 /// Watched are the directory, its parent, and every directory that holds a symbolic link on the way; if the directory is missing, the
 /// nearest one that exists. All paths are absolute and free of symbolic links, so that each directory is watched once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Places {
+pub(super) struct WatchPlan {
     /// Directories to watch, in the order in which the path passes them: what happens behind one that is watched already is noticed.
     directories: Vec<PathBuf>,
     /// What leads elsewhere, or nowhere, when it is replaced.
@@ -22,24 +22,24 @@ pub(super) struct Places {
 
 /// What a change at some place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Meaning {
+pub(super) enum ChangeKind {
     /// Something in the directory changed.
     Contents,
     /// The path may lead to another directory now.
     Way,
 }
 
-impl Places {
+impl WatchPlan {
     /// Follows a path to its end, or as far as it leads.
     pub(super) fn on_the_way_to(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut places = Self { directories: Vec::new(), waypoints: Vec::new(), contents: None };
-        if let Some(end) = places.follow(&path) {
-            places.watch(end.parent().unwrap_or(&end).to_owned());
-            places.watch(end.clone());
-            places.contents = Some(end);
+        let mut plan = Self { directories: Vec::new(), waypoints: Vec::new(), contents: None };
+        if let Some(end) = plan.follow(&path) {
+            plan.watch(end.parent().unwrap_or(&end).to_owned());
+            plan.watch(end.clone());
+            plan.contents = Some(end);
         }
-        places
+        plan
     }
 
     /// Directories to watch, in this order.
@@ -53,12 +53,12 @@ impl Places {
     }
 
     /// What a change of this path means; nothing for a neighbour of what matters.
-    pub(super) fn meaning_of(&self, changed: &Path) -> Option<Meaning> {
+    pub(super) fn kind_of(&self, changed: &Path) -> Option<ChangeKind> {
         // An event about a watched directory itself says that it was moved or removed.
         if self.waypoints.iter().chain(&self.directories).any(|place| place == changed) {
-            return Some(Meaning::Way);
+            return Some(ChangeKind::Way);
         }
-        (self.contents.is_some() && changed.parent() == self.contents.as_deref()).then_some(Meaning::Contents)
+        (self.contents.is_some() && changed.parent() == self.contents.as_deref()).then_some(ChangeKind::Contents)
     }
 
     fn follow(&mut self, path: &Path) -> Option<PathBuf> {
@@ -128,21 +128,21 @@ mod tests {
     fn an_existing_directory_is_watched_with_its_parent() {
         let (_dir, root) = root();
         fs::create_dir_all(root.join("lobby/labels")).unwrap();
-        let places = Places::on_the_way_to(&root.join("lobby/labels"));
-        assert_eq!(places.directories(), [root.join("lobby"), root.join("lobby/labels")]);
-        assert_eq!(places.meaning_of(&root.join("lobby/labels/a")), Some(Meaning::Contents));
-        assert_eq!(places.meaning_of(&root.join("lobby/labels")), Some(Meaning::Way));
-        assert_eq!(places.meaning_of(&root.join("lobby")), Some(Meaning::Way));
-        assert_eq!(places.meaning_of(&root.join("lobby/neighbour")), None);
+        let plan = WatchPlan::on_the_way_to(&root.join("lobby/labels"));
+        assert_eq!(plan.directories(), [root.join("lobby"), root.join("lobby/labels")]);
+        assert_eq!(plan.kind_of(&root.join("lobby/labels/a")), Some(ChangeKind::Contents));
+        assert_eq!(plan.kind_of(&root.join("lobby/labels")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("lobby/neighbour")), None);
     }
 
     #[test]
     fn a_missing_directory_is_awaited_where_the_path_ends() {
         let (_dir, root) = root();
-        let places = Places::on_the_way_to(&root.join("lobby/labels"));
-        assert_eq!(places.directories(), std::slice::from_ref(&root));
-        assert_eq!(places.meaning_of(&root.join("lobby")), Some(Meaning::Way));
-        assert_eq!(places.meaning_of(&root.join("other")), None);
+        let plan = WatchPlan::on_the_way_to(&root.join("lobby/labels"));
+        assert_eq!(plan.directories(), std::slice::from_ref(&root));
+        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("other")), None);
     }
 
     #[test]
@@ -151,10 +151,10 @@ mod tests {
         fs::create_dir_all(root.join("data/v1/labels")).unwrap();
         fs::create_dir(root.join("etc")).unwrap();
         symlink("../data/v1", root.join("etc/lobby")).unwrap();
-        let places = Places::on_the_way_to(&root.join("etc/lobby/labels"));
-        assert_eq!(places.directories(), [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]);
-        assert_eq!(places.meaning_of(&root.join("etc/lobby")), Some(Meaning::Way));
-        assert_eq!(places.meaning_of(&root.join("data/v1/labels/a")), Some(Meaning::Contents));
+        let plan = WatchPlan::on_the_way_to(&root.join("etc/lobby/labels"));
+        assert_eq!(plan.directories(), [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]);
+        assert_eq!(plan.kind_of(&root.join("etc/lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("data/v1/labels/a")), Some(ChangeKind::Contents));
     }
 
     #[test]
@@ -162,17 +162,17 @@ mod tests {
         let (_dir, root) = root();
         symlink("b", root.join("a")).unwrap();
         symlink("a", root.join("b")).unwrap();
-        let places = Places::on_the_way_to(&root.join("a"));
-        assert_eq!(places.directories(), std::slice::from_ref(&root));
-        assert_eq!(places.meaning_of(&root.join("b")), Some(Meaning::Way));
+        let plan = WatchPlan::on_the_way_to(&root.join("a"));
+        assert_eq!(plan.directories(), std::slice::from_ref(&root));
+        assert_eq!(plan.kind_of(&root.join("b")), Some(ChangeKind::Way));
     }
 
     #[test]
     fn a_file_in_place_of_the_directory_is_waited_out() {
         let (_dir, root) = root();
         fs::write(root.join("labels"), "").unwrap();
-        let places = Places::on_the_way_to(&root.join("labels"));
-        assert_eq!(places.directories(), std::slice::from_ref(&root));
-        assert_eq!(places.meaning_of(&root.join("labels")), Some(Meaning::Way));
+        let plan = WatchPlan::on_the_way_to(&root.join("labels"));
+        assert_eq!(plan.directories(), std::slice::from_ref(&root));
+        assert_eq!(plan.kind_of(&root.join("labels")), Some(ChangeKind::Way));
     }
 }

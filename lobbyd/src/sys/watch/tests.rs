@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-const QUIET: Duration = Duration::from_millis(10);
+const DEBOUNCE: Duration = Duration::from_millis(10);
 /// Time for what takes milliseconds on an idle machine. It is shorter than [`RENEW_EVERY`], so that only an event can be what tells.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -21,7 +21,7 @@ impl Scene {
     async fn set(prepare: impl FnOnce(&Path)) -> Self {
         let root = tempfile::tempdir().unwrap();
         prepare(root.path());
-        let watch = DirectoryWatch::new(&root.path().join("labels"), QUIET);
+        let watch = DirectoryWatch::new(&root.path().join("labels"), DEBOUNCE);
         let mut scene = Self { root, watch };
         scene.notices("its own start").await;
         scene
@@ -34,11 +34,11 @@ impl Scene {
     /// Waits for a report, and lets whatever else belongs to the same change pass, so that the next one stands for itself.
     async fn notices(&mut self, what: &str) {
         assert!(timeout(LIMIT, self.watch.changed()).await.is_ok(), "missed {what}");
-        while timeout(QUIET * 6, self.watch.changed()).await.is_ok() {}
+        while timeout(DEBOUNCE * 6, self.watch.changed()).await.is_ok() {}
     }
 
     async fn stays_calm(&mut self, after: &str) {
-        assert!(timeout(QUIET * 20, self.watch.changed()).await.is_err(), "woken by {after}");
+        assert!(timeout(DEBOUNCE * 20, self.watch.changed()).await.is_err(), "woken by {after}");
     }
 }
 
@@ -90,7 +90,7 @@ async fn a_missing_directory_is_noticed_when_it_comes_and_watched_from_then_on()
 async fn a_directory_whose_parents_are_missing_is_noticed_too() {
     let root = tempfile::tempdir().unwrap();
     let deep = root.path().join("etc/lobby/labels");
-    let mut scene = Scene { watch: DirectoryWatch::new(&deep, QUIET), root };
+    let mut scene = Scene { watch: DirectoryWatch::new(&deep, DEBOUNCE), root };
     scene.notices("its own start").await;
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("a"), "a:1\n").unwrap();

@@ -5,29 +5,29 @@ use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
-use crate::index::host_id::{FreePlaces, HostId};
+use crate::index::host_id::{HostId, HostIdAllocator};
 use crate::index::label_index::LabelIndex;
-use crate::liveness::connectivity::{Carrier, Sight};
-use crate::liveness::initial_sync::Warmth;
-pub use crate::registry::change::{Change, Heard};
+use crate::liveness::connectivity::{Connectivity, DriverId};
+use crate::liveness::initial_sync::InitialSync;
+pub use crate::registry::change::{Applied, Change};
 pub use crate::registry::host::Hearing;
-use crate::registry::host::{Epoch, Record, View};
-use crate::registry::host_table::Hosts;
-use crate::registry::name_table::Known;
+use crate::registry::host::{Host, Liveness, TimeBase};
+use crate::registry::host_table::HostTable;
+use crate::registry::name_table::NameTable;
 use crate::registry::snapshot::Snapshot;
-use crate::wire::envelope::{self, Envelope, Refusal, Verb};
-use crate::wire::instance_id::Sender;
-use crate::wire::packet_json::{self, PacketText};
+use crate::wire::envelope::{self, Envelope, MessageKind, Refusal};
+use crate::wire::instance_id::InstanceId;
+use crate::wire::packet_json::{self, PacketJson};
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
-pub struct Records {
-    hosts: Hosts,
-    places: FreePlaces,
+pub struct HostRegistry {
+    hosts: HostTable,
+    ids: HostIdAllocator,
     labels: LabelIndex,
-    known: Known,
-    view: View,
-    warmth: Warmth,
+    known: NameTable,
+    liveness: Liveness,
+    initial_sync: InitialSync,
     instance: Arc<str>,
     own: Option<HostName>,
     started: Instant,
@@ -36,21 +36,27 @@ pub struct Records {
     revision: u64,
 }
 
-impl Records {
+impl HostRegistry {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
     /// `max_servers` the most hosts held beside the own one.
-    pub fn new(instance: String, ttl: Duration, max_servers: usize, warmth: Warmth, now: Instant) -> Self {
+    pub fn new(instance: String, ttl: Duration, max_servers: usize, initial_sync: InitialSync, now: Instant) -> Self {
         // What a channel kept may be up to a TTL older than this daemon.
-        let epoch = Epoch(now.checked_sub(ttl).unwrap_or(now));
-        let view = View { epoch, ttl, sight: Sight::default(), pulse: Arc::default(), standstill: Duration::ZERO };
-        view.pulse.beat(epoch, now);
+        let time_base = TimeBase(now.checked_sub(ttl).unwrap_or(now));
+        let liveness = Liveness {
+            time_base,
+            ttl,
+            connectivity: Connectivity::default(),
+            watchdog: Arc::default(),
+            suspended: Duration::ZERO,
+        };
+        liveness.watchdog.tick(time_base, now);
         Self {
-            hosts: Hosts::default(),
-            places: FreePlaces::default(),
+            hosts: HostTable::default(),
+            ids: HostIdAllocator::default(),
             labels: LabelIndex::default(),
-            known: Known::default(),
-            view,
-            warmth,
+            known: NameTable::default(),
+            liveness,
+            initial_sync,
             instance: instance.into(),
             own: None,
             started: now,
@@ -62,15 +68,15 @@ impl Records {
 
     /// Shows that the registry works; to be called several times a second. Returns for how long it had stood still, if it had: nobody
     /// could be heard then, and that time counts for nobody's death.
-    pub fn beat(&mut self, now: Instant) -> Option<Duration> {
-        let expected = self.view.pulse.reaches(self.view.epoch);
-        let lost = self.view.working_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
+    pub fn tick(&mut self, now: Instant) -> Option<Duration> {
+        let expected = self.liveness.watchdog.covers_until(self.liveness.time_base);
+        let lost = self.liveness.running_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
         if let Some(lost) = lost {
-            self.view.standstill += lost;
+            self.liveness.suspended += lost;
             // Snapshots of before know nothing of this: their pulse stands still, so that nobody dies in them.
-            self.view.pulse = Arc::default();
+            self.liveness.watchdog = Arc::default();
         }
-        self.view.pulse.beat(self.view.epoch, self.view.working_time(now));
+        self.liveness.watchdog.tick(self.liveness.time_base, self.liveness.running_time(now));
         lost
     }
 
@@ -93,20 +99,20 @@ impl Records {
     pub fn snapshot(&self) -> Snapshot {
         let (hosts, labels) = (self.hosts.clone(), self.labels.clone());
         let instance = Arc::clone(&self.instance);
-        Snapshot::new(hosts, labels, self.view.clone(), self.revision, self.warmth, instance)
+        Snapshot::new(hosts, labels, self.liveness.clone(), self.revision, self.initial_sync, instance)
     }
 
     /// A link came up.
-    pub fn link_opened(&mut self, carrier: Carrier, now: Instant) {
-        self.view.sight.gain(carrier, self.view.working_time(now));
-        self.warmth.opened(carrier, now);
+    pub fn link_opened(&mut self, driver_id: DriverId, now: Instant) {
+        self.liveness.connectivity.link_up(driver_id, self.liveness.running_time(now));
+        self.initial_sync.link_up(driver_id, now);
     }
 
     /// A link went down. Who was dead by then is removed: from now on nobody dies of silence on it.
-    pub fn link_closed(&mut self, carrier: Carrier, now: Instant) -> Vec<Change> {
+    pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Change> {
         let dead = self.sweep(now);
-        self.view.sight.lose(carrier);
-        self.warmth.closed(carrier, now);
+        self.liveness.connectivity.link_down(driver_id);
+        self.initial_sync.link_down(driver_id, now);
         dead
     }
 
@@ -131,18 +137,18 @@ impl Records {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn hear(&mut self, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
-        match self.recognise(payload, hearing.at) {
+    pub fn apply_payload(&mut self, payload: &[u8], hearing: Hearing) -> Result<Applied, Refusal> {
+        match self.match_known(payload, hearing.at) {
             Some((record, None)) => {
-                record.renew(&self.view, hearing);
-                Ok(Heard::Nothing)
+                record.renew(&self.liveness, hearing);
+                Ok(Applied::Unchanged)
             }
             Some((record, Some(text))) => {
-                record.renew(&self.view, hearing);
+                record.renew(&self.liveness, hearing);
                 let record = Arc::clone(record);
-                Ok(Heard::Change(self.relabel(&record, text)))
+                Ok(Applied::Changed(self.relabel(&record, text)))
             }
-            None => self.believe(envelope::decode(payload)?, payload, hearing),
+            None => self.apply(envelope::decode(payload)?, payload, hearing),
         }
     }
 
@@ -150,23 +156,23 @@ impl Records {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn believe(&mut self, envelope: Envelope, payload: &[u8], hearing: Hearing) -> Result<Heard, Refusal> {
+    pub fn apply(&mut self, envelope: Envelope, payload: &[u8], hearing: Hearing) -> Result<Applied, Refusal> {
         let Envelope { verb, discovery, instance, .. } = envelope;
         match verb {
-            _ if self.is_own(&discovery.hostname) => Ok(self.hear_own(instance, hearing)),
-            Verb::Hi => self.hear_hi(discovery, payload, hearing).map(Heard::from),
-            Verb::Goodbye => Ok(self.remove(&discovery.hostname).into()),
+            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, hearing)),
+            MessageKind::Hi => self.apply_hi(discovery, payload, hearing).map(Applied::from),
+            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname).into()),
         }
     }
 
     /// The host that says hi again, which shows without decoding the packet, and its text if that is another one than before.
-    fn recognise(&self, payload: &[u8], at: Instant) -> Option<(&Arc<Record>, Option<PacketText>)> {
+    fn match_known(&self, payload: &[u8], at: Instant) -> Option<(&Arc<Host>, Option<PacketJson>)> {
         let record = self.known.get(packet_json::hostname_in(payload)?)?;
-        let (successor, tail) = match record.text().tail_in(payload) {
+        let (successor, tail) = match record.text().suffix_if_same(payload) {
             Some(tail) => (None, tail),
             None => record.text().successor_in(payload).map(|(text, tail)| (Some(text), tail))?,
         };
-        let again = record.is_from(Sender::of_hi(tail)) && record.is_alive(at, &self.view);
+        let again = record.is_from(InstanceId::of_hi(tail)) && record.is_alive(at, &self.liveness);
         again.then_some((record, successor))
     }
 
@@ -174,16 +180,17 @@ impl Records {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
-    pub fn withdraw(&mut self, payload: &[u8], carrier: Carrier) -> Result<Option<Change>, Refusal> {
+    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Change>, Refusal> {
         let hostname = envelope::decode(payload)?.discovery.hostname;
-        let speaks = self.known.get(hostname.as_str()).is_some_and(|record| record.speaks_through(carrier, &self.view));
+        let speaks =
+            self.known.get(hostname.as_str()).is_some_and(|record| record.speaks_through(driver_id, &self.liveness));
         Ok(if speaks && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
     }
 
     /// Removes the dead.
     pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
-        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.view.ttl);
-        let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.view));
+        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl);
+        let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.liveness));
         let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
         for hostname in &dead {
             self.remove(hostname);
@@ -192,26 +199,26 @@ impl Records {
     }
 
     /// Somebody says the own name: this daemon itself, or another one. What a channel kept from before the start does not count.
-    fn hear_own(&mut self, instance: Option<String>, hearing: Hearing) -> Heard {
+    fn apply_own(&mut self, instance: Option<String>, hearing: Hearing) -> Applied {
         if instance.as_deref() == Some(&self.instance) {
             self.touch_own(hearing.unix_seconds);
-            return Heard::Nothing;
+            return Applied::Unchanged;
         }
         if hearing.at < self.started {
-            return Heard::Nothing;
+            return Applied::Unchanged;
         }
         let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
         let duplicate = DuplicateName { packets, last_seen: hearing.unix_seconds, instance };
         self.duplicate = Some((hearing.at, duplicate));
-        Heard::Duplicate
+        Applied::DuplicateName
     }
 
-    fn hear_hi(&mut self, packet: Discovery, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
-        let text = PacketText::new(&packet);
-        let sender = text.tail_in(payload).and_then(Sender::of_hi);
-        match self.known.get(packet.hostname.as_str()).filter(|record| record.is_alive(hearing.at, &self.view)) {
+    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
+        let text = PacketJson::new(&packet);
+        let sender = text.suffix_if_same(payload).and_then(InstanceId::of_hi);
+        match self.known.get(packet.hostname.as_str()).filter(|record| record.is_alive(hearing.at, &self.liveness)) {
             Some(record) => {
-                record.renew(&self.view, hearing);
+                record.renew(&self.liveness, hearing);
                 record.said_by(sender);
                 let other = (*record.text() != text).then(|| Arc::clone(record));
                 Ok(other.map(|record| self.relabel(&record, text)))
@@ -221,7 +228,7 @@ impl Records {
     }
 
     /// Gives a known host other labels.
-    fn relabel(&mut self, record: &Record, text: PacketText) -> Change {
+    fn relabel(&mut self, record: &Host, text: PacketJson) -> Change {
         self.put(record.relabelled(text));
         Change::Relabelled(record.hostname().clone())
     }
@@ -229,40 +236,40 @@ impl Records {
     fn join(
         &mut self,
         hostname: HostName,
-        text: PacketText,
-        sender: Option<Sender>,
+        text: PacketJson,
+        sender: Option<InstanceId>,
         hearing: Hearing,
     ) -> Result<Change, Refusal> {
         let others = self.hosts.len() - usize::from(self.own.is_some());
         if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
             return Err(Refusal::RegistryFull(others));
         }
-        let record = Record::heard(self.place_of(&hostname), hostname.clone(), text, &self.view, hearing);
+        let record = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, hearing);
         record.said_by(sender);
         self.put(record);
         Ok(Change::Joined(hostname))
     }
 
     fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {
-        let (text, hostname) = (PacketText::new(&packet), packet.hostname);
+        let (text, hostname) = (PacketJson::new(&packet), packet.hostname);
         let change = match self.known.get(hostname.as_str()) {
             Some(record) if *record.text() != text => Some(Change::Relabelled(hostname.clone())),
             Some(record) if record.is_own() => return None,
             Some(_) => None,
             None => Some(Change::Joined(hostname.clone())),
         };
-        let id = self.place_of(&hostname);
-        self.put(Record::own(id, hostname, text, unix_seconds));
+        let id = self.id_of(&hostname);
+        self.put(Host::own(id, hostname, text, unix_seconds));
         change
     }
 
     /// The place of a host in the table of hosts, a free one if it is not here yet.
-    fn place_of(&mut self, hostname: &HostName) -> HostId {
+    fn id_of(&mut self, hostname: &HostName) -> HostId {
         let known = self.known.get(hostname.as_str()).map(|record| record.id());
-        known.unwrap_or_else(|| self.places.take())
+        known.unwrap_or_else(|| self.ids.allocate())
     }
 
-    fn put(&mut self, record: Record) {
+    fn put(&mut self, record: Host) {
         self.revision += 1;
         let record = Arc::new(record);
         let before = self.hosts.put(Arc::clone(&record));
@@ -275,7 +282,7 @@ impl Records {
         self.revision += 1;
         self.hosts.remove(record.id());
         self.labels.change(record.id(), Some(record.text()), None);
-        self.places.give_back(record.id());
+        self.ids.free(record.id());
         Some(Change::Left(hostname.clone()))
     }
 

@@ -2,14 +2,14 @@ use lobby_client::Label;
 
 use super::*;
 use crate::clock;
-use crate::render::packet_list::Listing;
+use crate::render::packet_list::PacketListWriter;
 
 const TTL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A registry with two drivers, both up since the start, and a clock that the test sets.
 struct Fixture {
-    records: Records,
+    records: HostRegistry,
     start: Instant,
     second: u32,
 }
@@ -21,9 +21,10 @@ impl Fixture {
 
     fn holding_at_most(max_servers: usize) -> Self {
         let start = clock::now();
-        let mut records = Records::new("i1".to_owned(), TTL, max_servers, Warmth::new(SECOND * 5, 2, start), start);
-        records.link_opened(carrier(0), start);
-        records.link_opened(carrier(1), start);
+        let mut records =
+            HostRegistry::new("i1".to_owned(), TTL, max_servers, InitialSync::new(SECOND * 5, 2, start), start);
+        records.link_opened(driver_id(0), start);
+        records.link_opened(driver_id(1), start);
         Self { records, start, second: 0 }
     }
 
@@ -31,11 +32,11 @@ impl Fixture {
     fn advance_to(&mut self, second: u32) {
         while self.second < second {
             self.second += 1;
-            assert_eq!(self.records.beat(self.start + SECOND * self.second), None);
+            assert_eq!(self.records.tick(self.start + SECOND * self.second), None);
         }
     }
 
-    fn hear(
+    fn apply_payload(
         &mut self,
         message: &str,
         hostname: &str,
@@ -45,9 +46,9 @@ impl Fixture {
     ) -> Result<Option<Change>, Refusal> {
         let heard = self.hear_from(None, message, hostname, labels, second, place)?;
         match heard {
-            Heard::Nothing => Ok(None),
-            Heard::Change(change) => Ok(Some(change)),
-            Heard::Duplicate => panic!("{hostname} is a duplicate"),
+            Applied::Unchanged => Ok(None),
+            Applied::Changed(change) => Ok(Some(change)),
+            Applied::DuplicateName => panic!("{hostname} is a duplicate"),
         }
     }
 
@@ -59,17 +60,17 @@ impl Fixture {
         labels: &[&str],
         second: u32,
         place: usize,
-    ) -> Result<Heard, Refusal> {
+    ) -> Result<Applied, Refusal> {
         self.advance_to(second);
         let discovery = serde_json::json!({"hostname": hostname, "labels": labels});
         let payload = serde_json::json!({"discovery": discovery, "message": message, "instance": instance}).to_string();
         let at = self.start + SECOND * second;
-        let hearing = Hearing { carrier: carrier(place), at, unix_seconds: 1000 + i64::from(second) };
-        self.records.hear(payload.as_bytes(), hearing)
+        let hearing = Hearing { driver_id: driver_id(place), at, unix_seconds: 1000 + i64::from(second) };
+        self.records.apply_payload(payload.as_bytes(), hearing)
     }
 
     fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Change>, Refusal> {
-        self.hear("hi", hostname, labels, second, 0)
+        self.apply_payload("hi", hostname, labels, second, 0)
     }
 
     fn living(&mut self, second: u32) -> Vec<String> {
@@ -84,8 +85,8 @@ impl Fixture {
     }
 }
 
-fn carrier(place: usize) -> Carrier {
-    Carrier::at(place).unwrap()
+fn driver_id(place: usize) -> DriverId {
+    DriverId::new(place).unwrap()
 }
 
 fn name(text: &str) -> HostName {
@@ -102,7 +103,7 @@ fn a_host_joins_changes_its_labels_and_leaves() {
     assert_eq!(lobby.hi("a", &["x"], 0), Ok(Some(Change::Joined(name("a")))));
     assert_eq!(lobby.hi("a", &["x"], 1), Ok(None));
     assert_eq!(lobby.hi("a", &["y"], 2), Ok(Some(Change::Relabelled(name("a")))));
-    assert_eq!(lobby.hear("goodbye", "a", &["y"], 3, 1), Ok(Some(Change::Left(name("a")))));
+    assert_eq!(lobby.apply_payload("goodbye", "a", &["y"], 3, 1), Ok(Some(Change::Left(name("a")))));
     assert_eq!(lobby.living(3), Vec::<String>::new());
 }
 
@@ -110,7 +111,7 @@ fn a_host_joins_changes_its_labels_and_leaves() {
 fn a_goodbye_of_an_unknown_host_changes_nothing() {
     let mut lobby = Fixture::new();
     let before = lobby.records.snapshot().revision();
-    assert_eq!(lobby.hear("goodbye", "a", &[], 0, 0), Ok(None));
+    assert_eq!(lobby.apply_payload("goodbye", "a", &[], 0, 0), Ok(None));
     assert_eq!(lobby.records.snapshot().revision(), before);
 }
 
@@ -145,8 +146,8 @@ fn a_host_that_returns_after_its_death_joins_anew() {
 #[test]
 fn a_host_lives_while_any_driver_hears_it() {
     let mut lobby = Fixture::new();
-    lobby.hear("hi", "a", &[], 0, 0).unwrap();
-    lobby.hear("hi", "a", &[], 20, 1).unwrap();
+    lobby.apply_payload("hi", "a", &[], 0, 0).unwrap();
+    lobby.apply_payload("hi", "a", &[], 20, 1).unwrap();
     assert_eq!(lobby.living(49), ["a"]);
     assert_eq!(lobby.sweep(50), [Change::Expired(name("a"))]);
 }
@@ -155,9 +156,9 @@ fn a_host_lives_while_any_driver_hears_it() {
 fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
+    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), []);
-    lobby.records.link_opened(carrier(0), lobby.start + SECOND * 10_000);
+    lobby.records.link_opened(driver_id(0), lobby.start + SECOND * 10_000);
     assert_eq!(lobby.living(10_029), ["a"]);
     assert_eq!(lobby.sweep(10_030), [Change::Expired(name("a"))]);
 }
@@ -167,7 +168,7 @@ fn an_outage_does_not_bring_back_who_had_died_before_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     assert_eq!(lobby.living(31), Vec::<String>::new());
-    assert_eq!(lobby.records.link_closed(carrier(0), lobby.start + SECOND * 31), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 31), [Change::Expired(name("a"))]);
     assert_eq!(lobby.living(32), Vec::<String>::new());
 }
 
@@ -178,9 +179,9 @@ fn short_standstills_keep_nobody_alive_for_ever() {
     let mut now = lobby.start;
     for _ in 0..30 {
         now += SECOND;
-        lobby.records.beat(now);
+        lobby.records.tick(now);
         now += SECOND * 3 / 2;
-        lobby.records.beat(now);
+        lobby.records.tick(now);
     }
     assert_eq!(lobby.records.sweep(now), [Change::Expired(name("a"))]);
 }
@@ -188,8 +189,8 @@ fn short_standstills_keep_nobody_alive_for_ever() {
 #[test]
 fn what_a_channel_kept_counts_from_when_it_was_sent() {
     let mut lobby = Fixture::new();
-    let kept = Hearing { carrier: carrier(0), at: lobby.start - SECOND * 20, unix_seconds: 980 };
-    lobby.records.hear(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
+    let kept = Hearing { driver_id: driver_id(0), at: lobby.start - SECOND * 20, unix_seconds: 980 };
+    lobby.records.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
     assert_eq!(lobby.living(9), ["a"]);
     assert_eq!(lobby.sweep(10), [Change::Expired(name("a"))]);
 }
@@ -199,8 +200,8 @@ fn only_a_channel_that_carried_a_host_can_withdraw_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     let file = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
-    assert_eq!(lobby.records.withdraw(file, carrier(1)), Ok(None));
-    assert_eq!(lobby.records.withdraw(file, carrier(0)), Ok(Some(Change::Left(name("a")))));
+    assert_eq!(lobby.records.withdraw(file, driver_id(1)), Ok(None));
+    assert_eq!(lobby.records.withdraw(file, driver_id(0)), Ok(Some(Change::Left(name("a")))));
 }
 
 #[test]
@@ -220,10 +221,10 @@ fn a_duplicate_is_forgotten_a_ttl_after_its_last_packet_and_with_the_name() {
 #[test]
 fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
     let mut lobby = Fixture::new();
-    lobby.hear("hi", "a", &[], 0, 1).unwrap();
-    lobby.hear("hi", "a", &[], 25, 0).unwrap();
-    lobby.hear("hi", "a", &[], 50, 0).unwrap();
-    lobby.records.link_closed(carrier(0), lobby.start + SECOND * lobby.second);
+    lobby.apply_payload("hi", "a", &[], 0, 1).unwrap();
+    lobby.apply_payload("hi", "a", &[], 25, 0).unwrap();
+    lobby.apply_payload("hi", "a", &[], 50, 0).unwrap();
+    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
 }
 
@@ -231,11 +232,11 @@ fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
 fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("me", &["x"]), 1000);
-    assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Heard::Nothing));
-    assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Heard::Duplicate));
-    assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Heard::Duplicate));
+    assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Applied::Unchanged));
+    assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Applied::DuplicateName));
+    assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.sweep(10_000), []);
-    let own = Listing::new(Arc::new(lobby.records.snapshot()), lobby.start + SECOND * 10_000).whole();
+    let own = PacketListWriter::new(Arc::new(lobby.records.snapshot()), lobby.start + SECOND * 10_000).whole();
     assert_eq!(own, r#"[{"hostname":"me","labels":["x"],"last_check":1001}]"#);
 }
 
@@ -254,8 +255,8 @@ fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("me", &[]), 1000);
     let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
-    let before = Hearing { carrier: carrier(0), at: lobby.start - SECOND, unix_seconds: 999 };
-    assert_eq!(lobby.records.hear(payload, before), Ok(Heard::Nothing));
+    let before = Hearing { driver_id: driver_id(0), at: lobby.start - SECOND, unix_seconds: 999 };
+    assert_eq!(lobby.records.apply_payload(payload, before), Ok(Applied::Unchanged));
     assert_eq!(lobby.records.duplicate(), None);
 }
 
@@ -265,7 +266,7 @@ fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
     lobby.hi("a", &[], 0).unwrap();
     let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
     assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "a reader is awake before the registry");
-    assert_eq!(lobby.records.beat(lobby.start + stopped_for), Some(stopped_for - SECOND));
+    assert_eq!(lobby.records.tick(lobby.start + stopped_for), Some(stopped_for - SECOND));
     assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "nor does one that came later see the dead");
     assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
@@ -326,7 +327,7 @@ fn a_filter_shows_matching_hosts_with_their_matching_labels() {
     let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
     assert_eq!(snapshot.prefixed_json(&["service:".into(), "service:web".into()], now).concat(), services);
     assert_eq!(snapshot.labelled_json(&["nothing".into()], now).concat(), "[]");
-    assert!(Listing::new(Arc::clone(&snapshot), now).whole().ends_with(
+    assert!(PacketListWriter::new(Arc::clone(&snapshot), now).whole().ends_with(
         r#","service:webmail"],"last_check":1000},{"hostname":"b","labels":["rack:1"],"last_check":1000}]"#
     ));
     assert_eq!(snapshot.names_json("rack:1", now).concat(), r#"["a","b"]"#);
@@ -349,41 +350,41 @@ fn the_dead_are_in_no_answer() {
 fn a_host_that_says_hi_again_is_recognised_without_decoding() {
     let mut lobby = Fixture::new();
     let [first, second] = ["00000000000000a1", "00000000000000a2"];
-    let packet = |labels: &[&str], instance: &str| envelope::encode(Verb::Hi, &server("a", labels), instance);
+    let packet = |labels: &[&str], instance: &str| envelope::encode(MessageKind::Hi, &server("a", labels), instance);
     let hear = |lobby: &mut Fixture, payload: &[u8], second: u32| {
         lobby.advance_to(second);
-        let hearing = Hearing { carrier: carrier(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
-        lobby.records.hear(payload, hearing)
+        let hearing = Hearing { driver_id: driver_id(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
+        lobby.records.apply_payload(payload, hearing)
     };
-    let recognise = |lobby: &Fixture, payload: &[u8]| {
+    let match_known = |lobby: &Fixture, payload: &[u8]| {
         let now = lobby.start + SECOND * lobby.second;
-        lobby.records.recognise(payload, now).map(|(record, text)| (record.hostname().to_string(), text.is_some()))
+        lobby.records.match_known(payload, now).map(|(record, text)| (record.hostname().to_string(), text.is_some()))
     };
     hear(&mut lobby, &packet(&["x"], first), 0).unwrap();
-    assert_eq!(recognise(&lobby, &packet(&["x"], first)), Some(("a".to_owned(), false)));
-    assert_eq!(recognise(&lobby, &packet(&["x", "y"], first)), Some(("a".to_owned(), true)));
-    assert_eq!(recognise(&lobby, &packet(&["x"], second)), None);
-    assert_eq!(recognise(&lobby, &envelope::encode(Verb::Goodbye, &server("a", &["x"]), first)), None);
-    assert_eq!(hear(&mut lobby, &packet(&["x"], first), 25), Ok(Heard::Nothing));
+    assert_eq!(match_known(&lobby, &packet(&["x"], first)), Some(("a".to_owned(), false)));
+    assert_eq!(match_known(&lobby, &packet(&["x", "y"], first)), Some(("a".to_owned(), true)));
+    assert_eq!(match_known(&lobby, &packet(&["x"], second)), None);
+    assert_eq!(match_known(&lobby, &envelope::encode(MessageKind::Goodbye, &server("a", &["x"]), first)), None);
+    assert_eq!(hear(&mut lobby, &packet(&["x"], first), 25), Ok(Applied::Unchanged));
     assert_eq!(lobby.living(54), ["a"]);
-    assert_eq!(hear(&mut lobby, &packet(&["x"], second), 54), Ok(Heard::Nothing), "it was restarted");
-    assert!(recognise(&lobby, &packet(&["x"], second)).is_some());
-    assert_eq!(hear(&mut lobby, &packet(&["y"], second), 55), Ok(Heard::Change(Change::Relabelled(name("a")))));
+    assert_eq!(hear(&mut lobby, &packet(&["x"], second), 54), Ok(Applied::Unchanged), "it was restarted");
+    assert!(match_known(&lobby, &packet(&["x"], second)).is_some());
+    assert_eq!(hear(&mut lobby, &packet(&["y"], second), 55), Ok(Applied::Changed(Change::Relabelled(name("a")))));
     assert_eq!(lobby.records.snapshot().names_json("y", lobby.start + SECOND * 84).concat(), r#"["a"]"#);
     lobby.advance_to(85);
-    assert_eq!(recognise(&lobby, &packet(&["y"], second)), None, "it is dead, and joins anew");
+    assert_eq!(match_known(&lobby, &packet(&["y"], second)), None, "it is dead, and joins anew");
 }
 
 #[test]
 fn the_own_packet_and_one_in_another_form_are_always_decoded() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("me", &["x"]), 1000);
-    let own = envelope::encode(Verb::Hi, &server("me", &["x"]), "00000000000000a1");
+    let own = envelope::encode(MessageKind::Hi, &server("me", &["x"]), "00000000000000a1");
     let foreign = br#"{"message":"hi","discovery":{"hostname":"a","labels":["x"]}}"#;
-    let hearing = Hearing { carrier: carrier(0), at: lobby.start, unix_seconds: 0 };
+    let hearing = Hearing { driver_id: driver_id(0), at: lobby.start, unix_seconds: 0 };
     for payload in [&own[..], &foreign[..]] {
-        lobby.records.hear(payload, hearing).unwrap();
-        assert!(lobby.records.recognise(payload, lobby.start).is_none());
+        lobby.records.apply_payload(payload, hearing).unwrap();
+        assert!(lobby.records.match_known(payload, lobby.start).is_none());
     }
     assert_eq!(lobby.living(0), ["a", "me"]);
 }

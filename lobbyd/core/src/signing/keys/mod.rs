@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use lobby_client::Label;
 use sha2::Sha256;
 
-use crate::wire::envelope::{Envelope, Seal, Statement};
+use crate::wire::envelope::{Envelope, Message, Signature};
 
 /// The first field. A signature that was made with the same key for another purpose is none here.
 const DOMAIN: &str = "lobby packet 1";
@@ -63,15 +63,15 @@ impl Keys {
     }
 
     /// Signs what is said at that time, in milliseconds since the Unix epoch.
-    pub fn sign(&self, statement: &Statement<'_>, timestamp: u64) -> Seal {
+    pub fn sign(&self, statement: &Message<'_>, timestamp: u64) -> Signature {
         let code = authenticate(self.signing.clone(), statement, timestamp).finalize().into_bytes();
-        Seal { timestamp, signature: code.iter().map(|byte| format!("{byte:02x}")).collect() }
+        Signature { timestamp, signature: code.iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 
     /// Whether one of the keys signed what the envelope says. Takes the same time whatever the signature.
-    pub fn verify(&self, envelope: &Envelope, seal: &Seal) -> bool {
+    pub fn verify(&self, envelope: &Envelope, seal: &Signature) -> bool {
         let Some(code) = from_hex(&seal.signature) else { return false };
-        let statement = Statement::of(envelope);
+        let statement = Message::of(envelope);
         let mut signatures = self.verifying.iter().map(|key| authenticate(key.clone(), &statement, seal.timestamp));
         signatures.any(|signature| signature.verify_slice(&code).is_ok())
     }
@@ -90,7 +90,7 @@ fn parse_key(line: usize, key: &str) -> Result<Hmac<Sha256>, InvalidKeys> {
     key.and_then(|key| Hmac::new_from_slice(key).ok()).ok_or(too_short)
 }
 
-fn authenticate(mut code: Hmac<Sha256>, statement: &Statement<'_>, timestamp: u64) -> Hmac<Sha256> {
+fn authenticate(mut code: Hmac<Sha256>, statement: &Message<'_>, timestamp: u64) -> Hmac<Sha256> {
     let timestamp = timestamp.to_string();
     let head = [DOMAIN, statement.message(), statement.hostname.as_str(), statement.instance, &timestamp];
     let labels = statement.labels.unwrap_or_default().iter().map(Label::as_str);
@@ -129,7 +129,7 @@ impl Signer {
     }
 
     /// Signs what is said now; `unix_millis` is the wall clock.
-    pub fn sign(&mut self, statement: &Statement<'_>, unix_millis: u64) -> Seal {
+    pub fn sign(&mut self, statement: &Message<'_>, unix_millis: u64) -> Signature {
         self.last = self.after_last(unix_millis);
         self.keys.sign(statement, self.last)
     }

@@ -2,7 +2,7 @@ use lobby_client::{HostName, Label};
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::envelope::{self, Verb};
+use crate::wire::envelope::{self, MessageKind};
 
 const KEY: &str = "0123456789abcdef";
 const TTL: Duration = Duration::from_secs(30);
@@ -19,12 +19,12 @@ fn labels(texts: &[&str]) -> Vec<Label> {
     texts.iter().map(|text| Label::parse(text).unwrap()).collect()
 }
 
-fn hi<'a>(hostname: &'a HostName, labels: &'a [Label]) -> Statement<'a> {
-    Statement { verb: Verb::Hi, hostname, labels: Some(labels), instance: "i1" }
+fn hi<'a>(hostname: &'a HostName, labels: &'a [Label]) -> Message<'a> {
+    Message { verb: MessageKind::Hi, hostname, labels: Some(labels), instance: "i1" }
 }
 
 /// Sends a statement over the wire, changed by `alter` on its way, and verifies what arrives.
-fn arrives(signing: &Keys, verifying: &Keys, statement: &Statement<'_>, alter: impl Fn(String) -> String) -> bool {
+fn arrives(signing: &Keys, verifying: &Keys, statement: &Message<'_>, alter: impl Fn(String) -> String) -> bool {
     let written = envelope::write(statement, Some(&signing.sign(statement, 1_795_424_000_123)));
     let envelope = envelope::decode(alter(String::from_utf8(written).unwrap()).as_bytes()).unwrap();
     verifying.verify(&envelope, envelope.seal.as_ref().unwrap())
@@ -34,11 +34,11 @@ fn arrives(signing: &Keys, verifying: &Keys, statement: &Statement<'_>, alter: i
 #[test]
 fn signatures_are_these() {
     let (host, rack) = (name("žluť"), labels(&["rack:1", "service:web"]));
-    let statement = Statement { instance: "00c0ffee00c0ffee", ..hi(&host, &rack) };
+    let statement = Message { instance: "00c0ffee00c0ffee", ..hi(&host, &rack) };
     let seal = keys(KEY).sign(&statement, 1_795_424_000_123);
     assert_eq!(seal.signature, "4213a85f77628d2a389323448623a227fbcaca3988219d177bc54ff48a194ac0");
     let vm = name("vm");
-    let farewell = Statement { verb: Verb::Goodbye, hostname: &vm, labels: None, instance: "i1" };
+    let farewell = Message { verb: MessageKind::Goodbye, hostname: &vm, labels: None, instance: "i1" };
     let seal = keys(KEY).sign(&farewell, 1_795_424_000_124);
     assert_eq!(seal.signature, "5157585b13082f40e51a251697c30f3283cf5a2b39c72d5e1a5adefb15c44e44");
 }
@@ -47,7 +47,7 @@ fn signatures_are_these() {
 fn what_was_signed_is_verified_after_the_way_over_the_wire() {
     let (host, rack) = (name("web1"), labels(&["rack:1"]));
     assert!(arrives(&keys(KEY), &keys(KEY), &hi(&host, &rack), |text| text));
-    let farewell = Statement { verb: Verb::Goodbye, labels: None, ..hi(&host, &[]) };
+    let farewell = Message { verb: MessageKind::Goodbye, labels: None, ..hi(&host, &[]) };
     assert!(arrives(&keys(KEY), &keys(KEY), &farewell, |text| text), "labels null");
 }
 
@@ -140,18 +140,20 @@ fn a_clock_that_was_far_ahead_and_is_corrected_is_believed_again() {
 
 prop_compose! {
     fn statements()(
-        verb in prop_oneof![Just(Verb::Hi), Just(Verb::Goodbye)],
+        verb in prop_oneof![Just(MessageKind::Hi), Just(MessageKind::Goodbye)],
         host in "[ab]{1,2}",
         instance in "[ab]{0,2}",
         labels in prop::collection::btree_set("[ab]{1,2}", 0..4),
         timestamp in 0_u64..3,
-    ) -> (Verb, HostName, String, Vec<Label>, u64) {
+    ) -> (MessageKind, HostName, String, Vec<Label>, u64) {
         (verb, name(&host), instance, labels.iter().map(|label| Label::parse(label).unwrap()).collect(), timestamp)
     }
 }
 
-fn signature((verb, hostname, instance, labels, timestamp): &(Verb, HostName, String, Vec<Label>, u64)) -> String {
-    let statement = Statement { verb: *verb, hostname, labels: Some(labels), instance };
+fn signature(
+    (verb, hostname, instance, labels, timestamp): &(MessageKind, HostName, String, Vec<Label>, u64),
+) -> String {
+    let statement = Message { verb: *verb, hostname, labels: Some(labels), instance };
     keys(KEY).sign(&statement, *timestamp).signature
 }
 
@@ -164,7 +166,7 @@ proptest! {
     #[test]
     fn no_text_is_a_signature_by_chance(signature in "[0-9a-fA-F]{62,66}|.{0,70}") {
         let envelope = envelope::decode(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#).unwrap();
-        let seal = Seal { timestamp: 1, signature };
+        let seal = Signature { timestamp: 1, signature };
         prop_assert!(!keys(KEY).verify(&envelope, &seal));
     }
 
@@ -174,7 +176,7 @@ proptest! {
         let seal = keys(KEY).sign(&hi(&host, &[]), timestamp);
         let envelope = envelope::decode(&envelope::write(&hi(&host, &[]), Some(&seal))).unwrap();
         prop_assert!(keys(KEY).verify(&envelope, &seal));
-        let capital = Seal { signature: seal.signature.to_uppercase(), ..seal.clone() };
+        let capital = Signature { signature: seal.signature.to_uppercase(), ..seal.clone() };
         prop_assert_eq!(keys(KEY).verify(&envelope, &capital), capital == seal);
     }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use lobby_client::HostName;
 
-use crate::liveness::connectivity::Carrier;
-use crate::wire::envelope::{Refusal, Verb};
+use crate::liveness::connectivity::DriverId;
+use crate::wire::envelope::{MessageKind, Refusal};
 
 /// How and when a packet arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// The driver it came through.
-    pub carrier: Carrier,
+    pub driver_id: DriverId,
     /// The monotonic time.
     pub at: Instant,
     /// The wall clock, in milliseconds since the Unix epoch.
@@ -24,13 +24,13 @@ pub struct Arrival {
 /// Remembers of each host, whether it is here or has left, when its last packets were signed. Only what is known to be authentic may be
 /// told to it.
 #[derive(Debug)]
-pub struct Memory {
-    hosts: HashMap<HostName, Host>,
+pub struct ReplayWindow {
+    hosts: HashMap<HostName, HostHistory>,
     ttl: Duration,
     max_servers: usize,
 }
 
-impl Memory {
+impl ReplayWindow {
     /// `ttl` is how much older or newer than this daemon's time a packet may be. As many hosts as `max_servers` may be here, and as
     /// many others have left a moment ago.
     pub fn new(ttl: Duration, max_servers: usize) -> Self {
@@ -41,13 +41,19 @@ impl Memory {
     ///
     /// # Errors
     /// The [`Refusal`] of one that is stale or replayed, or of a host too many; nothing is remembered then.
-    pub fn admit(&mut self, host: &HostName, verb: Verb, timestamp: u64, arrival: Arrival) -> Result<(), Refusal> {
+    pub fn admit(
+        &mut self,
+        host: &HostName,
+        verb: MessageKind,
+        timestamp: u64,
+        arrival: Arrival,
+    ) -> Result<(), Refusal> {
         let useful_for = self.useful_for(host, timestamp, arrival.unix_millis)?;
         let known = self.known(host)?;
         if !known.accepts(verb, timestamp, arrival) {
             return Err(Refusal::Replayed(host.clone()));
         }
-        known.remember(verb, timestamp, arrival.carrier);
+        known.remember(verb, timestamp, arrival.driver_id);
         // Twice as long: the wall clock, which decides, may be slower, or set back a little.
         known.until = known.until.max(Some(arrival.at + useful_for * 2));
         Ok(())
@@ -78,7 +84,7 @@ impl Memory {
         Ok(if is_ahead { self.ttl + off_by } else { self.ttl - off_by })
     }
 
-    fn known(&mut self, host: &HostName) -> Result<&mut Host, Refusal> {
+    fn known(&mut self, host: &HostName) -> Result<&mut HostHistory, Refusal> {
         if self.hosts.len() >= self.max_servers * 2 && !self.hosts.contains_key(host) {
             return Err(Refusal::RegistryFull(self.max_servers));
         }
@@ -88,36 +94,36 @@ impl Memory {
 
 /// When the last packets of a host were signed; 0 = never.
 #[derive(Debug, Default)]
-struct Host {
-    hi: [u64; Carrier::MAX],
-    goodbye: [u64; Carrier::MAX],
+struct HostHistory {
+    hi: [u64; DriverId::MAX],
+    goodbye: [u64; DriverId::MAX],
     /// When all of them will be stale.
     until: Option<Instant>,
 }
 
-impl Host {
+impl HostHistory {
     /// A packet goes out through every driver, and may come late through one of them: it is no replay of what came through another. But
     /// nothing that was said before a goodbye counts after it, nor a goodbye that was said before a hi.
-    fn accepts(&self, verb: Verb, timestamp: u64, arrival: Arrival) -> bool {
-        let place = arrival.carrier.place();
+    fn accepts(&self, verb: MessageKind, timestamp: u64, arrival: Arrival) -> bool {
+        let place = arrival.driver_id.index();
         match verb {
-            Verb::Hi if arrival.kept && timestamp == self.hi[place] => timestamp > latest(&self.goodbye),
-            Verb::Hi => timestamp > self.hi[place] && timestamp > latest(&self.goodbye),
-            Verb::Goodbye => {
+            MessageKind::Hi if arrival.kept && timestamp == self.hi[place] => timestamp > latest(&self.goodbye),
+            MessageKind::Hi => timestamp > self.hi[place] && timestamp > latest(&self.goodbye),
+            MessageKind::Goodbye => {
                 timestamp > self.goodbye[place] && timestamp >= latest(&self.goodbye) && timestamp >= latest(&self.hi)
             }
         }
     }
 
-    fn remember(&mut self, verb: Verb, timestamp: u64, carrier: Carrier) {
+    fn remember(&mut self, verb: MessageKind, timestamp: u64, driver_id: DriverId) {
         match verb {
-            Verb::Hi => self.hi[carrier.place()] = timestamp,
-            Verb::Goodbye => self.goodbye[carrier.place()] = timestamp,
+            MessageKind::Hi => self.hi[driver_id.index()] = timestamp,
+            MessageKind::Goodbye => self.goodbye[driver_id.index()] = timestamp,
         }
     }
 }
 
-fn latest(timestamps: &[u64; Carrier::MAX]) -> u64 {
+fn latest(timestamps: &[u64; DriverId::MAX]) -> u64 {
     timestamps.iter().copied().max().unwrap_or_default()
 }
 

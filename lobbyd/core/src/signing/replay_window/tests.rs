@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const NOON: u64 = 1_795_424_000_000;
 
 struct Fixture {
-    memory: Memory,
+    window: ReplayWindow,
     start: Instant,
 }
 
@@ -20,26 +20,26 @@ impl Fixture {
     }
 
     fn for_servers(max_servers: usize) -> Self {
-        Self { memory: Memory::new(TTL, max_servers), start: clock::now() }
+        Self { window: ReplayWindow::new(TTL, max_servers), start: clock::now() }
     }
 
     /// A packet arrives at once, or kept by the channel, in the same second in which it was signed; `time` is in milliseconds after noon.
-    fn hear(&mut self, verb: Verb, host: &str, time: u64, place: usize, kept: bool) -> Result<(), Refusal> {
+    fn hear(&mut self, verb: MessageKind, host: &str, time: u64, place: usize, kept: bool) -> Result<(), Refusal> {
         let arrival = arrival(self.start + Duration::from_millis(time), NOON + time, place, kept);
-        self.memory.admit(&name(host), verb, NOON + time, arrival)
+        self.window.admit(&name(host), verb, NOON + time, arrival)
     }
 
     fn hi(&mut self, time: u64, place: usize) -> Result<(), Refusal> {
-        self.hear(Verb::Hi, "a", time, place, false)
+        self.hear(MessageKind::Hi, "a", time, place, false)
     }
 
     fn goodbye(&mut self, time: u64, place: usize) -> Result<(), Refusal> {
-        self.hear(Verb::Goodbye, "a", time, place, false)
+        self.hear(MessageKind::Goodbye, "a", time, place, false)
     }
 }
 
 fn arrival(at: Instant, unix_millis: u64, place: usize, kept: bool) -> Arrival {
-    Arrival { carrier: Carrier::at(place).unwrap(), at, unix_millis, kept }
+    Arrival { driver_id: DriverId::new(place).unwrap(), at, unix_millis, kept }
 }
 
 fn name(text: &str) -> HostName {
@@ -86,18 +86,18 @@ fn a_goodbye_that_was_said_before_a_hi_does_not_remove_who_has_come_back() {
 #[test]
 fn a_packet_that_a_channel_keeps_may_be_shown_again_but_not_after_a_later_one() {
     let mut wire = Fixture::new();
-    let mut kept = |time| wire.hear(Verb::Hi, "a", time, 0, true);
+    let mut kept = |time| wire.hear(MessageKind::Hi, "a", time, 0, true);
     assert_eq!((kept(5), kept(5), kept(6)), (Ok(()), Ok(()), Ok(())));
     assert_eq!(kept(5), replayed());
     wire.goodbye(7, 1).unwrap();
-    assert_eq!(wire.hear(Verb::Hi, "a", 6, 0, true), replayed());
+    assert_eq!(wire.hear(MessageKind::Hi, "a", 6, 0, true), replayed());
 }
 
 #[test]
 fn a_packet_may_be_a_ttl_off_in_either_direction_and_no_more() {
     let mut wire = Fixture::new();
     let (start, now) = (arrival(wire.start, NOON, 0, false), NOON);
-    let mut hear = |host: &str, timestamp| wire.memory.admit(&name(host), Verb::Hi, timestamp, start);
+    let mut hear = |host: &str, timestamp| wire.window.admit(&name(host), MessageKind::Hi, timestamp, start);
     assert_eq!(hear("behind", now - 30_000), Ok(()));
     assert_eq!(hear("ahead", now + 30_000), Ok(()));
     let stale = |host: &str, direction| {
@@ -114,12 +114,12 @@ fn a_host_is_remembered_until_all_of_its_packets_are_stale() {
     wire.hi(0, 0).unwrap();
     wire.goodbye(1000, 0).unwrap();
     for second in 0..=60 {
-        wire.memory.forget(wire.start + SECOND * second);
+        wire.window.forget(wire.start + SECOND * second);
         let later = arrival(wire.start + SECOND * second, NOON + 1000 * u64::from(second), 0, false);
-        assert!(wire.memory.admit(&name("a"), Verb::Hi, NOON, later).is_err(), "after {second} s");
+        assert!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, later).is_err(), "after {second} s");
     }
-    wire.memory.forget(wire.start + SECOND * 62);
-    assert!(wire.memory.hosts.is_empty());
+    wire.window.forget(wire.start + SECOND * 62);
+    assert!(wire.window.hosts.is_empty());
 }
 
 #[test]
@@ -127,29 +127,29 @@ fn a_clock_that_jumps_ahead_for_a_while_makes_nothing_forgotten() {
     let mut wire = Fixture::new();
     wire.hi(0, 0).unwrap();
     let jumped = arrival(wire.start + SECOND, NOON + 3_600_000, 0, false);
-    assert!(matches!(wire.memory.admit(&name("a"), Verb::Hi, NOON, jumped), Err(Refusal::Stale { .. })));
-    wire.memory.forget(wire.start + SECOND);
+    assert!(matches!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, jumped), Err(Refusal::Stale { .. })));
+    wire.window.forget(wire.start + SECOND);
     let back = arrival(wire.start + SECOND * 2, NOON + 2000, 0, false);
-    assert_eq!(wire.memory.admit(&name("a"), Verb::Hi, NOON, back), replayed());
+    assert_eq!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, back), replayed());
 }
 
 #[test]
 fn memory_is_bounded_and_those_it_holds_are_still_heard() {
     let mut wire = Fixture::for_servers(2);
     for host in ["a", "b", "c", "d"] {
-        assert_eq!(wire.hear(Verb::Hi, host, 5, 0, false), Ok(()));
+        assert_eq!(wire.hear(MessageKind::Hi, host, 5, 0, false), Ok(()));
     }
-    assert_eq!(wire.hear(Verb::Hi, "e", 5, 0, false), Err(Refusal::RegistryFull(2)));
-    assert_eq!(wire.hear(Verb::Hi, "d", 6, 0, false), Ok(()));
-    wire.memory.forget(wire.start + TTL * 3);
-    assert_eq!(wire.hear(Verb::Hi, "e", 6, 0, false), Ok(()));
+    assert_eq!(wire.hear(MessageKind::Hi, "e", 5, 0, false), Err(Refusal::RegistryFull(2)));
+    assert_eq!(wire.hear(MessageKind::Hi, "d", 6, 0, false), Ok(()));
+    wire.window.forget(wire.start + TTL * 3);
+    assert_eq!(wire.hear(MessageKind::Hi, "e", 6, 0, false), Ok(()));
 }
 
 #[test]
 fn what_is_refused_is_not_remembered() {
     let mut wire = Fixture::new();
     let early = arrival(wire.start, NOON, 0, false);
-    assert!(wire.memory.admit(&name("a"), Verb::Goodbye, NOON + 40_000, early).is_err());
+    assert!(wire.window.admit(&name("a"), MessageKind::Goodbye, NOON + 40_000, early).is_err());
     assert_eq!(wire.hi(1, 0), Ok(()));
 }
 
@@ -159,15 +159,15 @@ proptest! {
         packets in prop::collection::vec((any::<bool>(), 1_u64..20, 0_usize..3), 1..60)
     ) {
         let mut wire = Fixture::new();
-        let mut heard: Vec<(Verb, u64, usize)> = Vec::new();
+        let mut heard: Vec<(MessageKind, u64, usize)> = Vec::new();
         for (is_hi, time, place) in packets {
-            let verb = if is_hi { Verb::Hi } else { Verb::Goodbye };
+            let verb = if is_hi { MessageKind::Hi } else { MessageKind::Goodbye };
             let accepted = wire.hear(verb, "a", time, place, false).is_ok();
             if accepted {
                 prop_assert!(!heard.contains(&(verb, time, place)));
                 let undone = heard.iter().any(|(other, when, _)| match verb {
-                    Verb::Hi => *other == Verb::Goodbye && *when >= time,
-                    Verb::Goodbye => *other == Verb::Hi && *when > time,
+                    MessageKind::Hi => *other == MessageKind::Goodbye && *when >= time,
+                    MessageKind::Goodbye => *other == MessageKind::Hi && *when > time,
                 });
                 prop_assert!(!undone);
                 heard.push((verb, time, place));

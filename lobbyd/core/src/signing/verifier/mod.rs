@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use lobby_client::HostName;
 
 use crate::signing::keys::Keys;
-use crate::signing::replay_window::{Arrival, Memory};
+use crate::signing::replay_window::{Arrival, ReplayWindow};
 use crate::wire::envelope::{Envelope, Refusal};
 
 /// How signatures are checked (PACKET_VERIFY), where they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verify {
+pub enum VerifyMode {
     /// A wrong signature is refused; none is accepted, and counted.
     Warn,
     /// A wrong signature is refused, and so is none.
@@ -19,7 +19,7 @@ pub enum Verify {
 
 /// What speaks for a packet that is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum Authenticity {
     /// Its signature.
     Signature,
     /// Nothing: it is not signed.
@@ -28,16 +28,16 @@ pub enum Proof {
 
 /// Checks packets before anything is done with them.
 #[derive(Debug)]
-pub struct Guard {
-    verify: Verify,
+pub struct PacketVerifier {
+    verify: VerifyMode,
     keys: Keys,
-    memory: Memory,
+    window: ReplayWindow,
 }
 
-impl Guard {
+impl PacketVerifier {
     /// `ttl` is how much older or newer than this daemon's time a signed packet may be, `max_servers` the most hosts held.
-    pub fn new(verify: Verify, keys: Keys, ttl: Duration, max_servers: usize) -> Self {
-        Self { verify, keys, memory: Memory::new(ttl, max_servers) }
+    pub fn new(verify: VerifyMode, keys: Keys, ttl: Duration, max_servers: usize) -> Self {
+        Self { verify, keys, window: ReplayWindow::new(ttl, max_servers) }
     }
 
     /// Verifies with other keys from now on.
@@ -50,29 +50,34 @@ impl Guard {
     ///
     /// # Errors
     /// The [`Refusal`] of one that is not to be believed.
-    pub fn admit(&mut self, envelope: &Envelope, own: Option<&HostName>, arrival: Arrival) -> Result<Proof, Refusal> {
+    pub fn admit(
+        &mut self,
+        envelope: &Envelope,
+        own: Option<&HostName>,
+        arrival: Arrival,
+    ) -> Result<Authenticity, Refusal> {
         let host = &envelope.discovery.hostname;
         let Some(seal) = &envelope.seal else { return self.unsigned(host) };
         if !self.keys.verify(envelope, seal) {
             return Err(Refusal::BadSignature(host.clone()));
         }
         if own == Some(host) {
-            self.memory.check_age(host, seal.timestamp, arrival.unix_millis)?;
+            self.window.check_age(host, seal.timestamp, arrival.unix_millis)?;
         } else {
-            self.memory.admit(host, envelope.verb, seal.timestamp, arrival)?;
+            self.window.admit(host, envelope.verb, seal.timestamp, arrival)?;
         }
-        Ok(Proof::Signature)
+        Ok(Authenticity::Signature)
     }
 
     /// Forgets what can no longer be replayed; to be called now and then.
     pub fn forget(&mut self, now: Instant) {
-        self.memory.forget(now);
+        self.window.forget(now);
     }
 
-    fn unsigned(&self, host: &HostName) -> Result<Proof, Refusal> {
+    fn unsigned(&self, host: &HostName) -> Result<Authenticity, Refusal> {
         match self.verify {
-            Verify::Warn => Ok(Proof::Nothing),
-            Verify::Enforce => Err(Refusal::Unsigned(host.clone())),
+            VerifyMode::Warn => Ok(Authenticity::Nothing),
+            VerifyMode::Enforce => Err(Refusal::Unsigned(host.clone())),
         }
     }
 }

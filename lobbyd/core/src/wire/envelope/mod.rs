@@ -18,7 +18,7 @@ pub const MAX_LABELS: usize = 1024;
 
 /// What a packet says about its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum MessageKind {
     /// The sender is here, with these labels.
     Hi,
     /// The sender is leaving.
@@ -29,18 +29,18 @@ pub enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// What is said.
-    pub verb: Verb,
+    pub verb: MessageKind,
     /// Of whom it is said.
     pub discovery: Discovery,
     /// Which run of which daemon says it; the original does not tell.
     pub instance: Option<String>,
     /// What proves that it was said by one of the lobby; whether it does is for others to check.
-    pub seal: Option<Seal>,
+    pub seal: Option<Signature>,
 }
 
 /// The signature of an envelope and when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
+pub struct Signature {
     /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
     pub timestamp: u64,
     /// HMAC-SHA-256, in lower-case hexadecimal digits.
@@ -129,15 +129,15 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     let verb = verb_of(raw.message)?;
     let instance = raw.instance.map(|instance| instance.0.into_owned());
     let timestamp = raw.timestamp.unwrap_or_default();
-    let seal = raw.signature.map(|signature| Seal { timestamp, signature: signature.0.into_owned() });
+    let seal = raw.signature.map(|signature| Signature { timestamp, signature: signature.0.into_owned() });
     Ok(Envelope { verb, discovery: raw.discovery.unwrap_or_default().check()?, instance, seal })
 }
 
 /// What an envelope is to say.
 #[derive(Debug, Clone, Copy)]
-pub struct Statement<'a> {
+pub struct Message<'a> {
     /// What is said.
-    pub verb: Verb,
+    pub verb: MessageKind,
     /// Of whom it is said.
     pub hostname: &'a HostName,
     /// The host's labels, sorted and unique. None are written as `null`: the original does so when it gives up a name.
@@ -146,12 +146,12 @@ pub struct Statement<'a> {
     pub instance: &'a str,
 }
 
-impl<'a> Statement<'a> {
+impl<'a> Message<'a> {
     /// The word for what is said.
     pub fn message(&self) -> &'static str {
         match self.verb {
-            Verb::Hi => "hi",
-            Verb::Goodbye => "goodbye",
+            MessageKind::Hi => "hi",
+            MessageKind::Goodbye => "goodbye",
         }
     }
 
@@ -164,14 +164,14 @@ impl<'a> Statement<'a> {
 }
 
 /// Writes the envelope of a host that is here or is leaving. `instance` names this run of this daemon.
-pub fn encode(verb: Verb, discovery: &Discovery, instance: &str) -> Vec<u8> {
+pub fn encode(verb: MessageKind, discovery: &Discovery, instance: &str) -> Vec<u8> {
     let Discovery { hostname, labels, .. } = discovery;
-    write(&Statement { verb, hostname, labels: Some(labels), instance }, None)
+    write(&Message { verb, hostname, labels: Some(labels), instance }, None)
 }
 
 /// Writes an envelope, sealed or not.
-pub fn write(statement: &Statement<'_>, seal: Option<&Seal>) -> Vec<u8> {
-    let Statement { hostname, labels, instance, .. } = *statement;
+pub fn write(statement: &Message<'_>, seal: Option<&Signature>) -> Vec<u8> {
+    let Message { hostname, labels, instance, .. } = *statement;
     let discovery = WrittenPacket { hostname, labels, last_check: 0 };
     let (timestamp, signature) = seal.map(|seal| (seal.timestamp, seal.signature.as_str())).unzip();
     let envelope = WrittenEnvelope { discovery, message: statement.message(), instance, timestamp, signature };
@@ -265,11 +265,11 @@ fn not_json(error: &serde_json::Error) -> Refusal {
     Refusal::NotJson(error.to_string().chars().take(LONGEST_COMPLAINT).collect())
 }
 
-fn verb_of(message: Option<Text<'_>>) -> Result<Verb, Refusal> {
+fn verb_of(message: Option<Text<'_>>) -> Result<MessageKind, Refusal> {
     let message = message.unwrap_or_default().0;
     match &*message {
-        "hi" => Ok(Verb::Hi),
-        "goodbye" => Ok(Verb::Goodbye),
+        "hi" => Ok(MessageKind::Hi),
+        "goodbye" => Ok(MessageKind::Goodbye),
         other => Err(Refusal::UnknownMessage(other.chars().take(64).collect())),
     }
 }

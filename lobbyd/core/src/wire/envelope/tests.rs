@@ -13,16 +13,16 @@ fn reason(payload: &str) -> &'static str {
 fn a_hi_is_written_as_the_original_writes_it() {
     let packet = packet("node-a", &["service:smtp", "public_ip4:1.2.3.4", "public_ip6:2a03::1"]);
     let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"i1"}"#;
-    assert_eq!(String::from_utf8(encode(Verb::Hi, &packet, "i1")).unwrap(), expected);
+    assert_eq!(String::from_utf8(encode(MessageKind::Hi, &packet, "i1")).unwrap(), expected);
 }
 
 #[test]
 fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
     let expected =
         r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye","instance":"i1"}"#;
-    assert_eq!(String::from_utf8(encode(Verb::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
+    assert_eq!(String::from_utf8(encode(MessageKind::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
     let hostname = &HostName::parse("vm").unwrap();
-    let farewell = Statement { verb: Verb::Goodbye, hostname, labels: None, instance: "i1" };
+    let farewell = Message { verb: MessageKind::Goodbye, hostname, labels: None, instance: "i1" };
     let expected =
         r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#;
     assert_eq!(String::from_utf8(write(&farewell, None)).unwrap(), expected);
@@ -31,9 +31,15 @@ fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
 #[test]
 fn other_writers_may_leave_out_add_repeat_and_disorder() {
     let read = decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
-    assert_eq!(read, Ok(Envelope { verb: Verb::Hi, discovery: packet("n", &["a", "b"]), instance: None, seal: None }));
+    assert_eq!(
+        read,
+        Ok(Envelope { verb: MessageKind::Hi, discovery: packet("n", &["a", "b"]), instance: None, seal: None })
+    );
     let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
-    assert_eq!(read, Ok(Envelope { verb: Verb::Goodbye, discovery: packet("n", &[]), instance: None, seal: None }));
+    assert_eq!(
+        read,
+        Ok(Envelope { verb: MessageKind::Goodbye, discovery: packet("n", &[]), instance: None, seal: None })
+    );
 }
 
 #[test]
@@ -47,8 +53,8 @@ fn an_instance_that_is_no_text_is_nobodys() {
 #[test]
 fn a_seal_follows_what_the_original_knows() {
     let hostname = &HostName::parse("n").unwrap();
-    let seal = Seal { timestamp: 1_795_424_000_123, signature: "ab".to_owned() };
-    let written = write(&Statement { verb: Verb::Hi, hostname, labels: Some(&[]), instance: "i1" }, Some(&seal));
+    let seal = Signature { timestamp: 1_795_424_000_123, signature: "ab".to_owned() };
+    let written = write(&Message { verb: MessageKind::Hi, hostname, labels: Some(&[]), instance: "i1" }, Some(&seal));
     let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","instance":"i1","timestamp":1795424000123,"signature":"ab"}"#;
     assert_eq!(std::str::from_utf8(&written), Ok(expected));
     assert_eq!(decode(&written).map(|envelope| envelope.seal), Ok(Some(seal)));
@@ -56,7 +62,7 @@ fn a_seal_follows_what_the_original_knows() {
 
 #[test]
 fn timestamps_and_signatures_of_other_writers_are_no_fault() {
-    let seal = |timestamp, signature: &str| Some(Seal { timestamp, signature: signature.to_owned() });
+    let seal = |timestamp, signature: &str| Some(Signature { timestamp, signature: signature.to_owned() });
     for (fields, expected) in [
         (r#""timestamp":5"#, None),
         (r#""timestamp":"2026-11-23","signature":{"by":"x"}"#, None),
@@ -111,8 +117,8 @@ proptest! {
     fn whatever_is_written_is_read_back(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
         let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
         let discovery = Discovery::new(HostName::parse(&hostname).unwrap(), labels);
-        let written = encode(Verb::Hi, &discovery, "i1");
-        prop_assert_eq!(decode(&written), Ok(Envelope { verb: Verb::Hi, discovery, instance: Some("i1".to_owned()), seal: None }));
+        let written = encode(MessageKind::Hi, &discovery, "i1");
+        prop_assert_eq!(decode(&written), Ok(Envelope { verb: MessageKind::Hi, discovery, instance: Some("i1".to_owned()), seal: None }));
     }
 
     #[test]

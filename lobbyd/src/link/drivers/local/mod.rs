@@ -25,15 +25,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::config::LocalSettings;
-use crate::link::driver::{Channel, Driver, LARGEST_BATCH, Outgoing};
+use crate::link::driver::{Connection, Driver, LARGEST_BATCH, PacketSink};
 use crate::sys::clock;
 use crate::sys::files;
 use crate::sys::watch::DirectoryWatch;
-use lobby_core::link::message::{Incoming, Parcel};
-use packet_directory::Shelf;
+use lobby_core::link::message::{InboundEvent, OutboundPacket};
+use packet_directory::PacketDirectory;
 
 /// How long the directory must be quiet before it is read.
-const QUIET: Duration = Duration::from_millis(10);
+const DEBOUNCE: Duration = Duration::from_millis(10);
 
 /// How soon to look again whether a missed file is really gone.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
@@ -52,12 +52,12 @@ impl Local {
 }
 
 impl Driver for Local {
-    fn open(&self) -> BoxFuture<'_, anyhow::Result<Channel>> {
+    fn open(&self) -> BoxFuture<'_, anyhow::Result<Connection>> {
         let settings = self.settings.clone();
         async move {
             let directory = settings.path.clone();
             let incoming = Reader::start(settings).await?.into_stream();
-            Ok(Channel { incoming, outgoing: Arc::new(Writer { directory, turn: Arc::default() }) })
+            Ok(Connection { incoming, outgoing: Arc::new(Writer { directory, turn: Arc::default() }) })
         }
         .boxed()
     }
@@ -65,12 +65,12 @@ impl Driver for Local {
 
 /// Hands on what changes in the directory.
 struct Reader {
-    shelf: Shelf,
+    packet_directory: PacketDirectory,
     watch: DirectoryWatch,
     keep_alive: Duration,
     /// Whether a second look is due.
     unsure: bool,
-    news: VecDeque<Incoming>,
+    news: VecDeque<InboundEvent>,
 }
 
 impl Reader {
@@ -78,15 +78,15 @@ impl Reader {
     async fn start(settings: LocalSettings) -> anyhow::Result<Self> {
         let keep_alive = settings.keep_alive;
         let path = settings.path.clone();
-        let shelf = spawn_blocking(|| Shelf::open(settings)).await??;
-        let mut watch = DirectoryWatch::new(&path, QUIET);
+        let packet_directory = spawn_blocking(|| PacketDirectory::open(settings)).await??;
+        let mut watch = DirectoryWatch::new(&path, DEBOUNCE);
         watch.changed().await;
-        Self { shelf, watch, keep_alive, unsure: false, news: VecDeque::new() }.look().await
+        Self { packet_directory, watch, keep_alive, unsure: false, news: VecDeque::new() }.look().await
     }
 
     async fn look(mut self) -> anyhow::Result<Self> {
         spawn_blocking(move || {
-            let look = self.shelf.look(clock::now())?;
+            let look = self.packet_directory.look(clock::now())?;
             self.news.extend(look.news);
             self.unsure = look.unsure;
             Ok(self)
@@ -94,7 +94,7 @@ impl Reader {
         .await?
     }
 
-    fn into_stream(self) -> BoxStream<'static, anyhow::Result<Vec<Incoming>>> {
+    fn into_stream(self) -> BoxStream<'static, anyhow::Result<Vec<InboundEvent>>> {
         try_unfold(self, |mut reader| async {
             loop {
                 if !reader.news.is_empty() {
@@ -119,15 +119,15 @@ struct Writer {
     turn: Arc<Mutex<()>>,
 }
 
-impl Outgoing for Writer {
-    fn publish(&self, parcel: Parcel) -> BoxFuture<'_, anyhow::Result<()>> {
-        let path = self.directory.join(file_names::file_name(&parcel.host));
+impl PacketSink for Writer {
+    fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>> {
+        let path = self.directory.join(file_names::file_name(&packet.host));
         async move {
             let turn = Arc::clone(&self.turn).lock_owned().await;
             spawn_blocking(move || {
                 let _turn = turn;
                 // Not synced: after a power cut nobody needs it.
-                if parcel.last { remove(&path) } else { files::replace_short_lived_file(&path, &parcel.payload) }
+                if packet.last { remove(&path) } else { files::replace_short_lived_file(&path, &packet.payload) }
             })
             .await?
         }

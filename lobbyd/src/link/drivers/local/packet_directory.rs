@@ -14,7 +14,7 @@ use super::file_names;
 use crate::config::LocalSettings;
 use crate::sys::clock;
 use crate::sys::files;
-use lobby_core::link::message::Incoming;
+use lobby_core::link::message::InboundEvent;
 use lobby_core::wire::envelope::MAX_ENVELOPE_LEN;
 
 /// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
@@ -25,19 +25,19 @@ const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
 /// Age is counted by the monotonic clock from when a file was first seen. The wall clock is asked only how old it was then: if it lies,
 /// a living host's file is taken for dead until it is renewed, and is never swept for it.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct PacketDirectory {
     settings: LocalSettings,
     /// Held open so that a directory made in its place is known by another inode number.
     directory: File,
-    files: HashMap<OsString, Seen>,
+    files: HashMap<OsString, FileState>,
     looked: Option<Instant>,
 }
 
 /// What a look has brought.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Scan {
     /// Packets that came or went.
-    pub(super) news: Vec<Incoming>,
+    pub(super) news: Vec<InboundEvent>,
     /// Whether a file was missed for the first time: it counts as withdrawn only if the next look, which should be soon, misses it too.
     /// When the whole directory is being removed, its files go first, and no host has said goodbye.
     pub(super) unsure: bool,
@@ -45,7 +45,7 @@ pub(super) struct Look {
 
 /// A file of the directory, as it was last seen.
 #[derive(Debug, Default)]
-struct Seen {
+struct FileState {
     stamp: Stamp,
     /// The packet that was last handed on.
     payload: Option<Bytes>,
@@ -73,7 +73,7 @@ impl Stamp {
     }
 }
 
-impl Shelf {
+impl PacketDirectory {
     /// Opens the directory (LOCAL_PATH), and makes it where it is missing.
     pub(super) fn open(settings: LocalSettings) -> anyhow::Result<Self> {
         let path = settings.path.display();
@@ -86,14 +86,14 @@ impl Shelf {
     ///
     /// # Errors
     /// The directory is gone, or another one is in its place, or it cannot be read.
-    pub(super) fn look(&mut self, now: Instant) -> anyhow::Result<Look> {
+    pub(super) fn look(&mut self, now: Instant) -> anyhow::Result<Scan> {
         let present = self.list()?;
         let gap = self.looked.map(|looked| now.saturating_duration_since(looked));
-        let mut look = Look::default();
-        self.grow_older(gap.unwrap_or_default());
+        let mut look = Scan::default();
+        self.advance_ages(gap.unwrap_or_default());
         self.forget_missing(&present, &mut look);
         for (name, stamp) in present {
-            look.news.extend(self.meet(&name, stamp, gap));
+            look.news.extend(self.observe(&name, stamp, gap));
         }
         // If the directory went away meanwhile, nothing can be said about its files.
         self.expect_same_directory()?;
@@ -127,12 +127,12 @@ impl Shelf {
         }
     }
 
-    fn grow_older(&mut self, gap: Duration) {
+    fn advance_ages(&mut self, gap: Duration) {
         let watched = gap.min(self.settings.keep_alive);
         self.files.values_mut().for_each(|seen| seen.watched += watched);
     }
 
-    fn forget_missing(&mut self, present: &BTreeMap<OsString, Stamp>, look: &mut Look) {
+    fn forget_missing(&mut self, present: &BTreeMap<OsString, Stamp>, look: &mut Scan) {
         let ttl = self.settings.ttl;
         self.files.retain(|name, seen| {
             let missed_before = std::mem::replace(&mut seen.missed, !present.contains_key(name));
@@ -140,14 +140,14 @@ impl Shelf {
             look.unsure |= seen.missed && !gone;
             // A dead one was swept by another daemon: its host has said no goodbye.
             if gone && seen.age() < ttl {
-                look.news.extend(seen.payload.take().map(|payload| Incoming::Withdrawn { payload }));
+                look.news.extend(seen.payload.take().map(|payload| InboundEvent::Withdrawn { payload }));
             }
             !gone
         });
     }
 
     /// Takes note of a file that is there; `gap` is the time since the last look.
-    fn meet(&mut self, name: &OsStr, stamp: Stamp, gap: Option<Duration>) -> Option<Incoming> {
+    fn observe(&mut self, name: &OsStr, stamp: Stamp, gap: Option<Duration>) -> Option<InboundEvent> {
         let seen = self.files.entry(name.to_owned()).or_default();
         if seen.stamp == stamp {
             return None;
@@ -158,7 +158,7 @@ impl Shelf {
         if age >= self.settings.ttl || !file_names::is_file_name(name) {
             return None;
         }
-        seen.read(&self.settings.path.join(name)).map(|payload| Incoming::Packet { payload, age })
+        seen.read(&self.settings.path.join(name)).map(|payload| InboundEvent::Packet { payload, age })
     }
 
     fn sweep(&mut self) {
@@ -167,7 +167,7 @@ impl Shelf {
     }
 }
 
-impl Seen {
+impl FileState {
     fn age(&self) -> Duration {
         self.initial_age.saturating_add(self.watched)
     }

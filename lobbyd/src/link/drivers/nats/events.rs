@@ -4,12 +4,12 @@ use anyhow::anyhow;
 use async_nats::Event;
 use tokio::sync::Notify;
 
-use crate::link::inbox::Feeder;
+use crate::link::inbox::InboxSender;
 
 /// Listens to the client's events for one connection.
 #[derive(Debug)]
 pub(super) struct Events {
-    feeder: Feeder,
+    feeder: InboxSender,
     /// A subject of this connection alone.
     pub(super) probe: String,
     /// Told when no echo of a probe is to be expected any more: the server refused it, or the link is down.
@@ -19,7 +19,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(feeder: Feeder) -> Self {
+    pub(super) fn new(feeder: InboxSender) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
         Self { feeder, probe, settled: Notify::new(), closed: Notify::new() }

@@ -14,9 +14,9 @@ use futures_util::future::BoxFuture;
 use self::events::Events;
 use crate::config::NatsSettings;
 use crate::config::nats_url::{self, ServerUrl};
-use crate::link::driver::{Channel, Driver, Outgoing};
+use crate::link::driver::{Connection, Driver, PacketSink};
 use crate::link::inbox::inbox;
-use lobby_core::link::message::Parcel;
+use lobby_core::link::message::OutboundPacket;
 
 /// The driver of NATS.
 pub struct Nats {
@@ -33,7 +33,7 @@ impl Nats {
     }
 
     /// Tries one server after the other: first those of NATS_URL, each with its own credentials, in random order so that a fleet spreads.
-    async fn open_any(&self) -> anyhow::Result<Channel> {
+    async fn open_any(&self) -> anyhow::Result<Connection> {
         let mut failures = Vec::new();
         for server in self.candidates()? {
             match self.open_one(&server).await {
@@ -52,24 +52,24 @@ impl Nats {
         Ok(servers)
     }
 
-    async fn open_one(&self, server: &ServerUrl) -> anyhow::Result<Channel> {
+    async fn open_one(&self, server: &ServerUrl) -> anyhow::Result<Connection> {
         let (feeder, mut inbox) = inbox();
         let events = Arc::new(Events::new(feeder.clone()));
         let client = self.connect(server, &events).await?;
         let subject = self.settings.subject.clone();
         let messages = client.subscribe(subject.clone()).await.with_context(|| format!("subscribing to {subject}"))?;
         let echo = client.subscribe(events.probe.clone()).await?;
-        let link = Link { client, subject, events, echo: Some(echo).into() };
+        let link = NatsSink { client, subject, events, echo: Some(echo).into() };
         link.round_trip().await;
         inbox.check()?;
         inbox.pump(feeder, messages.map(|message| message.payload));
         self.learn(server, &link.client);
-        Ok(Channel { incoming: inbox.boxed(), outgoing: Arc::new(link) })
+        Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(link) })
     }
 
     async fn connect(&self, server: &ServerUrl, events: &Arc<Events>) -> anyhow::Result<Client> {
         let events = Arc::clone(events);
-        let (options, pool) = options::once(server.address().parse()?, self.settings.patience)?;
+        let (options, pool) = options::once(server.address().parse()?, self.settings.silence_limit)?;
         let options = options::authenticated(options, &self.settings, server).await?;
         let options = options.event_callback(move |event| {
             events.happened(event);
@@ -87,14 +87,14 @@ impl Nats {
 }
 
 impl Driver for Nats {
-    fn open(&self) -> BoxFuture<'_, anyhow::Result<Channel>> {
+    fn open(&self) -> BoxFuture<'_, anyhow::Result<Connection>> {
         Box::pin(self.open_any())
     }
 }
 
 /// The sending side of a connection.
 #[derive(Debug)]
-struct Link {
+struct NatsSink {
     client: Client,
     subject: String,
     events: Arc<Events>,
@@ -102,7 +102,7 @@ struct Link {
     echo: tokio::sync::Mutex<Option<Subscriber>>,
 }
 
-impl Link {
+impl NatsSink {
     /// Returns when the server has dealt with all that was sent before. NATS answers in order, so an empty message to a subject that
     /// only this connection hears tells; and if this user may not use that subject, the refusal does.
     async fn round_trip(&self) {
@@ -124,9 +124,9 @@ impl Link {
     }
 }
 
-impl Outgoing for Link {
-    fn publish(&self, parcel: Parcel) -> BoxFuture<'_, anyhow::Result<()>> {
-        Box::pin(self.send(parcel.payload))
+impl PacketSink for NatsSink {
+    fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(self.send(packet.payload))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -23,11 +23,11 @@ const READ_BUFFER: u16 = 8192;
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
 /// Options for exactly one connection to one server, and the pool to connect to with them. A server that is silent is given up before
-/// `patience` ends.
+/// `silence_limit` ends.
 ///
 /// async-nats cannot be told not to reconnect: its limit counts the first connection too, and starts anew after it. So the client
 /// is sent to the server the first time and to nowhere when that connection is lost; failing there once ends it for good.
-pub(super) fn once(server: ServerAddr, patience: Duration) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
+pub(super) fn once(server: ServerAddr, silence_limit: Duration) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
     let pool = vec![server, NOWHERE.parse()?];
     let turns = pool.clone();
     let lost = AtomicBool::new(false);
@@ -38,7 +38,7 @@ pub(super) fn once(server: ServerAddr, patience: Duration) -> anyhow::Result<(Co
             std::future::ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
         })
         .ignore_discovered_servers()
-        .ping_interval((patience / 4).min(LONGEST_PING_INTERVAL))
+        .ping_interval((silence_limit / 4).min(LONGEST_PING_INTERVAL))
         .connection_timeout(CONNECT_LIMIT)
         .client_capacity(CLIENT_CAPACITY)
         .read_buffer_capacity(READ_BUFFER);

@@ -18,9 +18,9 @@ use redis::{
 use self::ping::{LONGEST_PING_INTERVAL, watch};
 use super::tls;
 use crate::config::RedisSettings;
-use crate::link::driver::{Channel, Driver, Outgoing};
-use crate::link::inbox::{Feeder, inbox};
-use lobby_core::link::message::Parcel;
+use crate::link::driver::{Connection, Driver, PacketSink};
+use crate::link::inbox::{InboxSender, inbox};
+use lobby_core::link::message::OutboundPacket;
 
 /// Time for an answer while opening.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ impl Redis {
         Self { settings }
     }
 
-    async fn open_both(&self) -> anyhow::Result<Channel> {
+    async fn open_both(&self) -> anyhow::Result<Connection> {
         let client = self.client().await?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER_LIMIT))
@@ -47,9 +47,9 @@ impl Redis {
         let (sink, messages) = self.limited(self.listen(&client)).await?.split();
         let (feeder, mut inbox) = inbox();
         inbox.pump(feeder.clone(), messages.map(|message| Bytes::copy_from_slice(message.get_payload_bytes())));
-        inbox.run(watch(sink, publisher.clone(), feeder.clone(), self.settings.patience));
-        let outgoing = Link { publisher, channel: self.settings.channel.clone(), feeder };
-        Ok(Channel { incoming: inbox.boxed(), outgoing: std::sync::Arc::new(outgoing) })
+        inbox.run(watch(sink, publisher.clone(), feeder.clone(), self.settings.silence_limit));
+        let outgoing = RedisSink { publisher, channel: self.settings.channel.clone(), feeder };
+        Ok(Connection { incoming: inbox.boxed(), outgoing: std::sync::Arc::new(outgoing) })
     }
 
     async fn listen(&self, client: &Client) -> RedisResult<PubSub> {
@@ -97,20 +97,20 @@ impl Redis {
 }
 
 impl Driver for Redis {
-    fn open(&self) -> BoxFuture<'_, anyhow::Result<Channel>> {
+    fn open(&self) -> BoxFuture<'_, anyhow::Result<Connection>> {
         Box::pin(self.open_both())
     }
 }
 
 /// The sending side of a pair of connections.
 #[derive(Debug)]
-struct Link {
+struct RedisSink {
     publisher: MultiplexedConnection,
     channel: String,
-    feeder: Feeder,
+    feeder: InboxSender,
 }
 
-impl Link {
+impl RedisSink {
     async fn send(&self, payload: Bytes) -> anyhow::Result<()> {
         let answer: RedisResult<usize> = self.publisher.clone().publish(&self.channel, &payload[..]).await;
         let Err(error) = answer else { return Ok(()) };
@@ -121,9 +121,9 @@ impl Link {
     }
 }
 
-impl Outgoing for Link {
-    fn publish(&self, parcel: Parcel) -> BoxFuture<'_, anyhow::Result<()>> {
-        Box::pin(self.send(parcel.payload))
+impl PacketSink for RedisSink {
+    fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(self.send(packet.payload))
     }
 
     /// Nothing is under way: each publish waited for the server's answer.

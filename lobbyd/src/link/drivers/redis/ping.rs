@@ -6,21 +6,21 @@ use anyhow::anyhow;
 use redis::aio::{MultiplexedConnection, PubSubSink};
 use redis::{AsyncCommands, ErrorKind, RedisResult, Value};
 
-use crate::link::inbox::Feeder;
+use crate::link::inbox::InboxSender;
 
 /// How often both connections are asked for a sign of life at least.
 pub(super) const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Most time for both answers.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks both connections for a sign of life until one gives none. A server that is silent is given up before `patience` ends.
+/// Asks both connections for a sign of life until one gives none. A server that is silent is given up before `silence_limit` ends.
 pub(super) async fn watch(
     mut listener: PubSubSink,
     mut publisher: MultiplexedConnection,
-    feeder: Feeder,
-    patience: Duration,
+    feeder: InboxSender,
+    silence_limit: Duration,
 ) {
-    let (interval, limit) = ((patience / 3).min(LONGEST_PING_INTERVAL), (patience / 3).min(PING_LIMIT));
+    let (interval, limit) = ((silence_limit / 3).min(LONGEST_PING_INTERVAL), (silence_limit / 3).min(PING_LIMIT));
     loop {
         tokio::time::sleep(interval).await;
         let both = async {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::file_names;
 use crate::config::LocalSettings;
 use crate::sys::files;
-use lobby_core::link::message::Incoming;
+use lobby_core::link::message::InboundEvent;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const TTL: Duration = Duration::from_secs(30);
@@ -28,6 +28,6 @@ fn put(directory: &TempDir, host: &str, payload: &str) {
     files::replace_short_lived_file(&file_of(directory, host), payload.as_bytes()).unwrap();
 }
 
-fn withdrawn(payload: &'static str) -> Incoming {
-    Incoming::Withdrawn { payload: payload.into() }
+fn withdrawn(payload: &'static str) -> InboundEvent {
+    InboundEvent::Withdrawn { payload: payload.into() }
 }

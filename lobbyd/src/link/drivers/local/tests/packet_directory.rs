@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::super::packet_directory::{Look, Shelf};
+use super::super::packet_directory::{PacketDirectory, Scan};
 use super::*;
 use crate::sys::clock;
 
@@ -15,10 +15,10 @@ fn make_older(path: &Path, by: Duration) {
 }
 
 /// The payloads of packets, in order.
-fn packets(news: &[Incoming]) -> Vec<&str> {
+fn packets(news: &[InboundEvent]) -> Vec<&str> {
     let packets = news.iter().map(|incoming| match incoming {
-        Incoming::Packet { payload, .. } => std::str::from_utf8(payload).unwrap(),
-        Incoming::Withdrawn { .. } | Incoming::Dropped(_) => panic!("{incoming:?}"),
+        InboundEvent::Packet { payload, .. } => std::str::from_utf8(payload).unwrap(),
+        InboundEvent::Withdrawn { .. } | InboundEvent::Dropped(_) => panic!("{incoming:?}"),
     });
     packets.collect()
 }
@@ -26,7 +26,7 @@ fn packets(news: &[Incoming]) -> Vec<&str> {
 /// A shelf, looked at whenever the test says.
 struct Scene {
     directory: TempDir,
-    shelf: Shelf,
+    packet_directory: PacketDirectory,
     now: Instant,
 }
 
@@ -35,13 +35,13 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(settings(&directory).path).unwrap();
         prepare(&directory);
-        let shelf = Shelf::open(settings(&directory)).unwrap();
-        Self { directory, shelf, now: clock::now() }
+        let packet_directory = PacketDirectory::open(settings(&directory)).unwrap();
+        Self { directory, packet_directory, now: clock::now() }
     }
 
-    fn look_after(&mut self, seconds: u64) -> Look {
+    fn look_after(&mut self, seconds: u64) -> Scan {
         self.now += Duration::from_secs(seconds);
-        self.shelf.look(self.now).unwrap()
+        self.packet_directory.look(self.now).unwrap()
     }
 
     fn has(&self, host: &str) -> bool {
@@ -70,7 +70,7 @@ fn a_packet_is_as_old_as_its_file_and_a_dead_one_is_no_news() {
     });
     let look = scene.look_after(0);
     assert_eq!(packets(&look.news), ["living"]);
-    let Incoming::Packet { age, .. } = look.news[0] else { unreachable!() };
+    let InboundEvent::Packet { age, .. } = look.news[0] else { unreachable!() };
     assert!(age >= Duration::from_secs(20) && age < Duration::from_secs(29), "{age:?}");
 }
 
@@ -81,7 +81,7 @@ fn a_file_from_the_future_is_new() {
         let file = fs::File::options().write(true).open(file_of(directory, "a")).unwrap();
         file.set_modified(file.metadata().unwrap().modified().unwrap() + TTL * 100).unwrap();
     });
-    assert_eq!(scene.look_after(0).news, [Incoming::Packet { payload: "a1".into(), age: Duration::ZERO }]);
+    assert_eq!(scene.look_after(0).news, [InboundEvent::Packet { payload: "a1".into(), age: Duration::ZERO }]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_packet_that_came_since_the_last_look_is_no_older_than_that_whatever_its_fil
     scene.look_after(0);
     put(&scene.directory, "a", "a1");
     make_older(&file_of(&scene.directory, "a"), TTL * 100);
-    assert_eq!(scene.look_after(2).news, [Incoming::Packet { payload: "a1".into(), age: Duration::from_secs(2) }]);
+    assert_eq!(scene.look_after(2).news, [InboundEvent::Packet { payload: "a1".into(), age: Duration::from_secs(2) }]);
 }
 
 #[test]
@@ -122,10 +122,10 @@ fn a_directory_that_is_removed_or_replaced_withdraws_nothing() {
     scene.look_after(0);
     let path = settings(&scene.directory).path;
     fs::remove_dir_all(&path).unwrap();
-    let error = format!("{:#}", scene.shelf.look(scene.now).unwrap_err());
+    let error = format!("{:#}", scene.packet_directory.look(scene.now).unwrap_err());
     assert_eq!(error, format!("directory {} is lost: No such file or directory (os error 2)", path.display()));
     fs::create_dir(&path).unwrap();
-    assert!(scene.shelf.look(scene.now).is_err());
+    assert!(scene.packet_directory.look(scene.now).is_err());
 }
 
 #[test]

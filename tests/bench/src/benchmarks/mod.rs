@@ -1,6 +1,7 @@
 //! The measurements, by the names under which they can be chosen.
 
 mod burst;
+mod compare;
 mod echo;
 mod finding;
 mod intake;
@@ -9,26 +10,25 @@ mod reading;
 mod rest;
 mod spreading;
 mod starting;
-mod versus;
 
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;
 
+use crate::environment::Environment;
 use crate::figures::Row;
-use crate::stage::Stage;
 
 /// Something to measure.
 pub struct Measurement {
     /// What it is called on the command line.
     pub name: &'static str,
     /// Measures it.
-    pub run: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, Result<Vec<Row>>>,
+    pub run: for<'a> fn(&'a mut Environment) -> LocalBoxFuture<'a, Result<Vec<Row>>>,
 }
 
 macro_rules! measurements {
     ($($name:literal: $run:path,)+) => {
         /// All measurements, in the order of the table.
-        pub const ALL: &[Measurement] = &[$(Measurement { name: $name, run: |stage| Box::pin($run(stage)) }),+];
+        pub const ALL: &[Measurement] = &[$(Measurement { name: $name, run: |environment| Box::pin($run(environment)) }),+];
     };
 }
 

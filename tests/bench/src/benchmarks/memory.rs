@@ -2,24 +2,24 @@
 
 use anyhow::{Result, ensure};
 
+use crate::environment::Environment;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::fleet::{GROUP, RARE_LABEL, RARE_PREFIX};
 use crate::http::{Connection, get};
 use crate::lobbyd::Lobbyd;
-use crate::stage::Stage;
 
 const MEGABYTE: f64 = 1e6;
 /// Three times the text, and 12 MB for the program itself.
 const GOAL: Goal = Goal::AtMost { times: 3.0, plus: 12.0 };
 
 /// Resident memory after a fleet was heard, and after all of it was read.
-pub(super) async fn memory(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn memory(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts > 1_000).then_some(GOAL);
         let (mut heard, mut read, mut text) = (Samples::default(), Samples::default(), Samples::default());
         for repetition in 0..REPETITIONS {
-            let lobby = stage.fresh_lobby(hosts, &format!("memory{repetition}")).await?;
+            let lobby = environment.fresh_lobby(hosts, &format!("memory{repetition}")).await?;
             text.push(lobby.fleet.text_bytes() as f64 / MEGABYTE);
             heard.push(resident(&lobby.lobbyd)?);
             read_everything(&lobby.lobbyd).await?;

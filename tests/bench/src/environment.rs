@@ -25,7 +25,7 @@ const PORTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// Brokers, daemons and directories.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Environment {
     /// The program under test.
     pub program: PathBuf,
     /// Where results and logs go.
@@ -47,7 +47,7 @@ pub struct Lobby {
     pub subject: String,
 }
 
-impl Stage {
+impl Environment {
     /// Starts what every measurement needs.
     ///
     /// # Errors

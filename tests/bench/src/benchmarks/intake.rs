@@ -12,11 +12,11 @@ use anyhow::{Context, Result};
 use super::burst::Burst;
 use crate::clock;
 use crate::counter::Counter;
+use crate::environment::{Environment, Lobby};
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::Connection;
 use crate::lobbyd::Lobbyd;
 use crate::process::Running;
-use crate::stage::{Lobby, Stage};
 use crate::wire::Publisher;
 
 /// What the bare subscriber listens to. Would it share the daemon's subject, the server would serve both at once.
@@ -32,10 +32,10 @@ const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 const GOAL_SIZE: usize = 10_000;
 
 /// Keep-alives: each host sends again and again what it has sent before.
-pub(super) async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
-        let outcome = compare(stage, hosts, |_, _| {}).await?;
+        let outcome = compare(environment, hosts, |_, _| {}).await?;
         let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.80));
         rows.push(outcome.speed("keep-alives taken in").hosts(hosts).goal(goal));
         if hosts == GOAL_SIZE {
@@ -48,10 +48,10 @@ pub(super) async fn keep_alives(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// Label changes: no packet is like one before.
-pub(super) async fn changes(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn changes(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
-        let outcome = compare(stage, hosts, Burst::change_labels).await?;
+        let outcome = compare(environment, hosts, Burst::change_labels).await?;
         let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.35));
         rows.push(outcome.speed("label changes taken in").hosts(hosts).goal(goal));
         if hosts == GOAL_SIZE {
@@ -60,7 +60,7 @@ pub(super) async fn changes(stage: &mut Stage) -> Result<Vec<Row>> {
         }
     }
     // Others expect the fleets as they were introduced.
-    stage.forget_lobbies();
+    environment.forget_lobbies();
     Ok(rows)
 }
 
@@ -143,28 +143,28 @@ async fn take_in(sink: &mut impl Sink, port: u16, burst: &Burst, look_every: Dur
 #[derive(Default)]
 struct Outcome {
     lobbyd: Vec<Intake>,
-    bare: Vec<Intake>,
+    baseline: Vec<Intake>,
 }
 
 /// Sends bursts by turns; before each, `prepare` may alter it, given how many there were before.
-async fn compare(stage: &mut Stage, hosts: usize, prepare: impl Fn(&mut Burst, usize)) -> Result<Outcome> {
-    let lobby = stage.lobby(hosts).await?;
-    let (port, look_every) = (stage.nats.port(), look_every(hosts));
+async fn compare(environment: &mut Environment, hosts: usize, prepare: impl Fn(&mut Burst, usize)) -> Result<Outcome> {
+    let lobby = environment.lobby(hosts).await?;
+    let (port, look_every) = (environment.nats.port(), look_every(hosts));
     let mut to_lobbyd = Burst::of(&lobby);
     let mut to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
-    let mut counter = Counter::start(&stage.nats.url(), COUNTER_SUBJECT)?;
+    let mut counter = Counter::start(&environment.nats.url(), COUNTER_SUBJECT)?;
     let mut daemon = Daemon { lobby: &lobby, connection: Connection::open(lobby.lobbyd.address).await? };
     let mut outcome = Outcome::default();
     for repetition in 0..REPETITIONS {
-        let (mut lobbyd, mut bare) = (Intake::default(), Intake::default());
+        let (mut lobbyd, mut baseline) = (Intake::default(), Intake::default());
         for burst in 0..BURSTS {
             prepare(&mut to_lobbyd, repetition * BURSTS + burst);
             prepare(&mut to_counter, repetition * BURSTS + burst);
             lobbyd += take_in(&mut daemon, port, &to_lobbyd, look_every).await?;
-            bare += take_in(&mut counter, port, &to_counter, LOOK_EVERY).await?;
+            baseline += take_in(&mut counter, port, &to_counter, LOOK_EVERY).await?;
         }
         outcome.lobbyd.push(lobbyd);
-        outcome.bare.push(bare);
+        outcome.baseline.push(baseline);
     }
     Ok(outcome)
 }
@@ -188,7 +188,7 @@ impl Outcome {
     }
 
     fn row(&self, what: &str, unit: Unit, value: impl Fn(&Intake) -> f64) -> Row {
-        let [figure, limit] = [&self.lobbyd, &self.bare].map(|all| all.iter().map(&value).collect::<Samples>());
+        let [figure, limit] = [&self.lobbyd, &self.baseline].map(|all| all.iter().map(&value).collect::<Samples>());
         Row::new(what, unit).measured(figure, limit)
     }
 }

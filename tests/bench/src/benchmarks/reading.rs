@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::versus;
+use super::compare;
+use crate::environment::Environment;
 use crate::figures::{Goal, Row, Unit};
 use crate::fleet::GROUP;
 use crate::http::{Answer, get};
-use crate::stage::Stage;
 use crate::wire::Steady;
 
 const DISCOVERIES: &str = "/v1/discoveries";
@@ -18,47 +18,47 @@ const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// `GET /v1/discoveries` over all sizes of fleets.
-pub(super) async fn discoveries(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn discoveries(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [100, 1_000, 10_000, 100_000] {
         let goal = (hosts == 1_000).then_some(Goal::AtLeast(0.95));
         let row = Row::new("GET /v1/discoveries", Unit::Rate).goal(goal);
-        rows.push(compare(row, stage, hosts, get(DISCOVERIES, &[])).await?);
+        rows.push(compare(row, environment, hosts, get(DISCOVERIES, &[])).await?);
     }
     Ok(rows)
 }
 
 /// `GET /v1/discoveries` of 1,000 hosts while each of them sends its keep-alives, 200 a second.
-pub(super) async fn discoveries_while_busy(stage: &mut Stage) -> Result<Vec<Row>> {
-    let lobby = stage.lobby(1_000).await?;
-    let packets = Steady::start(stage.nats.port(), lobby.frames(0), KEEP_ALIVE)?;
+pub(super) async fn discoveries_while_busy(environment: &mut Environment) -> Result<Vec<Row>> {
+    let lobby = environment.lobby(1_000).await?;
+    let packets = Steady::start(environment.nats.port(), lobby.frames(0), KEEP_ALIVE)?;
     let row = Row::new("the same while 200 packets/s arrive", Unit::Rate).goal(Goal::AtLeast(0.90));
-    let row = compare(row, stage, 1_000, get(DISCOVERIES, &[])).await;
+    let row = compare(row, environment, 1_000, get(DISCOVERIES, &[])).await;
     packets.stop().await?;
     Ok(vec![row?])
 }
 
 /// `GET /v1/prometheus/:name`, a target of each host.
-pub(super) async fn prometheus(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn prometheus(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts == 1_000).then_some(Goal::AtLeast(0.90));
         let row = Row::new("GET /v1/prometheus/:name", Unit::Rate).goal(goal);
-        rows.push(compare(row, stage, hosts, get(&format!("/v1/prometheus/{GROUP}"), &[])).await?);
+        rows.push(compare(row, environment, hosts, get(&format!("/v1/prometheus/{GROUP}"), &[])).await?);
     }
     Ok(rows)
 }
 
 /// A list that the client has already.
-pub(super) async fn unchanged(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn unchanged(environment: &mut Environment) -> Result<Vec<Row>> {
     let row = Row::new("unchanged GET with If-None-Match", Unit::Rate).goal(Goal::AtLeast(0.85));
-    let first = stage.lobby(1_000).await?.ask(&get(DISCOVERIES, &[]).into()).await?;
+    let first = environment.lobby(1_000).await?.ask(&get(DISCOVERIES, &[]).into()).await?;
     let Some(tag) = header(&first, "etag") else {
         return Ok(vec![row.hosts(1_000).note("lobbyd gives no ETag")]);
     };
     let request = get(DISCOVERIES, &[("If-None-Match", tag)]);
     Ok(vec![
-        compare_if(row, stage, 1_000, request, |answer| match answer.status {
+        compare_if(row, environment, 1_000, request, |answer| match answer.status {
             304 => None,
             status => Some(format!("lobbyd answers {status} to its own ETag")),
         })
@@ -67,7 +67,7 @@ pub(super) async fn unchanged(stage: &mut Stage) -> Result<Vec<Row>> {
 }
 
 /// Large lists, compressed.
-pub(super) async fn gzip(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn gzip(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (hosts, path) in [(1_000, DISCOVERIES), (10_000, DISCOVERIES), (10_000, &format!("/v1/prometheus/{GROUP}"))] {
         let row = Row::new(format!("GET {} with Accept-Encoding: gzip", path.replace(GROUP, ":name")), Unit::Rate);
@@ -76,27 +76,27 @@ pub(super) async fn gzip(stage: &mut Stage) -> Result<Vec<Row>> {
             Some("gzip") => None,
             _ => Some("lobbyd does not compress".to_owned()),
         };
-        rows.push(compare_if(row, stage, hosts, get(path, &[GZIP]), complain).await?);
+        rows.push(compare_if(row, environment, hosts, get(path, &[GZIP]), complain).await?);
     }
     Ok(rows)
 }
 
-async fn compare(row: Row, stage: &mut Stage, hosts: usize, request: Vec<u8>) -> Result<Row> {
-    compare_if(row, stage, hosts, request, |_| None).await
+async fn compare(row: Row, environment: &mut Environment, hosts: usize, request: Vec<u8>) -> Result<Row> {
+    compare_if(row, environment, hosts, request, |_| None).await
 }
 
 /// Measures if there is nothing to complain of; else the complaint stands in the row's place.
 async fn compare_if(
     row: Row,
-    stage: &mut Stage,
+    environment: &mut Environment,
     hosts: usize,
     request: Vec<u8>,
     complaint: impl Fn(&Answer) -> Option<String>,
 ) -> Result<Row> {
-    let (lobby, request, row) = (stage.lobby(hosts).await?, Arc::from(request), row.hosts(hosts));
+    let (lobby, request, row) = (environment.lobby(hosts).await?, Arc::from(request), row.hosts(hosts));
     match complaint(&lobby.ask(&request).await?) {
         Some(complaint) => Ok(row.note(complaint)),
-        None => versus::against_bare(row, stage, &lobby, &request).await,
+        None => compare::against_baseline(row, environment, &lobby, &request).await,
     }
 }
 

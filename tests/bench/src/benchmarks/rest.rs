@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use crate::clock;
 use crate::counter::Counter;
+use crate::environment::{Environment, Lobby};
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
-use crate::stage::{Lobby, Stage};
 use crate::wire::Steady;
 
 /// Interval of every host's packets.
@@ -20,12 +20,12 @@ const FLEETS: [(usize, f64); 2] = [(1_000, 0.5), (10_000, 4.0)];
 
 /// Processor time while each host of a fleet sends its keep-alives, evenly spread, beside a bare subscriber that hears them too. The
 /// fleets are measured at the same time, for neither keeps a processor busy.
-pub(super) async fn at_rest(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn at_rest(environment: &mut Environment) -> Result<Vec<Row>> {
     let (mut listeners, mut senders) = (Vec::new(), Vec::new());
     for (hosts, _) in FLEETS {
-        let lobby = stage.lobby(hosts).await?;
-        senders.push(Steady::start(stage.nats.port(), lobby.frames(0), KEEP_ALIVE)?);
-        let counter = Counter::start(&stage.nats.url(), &lobby.subject)?;
+        let lobby = environment.lobby(hosts).await?;
+        senders.push(Steady::start(environment.nats.port(), lobby.frames(0), KEEP_ALIVE)?);
+        let counter = Counter::start(&environment.nats.url(), &lobby.subject)?;
         listeners.push(Listeners { lobby, counter, shares: Default::default() });
     }
     clock::pause(Duration::from_secs(1)).await;
@@ -35,11 +35,12 @@ pub(super) async fn at_rest(stage: &mut Stage) -> Result<Vec<Row>> {
     for sender in senders {
         sender.stop().await?;
     }
-    let rows = FLEETS.into_iter().zip(listeners).map(|((hosts, most), Listeners { shares: [lobbyd, bare], .. })| {
-        let goal = Goal::AtMost { times: 0.0, plus: most };
-        let row = Row::new("processor time at rest, of one core", Unit::Percent).hosts(hosts).goal(goal);
-        row.measured(lobbyd, bare)
-    });
+    let rows =
+        FLEETS.into_iter().zip(listeners).map(|((hosts, most), Listeners { shares: [lobbyd, baseline], .. })| {
+            let goal = Goal::AtMost { times: 0.0, plus: most };
+            let row = Row::new("processor time at rest, of one core", Unit::Percent).hosts(hosts).goal(goal);
+            row.measured(lobbyd, baseline)
+        });
     Ok(rows.collect())
 }
 

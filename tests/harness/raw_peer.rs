@@ -10,7 +10,7 @@ use crate::{NatsServer, RedisServer};
 
 /// A participant of a channel that hears all and can say any bytes.
 #[derive(Debug)]
-pub struct Wire {
+pub struct RawPeer {
     voice: Voice,
     heard: Arc<Mutex<Vec<String>>>,
 }
@@ -20,7 +20,7 @@ enum Voice {
     Redis(redis::aio::MultiplexedConnection),
 }
 
-impl Wire {
+impl RawPeer {
     /// Joins the subject `lobby.discovery` of a NATS server; nothing said from now on is missed.
     ///
     /// # Panics
@@ -139,7 +139,7 @@ impl std::fmt::Debug for Voice {
 mod tests {
     use super::*;
 
-    async fn hears_what_is_said(wire: Wire) {
+    async fn hears_what_is_said(wire: RawPeer) {
         wire.say_hi("a", &["x:1"]).await;
         wire.say_goodbye("a").await;
         let hi = r#"{"discovery":{"hostname":"a","labels":["x:1"],"last_check":0},"message":"hi"}"#;
@@ -150,12 +150,12 @@ mod tests {
     #[actix_rt::test]
     async fn a_wire_hears_all_that_is_said_over_nats() {
         let server = NatsServer::start().await;
-        hears_what_is_said(Wire::nats(&server).await).await;
+        hears_what_is_said(RawPeer::nats(&server).await).await;
     }
 
     #[actix_rt::test]
     async fn a_wire_hears_all_that_is_said_over_redis() {
         let server = RedisServer::start().await;
-        hears_what_is_said(Wire::redis(&server).await).await;
+        hears_what_is_said(RawPeer::redis(&server).await).await;
     }
 }

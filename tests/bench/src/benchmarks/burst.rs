@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::stage::Lobby;
+use crate::environment::Lobby;
 
 /// Packets of a burst, about 60 MB.
 const PACKETS: usize = 100_000;

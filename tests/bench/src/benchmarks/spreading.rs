@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use super::echo::{CHANNEL, Echo};
 use crate::clock;
+use crate::environment::Environment;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::{Connection, get, request};
 use crate::lobbyd::{Lobbyd, Start};
-use crate::stage::Stage;
 
 /// Changes of a repetition.
 const CHANGES: usize = 100;
@@ -27,20 +27,21 @@ const MEMORY: &str = "/dev/shm";
 type Meeting = Vec<(&'static str, String)>;
 
 /// A label added on one daemon, listed by another, through NATS and through Redis.
-pub(super) async fn spreading(stage: &mut Stage) -> Result<Vec<Row>> {
-    let (nats_url, redis_port, redis_url) = (stage.nats.url(), stage.redis().await.port(), stage.redis().await.url());
+pub(super) async fn spreading(environment: &mut Environment) -> Result<Vec<Row>> {
+    let (nats_url, redis_port, redis_url) =
+        (environment.nats.url(), environment.redis().await.port(), environment.redis().await.url());
     let nats =
         vec![("DRIVER", "NATS".into()), ("NATS_URL", nats_url.clone()), ("NATS_DISCOVERY_CHANNEL", CHANNEL.into())];
     let redis =
         vec![("DRIVER", "Redis".into()), ("REDIS_PORT", redis_port.to_string()), ("REDIS_CHANNEL", CHANNEL.into())];
-    let mut rows = compare(stage, "NATS", &nats, Echo::over_nats(&nats_url).await?).await?;
-    rows.extend(compare(stage, "Redis", &redis, Echo::over_redis(&redis_url).await?).await?);
-    rows.push(on_disk(stage, &nats).await?);
+    let mut rows = compare(environment, "NATS", &nats, Echo::over_nats(&nats_url).await?).await?;
+    rows.extend(compare(environment, "Redis", &redis, Echo::over_redis(&redis_url).await?).await?);
+    rows.push(on_disk(environment, &nats).await?);
     Ok(rows)
 }
 
-async fn compare(stage: &Stage, broker: &str, meeting: &Meeting, mut echo: Echo) -> Result<Vec<Row>> {
-    let mut pair = Pair::start(stage, meeting, Path::new(MEMORY)).await?;
+async fn compare(environment: &Environment, broker: &str, meeting: &Meeting, mut echo: Echo) -> Result<Vec<Row>> {
+    let mut pair = Pair::start(environment, meeting, Path::new(MEMORY)).await?;
     let [mut median, mut median_limit, mut p99, mut p99_limit] = [const { Vec::new() }; 4];
     for _ in 0..REPETITIONS {
         let (spread, echoed) = (pair.spread(CHANGES).await?, echo.times(CHANGES).await?);
@@ -58,8 +59,8 @@ async fn compare(stage: &Stage, broker: &str, meeting: &Meeting, mut echo: Echo)
 }
 
 /// The same with what a disk adds to it, whose file system must confirm that it has the label before anybody is told.
-async fn on_disk(stage: &Stage, meeting: &Meeting) -> Result<Row> {
-    let mut pair = Pair::start(stage, meeting, &stage.directory).await?;
+async fn on_disk(environment: &Environment, meeting: &Meeting) -> Result<Row> {
+    let mut pair = Pair::start(environment, meeting, &environment.directory).await?;
     let mut medians = Samples::default();
     for _ in 0..REPETITIONS {
         medians.push(pair.spread(CHANGES_ON_DISK).await?.median());
@@ -77,9 +78,9 @@ struct Pair {
 }
 
 impl Pair {
-    async fn start(stage: &Stage, meeting: &Meeting, labels: &Path) -> Result<Self> {
+    async fn start(environment: &Environment, meeting: &Meeting, labels: &Path) -> Result<Self> {
         let (speaker, listener) =
-            (daemon(stage, "speaker", meeting, labels), daemon(stage, "listener", meeting, labels));
+            (daemon(environment, "speaker", meeting, labels), daemon(environment, "listener", meeting, labels));
         let daemons = [speaker.await?, listener.await?];
         let [speaker, listener] = [daemons[0].address, daemons[1].address];
         Ok(Self { speaker: Connection::open(speaker).await?, listener: Connection::open(listener).await?, daemons })
@@ -113,9 +114,9 @@ impl Pair {
     }
 }
 
-async fn daemon(stage: &Stage, name: &str, meeting: &Meeting, labels: &Path) -> Result<Lobbyd> {
-    let log = stage.directory.join(format!("lobbyd-{name}.log"));
-    let start = Start::new(&stage.program, &log, name);
+async fn daemon(environment: &Environment, name: &str, meeting: &Meeting, labels: &Path) -> Result<Lobbyd> {
+    let log = environment.directory.join(format!("lobbyd-{name}.log"));
+    let start = Start::new(&environment.program, &log, name);
     let start = meeting.iter().fold(start, |start, (setting, value)| start.set(setting, value));
     start.start(TempDir::new_in(labels)?).await
 }

@@ -21,7 +21,7 @@ use crate::process::Running;
 
 /// A running bare server, as lobbyd a process of its own.
 #[derive(Debug)]
-pub struct Bare {
+pub struct Baseline {
     /// The process.
     pub process: Running,
     /// Where it listens.
@@ -36,23 +36,23 @@ struct Script {
     headers: Vec<(String, String)>,
 }
 
-impl Bare {
+impl Baseline {
     /// Starts a server that answers requests for a path, with any query, as `answer` did, and makes sure that it does.
     ///
     /// # Errors
     /// When it does not start, or answers something else.
     pub async fn start(directory: &Path, request: &Arc<[u8]>, answer: &Answer) -> Result<Self> {
         let script = Script { path: path_of(request)?, status: answer.status, headers: answer.headers.clone() };
-        let (script_file, body_file) = (directory.join("bare.json"), directory.join("bare.body"));
+        let (script_file, body_file) = (directory.join("baseline.json"), directory.join("baseline.body"));
         std::fs::write(&script_file, serde_json::to_vec(&script)?)?;
         std::fs::write(&body_file, &answer.body)?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("bare").args([script_file, body_file]).stdout(Stdio::piped());
+        command.arg("baseline").args([script_file, body_file]).stdout(Stdio::piped());
         let mut process = Running::start(&mut command)?;
         let port = read_port(&mut process)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let given = Connection::open(address).await?.ask(request).await?;
-        ensure!(given == *answer, "the bare server answers otherwise than lobbyd: {:?}", given.headers);
+        ensure!(given == *answer, "the baseline server answers otherwise than lobbyd: {:?}", given.headers);
         Ok(Self { process, address })
     }
 }
@@ -66,7 +66,7 @@ fn read_port(process: &mut Running) -> Result<u16> {
     let mut line = String::new();
     let stdout = process.child().stdout.take().context("the output is piped")?;
     BufReader::new(stdout).read_line(&mut line)?;
-    line.trim().parse().with_context(|| format!("the bare server said {line:?} instead of its port"))
+    line.trim().parse().with_context(|| format!("the baseline server said {line:?} instead of its port"))
 }
 
 /// What the child does: serves until killed.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::bare::Bare;
+use crate::baseline::Baseline;
+use crate::environment::{Environment, Lobby};
 use crate::figures::{REPETITIONS, Row, Samples, Unit};
 use crate::http::{Speed, load};
 use crate::process::Running;
-use crate::stage::{Lobby, Stage};
 
 /// A server that can be put under load.
 #[derive(Clone, Copy)]
@@ -24,9 +24,9 @@ impl<'a> From<&'a Lobby> for Server<'a> {
     }
 }
 
-impl<'a> From<&'a Bare> for Server<'a> {
-    fn from(bare: &'a Bare) -> Self {
-        Self { process: &bare.process, address: bare.address }
+impl<'a> From<&'a Baseline> for Server<'a> {
+    fn from(baseline: &'a Baseline) -> Self {
+        Self { process: &baseline.process, address: baseline.address }
     }
 }
 
@@ -34,10 +34,15 @@ impl<'a> From<&'a Bare> for Server<'a> {
 ///
 /// # Errors
 /// When one of them gives another answer on the way.
-pub(super) async fn against_bare(row: Row, stage: &Stage, lobby: &Lobby, request: &Arc<[u8]>) -> Result<Row> {
+pub(super) async fn against_baseline(
+    row: Row,
+    environment: &Environment,
+    lobby: &Lobby,
+    request: &Arc<[u8]>,
+) -> Result<Row> {
     let answer = lobby.ask(request).await?;
-    let bare = Bare::start(&stage.directory, request, &answer).await?;
-    by_turns(row, lobby.into(), (&bare).into(), request, answer.status).await
+    let baseline = Baseline::start(&environment.directory, request, &answer).await?;
+    by_turns(row, lobby.into(), (&baseline).into(), request, answer.status).await
 }
 
 /// A row of requests per second, a daemon that knows a large fleet beside one that knows a small one.

@@ -10,11 +10,11 @@ use lobby_tests::free_port;
 use tempfile::TempDir;
 
 use crate::clock;
+use crate::environment::Environment;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::get;
 use crate::lobbyd::Start;
 use crate::process::Running;
-use crate::stage::Stage;
 
 /// Starts of a repetition.
 const STARTS: usize = 20;
@@ -22,13 +22,13 @@ const STARTS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Start to the first answer, and SIGTERM to the end, with the broker there and without, beside a program that does nothing.
-pub(super) async fn starting(stage: &mut Stage) -> Result<Vec<Row>> {
+pub(super) async fn starting(environment: &mut Environment) -> Result<Vec<Row>> {
     let nowhere = format!("nats://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
     let mut rows = Vec::new();
-    for (url, circumstance) in [(stage.nats.url(), "broker there"), (nowhere, "no broker")] {
+    for (url, circumstance) in [(environment.nats.url(), "broker there"), (nowhere, "no broker")] {
         let (mut starts, mut ends, mut empty) = (Samples::default(), Samples::default(), Samples::default());
         for _ in 0..REPETITIONS {
-            let (start, end) = lobbyd_life(stage, &url)?;
+            let (start, end) = lobbyd_life(environment, &url)?;
             starts.push(start.median());
             ends.push(end.median());
             empty.push(empty_life()?.median());
@@ -43,11 +43,12 @@ pub(super) async fn starting(stage: &mut Stage) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn lobbyd_life(stage: &Stage, url: &str) -> Result<(Samples, Samples)> {
+fn lobbyd_life(environment: &Environment, url: &str) -> Result<(Samples, Samples)> {
     let (mut starts, mut ends) = (Samples::default(), Samples::default());
     let labels = TempDir::new()?;
-    let log = stage.directory.join("lobbyd-starting.log");
-    let start = Start::new(&stage.program, &log, "starter").set("NATS_URL", url).set("LABELS_PATH", labels.path());
+    let log = environment.directory.join("lobbyd-starting.log");
+    let start =
+        Start::new(&environment.program, &log, "starter").set("NATS_URL", url).set("LABELS_PATH", labels.path());
     for _ in 0..STARTS {
         let (mut command, address) = start.command()?;
         let begin = clock::now();
@@ -82,7 +83,7 @@ fn first_answer(address: SocketAddr, begin: Instant) -> Result<()> {
 
 /// Start to end of a program that does nothing.
 fn empty_life() -> Result<Samples> {
-    let program = std::env::current_exe()?.with_file_name("lobby-bench-empty");
+    let program = std::env::current_exe()?.with_file_name("lobby-bench-exec-floor");
     let mut lives = Samples::default();
     for _ in 0..STARTS {
         let mut command = Command::new(&program);

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(40);
 
 /// Asks one daemon for its list in all three forms, over and over, and notes whoever is missing from any answer.
 #[derive(Debug)]
-pub struct Vigil {
+pub struct ContinuityCheck {
     notes: Arc<Mutex<Notes>>,
     task: JoinHandle<()>,
 }
@@ -33,7 +33,7 @@ struct Notes {
     lost: Vec<String>,
 }
 
-impl Vigil {
+impl ContinuityCheck {
     /// LABELS for every host over which a vigil is kept.
     pub const LABELS: &str = LABEL;
 
@@ -75,7 +75,7 @@ impl Vigil {
         locked(&self.notes).lost.clone()
     }
 
-    /// As [`Vigil::lost`], and forgets it.
+    /// As [`ContinuityCheck::lost`], and forgets it.
     pub fn take_lost(&self) -> Vec<String> {
         std::mem::take(&mut locked(&self.notes).lost)
     }
@@ -107,7 +107,7 @@ impl Vigil {
     }
 }
 
-impl Drop for Vigil {
+impl Drop for ContinuityCheck {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -183,8 +183,8 @@ mod tests {
 
     #[actix_rt::test]
     async fn it_sees_who_is_there_and_who_is_not() {
-        let daemon = Lobbyd::named("a").labels(Vigil::LABELS).start().await;
-        let vigil = Vigil::over(&daemon, &["a"]).await;
+        let daemon = Lobbyd::named("a").labels(ContinuityCheck::LABELS).start().await;
+        let vigil = ContinuityCheck::over(&daemon, &["a"]).await;
         vigil.nobody_was_missing(LIMIT).await;
         vigil.expect(["a", "b"].map(str::to_owned).into());
         vigil.more_rounds(2).await;
