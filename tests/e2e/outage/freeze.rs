@@ -7,7 +7,7 @@ use lobby_tests::{
 };
 use serde_json::json;
 
-use crate::outage_common::{BACK, NOISE, SLOWEST_ANSWER, on_brokers};
+use crate::outage::{BACK, NOISE, SLOWEST_ANSWER, on_brokers};
 
 on_brokers!(
     nobody_is_lost_while_it_is_dead_and_who_died_is_gone_one_ttl_later,

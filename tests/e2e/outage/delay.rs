@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, NatsServer, Proxy, RedisServer, Script, ensure, eventually};
 use serde_json::json;
 
-use crate::outage_common::{NOISE, SLOWEST_ANSWER};
+use crate::outage::{NOISE, SLOWEST_ANSWER};
 
 /// A change reaches the other daemons and the callback at once; this is what a busy machine makes of that.
 const AT_ONCE: Duration = NOISE;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, RawPeer, ensure, eventually, lobbyctl};
 use serde_json::json;
 
-use crate::outage_common::{SLOWEST_ANSWER, on_brokers};
+use crate::outage::{SLOWEST_ANSWER, on_brokers};
 
 on_brokers!(
     both_tell_of_it_and_neither_flaps_in_its_own_list,

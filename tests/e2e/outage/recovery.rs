@@ -6,7 +6,7 @@ use std::time::Duration;
 use lobby_tests::{Channel, HostNames, LIMIT, Lobbyd, LobbydBuilder, Proxy, Signal, ensure, eventually};
 use serde_json::json;
 
-use crate::outage_common::{BACK, NOISE, acquainted, are_in_touch_again, is_heard_again, on_brokers};
+use crate::outage::{BACK, NOISE, acquainted, are_in_touch_again, is_heard_again, on_brokers};
 
 on_brokers!(
     after_it_was_killed_and_restarted,

@@ -1,5 +1,11 @@
 //! What both drivers of a broker promise to whoever opens them.
 
+mod conformance;
+mod nats;
+mod nats_permissions;
+mod redis;
+mod several;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,11 +79,11 @@ impl Broker for RedisServer {
         self.restart().await;
     }
     async fn flood(&self, packets: u64) {
-        let client = redis::Client::open(self.url()).unwrap();
+        let client = ::redis::Client::open(self.url()).unwrap();
         // The client's own limit is short for a batch on a busy machine.
-        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(LIMIT));
+        let patient = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(LIMIT));
         let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
-        let mut batch = redis::pipe();
+        let mut batch = ::redis::pipe();
         for _ in 0..100 {
             batch.publish("lobby:discovery", &[b'x'; 600][..]).ignore();
         }

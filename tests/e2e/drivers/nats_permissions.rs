@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal};
 use serde_json::json;
 
-const RECOMMENDED: &str = include_str!("../../config/nats-permissions.conf");
+const RECOMMENDED: &str = include_str!("../../../config/nats-permissions.conf");
 
 #[actix_rt::test]
 async fn daemons_lack_nothing_and_others_cannot_speak_in_the_lobby() {

@@ -1,5 +1,10 @@
 //! What the tests of outages have in common.
 
+mod brokers;
+mod delay;
+mod freeze;
+mod recovery;
+
 use std::time::Duration;
 
 use lobby_tests::{Channel, Lobbyd, eventually};

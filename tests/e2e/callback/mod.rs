@@ -1,0 +1,4 @@
+//! The callback: when it runs, and what comes of it.
+
+mod failures;
+mod runs;

@@ -1,0 +1,4 @@
+//! The command lines of both programs.
+
+mod lobbyctl;
+mod settings;

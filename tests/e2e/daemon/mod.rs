@@ -1,0 +1,5 @@
+//! The daemon's life: start, label files, stop.
+
+mod label_files;
+mod lifecycle;
+mod shutdown;

@@ -1,0 +1,5 @@
+//! Floods, broken requests and failing disks.
+
+mod disk;
+mod flood;
+mod http;

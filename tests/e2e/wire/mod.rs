@@ -1,0 +1,6 @@
+//! Packets: what is accepted, what is sent, and what is proved.
+
+mod bytes;
+mod duplicate_name;
+mod packets;
+mod signing;
