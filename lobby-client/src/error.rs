@@ -39,32 +39,3 @@ pub enum Error {
         cause: String,
     },
 }
-
-/// Greatest length of a foreign text in an error, in characters.
-const MAX_TEXT: usize = 500;
-
-/// A foreign text as one line of bounded length: every run of white space and control characters becomes a space.
-pub(crate) fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreign_text_becomes_one_line_that_a_terminal_survives() {
-        assert_eq!(one_line("a\r\n b\x1b[31m\u{9b}c\n"), "a b [31m c");
-    }
-
-    #[test]
-    fn a_foreign_text_is_cut_between_characters() {
-        assert_eq!(one_line(&"ž".repeat(501)), format!("{}…", "ž".repeat(500)));
-        assert_eq!(one_line(&"ž".repeat(500)), "ž".repeat(500));
-    }
-}

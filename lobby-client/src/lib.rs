@@ -11,6 +11,7 @@ mod hostname;
 mod label;
 mod status;
 mod target_group;
+pub mod text;
 
 #[cfg(feature = "http")]
 pub use client::{Client, ClientBuilder, Protocol};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::one_line;
+use crate::text::one_line;
 use crate::{Discovery, Error, HostName, InvalidHostName, Label, Status, TargetGroup};
 
 /// The body of a success, or what the refusal means.

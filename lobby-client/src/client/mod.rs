@@ -17,7 +17,7 @@ use awc::http::header::CONTENT_TYPE;
 use awc::{ClientRequest, SendClientRequest};
 use bytes::Bytes;
 
-use crate::error::one_line;
+use crate::text::one_line;
 use crate::{Discovery, Error, Filter, HostName, Label, Status, TargetGroup};
 
 pub use builder::{ClientBuilder, Protocol};
