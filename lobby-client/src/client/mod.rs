@@ -1,8 +1,8 @@
 //! The HTTP client: one method for each route of the API.
 
-mod answer;
 mod builder;
-mod question;
+mod decode;
+mod paths;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -59,7 +59,7 @@ impl Client {
     /// # Errors
     /// See [`Client`]; an invalid host name is [`Error::Malformed`], as nothing is left without it.
     pub async fn discovery(&self) -> Result<Discovery, Error> {
-        self.get("/v1/discovery", answer::discovery).await
+        self.get("/v1/discovery", decode::discovery).await
     }
 
     /// All servers that the daemon knows, or those of them that a filter chooses.
@@ -67,7 +67,7 @@ impl Client {
     /// # Errors
     /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty text or one with a comma.
     pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
-        self.get(&question::discoveries(filter)?, answer::discoveries).await
+        self.get(&paths::discoveries(filter)?, decode::discoveries).await
     }
 
     /// The names of the servers that have exactly this label.
@@ -75,7 +75,7 @@ impl Client {
     /// # Errors
     /// See [`Client`].
     pub async fn resolve(&self, label: &str) -> Result<Vec<HostName>, Error> {
-        self.get(&question::resolve(label), answer::host_names).await
+        self.get(&paths::resolve(label), decode::host_names).await
     }
 
     /// The Prometheus targets of a group, as its `prometheus:NAME…` labels describe them.
@@ -83,7 +83,7 @@ impl Client {
     /// # Errors
     /// See [`Client`].
     pub async fn prometheus(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
-        self.get(&question::prometheus(name), answer::target_groups).await
+        self.get(&paths::prometheus(name), decode::target_groups).await
     }
 
     /// How the daemon is doing; the original cannot tell.
@@ -91,7 +91,7 @@ impl Client {
     /// # Errors
     /// See [`Client`].
     pub async fn status(&self) -> Result<Status, Error> {
-        self.get("/v1/status", answer::status).await
+        self.get("/v1/status", decode::status).await
     }
 
     /// Adds run-time labels to the daemon's own server.
@@ -133,7 +133,7 @@ impl Client {
         let whole = async {
             let mut response = sent.await.map_err(|error| not_sent(url, error))?.timeout(self.timeout);
             let body = response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
-            answer::check(url, response.status(), response.headers(), body)
+            decode::check(url, response.status(), response.headers(), body)
         };
         time::timeout(self.timeout, whole)
             .await
