@@ -74,7 +74,8 @@ impl SmallDisk {
         if self.unshare.contains(&"--map-root-user") {
             command.args(["--user", "--preserve-credentials"]);
         }
-        command.args(["mount", "-o", &format!("remount,{mode}")]).arg(&self.directory);
+        // With `bind` the options of the file system stay as they are: an ordinary user may not repeat its owner.
+        command.args(["mount", "-o", &format!("remount,bind,{mode}")]).arg(&self.directory);
         let output = command.output().expect("nsenter can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
