@@ -59,6 +59,13 @@ pub(super) fn status(body: &[u8]) -> Result<Status, String> {
     json(body)
 }
 
+/// A JSON document as it is, but in one line: the original indents its answers.
+pub(super) fn json_line(body: &[u8]) -> Result<String, String> {
+    let document: serde_json::Value = json(body)?;
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?.trim();
+    Ok(if text.contains('\n') { document.to_string() } else { text.to_owned() })
+}
+
 pub(super) fn target_groups(body: &[u8]) -> Result<Vec<TargetGroup>, String> {
     Ok(json::<Option<Vec<TargetGroup>>>(body)?.unwrap_or_default())
 }
@@ -113,6 +120,17 @@ mod tests {
     #[test]
     fn the_own_packet_needs_a_valid_name() {
         assert_eq!(discovery(br#"{"hostname":"","labels":[]}"#), Err("a host name must not be empty".to_owned()));
+    }
+
+    #[test]
+    fn a_json_answer_stays_as_it_is_in_one_line() {
+        let answer = r#"[{"new":1e2,"hostname":"a"}]"#;
+        assert_eq!(json_line(answer.as_bytes()), Ok(answer.to_owned()));
+        assert_eq!(
+            json_line(b"{\n  \"b\": [\n    1\n  ],\n  \"a\": null\n}\n"),
+            Ok(r#"{"b":[1],"a":null}"#.to_owned())
+        );
+        assert!(json_line(b"<html>").is_err());
     }
 
     #[test]

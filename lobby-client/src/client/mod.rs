@@ -1,6 +1,7 @@
 //! The HTTP client: one method for each route of the API.
 
 mod builder;
+mod connect;
 mod decode;
 mod paths;
 #[cfg(test)]
@@ -11,14 +12,14 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_rt::time;
-use awc::error::{PayloadError, SendRequestError};
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::Method;
 use awc::http::header::CONTENT_TYPE;
 use awc::{ClientRequest, SendClientRequest};
 use bytes::Bytes;
 
 use crate::text::one_line;
-use crate::{Discovery, Error, Filter, HostName, Label, Status, TargetGroup};
+use crate::{Discovery, Error, Filter, HostName, Label, Query, Status, TargetGroup};
 
 pub use builder::{ClientBuilder, Protocol};
 
@@ -59,7 +60,7 @@ impl Client {
     /// # Errors
     /// See [`Client`]; an invalid host name is [`Error::Malformed`], as nothing is left without it.
     pub async fn discovery(&self) -> Result<Discovery, Error> {
-        self.get("/v1/discovery", decode::discovery).await
+        self.get(paths::DISCOVERY, decode::discovery).await
     }
 
     /// All servers that the daemon knows, or those of them that a filter chooses.
@@ -91,7 +92,15 @@ impl Client {
     /// # Errors
     /// See [`Client`].
     pub async fn status(&self) -> Result<Status, Error> {
-        self.get("/v1/status", decode::status).await
+        self.get(paths::STATUS, decode::status).await
+    }
+
+    /// The answer to a question as the daemon gave it, fields included that this library knows nothing of: one line of JSON.
+    ///
+    /// # Errors
+    /// See [`Client`]; [`Error::Invalid`] if the question cannot be sent, [`Error::Malformed`] if the answer is not JSON.
+    pub async fn json(&self, query: &Query) -> Result<String, Error> {
+        self.get(&paths::path(query)?, decode::json_line).await
     }
 
     /// Adds run-time labels to the daemon's own server.
@@ -131,13 +140,26 @@ impl Client {
     /// Sends a request and reads the whole answer, within the time-out.
     async fn exchange(&self, url: &str, sent: SendClientRequest) -> Result<Bytes, Error> {
         let whole = async {
-            let mut response = sent.await.map_err(|error| not_sent(url, error))?.timeout(self.timeout);
+            let mut response = sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
             let body = response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
             decode::check(url, response.status(), response.headers(), body)
         };
-        time::timeout(self.timeout, whole)
-            .await
-            .unwrap_or_else(|_| Err(unreachable(url, &format!("no answer within {:?}", self.timeout))))
+        time::timeout(self.timeout, whole).await.unwrap_or_else(|_| Err(self.too_late(url)))
+    }
+
+    fn too_late(&self, url: &str) -> Error {
+        unreachable(url, &format!("no answer within {:?}", self.timeout))
+    }
+
+    fn not_sent(&self, url: &str, error: SendRequestError) -> Error {
+        match error {
+            SendRequestError::Url(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
+            SendRequestError::Http(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
+            SendRequestError::Response(error) => malformed(url, &format!("not HTTP: {error}")),
+            SendRequestError::Connect(ConnectError::Timeout) => self.too_late(url),
+            SendRequestError::Connect(error) => unreachable(url, &connect::explained(&error)),
+            error => unreachable(url, &error.to_string()),
+        }
     }
 }
 
@@ -156,16 +178,6 @@ fn unreachable(url: &str, cause: &str) -> Error {
 
 fn malformed(url: &str, cause: &str) -> Error {
     Error::Malformed { url: url.to_owned(), cause: one_line(cause) }
-}
-
-fn not_sent(url: &str, error: SendRequestError) -> Error {
-    match error {
-        SendRequestError::Url(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
-        SendRequestError::Http(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
-        SendRequestError::Response(error) => malformed(url, &format!("not HTTP: {error}")),
-        SendRequestError::Connect(error) => unreachable(url, &error.to_string()),
-        error => unreachable(url, &error.to_string()),
-    }
 }
 
 fn not_read(url: &str, error: &PayloadError) -> Error {

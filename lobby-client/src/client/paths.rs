@@ -2,10 +2,27 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Error, Filter};
+use crate::{Error, Filter, Query};
 
 /// What is escaped in a query value: all but the unreserved characters of RFC 3986 and the colon, which is in nearly every label.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
+/// Path and query of a question.
+pub(super) fn path(query: &Query) -> Result<String, Error> {
+    Ok(match query {
+        Query::Discovery => DISCOVERY.to_owned(),
+        Query::Discoveries(filter) => discoveries(filter)?,
+        Query::Resolve(label) => resolve(label),
+        Query::Prometheus(name) => prometheus(name),
+        Query::Status => STATUS.to_owned(),
+    })
+}
+
+/// Path of the daemon's own server.
+pub(super) const DISCOVERY: &str = "/v1/discovery";
+
+/// Path of the daemon's status.
+pub(super) const STATUS: &str = "/v1/status";
 
 pub(super) fn discoveries(filter: &Filter) -> Result<String, Error> {
     Ok(match filter {
