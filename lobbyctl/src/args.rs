@@ -11,7 +11,7 @@ Environment:
   PROTOCOL, HOST, PORT, TOKEN, TOKEN_FILE, CA_FILE
             as the options above; an option beats its variable, and a variable
             that is set but empty counts as unset
-  NO_COLOR  set to anything: no colours, as if the output were no terminal
+  NO_COLOR  set to anything: no colours, as where TERM is dumb
 
 Exit status:
   0  done
@@ -74,7 +74,7 @@ pub(crate) enum Command {
     #[command(override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]")]
     Discoveries {
         #[command(subcommand)]
-        choice: Option<DiscoveryFilter>,
+        filter: Option<DiscoveryFilter>,
     },
     /// Print the names of the servers that have a label, one a line
     Resolve {

@@ -8,69 +8,82 @@ mod status;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::process::ExitCode;
+use std::process;
 
 use anyhow::{Context, anyhow};
-use lobby_client::{Client, Error, Filter, LinkState};
+use lobby_client::{Client, Error, Filter, LinkState, Query};
 
 use args::{Command, CommandLine, DiscoveryFilter, LabelsCommand};
 use connection::Connection;
-use output::{Answer, Palette};
+use output::{Output, Palette};
 
-fn main() -> ExitCode {
-    match CommandLine::read(env::args_os()) {
-        Ok(line) => run(line).map_or_else(Failure::report, |()| ExitCode::SUCCESS),
+#[expect(
+    clippy::disallowed_methods,
+    reason = "returning would wait for a name server that does not answer, however long ago it was given up"
+)]
+fn main() {
+    let status = match CommandLine::read(env::args_os()) {
+        Ok(line) => run(line).map_or_else(Failure::report, |()| DONE),
         Err(answer) => show(&answer),
-    }
+    };
+    process::exit(status)
 }
 
-/// Help, version or a complaint about the command line.
-fn show(answer: &clap::Error) -> ExitCode {
+/// Prints the help, the version or a complaint about the command line.
+fn show(answer: &clap::Error) -> i32 {
     // It has nowhere else to go when its stream is closed.
     answer.print().ok();
-    if answer.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS }
+    if answer.use_stderr() { WRONG_USAGE } else { DONE }
 }
 
 fn run(line: CommandLine) -> Result<(), Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
-    let asked = async { ask(&connection.client()?, line.command).await };
-    let answer = actix_rt::System::new().block_on(asked).map_err(|error| Failure::asking(error, &connection))?;
-    print(&shown(&answer, line.json)?).context("cannot write to standard output").map_err(Failure::other)?;
-    judge(&answer)
+    let system = actix_rt::System::new();
+    let asked = system.block_on(async { ask(&connection.client()?, line.command, line.json).await });
+    std::mem::forget(system);
+    let output = asked.map_err(|error| Failure::asking(error, &connection))?;
+    print(&output::text(&output, palette())).context("cannot write to standard output").map_err(Failure::other)?;
+    judge(&output)
 }
 
 /// A daemon that answers may still not be well: scripts learn it from the exit status.
-fn judge(answer: &Answer) -> Result<(), Failure> {
-    let Answer::Status(status) = answer else { return Ok(()) };
+fn judge(output: &Output) -> Result<(), Failure> {
+    let Some(status) = output.status() else { return Ok(()) };
     let down = status.drivers.iter().filter(|driver| driver.state == LinkState::Down);
     let down: Vec<_> = down.map(|driver| driver.name.as_str()).collect();
     if down.is_empty() { Ok(()) } else { Err(Failure::other(anyhow!("down: {}", down.join(", ")))) }
 }
 
-async fn ask(client: &Client, command: Command) -> Result<Answer, Error> {
+async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Error> {
+    if json && let Some(query) = query(&command) {
+        return client.json(&query).await.map(|answer| Output::Json(query, answer));
+    }
     match command {
-        Command::Discovery => client.discovery().await.map(Answer::Server),
-        Command::Discoveries { choice } => client.discoveries(&filter(choice)).await.map(Answer::Servers),
-        Command::Resolve { label } => client.resolve(&label).await.map(Answer::Names),
-        Command::Status => client.status().await.map(|status| Answer::Status(Box::new(status))),
-        Command::Labels(LabelsCommand::Add { labels }) => client.add_labels(&labels).await.map(|()| Answer::Done),
-        Command::Labels(LabelsCommand::Del { labels }) => client.delete_labels(&labels).await.map(|()| Answer::Done),
+        Command::Discovery => client.discovery().await.map(Output::Server),
+        Command::Discoveries { filter } => client.discoveries(&filter_of(filter.as_ref())).await.map(Output::Servers),
+        Command::Resolve { label } => client.resolve(&label).await.map(Output::Names),
+        Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
+        Command::Labels(LabelsCommand::Add { labels }) => client.add_labels(&labels).await.map(|()| Output::Done),
+        Command::Labels(LabelsCommand::Del { labels }) => client.delete_labels(&labels).await.map(|()| Output::Done),
     }
 }
 
-fn filter(choice: Option<DiscoveryFilter>) -> Filter {
-    match choice {
+/// The question behind a command, if it is one.
+fn query(command: &Command) -> Option<Query> {
+    Some(match command {
+        Command::Discovery => Query::Discovery,
+        Command::Discoveries { filter } => Query::Discoveries(filter_of(filter.as_ref())),
+        Command::Resolve { label } => Query::Resolve(label.clone()),
+        Command::Status => Query::Status,
+        Command::Labels(_) => return None,
+    })
+}
+
+fn filter_of(filter: Option<&DiscoveryFilter>) -> Filter {
+    match filter {
         None => Filter::All,
-        Some(DiscoveryFilter::Labels { labels }) => Filter::Labels(labels),
-        Some(DiscoveryFilter::Search { prefixes }) => Filter::Prefixes(prefixes),
-    }
-}
-
-fn shown(answer: &Answer, json: bool) -> Result<String, Failure> {
-    if json {
-        output::json(answer).map_err(|error| Failure::other(error.into()))
-    } else {
-        Ok(output::text(answer, palette()))
+        Some(DiscoveryFilter::Labels { labels }) => Filter::Labels(labels.clone()),
+        Some(DiscoveryFilter::Search { prefixes }) => Filter::Prefixes(prefixes.clone()),
     }
 }
 
@@ -80,8 +93,9 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 fn palette() -> Palette {
-    let wanted = variable("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && io::stdout().is_terminal() { Palette::Coloured } else { Palette::Plain }
+    let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = variable("TERM").is_some_and(|value| value == "dumb");
+    if io::stdout().is_terminal() && !unwanted && !is_dumb { Palette::Coloured } else { Palette::Plain }
 }
 
 /// Writes to standard output; a reader that has seen enough, such as `head`, is no error.
@@ -93,14 +107,15 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
-const FAILED: u8 = 1;
-const WRONG_USAGE: u8 = 2;
-const UNREACHABLE: u8 = 3;
-const UNAUTHORISED: u8 = 4;
+const DONE: i32 = 0;
+const FAILED: i32 = 1;
+const WRONG_USAGE: i32 = 2;
+const UNREACHABLE: i32 = 3;
+const UNAUTHORISED: i32 = 4;
 
 /// Why lobbyctl could not do what it was told, and the exit status that says so.
 struct Failure {
-    status: u8,
+    status: i32,
     cause: anyhow::Error,
 }
 
@@ -128,10 +143,10 @@ impl Failure {
         Self { status, cause }
     }
 
-    fn report(self) -> ExitCode {
+    fn report(self) -> i32 {
         // Where standard error is closed, the exit status must do.
         writeln!(io::stderr(), "error: {:#}", self.cause).ok();
-        ExitCode::from(self.status)
+        self.status
     }
 }
 

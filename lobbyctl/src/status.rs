@@ -3,12 +3,13 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::{format_duration, format_rfc3339_seconds};
+use lobby_client::text::one_line;
 use lobby_client::{DriverStatus, LinkState, Status};
 
 /// A block about the daemon, then one about each of its links.
 pub(crate) fn text(status: &Status) -> String {
-    let mut text =
-        format!("lobbyd {} on {}\n", status.version, status.hostname.as_ref().map_or("-", |name| name.as_str()));
+    let hostname = status.hostname.as_ref().map_or("-", |name| name.as_str());
+    let mut text = format!("lobbyd {} on {}\n", one_line(&status.version), one_line(hostname));
     text += &line("instance", &status.instance);
     text += &line("started", &moment(status.started));
     text += &line("records", &status.records.to_string());
@@ -30,7 +31,8 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
         LinkState::Down => "DOWN",
     };
     let lasted = u64::try_from(status.now.saturating_sub(driver.since)).unwrap_or_default();
-    let mut text = format!("{} is {state} for {}\n", driver.name, format_duration(Duration::from_secs(lasted)));
+    let mut text =
+        format!("{} is {state} for {}\n", one_line(&driver.name), format_duration(Duration::from_secs(lasted)));
     if let Some(reason) = &driver.reason {
         text += &line("reason", reason);
     }
@@ -49,7 +51,7 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
 }
 
 fn line(name: &str, value: &str) -> String {
-    format!("  {name:<11}{value}\n")
+    format!("  {name:<11}{}\n", one_line(value))
 }
 
 /// A moment of the wall clock, UTC.
@@ -113,6 +115,17 @@ NATS is DOWN for 1m 5s
         let mut status = status();
         status.drivers[0].unsigned = 4;
         assert!(text(&status).contains("  unsigned   4 accepted without signature\n"), "{}", text(&status));
+    }
+
+    #[test]
+    fn strangers_do_not_write_to_the_terminal() {
+        let instance = Some("\u{1b}[2J\nforged\u{202e}".to_owned());
+        let mut status = Status { duplicate: Some(DuplicateName { packets: 1, last_seen: 0, instance }), ..status() };
+        status.drivers[0].reason = Some("\u{9b}31m\u{200b}lost".to_owned());
+        let text = text(&status);
+        assert!(text.contains("instance [2J forged goes by"), "{text}");
+        assert!(text.contains("  reason     31mlost\n"), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && lobby_client::text::is_invisible(c)), "{text:?}");
     }
 
     #[test]

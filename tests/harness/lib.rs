@@ -18,6 +18,7 @@ mod prometheus;
 mod proxy;
 mod raw_peer;
 mod script;
+mod silent_resolver;
 mod small_disk;
 
 pub use binaries::program;
@@ -38,4 +39,5 @@ pub use proxy::Proxy;
 pub use raw_peer::RawPeer;
 pub use rustix::process::Signal;
 pub use script::{Run, Script};
+pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;

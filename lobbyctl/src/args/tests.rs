@@ -31,11 +31,11 @@ fn options_stand_before_and_after_the_command() {
 
 #[test]
 fn every_command_is_understood() {
-    assert_eq!(read("discoveries").unwrap().command, Command::Discoveries { choice: None });
-    let choice = Some(DiscoveryFilter::Labels { labels: vec!["a:1".into(), "b".into()] });
-    assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { choice });
-    let choice = Some(DiscoveryFilter::Search { prefixes: vec!["a:".into()] });
-    assert_eq!(read("discoveries search a: --json").unwrap().command, Command::Discoveries { choice });
+    assert_eq!(read("discoveries").unwrap().command, Command::Discoveries { filter: None });
+    let filter = Some(DiscoveryFilter::Labels { labels: vec!["a:1".into(), "b".into()] });
+    assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { filter });
+    let filter = Some(DiscoveryFilter::Search { prefixes: vec!["a:".into()] });
+    assert_eq!(read("discoveries search a: --json").unwrap().command, Command::Discoveries { filter });
     assert_eq!(read("resolve a:1").unwrap().command, Command::Resolve { label: "a:1".into() });
     let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };
     assert_eq!(read("labels add a:1 b:2").unwrap().command, Command::Labels(add));

@@ -64,6 +64,8 @@ async fn json_is_what_the_api_gave() {
         assert_eq!(without_times(printed), without_times(daemon.get_json(path).await), "{arguments:?}");
         assert_eq!(outcome.stdout.lines().count(), 1);
     }
+    let outcome = lobbyctl(&daemon, &["--json", "resolve", "service:web"]).await;
+    assert_eq!(outcome.stdout, "[\"n1\"]\n");
 }
 
 fn without_times(mut packets: Value) -> Value {
@@ -151,7 +153,16 @@ async fn status_3_says_that_nobody_answers() {
         let outcome = lobbyctl_with(&[("PORT", &port)], &command).await;
         assert_fails(&outcome, 3);
         assert!(outcome.stderr.contains(&port), "{}", outcome.stderr);
+        assert!(outcome.stderr.ends_with(": connection refused: is lobbyd running there?\n"), "{}", outcome.stderr);
     }
+}
+
+#[actix_rt::test]
+async fn https_to_plain_http_is_told_as_such() {
+    let daemon = Lobbyd::named("a").start().await;
+    let outcome = lobbyctl(&daemon, &["--proto", "https", "discovery"]).await;
+    assert_fails(&outcome, 3);
+    assert!(outcome.stderr.ends_with("/v1/discovery: it does not speak TLS: use http\n"), "{}", outcome.stderr);
 }
 
 #[actix_rt::test]

@@ -1,4 +1,6 @@
 //! The command lines of both programs.
 
 mod lobbyctl;
+mod resolver;
 mod settings;
+mod terminal;
