@@ -24,7 +24,7 @@ impl Discovery {
     }
 }
 
-/// Reads labels in any order and with repetitions; the original writes `null` for none.
+/// Reads labels in any order and with repetitions; lobby 1.x writes `null` for none.
 fn sorted_labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
     let mut labels = Option::<Vec<Label>>::deserialize(deserializer)?.unwrap_or_default();
     labels.sort_unstable();

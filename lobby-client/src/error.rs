@@ -30,7 +30,7 @@ pub enum Error {
         /// The server's text.
         text: String,
     },
-    /// What came back is no answer of a lobby daemon.
+    /// The answer is not one of a lobby daemon.
     #[error("the answer of {url} makes no sense: {cause}")]
     Malformed {
         /// What was asked for.

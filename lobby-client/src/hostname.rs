@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[serde(transparent)]
 pub struct HostName(Arc<str>);
 
-/// Why a text is no host name.
+/// Why a text is not a valid host name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHostName {
     /// The text is empty.

@@ -15,11 +15,11 @@ pub struct Status {
     pub now: i64,
     /// What the server is called; nothing while it does not announce itself (REGISTER=false).
     pub hostname: Option<HostName>,
-    /// What this run of the daemon signs its packets with, to be told from others of the same name.
+    /// Identity of this run of the daemon, which its packets carry: it tells daemons of the same name apart.
     pub instance: String,
     /// How many living hosts it knows.
     pub records: usize,
-    /// Whether it has listened long enough to know everybody.
+    /// Whether it has listened long enough to have heard every host.
     pub warm: bool,
     /// Its links, one for each active driver.
     pub drivers: Vec<DriverStatus>,
@@ -63,13 +63,13 @@ pub enum LinkState {
     Down,
 }
 
-/// Somebody else says the own name.
+/// Another daemon that announces itself under the own name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateName {
     /// How many of its packets were heard.
     pub packets: u64,
     /// When the last one was.
     pub last_seen: i64,
-    /// Which run of which daemon sent it, if it tells.
+    /// Identity of the run that sent it, if the packets carry one.
     pub instance: Option<String>,
 }

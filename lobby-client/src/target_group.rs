@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One element of a Prometheus HTTP SD document: the targets of one server and the labels they get.
 ///
-/// The keys are written `Labels` and `Targets`, as the original does; Prometheus takes them in any case.
+/// The keys are written `Labels` and `Targets`, as lobby 1.x does; Prometheus takes them in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetGroup {
     /// Labels of every target of the group.

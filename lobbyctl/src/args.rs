@@ -152,13 +152,13 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|&port| port != 0).ok_or_else(|| "must be a number from 1 to 65535".to_owned())
 }
 
-/// Options of the original, which takes them with one dash, in the manner of Go.
+/// Options of lobby 1.x, which takes them with one dash, in the manner of Go.
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
 const WITH_VALUE: [&str; 6] = ["--host", "--port", "--proto", "--token", "--token-file", "--ca-file"];
 
-/// The words with the original's options rewritten to two dashes, up to a `--`: behind it all is data.
+/// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is data.
 fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();

@@ -79,7 +79,7 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
 
     fn text(&self, name: &str) -> anyhow::Result<Option<String>> {
         let text = self.get(name).map(OsString::into_string).transpose();
-        text.map_err(|_| anyhow::anyhow!("the variable {name} is no UTF-8 text"))
+        text.map_err(|_| anyhow::anyhow!("the variable {name} is not UTF-8"))
     }
 
     /// The option if there is one, else the variable.
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_is_refused_by_name_unless_an_option_stands_in_for_it() {
+    fn a_bad_variable_is_refused_by_name_unless_an_option_beats_it() {
         assert_eq!(refusal(&[("PORT", "abc")]), "the variable PORT is \"abc\": it must be a number from 1 to 65535");
         assert_eq!(refusal(&[("PROTOCOL", "ftp")]), "the variable PROTOCOL is \"ftp\": it must be http or https");
         assert!(refusal(&[("HOST", "a b")]).starts_with("the variable HOST"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_comes_from_the_environment_or_from_a_file_less_its_newline() {
+    fn the_token_comes_from_a_variable_or_a_file_less_its_newline() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         fs::write(&path, "s3cret \r\n").unwrap();
@@ -198,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_token_option_switches_the_token_of_the_environment_off() {
+    fn an_empty_token_option_beats_the_token_of_the_environment() {
         assert_eq!(resolved(&with_token(""), &[("TOKEN", "s3cret")]).unwrap().token, None);
     }
 
     #[test]
-    fn a_refused_token_is_told_by_its_source_and_a_missing_one_by_all_of_them() {
+    fn a_refused_token_is_told_by_its_source() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token").display().to_string();
         fs::write(&path, "s3cret\n").unwrap();

@@ -98,7 +98,7 @@ fn palette() -> Palette {
     if io::stdout().is_terminal() && !unwanted && !is_dumb { Palette::Coloured } else { Palette::Plain }
 }
 
-/// Writes to standard output; a reader that has seen enough, such as `head`, is no error.
+/// Writes to standard output; a reader that ends early, such as `head`, is not an error.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_to_the_right_of_their_column_and_labels_below_each_other() {
+    fn names_are_right_aligned_with_labels_below_each_other() {
         let output = Output::Servers(vec![server("n1", &["a:1", "b:2"]), server("node-2", &["c"]), server("x", &[])]);
         assert_eq!(plain(&output), "    n1    a:1\n          b:2\n\nnode-2    c\n\n     x\n\n");
     }

@@ -113,7 +113,7 @@ fn checked(base_url: &str) -> Result<(Protocol, String), Error> {
         return Err(Error::Invalid("the URL of the daemon must not hold a user or a password; use a token".to_owned()));
     }
     let bad = |cause: &str| Error::Invalid(format!("the URL {base_url:?} cannot be used: {cause}"));
-    let uri: Uri = base_url.parse().map_err(|_| bad("it is no valid URL"))?;
+    let uri: Uri = base_url.parse().map_err(|_| bad("it is not a valid URL"))?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(bad("it must begin with http:// or https://"));
     };
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_of_the_url_makes_no_difference_and_a_path_is_kept() {
+    fn a_slash_at_the_end_is_dropped_and_a_path_is_kept() {
         assert_eq!(checked("http://h:1/").unwrap(), (Protocol::Http, "http://h:1".to_owned()));
         assert_eq!(checked("https://h/lobby/").unwrap(), (Protocol::Https, "https://h/lobby".to_owned()));
     }
@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_refused_without_being_shown() {
+    fn a_token_that_no_header_can_carry_is_refused_unshown() {
         let error = Client::builder("http://h").token("s3cret\n").build().unwrap_err();
         assert_eq!(error, Error::Invalid("the token holds a control character, which cannot be sent".into()));
     }
 
     #[test]
-    fn an_https_client_with_an_unusable_certificate_file_is_not_built() {
+    fn an_unusable_certificate_file_stops_the_build_of_a_client() {
         let build = |path: &str| Client::builder("https://h").ca_file(path).build().unwrap_err().to_string();
         assert!(build("/nowhere/ca.pem").starts_with("certificate file /nowhere/ca.pem cannot be used: "));
         assert!(build("/dev/null").ends_with("it holds no PEM certificate"));

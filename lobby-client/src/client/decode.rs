@@ -22,13 +22,13 @@ pub(super) fn check(url: &str, status: StatusCode, headers: &HeaderMap, body: By
     })
 }
 
-/// A 403 has other reasons too, such as the rule against browsers. Ours tells them apart by the header; the original has only one.
+/// A 403 has other reasons too, such as the rule against browsers. lobbyd tells them apart by the header; lobby 1.x has this one reason only.
 fn is_about_the_token(status: StatusCode, headers: &HeaderMap, text: &str) -> bool {
     let ours = headers.contains_key(WWW_AUTHENTICATE);
     status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && (ours || text == "access denied"))
 }
 
-/// The server's text: a line of our daemon, the `message` of the original, else what the status is called.
+/// The server's text: a line of our daemon, the `message` of lobby 1.x, else what the status is called.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Original {
@@ -59,7 +59,7 @@ pub(super) fn status(body: &[u8]) -> Result<Status, String> {
     json(body)
 }
 
-/// A JSON document as it is, but in one line: the original indents its answers.
+/// A JSON document as it is, but in one line: lobby 1.x indents its answers.
 pub(super) fn json_line(body: &[u8]) -> Result<String, String> {
     let document: serde_json::Value = json(body)?;
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?.trim();
@@ -74,7 +74,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// A packet as the original passes it on: it checks neither names nor labels.
+/// A packet as lobby 1.x passes it on: it checks neither names nor labels.
 #[derive(Deserialize)]
 struct LoosePacket {
     hostname: String,

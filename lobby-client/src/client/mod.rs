@@ -26,7 +26,7 @@ pub use builder::{ClientBuilder, Protocol};
 /// Greatest size of an answer, in bytes once unpacked: several times what 100,000 servers of 20 labels need.
 const MAX_ANSWER: usize = 256 << 20;
 
-/// A connection to the HTTP API of one lobby daemon, ours or the original one.
+/// A connection to the HTTP API of one lobby daemon, ours or that of lobby 1.x.
 ///
 /// Cheap to clone; clones share their open connections. It belongs to one thread and needs an actix runtime (`#[actix_rt::main]`)
 /// or a tokio `LocalSet`. Only an answer with status 200 is success; redirects are not followed, so that the token goes nowhere else.
@@ -87,7 +87,7 @@ impl Client {
         self.get(&paths::prometheus(name), decode::target_groups).await
     }
 
-    /// How the daemon is doing; the original cannot tell.
+    /// How the daemon is doing; lobby 1.x cannot tell.
     ///
     /// # Errors
     /// See [`Client`].
@@ -128,7 +128,7 @@ impl Client {
     async fn send_labels(&self, method: Method, labels: &[Label]) -> Result<(), Error> {
         let url = format!("{}/v1/labels", self.base_url);
         let request = self.request(method, &url).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
-        // No newline at the end: the original would store a blank label.
+        // No newline at the end: lobby 1.x would store a blank label.
         let lines = labels.iter().map(Label::as_str).collect::<Vec<_>>().join("\n");
         self.exchange(&url, request.send_body(lines)).await.map(drop)
     }

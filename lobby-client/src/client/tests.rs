@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// The answer of the original to a wrong token, byte for byte.
+/// The answer of lobby 1.x to a wrong token, byte for byte.
 const ORIGINAL_403: &str = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 33\r\n\r\n{\n \"message\": \"access denied\"\n}\n";
 
 fn answer(status: &str, body: &str) -> String {
@@ -93,7 +93,7 @@ async fn a_403_is_about_the_token_only_when_it_says_so() {
 }
 
 #[actix_rt::test]
-async fn any_status_but_200_is_a_refusal_also_a_good_one_or_a_redirect() {
+async fn any_status_but_200_is_a_refusal() {
     for status in ["204 No Content", "201 Created", "302 Found", "500 Internal Server Error"] {
         let code = status[..3].parse::<u16>().unwrap();
         let head = format!("HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n");
@@ -103,7 +103,7 @@ async fn any_status_but_200_is_a_refusal_also_a_good_one_or_a_redirect() {
 }
 
 #[actix_rt::test]
-async fn a_refusal_is_one_line_with_the_url_the_status_and_the_text_of_the_server() {
+async fn a_refusal_is_one_line_with_url_status_and_text() {
     let text = refusal(&answer("400 Bad Request", "line 1:\r\n \x1b[31mred\n")).await.to_string();
     assert!(text.starts_with("http://127.0.0.1:"), "{text}");
     assert!(text.ends_with("/v1/resolve?label=a:1 answered 400: line 1: [31mred"), "{text}");
@@ -163,7 +163,7 @@ fn certified() -> (String, TlsAcceptor) {
 }
 
 #[actix_rt::test]
-async fn https_trusts_the_given_authority_and_speaks_http_1_even_where_http_2_is_offered() {
+async fn https_trusts_the_given_authority_and_stays_with_http_1() {
     let (pem, acceptor) = certified();
     let ca_file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&ca_file, pem).unwrap();

@@ -53,7 +53,7 @@ fn the_one_dash_options_of_the_original_mean_the_same() {
 }
 
 #[test]
-fn a_host_with_a_port_is_refused_with_a_word_on_where_the_port_goes() {
+fn a_host_with_a_port_is_refused_and_told_where_the_port_goes() {
     for host in ["127.0.0.1:1313", "web1:1313", "[::1]:1313"] {
         let text = refusal(&format!("--host {host} discovery")).to_string();
         assert!(text.contains(host) && text.contains("--host") && text.contains("--port"), "{text}");
@@ -71,7 +71,7 @@ fn help_is_a_command_too() {
 }
 
 #[test]
-fn a_label_right_behind_discoveries_is_answered_with_what_may_stand_there() {
+fn a_label_right_behind_discoveries_gets_the_usage() {
     let text = refusal("discoveries service:web").to_string();
     assert!(text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"), "{text}");
 }

@@ -14,7 +14,7 @@ async fn refusal(daemon: &Process) -> String {
 }
 
 #[actix_rt::test]
-async fn a_bad_setting_is_one_line_with_its_name_its_value_and_what_is_allowed() {
+async fn a_bad_setting_is_one_line_that_says_what_is_allowed() {
     let bad = [
         ("PORT", "70000", "65535"),
         ("KEEP_ALIVE", "0", "1"),
@@ -53,7 +53,7 @@ async fn an_unknown_flag_is_refused() {
 }
 
 #[actix_rt::test]
-async fn a_secret_and_its_file_together_are_refused_without_showing_either() {
+async fn a_secret_and_its_file_together_are_refused_unshown() {
     let daemon = Lobbyd::named("a");
     let file = daemon.labels_path().with_file_name("secret");
     std::fs::write(&file, "from-file-s3cret").unwrap();

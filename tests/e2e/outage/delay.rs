@@ -13,7 +13,7 @@ use crate::outage::{NOISE, SLOWEST_ANSWER};
 const AT_ONCE: Duration = NOISE;
 
 #[actix_rt::test]
-async fn a_frozen_broker_delays_neither_the_api_nor_the_other_driver_nor_the_callback() {
+async fn a_frozen_broker_delays_no_answer_driver_or_callback() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let script = Script::recording_then("");
     let on_both = |name| Lobbyd::named(name).labels(ContinuityCheck::LABELS).nats(&nats).redis(&redis);

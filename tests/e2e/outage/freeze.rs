@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::outage::{BACK, NOISE, SLOWEST_ANSWER, on_brokers};
 
 on_brokers!(
-    nobody_is_lost_while_it_is_dead_and_who_died_is_gone_one_ttl_later,
-    nobody_is_lost_while_it_is_frozen_and_who_died_is_gone_one_ttl_later,
-    nobody_is_lost_while_a_firewall_swallows_everything_and_the_link_is_soon_known_to_be_down,
+    a_dead_broker_loses_nobody_and_the_dead_go_one_ttl_later,
+    a_frozen_broker_loses_nobody_and_the_dead_go_one_ttl_later,
+    a_firewall_that_swallows_all_loses_nobody_and_is_soon_known,
     nobody_is_lost_when_ttl_is_hardly_more_than_keep_alive,
     nobody_is_lost_by_one_who_does_not_register,
     nobody_is_lost_by_a_daemon_that_was_stopped_itself,
@@ -44,7 +44,7 @@ async fn is_gone_one_ttl_later(daemon: &Lobbyd, host: &str) {
     .await;
 }
 
-async fn nobody_is_lost_while_it_is_dead_and_who_died_is_gone_one_ttl_later(mut channel: Channel) {
+async fn a_dead_broker_loses_nobody_and_the_dead_go_one_ttl_later(mut channel: Channel) {
     let ([_a, b, c], vigil) = three(&channel).await;
     channel.kill();
     c.kill();
@@ -55,7 +55,7 @@ async fn nobody_is_lost_while_it_is_dead_and_who_died_is_gone_one_ttl_later(mut 
     vigil.nobody_was_missing(SLOWEST_ANSWER).await;
 }
 
-async fn nobody_is_lost_while_it_is_frozen_and_who_died_is_gone_one_ttl_later(channel: Channel) {
+async fn a_frozen_broker_loses_nobody_and_the_dead_go_one_ttl_later(channel: Channel) {
     let ([_a, b, c], vigil) = three(&channel).await;
     channel.pause();
     c.kill();
@@ -66,7 +66,7 @@ async fn nobody_is_lost_while_it_is_frozen_and_who_died_is_gone_one_ttl_later(ch
     vigil.nobody_was_missing(SLOWEST_ANSWER).await;
 }
 
-async fn nobody_is_lost_while_a_firewall_swallows_everything_and_the_link_is_soon_known_to_be_down(channel: Channel) {
+async fn a_firewall_that_swallows_all_loses_nobody_and_is_soon_known(channel: Channel) {
     let proxy = Proxy::to(channel.port()).await;
     let _a = watched("a").on(&channel).start().await;
     let b = watched("b").on_through(&channel, &proxy).start().await;
