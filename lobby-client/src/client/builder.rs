@@ -156,7 +156,7 @@ mod tests {
         assert!(refusal("127.0.0.1:1313").contains("must begin with http://"));
         assert!(refusal("ftp://h").contains("must begin with http://"));
         assert!(refusal("http://h/?a=b").contains("query"));
-        assert!(refusal("http://a b/").contains("no valid URL"));
+        assert!(refusal("http://a b/").contains("not a valid URL"));
         assert!(!refusal("http://u:s3cret@h").contains("s3cret"));
     }
 
