@@ -1,4 +1,4 @@
-//! Logs on standard error, for people or for machines.
+//! The log: lines on standard error, as text or JSON.
 
 use std::io::{self, IsTerminal};
 
@@ -11,18 +11,22 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, LogSettings};
 
-/// What a lone level in LOG_LEVEL speaks of: the crates of lobby.
-const OURS: [&str; 2] = ["lobbyd", "lobby_client"];
+/// The target that all targets of the daemon begin with: `lobby::membership`, `lobby::link`, `lobby::labels`, `lobby::api`,
+/// `lobby::callback`, and `lobby` itself for the start, the end, signals and settings. A level alone in LOG_LEVEL applies to it.
+const ROOT: &str = "lobby";
 
-/// Kept silent unless they are named. actix-http logs an error for each request that is none: anybody can send any number of those; they
-/// are answered with a 4xx, and nothing is left to do for the person who runs the daemon. async-nats logs why it
-/// cannot connect, which is why the link is down and is logged as that.
+/// Another name of [`ROOT`] in LOG_LEVEL: the program's own, for filters written before there were targets.
+const ALIAS: &str = "lobbyd";
+
+/// Targets that are off unless LOG_LEVEL names them. actix-http logs an error for each malformed request: anybody can send any number
+/// of those; they are answered with a 4xx, and nothing is left to do for the administrator. async-nats logs why it cannot connect,
+/// which the link logs as the reason why it is down.
 const SILENT: &str = "actix_http=off,async_nats::connector=off";
 
 /// Sends all logs, those of libraries that use `log` included, to standard error. Only the first call can succeed.
 ///
 /// # Errors
-/// When the filter is none or logs go somewhere already.
+/// When the filter is invalid or logs go somewhere already.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     subscriber(settings, io::stderr, io::stderr().is_terminal())?.try_init().context("logs go somewhere already")
 }
@@ -33,7 +37,7 @@ fn subscriber<W>(settings: &LogSettings, writer: W, is_terminal: bool) -> anyhow
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // Told of on standard error, a line that could not be written there would be a panic.
+    // Reported on standard error, a line that could not be written there would be a panic.
     let logs = fmt().log_internal_errors(false).with_env_filter(filter(&settings.filter)?).with_writer(writer);
     Ok(match settings.format {
         LogFormat::Json => Box::new(logs.json().flatten_event(true).finish()),
@@ -43,20 +47,25 @@ where
 }
 
 fn filter(text: &str) -> anyhow::Result<EnvFilter> {
-    let directives = text.split(',').map(quieten).collect::<Vec<_>>().join(",");
-    EnvFilter::builder()
-        .parse(format!("{SILENT},{directives}"))
-        .with_context(|| format!("LOG_LEVEL: {text:?} is no filter"))
+    let directives = text.split(',').map(our_directive).collect::<Vec<_>>().join(",");
+    EnvFilter::builder().parse(format!("{SILENT},{directives}")).with_context(|| {
+        format!("LOG_LEVEL: {text:?} is not a valid filter: expected a level or TARGET=LEVEL, comma separated")
+    })
 }
 
-/// Makes a lone level mean lobby's own logs: libraries tell more than one wants to read, async-nats each event at `info`. They keep to
-/// `warn` unless they are named.
-fn quieten(directive: &str) -> String {
+/// Makes a level alone apply to lobby's own logs: libraries log more than one wants to read, async-nats each event at `info`. They
+/// stay at `warn` unless they are named.
+fn our_directive(directive: &str) -> String {
     match directive.parse::<LevelFilter>() {
-        Ok(level) if level > LevelFilter::WARN => {
-            let ours = OURS.map(|name| format!("{name}={level}"));
-            format!("warn,{}", ours.join(","))
-        }
+        Ok(level) if level > LevelFilter::WARN => format!("warn,{ROOT}={level}"),
+        _ => unalias(directive),
+    }
+}
+
+/// Replaces the program's name at the beginning of a target: `lobbyd=debug` is `lobby=debug`.
+fn unalias(directive: &str) -> String {
+    match directive.strip_prefix(ALIAS) {
+        Some(rest) if rest.starts_with("::") || rest.starts_with(['=', '[']) => format!("{ROOT}{rest}"),
         _ => directive.to_owned(),
     }
 }
@@ -70,11 +79,11 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is logged.
+    /// A buffer for what is logged.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -84,21 +93,21 @@ mod tests {
         }
     }
 
-    fn logged(filter: &str, format: LogFormat, speak: impl FnOnce()) -> String {
-        let page = Page::default();
-        let writer = page.clone();
+    fn logged(filter: &str, format: LogFormat, write: impl FnOnce()) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
         let settings = LogSettings { filter: filter.to_owned(), format };
-        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone(), false).unwrap(), speak);
-        let bytes = page.0.lock().unwrap().clone();
+        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone(), false).unwrap(), write);
+        let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
-    /// Who is heard when lobby and libraries speak at several levels.
-    fn heard(filter: &str) -> Vec<&'static str> {
+    /// The messages that pass the filter when lobby and libraries log at several levels.
+    fn passed(filter: &str) -> Vec<&'static str> {
         let text = logged(filter, LogFormat::Text, || {
-            debug!(target: "lobbyd::actors", "our debug");
-            info!(target: "lobbyd::actors", "our info");
-            warn!(target: "lobbyd::actors", "our warning");
+            debug!(target: "lobby::membership", "our debug");
+            info!(target: "lobby::membership", "our info");
+            warn!(target: "lobby", "our warning");
             info!(target: "async_nats", "their info");
             warn!(target: "async_nats", "their warning");
             tracing::error!(target: "actix_http::h1::dispatcher", "some garbage");
@@ -108,43 +117,52 @@ mod tests {
     }
 
     #[test]
-    fn a_level_speaks_of_lobby_and_keeps_libraries_to_warnings() {
-        assert_eq!(heard("info"), ["our info", "our warning", "their warning"]);
-        assert_eq!(heard("DEBUG"), ["our debug", "our info", "our warning", "their warning"]);
+    fn a_level_applies_to_lobby_and_keeps_libraries_at_warn() {
+        assert_eq!(passed("info"), ["our info", "our warning", "their warning"]);
+        assert_eq!(passed("DEBUG"), ["our debug", "our info", "our warning", "their warning"]);
     }
 
     #[test]
-    fn a_level_of_warn_or_less_holds_for_libraries_too() {
-        assert_eq!(heard("warn"), ["our warning", "their warning"]);
-        assert_eq!(heard("error"), [""; 0]);
-        assert_eq!(heard("off"), [""; 0]);
+    fn a_level_of_warn_or_less_applies_to_libraries_too() {
+        assert_eq!(passed("warn"), ["our warning", "their warning"]);
+        assert_eq!(passed("error"), [""; 0]);
+        assert_eq!(passed("off"), [""; 0]);
     }
 
     #[test]
-    fn a_library_that_is_named_speaks_at_the_level_given() {
-        assert_eq!(heard("warn,async_nats=info"), ["our warning", "their info", "their warning"]);
-        assert_eq!(heard("async_nats=info,info"), ["our info", "our warning", "their info", "their warning"]);
-        assert_eq!(heard("info,async_nats=off"), ["our info", "our warning"]);
+    fn a_library_that_is_named_logs_at_the_level_given() {
+        assert_eq!(passed("warn,async_nats=info"), ["our warning", "their info", "their warning"]);
+        assert_eq!(passed("async_nats=info,info"), ["our info", "our warning", "their info", "their warning"]);
+        assert_eq!(passed("info,async_nats=off"), ["our info", "our warning"]);
     }
 
     #[test]
-    fn errors_that_strangers_make_are_heard_only_if_asked_for() {
-        assert_eq!(heard("error,actix_http=error"), ["some garbage"]);
-        assert_eq!(heard("actix_http=error,error"), ["some garbage"]);
-        assert_eq!(heard("lobbyd=warn"), ["our warning"]);
+    fn errors_caused_by_strangers_are_logged_only_if_asked_for() {
+        assert_eq!(passed("error,actix_http=error"), ["some garbage"]);
+        assert_eq!(passed("actix_http=error,error"), ["some garbage"]);
+        assert_eq!(passed("lobby=warn"), ["our warning"]);
     }
 
     #[test]
-    fn a_part_of_lobby_that_is_named_speaks_at_the_level_given() {
-        assert_eq!(heard("info,lobbyd=warn"), ["our warning", "their warning"]);
-        assert_eq!(heard("info,lobbyd::actors=debug"), ["our debug", "our info", "our warning", "their warning"]);
+    fn a_part_of_lobby_that_is_named_logs_at_the_level_given() {
+        assert_eq!(passed("info,lobby=warn"), ["our warning", "their warning"]);
+        assert_eq!(passed("info,lobby::membership=debug"), ["our debug", "our info", "our warning", "their warning"]);
+        assert_eq!(passed("info,lobby::link=debug"), ["our info", "our warning", "their warning"]);
+    }
+
+    #[test]
+    fn the_name_of_the_program_is_an_alias_of_the_root_target() {
+        for alias in ["info,lobbyd=debug", "info,lobbyd::membership=debug", "lobbyd=debug,warn"] {
+            assert_eq!(passed(alias), ["our debug", "our info", "our warning", "their warning"], "{alias}");
+        }
+        assert_eq!(passed("warn,lobbydx=debug"), ["our warning", "their warning"]);
     }
 
     #[test]
     fn a_json_log_is_one_object_a_line() {
         let text = logged("info", LogFormat::Json, || {
-            info!(target: "lobbyd", host = "srv1", "server appeared");
-            info!(target: "lobbyd", host = "a\nb", "server appeared");
+            info!(target: "lobby", host = "srv1", "server appeared");
+            info!(target: "lobby", host = "a\nb", "server appeared");
         });
         let objects: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(objects.len(), 2);
@@ -155,14 +173,14 @@ mod tests {
 
     #[test]
     fn a_text_log_is_one_line_with_its_time_in_utc() {
-        let text = logged("info", LogFormat::Text, || info!(target: "lobbyd", host = "a\nb", "server appeared"));
+        let text = logged("info", LogFormat::Text, || info!(target: "lobby", host = "a\nb", "server appeared"));
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.len() == "2026-11-22T21:44:16.123456Z".len() && time.ends_with('Z'), "{time}");
-        assert_eq!(rest.trim_start(), "INFO lobbyd: server appeared host=\"a\\nb\"\n");
+        assert_eq!(rest.trim_start(), "INFO lobby: server appeared host=\"a\\nb\"\n");
     }
 
     #[test]
-    fn a_text_that_is_no_filter_is_refused() {
+    fn an_invalid_filter_is_refused() {
         assert!(filter("lobbyd=loud").unwrap_err().to_string().contains("LOG_LEVEL"));
     }
 }
