@@ -1,4 +1,4 @@
-//! Builds the actors bottom-up, each being given those it talks to, and ends them in order.
+//! The application: builds the actors bottom-up, each with the addresses of those below it, and ends them in order.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -34,15 +34,15 @@ use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
 
-/// Longest wait at the start for the first look at the label files. A file system that hangs keeps labels away, not the daemon.
-const FIRST_READ: Duration = Duration::from_secs(1);
+/// Longest wait at the start for the first reading of the label files: a file system that hangs must not hold up the start.
+const FIRST_READ_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long channels have at the end to take the goodbye.
-const GOODBYE: Duration = Duration::from_millis(400);
+/// Longest wait at the end for the channels to take the goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
 
-/// All actors of the daemon. Which there are depends on the settings.
-pub struct Lobby {
-    foundation: CoreActors,
+/// All actors of the daemon. Which of them exist depends on the settings.
+pub struct App {
+    core: CoreActors,
     subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
     label_source: Addr<LabelSource>,
     callback_runner: Option<Addr<CallbackRunner>>,
@@ -51,51 +51,50 @@ pub struct Lobby {
     packet_keys: Option<Secret>,
 }
 
-/// The actors that the others are built upon.
+/// The actors that the others are given at their start.
 struct CoreActors {
     registry: Addr<Registry>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: Option<Addr<Publisher>>,
-    /// Names this run of this daemon in its packets.
+    /// Random name of this run of the daemon, sent in its packets.
     instance: String,
 }
 
-impl Lobby {
-    /// Starts everything. Nothing is announced before the API serves its socket.
+impl App {
+    /// Starts every actor. The listen socket is taken before, so nothing was announced when it is in use.
     ///
     /// # Errors
     /// What keeps the daemon from starting.
     pub async fn start(
         settings: Settings,
-        server: LocalHost,
+        local_host: LocalHost,
         hostname: &HostName,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
-        let foundation = CoreActors::lay(&settings)?;
-        let label_source = foundation.label_source(server, settings.timing).await;
-        let subscribers = foundation.subscribers(&settings, hostname)?;
-        let callback_runner = settings.callback.as_ref().map(|callback| foundation.callback_runner(callback));
+        let core = CoreActors::start(&settings)?;
+        let label_source = core.label_source(local_host, settings.timing).await;
+        let subscribers = core.subscribers(&settings, hostname)?;
+        let callback_runner = settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
-        let mut lobby =
-            Self { foundation, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
+        let mut app = Self { core, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
         if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
-            let admission = AccessPolicy::new(api, settings.local.hostname.as_ref());
-            lobby.http_api = Some(lobby.serve(listener, admission, api.node_exporter_port)?);
+            let access = AccessPolicy::new(api, settings.local.hostname.as_ref());
+            app.http_api = Some(app.serve(listener, access, api.node_exporter_port)?);
         }
-        Ok(lobby)
+        Ok(app)
     }
 
     fn serve(
         &self,
         listener: TcpListener,
-        admission: AccessPolicy,
+        access: AccessPolicy,
         node_exporter_port: u16,
     ) -> anyhow::Result<Addr<HttpApi>> {
         let (stop, stopping) = watch::channel(false);
-        let service = AppState {
-            snapshots: self.foundation.snapshots.clone(),
-            registry: self.foundation.registry.clone(),
+        let state = AppState {
+            snapshots: self.core.snapshots.clone(),
+            registry: self.core.registry.clone(),
             label_source: self.label_source.clone(),
             health_targets: self.health_targets(),
             node_exporter_port,
@@ -103,12 +102,12 @@ impl Lobby {
             answers: Arc::default(),
             noticed: Arc::default(),
         };
-        Ok(HttpApi::serve(listener, service, admission, stop)?.start())
+        Ok(HttpApi::serve(listener, state, access, stop)?.start())
     }
 
-    /// Every actor that must answer for the daemon to be well.
+    /// Every actor that `GET /healthz` asks, with its name.
     fn health_targets(&self) -> Vec<(&'static str, Recipient<Healthz>)> {
-        let CoreActors { registry, publisher, .. } = &self.foundation;
+        let CoreActors { registry, publisher, .. } = &self.core;
         let mut health_targets =
             vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
         health_targets.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
@@ -117,38 +116,38 @@ impl Lobby {
         health_targets
     }
 
-    /// Reads label and secret files again and publishes. A secret that cannot be read stays as it was.
+    /// Reads label and secret files again and publishes. A secret that cannot be read keeps its value.
     pub async fn reload(&self) {
-        info!("reading label files and secrets again");
+        info!(target: "lobby", "reading label files and secrets again");
         if let Some(token) = &self.token {
-            changed(token).await;
+            reload_secret(token).await;
         }
         if let Some(keys) = &self.packet_keys
-            && changed(keys).await
+            && reload_secret(keys).await
         {
-            self.foundation.use_keys(&keys.expose());
+            self.core.use_keys(&keys.expose());
         }
         for (secrets, subscriber) in &self.subscribers {
-            if any_changed(secrets).await {
+            if reload_secrets(secrets).await {
                 subscriber.do_send(Reconnect);
             }
         }
         self.label_source.do_send(ReloadLabels);
     }
 
-    /// Says goodbye, finishes running requests and ends a running callback, all at the same time.
+    /// Says goodbye, finishes the requests being served and ends a running callback, all at the same time.
     pub async fn end(&self) {
-        let goodbye = self.foundation.publisher.as_ref().map(|publisher| timeout(GOODBYE, publisher.send(SayGoodbye)));
+        let goodbye = self.core.publisher.as_ref().map(|publisher| timeout(GOODBYE_LIMIT, publisher.send(SayGoodbye)));
         let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
         let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndCallback));
         let (goodbye, _, _) =
             tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
-        if goodbye.is_some_and(|said| said.is_err()) {
-            warn!("not every broker took the goodbye in time, peers will find out by TTL");
+        if goodbye.is_some_and(|sent| sent.is_err()) {
+            warn!(target: "lobby", "not every broker took the goodbye in time, peers will drop this server after TTL");
         }
     }
 
-    /// Leaves no callback behind, when there is no time for more.
+    /// Kills a running callback, when there is no time for more.
     pub async fn end_at_once(&self) {
         if let Some(callback_runner) = &self.callback_runner {
             // An actor that is gone has nothing left to kill.
@@ -157,76 +156,76 @@ impl Lobby {
     }
 }
 
-/// Reads a secret again, off this thread, and says whether it is another now.
-async fn changed(secret: &Secret) -> bool {
+/// Reads a secret again, off this thread. Returns whether it changed.
+async fn reload_secret(secret: &Secret) -> bool {
     let secret = secret.clone();
     let reloaded = tokio::task::spawn_blocking(move || secret.reload()).await;
     reloaded.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
-        warn!(error = format!("{error:#}"), "secret stays as it was");
+        warn!(target: "lobby", error = format!("{error:#}"), "cannot read a secret again, it keeps its value");
         false
     })
 }
 
-/// Reads secrets again and says whether there is another among them.
-async fn any_changed(secrets: &[Secret]) -> bool {
-    join_all(secrets.iter().map(changed)).await.contains(&true)
+/// Reads secrets again. Returns whether any of them changed.
+async fn reload_secrets(secrets: &[Secret]) -> bool {
+    join_all(secrets.iter().map(reload_secret)).await.contains(&true)
 }
 
-fn guard(settings: &Settings) -> Option<PacketVerifier> {
+fn verifier(settings: &Settings) -> Option<PacketVerifier> {
     let signing = settings.signing.as_ref()?;
     Some(PacketVerifier::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
 }
 
 impl CoreActors {
-    fn lay(settings: &Settings) -> anyhow::Result<Self> {
+    fn start(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
         let instance = format!("{:016x}", getrandom::u64()?);
         let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
         let initial_sync = InitialSync::new(timing.keep_alive, drivers.len(), now);
-        let records = HostRegistry::new(instance.clone(), timing.ttl, settings.max_servers, initial_sync, now);
+        let hosts = HostRegistry::new(instance.clone(), timing.ttl, settings.max_servers, initial_sync, now);
         let registry =
-            Registry::new(records, &drivers, timing.clean_every, timing.keep_alive).verified(guard(settings));
+            Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive).verified(verifier(settings));
         let snapshots = registry.snapshots();
         let registry = registry.start();
         let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
         let announcer = settings.register.then(|| Announcer::new(instance.clone(), signer));
-        let sent = registry.clone().recipient();
-        let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, sent).start());
+        let on_sent = registry.clone().recipient();
+        let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
         Ok(Self { registry, snapshots, publisher, instance })
     }
 
-    /// Signs and verifies with other keys from now on, if these are any.
+    /// Signs and verifies with these keys from now on, if they are valid.
     fn use_keys(&self, text: &str) {
         let keys = match Keys::parse(text) {
             Ok(keys) => keys,
-            Err(error) => return warn!(%error, "PACKET_KEY_FILE cannot be used, the keys stay as they were"),
+            Err(error) => return warn!(target: "lobby", %error, "invalid PACKET_KEY_FILE, the keys stay as they were"),
         };
-        info!(keys = keys.count(), "packets are signed and verified with the new keys of PACKET_KEY_FILE");
+        info!(target: "lobby", keys = keys.count(), "packets are signed and verified with the new keys of PACKET_KEY_FILE");
         self.registry.do_send(KeysChanged(keys.clone()));
         if let Some(publisher) = &self.publisher {
             publisher.do_send(KeysChanged(keys));
         }
     }
 
-    /// With REGISTER=false nobody is told of this server, not even the own registry.
-    async fn label_source(&self, server: LocalHost, timing: Timing) -> Addr<LabelSource> {
+    /// With REGISTER=false this server is announced to nobody and is not in its own list either.
+    async fn label_source(&self, local_host: LocalHost, timing: Timing) -> Addr<LabelSource> {
         let listeners: Vec<Recipient<LocalChanged>> = match &self.publisher {
             Some(publisher) => vec![self.registry.clone().recipient(), publisher.clone().recipient()],
             None => Vec::new(),
         };
-        let label_source = LabelSource::new(server, timing.keep_alive, listeners).start();
-        if timeout(FIRST_READ, label_source.send(GetLocalPacket)).await.is_err() {
-            warn!("label files cannot be read in time, going on without them");
+        let label_source = LabelSource::new(local_host, timing.keep_alive, listeners).start();
+        if timeout(FIRST_READ_LIMIT, label_source.send(GetLocalPacket)).await.is_err() {
+            warn!(target: "lobby::labels", "label files cannot be read in time, going on without them");
             label_source.do_send(StartWithoutFiles);
         }
         label_source
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
-        let script =
-            CallbackCommand { command: settings.command.clone(), withheld: config::secret_variables().collect() };
+        let command =
+            CallbackCommand { words: settings.command.clone(), withheld: config::secret_variables().collect() };
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
-        CallbackRunner::new(script, cooldown, self.snapshots.clone()).start()
+        CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
     }
 
     fn subscribers(
@@ -234,9 +233,9 @@ impl CoreActors {
         settings: &Settings,
         hostname: &HostName,
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
-        let subscribers = settings.drivers.iter().enumerate().map(|(place, driver)| {
-            let driver_id = DriverId::new(place).context("more drivers are active than there are")?;
-            let link = SubscriberContext {
+        let subscribers = settings.drivers.iter().enumerate().map(|(index, driver)| {
+            let driver_id = DriverId::new(index).context("too many drivers are active")?;
+            let context = SubscriberContext {
                 driver_id,
                 name: driver.name(),
                 driver: drivers::make(driver, hostname),
@@ -245,7 +244,7 @@ impl CoreActors {
                 instance: self.instance.clone(),
                 keep_alive: settings.timing.keep_alive,
             };
-            Ok((drivers::secrets(driver), Subscriber::new(link).start()))
+            Ok((drivers::secrets(driver), Subscriber::new(context).start()))
         });
         subscribers.collect()
     }

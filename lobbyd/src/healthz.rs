@@ -1,27 +1,20 @@
-//! The question whether an actor answers.
+//! The health check of an actor.
 
 use actix::Message;
 
-/// Are you there? *Asked by HttpApi* of every actor. The reply itself is the answer: an actor whose handler panicked gives none.
+/// Reply. *Asked by HttpApi* of every actor for `GET /healthz`. The reply itself is the answer: an actor that hangs gives none.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Healthz;
 
-/// Lets actors answer [`Healthz`].
-macro_rules! answers_are_you_there {
-    ($($actor:path),+) => {
-        $(impl actix::Handler<Healthz> for $actor {
+/// Lets an actor answer [`Healthz`]; the line stands beside the actor, which this module must not know.
+macro_rules! answers_healthz {
+    ($actor:ty) => {
+        impl actix::Handler<$crate::healthz::Healthz> for $actor {
             type Result = ();
 
-            fn handle(&mut self, _: Healthz, _: &mut Self::Context) {}
-        })+
+            fn handle(&mut self, _: $crate::healthz::Healthz, _: &mut Self::Context) {}
+        }
     };
 }
-
-answers_are_you_there!(
-    crate::callback::runner::CallbackRunner,
-    crate::labels::source::LabelSource,
-    crate::link::publisher::Publisher,
-    crate::registry::Registry,
-    crate::link::subscriber::Subscriber
-);
+pub(crate) use answers_healthz;

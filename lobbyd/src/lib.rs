@@ -1,51 +1,58 @@
-//! The daemon of lobby as a library, so that its parts can be tested alone.
+//! The daemon of lobby as a library, for its program and for tests.
+//!
+//! The modules say what can be used from outside; within them an item is `pub` if its module shows it to the others.
+#![expect(
+    unreachable_pub,
+    reason = "a module decides what leaves the crate, so that the compiler finds what nothing uses"
+)]
 
-pub mod app;
-pub mod callback;
+mod app;
+mod callback;
 pub mod config;
-pub mod healthz;
+mod healthz;
 pub mod http;
 pub mod labels;
 pub mod link;
 pub mod logging;
-pub mod registry;
-pub mod sys;
+mod registry;
+mod sys;
+
+pub use sys::limits::raise_open_files;
 
 use tracing::{info, warn};
 
-use app::Lobby;
+use app::App;
 use config::{DriverSettings, Settings};
 use labels::local_host::LocalHost;
-use sys::limits;
 use sys::signals::{Signal, Signals};
 
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
-/// What keeps it from starting, before anything was announced.
+/// Why it cannot start; nothing was announced then.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    limits::raise_open_files();
+    raise_open_files();
     let mut signals = Signals::listen()?;
-    let server = LocalHost::new(settings.local.clone());
-    let hostname = server.hostname()?;
+    let local_host = LocalHost::new(settings.local.clone());
+    let hostname = local_host.hostname()?;
     let listener = settings.api.as_ref().map(http::bind).transpose()?;
     let drivers = settings.drivers.iter().map(DriverSettings::name).collect::<Vec<_>>().join(",");
     let labels_path = settings.local.labels_path.display().to_string();
-    info!(version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
-    let lobby = Lobby::start(settings, server, &hostname, listener).await?;
+    info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
+    let app = App::start(settings, local_host, &hostname, listener).await?;
     while signals.next().await == Signal::Reload {
         tokio::select! {
-            () = lobby.reload() => {}
+            () = app.reload() => {}
             // Files may hang, on a dead NFS for one.
             () = signals.end() => break,
         }
     }
-    info!("lobbyd stops");
+    info!(target: "lobby", "lobbyd stops");
     tokio::select! {
-        () = lobby.end() => {}
+        () = app.end() => {}
         () = signals.end() => {
-            warn!("another signal, exiting at once");
-            lobby.end_at_once().await;
+            warn!(target: "lobby", "another signal, exiting at once");
+            app.end_at_once().await;
         }
     }
     Ok(())

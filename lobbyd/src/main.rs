@@ -13,16 +13,17 @@ use tracing::error;
 fn main() {
     let status = match Settings::from_process() {
         Ok(settings) => serve(settings),
-        Err(refusal) => {
-            // With standard error gone there is nobody left to tell.
-            refusal.print().ok();
-            refusal.exit_status()
+        Err(error) => {
+            // With standard error gone there is nowhere to say it.
+            error.print().ok();
+            error.exit_status()
         }
     };
     process::exit(status.into());
 }
 
-/// Runs the daemon to its end; returns the exit status. The runtime is still there afterwards, and left to the operating system.
+/// Runs the daemon to its end and returns the exit status. The runtime is left to the operating system: dropping it would wait for
+/// blocked file operations.
 fn serve(settings: Settings) -> u8 {
     rustls::crypto::ring::default_provider().install_default().ok();
     let system = actix_rt::System::new();
@@ -31,7 +32,7 @@ fn serve(settings: Settings) -> u8 {
     match ended {
         Ok(()) => 0,
         Err(error) => {
-            error!(error = format!("{error:#}"), "lobbyd cannot start");
+            error!(target: "lobby", error = format!("{error:#}"), "lobbyd cannot start");
             1
         }
     }

@@ -1,4 +1,4 @@
-//! Runs a program with its own process group, feeds it, logs what it prints and ends it when it must.
+//! The process of the callback: a process group of its own, its input, its output as log lines, its end.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -10,22 +10,22 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tracing::info;
 
-/// Longest piece of a line that is logged at once, in bytes.
-const LONGEST_LINE: u64 = 8 * 1024;
+/// Longest piece of output that is logged as one line, in bytes.
+const MAX_LINE_LEN: u64 = 8 * 1024;
 
 /// How long output may still come after the program itself has ended, from a child that it left behind.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
-/// A program to run.
+/// The command to run.
 #[derive(Debug, Clone)]
 pub struct CallbackCommand {
     /// The program and its arguments; not empty.
-    pub command: Vec<String>,
-    /// Variables that it must not inherit.
+    pub words: Vec<String>,
+    /// Environment variables that it must not inherit.
     pub withheld: Vec<&'static str>,
 }
 
-/// The process group of a running program.
+/// The process group of a running callback.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessGroup(Pid);
 
@@ -46,7 +46,7 @@ impl ProcessGroup {
     }
 }
 
-/// A program that was started.
+/// A callback that was started.
 pub struct CallbackProcess {
     child: Child,
     group: ProcessGroup,
@@ -56,9 +56,9 @@ impl CallbackCommand {
     /// Starts the program.
     ///
     /// # Errors
-    /// When there is no such program, or it may not be run.
+    /// When the program does not exist or must not be executed.
     pub fn start(&self) -> io::Result<CallbackProcess> {
-        let (program, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let (program, arguments) = self.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command.args(arguments).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -73,21 +73,21 @@ impl CallbackCommand {
 }
 
 impl CallbackProcess {
-    /// The process group, to end it.
+    /// Its process group, to end it.
     pub fn group(&self) -> ProcessGroup {
         self.group
     }
 
-    /// Gives the program its input, logs its output line by line and waits for its end.
+    /// Writes its input, logs its output line by line and waits for its end.
     ///
     /// # Errors
-    /// When the program cannot be waited for.
+    /// When it cannot be waited for.
     pub async fn finish(mut self, input: Vec<u8>) -> io::Result<ExitStatus> {
         let stdin = self.child.stdin.take();
         let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
         let feed = tokio::spawn(async move {
             if let Some(mut stdin) = stdin {
-                // A program that reads nothing, or not all, is none the worse for it.
+                // A callback that does not read its input is not an error.
                 stdin.write_all(&input).await.ok();
             }
         });
@@ -105,8 +105,8 @@ async fn log_lines(stream: &'static str, output: Option<impl AsyncRead + Unpin>)
     let Some(output) = output else { return };
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
-    while let Ok(1..) = (&mut output).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
-        info!(stream, line = %String::from_utf8_lossy(&line).trim_end(), "callback output");
+    while let Ok(1..) = (&mut output).take(MAX_LINE_LEN).read_until(b'\n', &mut line).await {
+        info!(target: "lobby::callback", stream, line = %String::from_utf8_lossy(&line).trim_end(), "callback output");
         line.clear();
     }
 }

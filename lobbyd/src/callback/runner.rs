@@ -1,4 +1,4 @@
-//! Runs the callback program when the list of hosts changes.
+//! The callback runner: runs the callback when the list of hosts changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,40 +15,40 @@ use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::packet_list::PacketListWriter;
 
-/// How long a program has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
-const GRACE: Duration = Duration::from_millis(850);
+/// How long a callback has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
+const TERM_GRACE: Duration = Duration::from_millis(850);
 
-/// End the program, if it runs. *Asked by main* at the end. Replies when it is gone.
+/// End the callback, if one is running. *Asked by App* at the end. Replies when it is gone.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct EndCallback;
 
-/// Kill the program, if it runs. *Asked by main* when it cannot wait any longer. Replies when that is done.
+/// Kill the callback, if one is running. *Asked by App* when it cannot wait any longer. Replies when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct KillCallback;
 
-/// Watches the registry and runs the program when the cooldown lets it.
+/// Actor that watches the registry and runs the callback when the cooldown permits.
 pub struct CallbackRunner {
-    script: CallbackCommand,
+    command: CallbackCommand,
     cooldown: Cooldown,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     timer: Option<SpawnHandle>,
     running: Option<Run>,
 }
 
-/// A program that runs.
+/// A callback that is running.
 #[derive(Clone)]
 struct Run {
     group: ProcessGroup,
-    /// Closed by the end of the program.
+    /// Closed when the callback ends.
     ended: watch::Receiver<()>,
 }
 
 impl CallbackRunner {
-    /// Runs a script for changes in the registry.
-    pub fn new(script: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { script, cooldown, snapshots, timer: None, running: None }
+    /// A runner of this command for changes of the snapshot.
+    pub fn new(command: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { command, cooldown, snapshots, timer: None, running: None }
     }
 
     fn revision(&self) -> u64 {
@@ -70,32 +70,32 @@ impl CallbackRunner {
         if !self.cooldown.start(self.revision(), clock::now()) {
             return self.schedule(ctx);
         }
-        match self.script.start() {
-            Ok(running) => self.attend(running, ctx),
+        match self.command.start() {
+            Ok(process) => self.attend(process, ctx),
             Err(error) => {
-                warn!(command = ?self.script.command, %error, "callback cannot be started");
+                warn!(target: "lobby::callback", command = ?self.command.words, %error, "callback cannot be started");
                 self.ended(ctx);
             }
         }
     }
 
-    fn attend(&mut self, running: CallbackProcess, ctx: &mut Context<Self>) {
-        info!(command = ?self.script.command, "callback started");
+    fn attend(&mut self, process: CallbackProcess, ctx: &mut Context<Self>) {
+        info!(target: "lobby::callback", command = ?self.command.words, "callback started");
         let (end, ended) = watch::channel(());
-        self.running = Some(Run { group: running.group(), ended });
-        let finished = running.finish(self.input()).into_actor(self).map(|status, runner, ctx| {
+        self.running = Some(Run { group: process.group(), ended });
+        let finished = process.finish(self.input()).into_actor(self).map(|status, runner, ctx| {
             drop(end);
             match status {
-                Ok(status) if status.success() => info!("callback succeeded"),
-                Ok(status) => warn!(status = status.to_string(), "callback failed, the next change runs it again"),
-                Err(error) => warn!(%error, "callback was lost sight of"),
+                Ok(status) if status.success() => info!(target: "lobby::callback", "callback succeeded"),
+                Ok(status) => warn!(target: "lobby::callback", status = status.to_string(), "callback failed, the next change runs it again"),
+                Err(error) => warn!(target: "lobby::callback", %error, "cannot wait for the callback"),
             }
             runner.ended(ctx);
         });
         ctx.spawn(finished);
     }
 
-    /// All packets, as the API gives them.
+    /// The list of packets, as the API returns it.
     fn input(&self) -> Vec<u8> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         PacketListWriter::new(snapshot, clock::now()).whole().into_bytes()
@@ -107,6 +107,8 @@ impl CallbackRunner {
         self.schedule(ctx);
     }
 }
+
+crate::healthz::answers_healthz!(CallbackRunner);
 
 impl Actor for CallbackRunner {
     type Context = Context<Self>;
@@ -133,8 +135,8 @@ impl Handler<EndCallback> for CallbackRunner {
         Box::pin(async {
             let Some(Run { group, mut ended }) = running else { return };
             group.terminate();
-            // An error means that the sender is gone: the program has ended.
-            timeout(GRACE, ended.changed()).await.ok();
+            // An error means that the sender is gone: the callback has ended.
+            timeout(TERM_GRACE, ended.changed()).await.ok();
             group.kill();
         })
     }

@@ -35,19 +35,19 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 
-/// Takes the listen address, HOST and PORT.
+/// Binds the listen address, HOST and PORT.
 ///
 /// # Errors
-/// When it cannot be had, as when the port is in use; the message names the address.
+/// When it cannot be bound, as when the port is in use; the message names the address.
 pub fn bind(settings: &ApiSettings) -> anyhow::Result<TcpListener> {
     let address = (settings.host.trim_matches(['[', ']']), settings.port);
     let listen = || -> io::Result<TcpListener> {
         let listener = TcpListener::bind(address)?;
         rustix::net::listen(&listener, BACKLOG)?;
         let address = listener.local_addr()?;
-        info!(%address, "listening");
+        info!(target: "lobby::api", %address, "listening");
         if settings.token.is_none() && !address.ip().is_loopback() {
-            warn!(%address, "the API is open to whoever reaches this address: set a TOKEN");
+            warn!(target: "lobby::api", %address, "the API is open to everyone who reaches this address: set a TOKEN");
         }
         Ok(listener)
     };

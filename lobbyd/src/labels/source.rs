@@ -137,6 +137,8 @@ impl LabelSource {
     }
 }
 
+crate::healthz::answers_healthz!(LabelSource);
+
 impl Actor for LabelSource {
     type Context = Context<Self>;
 

@@ -74,6 +74,8 @@ impl Publisher {
     }
 }
 
+crate::healthz::answers_healthz!(Publisher);
+
 impl Actor for Publisher {
     type Context = Context<Self>;
 

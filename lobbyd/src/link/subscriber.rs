@@ -166,6 +166,8 @@ async fn deaf(echo: Option<&LoopbackCheck>) {
     }
 }
 
+crate::healthz::answers_healthz!(Subscriber);
+
 impl Actor for Subscriber {
     type Context = Context<Self>;
 

@@ -197,6 +197,8 @@ impl Registry {
     }
 }
 
+crate::healthz::answers_healthz!(Registry);
+
 impl Actor for Registry {
     type Context = Context<Self>;
 

@@ -1,4 +1,4 @@
-//! Reading and replacing files so that neither an odd file nor a crash does harm. Everything here blocks.
+//! Reading and replacing files, safe against special files and crashes. Everything here blocks.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType, OpenOptions};
@@ -15,33 +15,33 @@ use crate::sys::clock;
 const TEMPORARY_PREFIX: &str = ".lobby-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Replaces a file, or makes it, so that a crash at any moment leaves the old contents or the new, and returns when the disk has them.
+/// Creates or replaces a file so that a crash at any moment leaves the old contents or the new; returns when the disk has them.
 ///
 /// A new file may be read by all (mode 0644 less the umask). A symbolic link at `path` is replaced, not followed.
 ///
 /// # Errors
-/// The path and what kept it from being written; the old file then stands, unless only the final sync failed.
+/// The path and the reason; the old file then stands, unless only the final sync failed.
 pub fn replace_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     replace(path, contents, true).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Replaces a file like [`replace_file`], without waiting for the disk: readers see the old contents or the new, a power cut may lose
-/// both.
+/// Replaces a file like [`replace_file`], without waiting for the disk: readers see the old contents or the new, a power failure may
+/// lose both.
 ///
 /// # Errors
-/// The path and what kept it from being written.
+/// The path and the reason.
 pub fn replace_short_lived_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     replace(path, contents, false).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether a file name is one that the replacing functions use on their way: left behind only by a crash.
+/// Whether this is the name of a temporary file of the replacing functions, which only a crash leaves behind.
 pub fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX))
 }
 
-/// Removes what crashes have left of replacing files in a directory, as far as it can.
+/// Removes the temporary files that crashes left in a directory, as far as it can.
 ///
-/// `age` is how old, by the wall clock, a temporary file must be to be one that nobody writes any more.
+/// `age` is the least age, by the wall clock, at which a temporary file is no longer being written.
 pub fn remove_temporaries(directory: &Path, age: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -55,10 +55,10 @@ pub fn remove_temporaries(directory: &Path, age: Duration) {
 /// Reads a whole regular file of at most `max` bytes, following symbolic links. Never waits for a writer, as a FIFO would make it.
 ///
 /// # Errors
-/// [`ErrorKind::FileTooLarge`] past `max` bytes, [`ErrorKind::InvalidInput`] for what is no regular file, else the system's error. The
+/// [`ErrorKind::FileTooLarge`] past `max` bytes, [`ErrorKind::InvalidInput`] if it is not a regular file, else the system's error. The
 /// message does not name the file.
 pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
-    // Asked before it is opened too: opening a socket fails with words that help nobody.
+    // Checked before it is opened too: the error of opening a socket does not say what is wrong.
     expect_regular(fs::metadata(path)?.file_type())?;
     let contents = read_beginning(&open_regular(path, OFlags::empty())?, max + 1)?;
     if contents.len() > max {
@@ -67,10 +67,10 @@ pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// Opens a regular file for reading, at once and whatever lies there; a symbolic link is an error.
+/// Opens a regular file for reading, without waiting; a symbolic link is an error.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidInput`] for what is no regular file, else the system's error.
+/// [`ErrorKind::InvalidInput`] if it is not a regular file, else the system's error.
 pub fn open_without_following(path: &Path) -> io::Result<File> {
     open_regular(path, OFlags::NOFOLLOW)
 }
@@ -86,7 +86,7 @@ pub fn read_beginning(file: &File, max: usize) -> io::Result<Vec<u8>> {
 }
 
 fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
-    // Without NONBLOCK, a FIFO that takes the file's place would hold the thread until somebody writes to it.
+    // Without NONBLOCK, opening a FIFO in the file's place would block the thread until it has a writer.
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     expect_regular(file.metadata()?.file_type())?;
@@ -108,7 +108,7 @@ fn replace(path: &Path, contents: &[u8], synced: bool) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = directory.join(temporary_name());
     if let Err(error) = write_new(&temporary, contents, synced).and_then(|()| fs::rename(&temporary, path)) {
-        // There may be none; the first error is the one to tell.
+        // It may not exist; the first error is the one to report.
         fs::remove_file(&temporary).ok();
         return Err(error);
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_made_and_replaced_and_nothing_else_is_left() {
+    fn a_file_is_created_and_replaced_and_nothing_else_is_left() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         for contents in ["first", "second, longer", ""] {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once() {
+    fn a_file_that_is_not_regular_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let (fifo, socket) = (dir.path().join("fifo"), dir.path().join("socket"));
         mknodat(CWD, &fifo, NodeType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

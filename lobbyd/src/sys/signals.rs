@@ -1,9 +1,9 @@
-//! What the operating system asks of the daemon.
+//! Signals: requests of the operating system to the daemon.
 
 use anyhow::Context;
 use tokio::signal::unix::{self, SignalKind};
 
-/// What a signal means.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGHUP: read files again.
@@ -21,12 +21,12 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over from now on.
+    /// Handles the signals from now on.
     ///
     /// # Errors
-    /// When the operating system does not let us.
+    /// When the operating system refuses.
     pub fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| unix::signal(kind).context("cannot listen to signals");
+        let listen = |kind| unix::signal(kind).context("cannot handle signals");
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
             terminate: listen(SignalKind::terminate())?,

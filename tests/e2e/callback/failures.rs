@@ -1,4 +1,4 @@
-//! Callback scripts that misbehave hurt nobody but themselves.
+//! Callbacks that misbehave do not disturb the daemon.
 
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually};
 use serde_json::json;
@@ -33,7 +33,7 @@ async fn a_script_that_hangs_blocks_nothing_else() {
 }
 
 #[actix_rt::test]
-async fn a_script_that_hangs_without_reading_blocks_nothing_however_much_it_is_given() {
+async fn a_script_that_hangs_without_reading_a_long_input_blocks_nothing() {
     let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
@@ -54,7 +54,7 @@ async fn a_script_that_hangs_without_reading_blocks_nothing_however_much_it_is_g
 }
 
 #[actix_rt::test]
-async fn a_script_that_reads_nothing_is_no_error_and_runs_again() {
+async fn a_script_that_reads_nothing_is_not_an_error_and_runs_again() {
     let script = Script::doing(r#"echo run >>"$dir/runs.txt""#);
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
@@ -79,7 +79,7 @@ async fn a_script_that_reads_nothing_is_no_error_and_runs_again() {
 }
 
 #[actix_rt::test]
-async fn a_script_that_fails_is_logged_with_its_status_and_tried_again_at_the_next_change() {
+async fn a_script_that_fails_is_logged_and_run_again_at_the_next_change() {
     let script = Script::recording_then("exit 77");
     let daemon = daemon(&script.command()).start().await;
     script.runs_until(|_| true).await;
@@ -110,7 +110,7 @@ async fn output_is_logged_line_by_line() {
 }
 
 #[actix_rt::test]
-async fn endless_output_hurts_nobody() {
+async fn endless_output_disturbs_nothing() {
     let script = Script::doing(r#"echo $$ >"$dir/id"; yes | tr -d '\n'"#);
     let daemon = daemon(&script.command()).start().await;
     script.writes("id").await;
@@ -133,7 +133,7 @@ async fn on_shutdown_a_running_script_is_asked_to_end() {
 }
 
 #[actix_rt::test]
-async fn on_shutdown_a_script_that_does_not_listen_is_killed() {
+async fn on_shutdown_a_script_that_ignores_sigterm_is_killed() {
     let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
@@ -143,7 +143,7 @@ async fn on_shutdown_a_script_that_does_not_listen_is_killed() {
 }
 
 #[actix_rt::test]
-async fn a_second_signal_kills_a_script_that_does_not_listen_before_the_daemon_exits() {
+async fn a_second_signal_kills_a_script_that_ignores_the_first() {
     let script =
         Script::doing(r#"trap 'echo asked >"$dir/asked"' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
     let daemon = daemon(&script.command()).start().await;

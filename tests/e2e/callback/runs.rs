@@ -12,7 +12,7 @@ fn daemon(script: &Script) -> LobbydBuilder {
 }
 
 #[actix_rt::test]
-async fn the_first_run_comes_always_and_is_given_all_packets() {
+async fn the_first_run_always_comes_and_is_given_all_packets() {
     let script = Script::recording_then("");
     let daemon = daemon(&script).labels("x:1").start().await;
     let run = script.runs_until(|run| !run.hosts().is_empty()).await;
@@ -40,7 +40,7 @@ async fn the_first_run_waits_for_its_delay_whatever_changes_before() {
 }
 
 #[actix_rt::test]
-async fn nothing_changed_means_no_run() {
+async fn without_a_change_there_is_no_run() {
     let nats = NatsServer::start().await;
     let (wire, script) = (RawPeer::nats(&nats).await, Script::recording_then(""));
     let _daemon = daemon(&script).nats(&nats).start().await;
@@ -75,7 +75,7 @@ async fn arrival_change_goodbye_and_expiry_each_lead_to_a_run() {
 }
 
 #[actix_rt::test]
-async fn many_changes_are_one_run_the_cooldown_is_kept_and_the_last_is_not_lost() {
+async fn many_changes_are_one_run_after_the_cooldown() {
     let script = Script::recording_then("sleep 0.5");
     let daemon = daemon(&script).set("CALLBACK_COOLDOWN", "2").start().await;
     script.runs_until(|_| true).await;
@@ -123,7 +123,7 @@ async fn a_registry_of_5000_hosts_fits_through_standard_input() {
 }
 
 #[actix_rt::test]
-async fn arguments_are_split_as_a_shell_would_and_no_shell_is_involved() {
+async fn arguments_are_split_like_a_shell_does_without_a_shell() {
     let script = Script::doing(r#"for word; do printf '<%s>' "$word"; done >"$dir/words"; echo >>"$dir/words""#);
     let command = format!("{} one 'two words' \"\" $HOME '*' a\\ b", script.command());
     let _daemon = daemon(&script).set("CALLBACK", command).set("HOME", "/elsewhere").start().await;

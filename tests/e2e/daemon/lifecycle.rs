@@ -17,7 +17,7 @@ async fn the_api_answers_without_any_broker() {
 }
 
 #[actix_rt::test]
-async fn a_port_in_use_is_one_clear_line_and_nothing_was_announced() {
+async fn a_port_in_use_is_one_line_and_nothing_was_announced() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -43,7 +43,7 @@ async fn it_listens_where_it_is_told() {
 }
 
 #[actix_rt::test]
-async fn an_unreadable_secret_file_is_one_clear_line() {
+async fn an_unreadable_secret_file_is_one_line() {
     for setting in ["TOKEN_FILE", "REDIS_PASSWORD_FILE", "NATS_URL_FILE"] {
         let daemon = Lobbyd::named("a").set(setting, "/nowhere/secret").set("DRIVER", "NATS,Redis");
         let daemon = if setting == "NATS_URL_FILE" { daemon } else { daemon.set("NATS_URL", "nats://127.0.0.1:1") };
@@ -108,7 +108,7 @@ async fn sighup_with_the_token_file_gone_keeps_the_old_token() {
 }
 
 #[actix_rt::test]
-async fn sighup_with_a_fifo_for_a_token_file_keeps_the_old_token_and_hangs_nothing() {
+async fn sighup_with_a_fifo_for_a_token_file_keeps_the_old_token() {
     let daemon = Lobbyd::named("a");
     let file = daemon.labels_path().with_file_name("token");
     std::fs::write(&file, "s3cret").unwrap();
@@ -136,7 +136,7 @@ async fn logs_are_json_on_demand() {
 }
 
 #[actix_rt::test]
-async fn logs_that_cannot_be_written_hurt_nobody() {
+async fn logs_that_cannot_be_written_disturb_nothing() {
     for format in ["text", "json"] {
         let port = free_port();
         let blind = ["sh", "-c", r#"exec "$0" "$@" 2>/dev/full"#].map(Into::into).to_vec();

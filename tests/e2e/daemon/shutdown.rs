@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: quick, whatever the brokers do, and nobody is cut off.
+//! SIGTERM and SIGINT: quick, whatever the brokers do, and requests are finished.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ async fn a_second_signal_ends_it_too() {
 }
 
 #[actix_rt::test]
-async fn the_goodbye_is_the_last_thing_said() {
+async fn the_goodbye_is_the_last_packet() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     for round in 0..5 {
@@ -135,7 +135,7 @@ async fn the_goodbye_is_the_last_thing_said() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_said_after_the_goodbye_while_a_callback_keeps_it_waiting() {
+async fn nothing_follows_the_goodbye_while_a_callback_delays_the_end() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let wires = [RawPeer::nats(&nats).await, RawPeer::redis(&redis).await];
     let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Signal, http};
-use lobbyd::sys::limits::raise_open_files;
+use lobbyd::raise_open_files;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -1,9 +1,8 @@
-//! When the callback may run.
+//! The schedule of the callback.
 
 use std::time::{Duration, Instant};
 
-/// Decides on the runs of the callback: the first one always, then one for every change, coalesced, never two at once, and a pause
-/// after each.
+/// Schedule of the callback: a first run always, then one for every change, coalesced, never two at once, and a pause after each.
 #[derive(Debug)]
 pub struct Cooldown {
     pause: Duration,
@@ -19,13 +18,13 @@ impl Cooldown {
         Self { pause, not_before: now + first_delay, running: false, retired: false, last_run: None }
     }
 
-    /// When a run for this revision of the registry may start; never if it had one already or while another goes on.
+    /// When a run for this revision of the registry may start; `None` if it had one already or another is still running.
     pub fn deadline(&self, revision: u64) -> Option<Instant> {
         let wanted = !self.running && !self.retired && self.last_run != Some(revision);
         wanted.then_some(self.not_before)
     }
 
-    /// Whether a run for this revision starts now. If so, its end must be told.
+    /// Whether a run for this revision starts now. If so, [`end`](Self::end) must follow.
     pub fn start(&mut self, revision: u64, now: Instant) -> bool {
         let due = self.deadline(revision).is_some_and(|deadline| deadline <= now);
         if due {
@@ -35,12 +34,12 @@ impl Cooldown {
         due
     }
 
-    /// There are to be no further runs.
+    /// No run starts any more.
     pub fn retire(&mut self) {
         self.retired = true;
     }
 
-    /// The run is over.
+    /// The run has ended.
     pub fn end(&mut self, now: Instant) {
         self.running = false;
         self.not_before = now + self.pause;

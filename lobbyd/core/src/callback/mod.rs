@@ -1,3 +1,3 @@
-//! The callback: when it may run.
+//! The callback: its schedule.
 
 pub mod cooldown;

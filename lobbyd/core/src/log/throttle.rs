@@ -1,8 +1,8 @@
-//! Keeps a flood of events from becoming a flood of log lines.
+//! A limit on log lines for events that come in floods.
 
 use std::time::{Duration, Instant};
 
-/// Lets a burst of events through in every period and counts the others.
+/// Rate limit: a burst of events passes in every period, the others are counted.
 #[derive(Debug)]
 pub struct Throttle {
     burst: u32,
@@ -13,12 +13,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Lets `burst` events through in every `period`.
+    /// Lets `burst` events pass in every `period`.
     pub fn new(burst: u32, period: Duration) -> Self {
         Self { burst, period, begun: None, passed: 0, held_back: 0 }
     }
 
-    /// Whether an event may show. If so, how many were held back since the last one that did.
+    /// `Some` if the event passes, with the number of events held back since the last one that did.
     pub fn pass(&mut self, now: Instant) -> Option<u64> {
         if self.begun.is_none_or(|begun| now - begun >= self.period) {
             self.begun = Some(now);
@@ -40,7 +40,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_burst_passes_and_the_rest_is_counted_for_the_next_one_that_does() {
+    fn a_burst_passes_and_the_next_one_is_told_what_was_held_back() {
         let start = clock::now();
         let mut throttle = Throttle::new(2, Duration::from_secs(10));
         let passed: Vec<_> = (0..5).map(|_| throttle.pass(start)).collect();

@@ -1,4 +1,4 @@
-//! Notices changes in a directory, whatever happens to the directory itself.
+//! The watch over a directory, which goes on when the directory itself is replaced.
 
 mod plan;
 #[cfg(test)]
@@ -18,11 +18,11 @@ use tracing::{debug, warn};
 use crate::sys::clock;
 use plan::{ChangeKind, WatchPlan};
 
-/// How often the watch is set up anew when nothing happens: it then sees a file system mounted over the directory, and gets its turn
-/// again after the system had run out of watches.
+/// How often the watch is set up anew when nothing happens: it then sees a file system mounted over the directory, and is retried
+/// after the system had run out of watches.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
 
-/// How many times the quiet period a burst that never ends may put off its report.
+/// Longest delay of a report in a burst that does not end, in debounce periods.
 const LONGEST_BURST: u32 = 5;
 
 /// How often a path that changes while its watch is being set up is followed again before that is left to the next renewal.
@@ -31,44 +31,44 @@ const ATTEMPTS: usize = 4;
 /// An asynchronous watch over the contents of one directory.
 ///
 /// The directory may be missing, be removed and made again, renamed, or reached by symbolic links that are re-pointed, as in a
-/// Kubernetes ConfigMap. File events can be lost or not be had at all (NFS, limits of the system): who uses the watch reads the
-/// directory again from time to time as well.
+/// Kubernetes ConfigMap. File events can be lost or be unavailable (NFS, limits of the system): users of the watch also read the
+/// directory again from time to time.
 ///
 /// Files outside the directory that are linked into it are not watched, and neither are subdirectories.
 #[derive(Debug)]
 pub struct DirectoryWatch {
-    commands: Sender<Signal>,
+    commands: Sender<Command>,
     changed: Arc<Notify>,
 }
 
 impl DirectoryWatch {
     /// Starts to watch, on a thread that ends when the watch is dropped.
     ///
-    /// Changes are reported when nothing more has changed for the time of `quiet`, and in a burst after five times that at the latest.
+    /// Changes are reported when nothing more has changed for the time of `debounce`, and in a burst after five times that at the latest.
     /// That watching fails is logged once.
-    pub fn new(directory: &Path, quiet: Duration) -> Self {
-        let (commands, signals) = mpsc::channel();
+    pub fn new(directory: &Path, debounce: Duration) -> Self {
+        let (sender, commands) = mpsc::channel();
         let changed = Arc::new(Notify::new());
-        let lookout = WatchThread {
+        let thread_state = WatchThread {
             directory: directory.to_owned(),
-            quiet,
-            signals,
-            reports: commands.clone(),
+            debounce,
+            commands,
+            reports: sender.clone(),
             changed: Arc::clone(&changed),
             watcher: None,
             warned: false,
         };
-        if let Err(error) = thread::Builder::new().name("directory-watch".to_owned()).spawn(|| lookout.run()) {
-            warn!(directory = %directory.display(), %error, "no thread to watch the directory, it is only read from time to time");
+        if let Err(error) = thread::Builder::new().name("directory-watch".to_owned()).spawn(|| thread_state.run()) {
+            warn!(target: "lobby", directory = %directory.display(), %error, "no thread to watch the directory, it is only read from time to time");
             changed.notify_one();
         }
-        Self { commands, changed }
+        Self { commands: sender, changed }
     }
 
     /// Waits until the directory may have changed since the last call returned.
     ///
-    /// The first call returns as soon as the watch is in place: reading the directory after each call misses nothing. Reading files is
-    /// no change. A call that is dropped loses nothing.
+    /// The first call returns as soon as the watch is in place: reading the directory after each call misses nothing. Reading files
+    /// does not count as a change. A call that is dropped loses nothing.
     pub async fn changed(&mut self) {
         self.changed.notified().await;
     }
@@ -76,14 +76,14 @@ impl DirectoryWatch {
 
 impl Drop for DirectoryWatch {
     fn drop(&mut self) {
-        // Fails only when the thread never came to be.
-        self.commands.send(Signal::Stop).ok();
+        // Fails only when the thread could not be started.
+        self.commands.send(Command::Stop).ok();
     }
 }
 
-/// What the thread is told, the weightier the later.
+/// Commands of the thread, in order of weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Signal {
+enum Command {
     Changed(ChangeKind),
     Stop,
 }
@@ -91,9 +91,9 @@ enum Signal {
 /// The thread behind a watch.
 struct WatchThread {
     directory: PathBuf,
-    quiet: Duration,
-    signals: Receiver<Signal>,
-    reports: Sender<Signal>,
+    debounce: Duration,
+    commands: Receiver<Command>,
+    reports: Sender<Command>,
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     warned: bool,
@@ -104,10 +104,10 @@ impl WatchThread {
         self.renew();
         self.changed.notify_one();
         loop {
-            match self.signals.recv_timeout(RENEW_EVERY).map(|signal| self.settle(signal)) {
-                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Signal::Changed(ChangeKind::Contents)) => self.changed.notify_one(),
-                Ok(Signal::Changed(ChangeKind::Way)) => {
+            match self.commands.recv_timeout(RENEW_EVERY).map(|command| self.settle(command)) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Command::Changed(ChangeKind::Contents)) => self.changed.notify_one(),
+                Ok(Command::Changed(ChangeKind::Path)) => {
                     self.renew();
                     self.changed.notify_one();
                 }
@@ -116,13 +116,13 @@ impl WatchThread {
         }
     }
 
-    /// Lets a burst of signals pass and returns the weightiest.
-    fn settle(&self, first: Signal) -> Signal {
+    /// Lets a burst of commands pass and returns the weightiest.
+    fn settle(&self, first: Command) -> Command {
         let mut weightiest = first;
-        let end = clock::now() + self.quiet * LONGEST_BURST;
-        while weightiest != Signal::Stop && clock::now() < end {
-            let Ok(signal) = self.signals.recv_timeout(self.quiet) else { break };
-            weightiest = weightiest.max(signal);
+        let end = clock::now() + self.debounce * LONGEST_BURST;
+        while weightiest != Command::Stop && clock::now() < end {
+            let Ok(command) = self.commands.recv_timeout(self.debounce) else { break };
+            weightiest = weightiest.max(command);
         }
         weightiest
     }
@@ -137,7 +137,7 @@ impl WatchThread {
             Err(error) => {
                 self.watcher = None;
                 if !self.warned {
-                    warn!(directory = %self.directory.display(), %error, "no file events, the directory is only read from time to time");
+                    warn!(target: "lobby", directory = %self.directory.display(), %error, "no file events, the directory is only read from time to time");
                 }
                 self.warned = true;
             }
@@ -146,10 +146,10 @@ impl WatchThread {
 
     /// Watches until the path is the same before and after: a directory made in between would otherwise go unseen.
     fn follow(&self) -> notify::Result<RecommendedWatcher> {
-        let mut plan = WatchPlan::on_the_way_to(&self.directory);
+        let mut plan = WatchPlan::for_path(&self.directory);
         let mut watcher = self.watch(&plan)?;
         for _ in 1..ATTEMPTS {
-            let afterwards = WatchPlan::on_the_way_to(&self.directory);
+            let afterwards = WatchPlan::for_path(&self.directory);
             if afterwards == plan {
                 break;
             }
@@ -165,7 +165,7 @@ impl WatchThread {
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if let Some(kind) = kind_of(&event, &plan_of_events) {
                 // Fails only when the watch has just ended.
-                reports.send(Signal::Changed(kind)).ok();
+                reports.send(Command::Changed(kind)).ok();
             }
         })?;
         for directory in plan.directories() {
@@ -177,13 +177,13 @@ impl WatchThread {
     }
 }
 
-/// Passes over what does not keep the directory itself from being watched: a place that vanished a moment ago, or a parent that may be
-/// passed but not read.
+/// Ignores errors that do not keep the directory itself from being watched: a place that vanished a moment ago, or a parent that may
+/// be passed but not read.
 fn tolerate(error: notify::Error, is_contents: bool) -> notify::Result<()> {
     let denied =
         matches!(&error.kind, notify::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied);
     if matches!(error.kind, notify::ErrorKind::PathNotFound) || (denied && !is_contents) {
-        debug!(%error, "a place on the way is not watched");
+        debug!(target: "lobby", %error, "a directory on the path is not watched");
         return Ok(());
     }
     Err(error)
@@ -196,7 +196,7 @@ fn kind_of(event: &notify::Result<notify::Event>, plan: &WatchPlan) -> Option<Ch
         Ok(event) if !event.need_rescan() && !event.paths.is_empty() => {
             event.paths.iter().filter_map(|path| plan.kind_of(path)).max()
         }
-        Ok(_) | Err(_) => Some(ChangeKind::Way),
+        Ok(_) | Err(_) => Some(ChangeKind::Path),
     }
 }
 

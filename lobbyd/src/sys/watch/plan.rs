@@ -3,10 +3,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links followed before a path counts as one that leads nowhere, as in Linux.
+/// Most symbolic links followed in one path, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// What has to be watched to notice every change of a directory, and of the way to it.
+/// The directories to watch to notice every change of a directory and of the path to it.
 ///
 /// Watched are the directory, its parent, and every directory that holds a symbolic link on the way; if the directory is missing, the
 /// nearest one that exists. All paths are absolute and free of symbolic links, so that each directory is watched once.
@@ -14,24 +14,24 @@ const MAX_LINKS: usize = 40;
 pub(super) struct WatchPlan {
     /// Directories to watch, in the order in which the path passes them: what happens behind one that is watched already is noticed.
     directories: Vec<PathBuf>,
-    /// What leads elsewhere, or nowhere, when it is replaced.
+    /// Symbolic links on the path: replaced, they lead elsewhere.
     waypoints: Vec<PathBuf>,
     /// The directory itself, if it exists.
     contents: Option<PathBuf>,
 }
 
-/// What a change at some place means.
+/// What may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ChangeKind {
-    /// Something in the directory changed.
+    /// An entry of the directory.
     Contents,
-    /// The path may lead to another directory now.
-    Way,
+    /// The directory that the path leads to.
+    Path,
 }
 
 impl WatchPlan {
-    /// Follows a path to its end, or as far as it leads.
-    pub(super) fn on_the_way_to(path: &Path) -> Self {
+    /// The plan for the directory at the end of this path, or for the part of the path that exists.
+    pub(super) fn for_path(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut plan = Self { directories: Vec::new(), waypoints: Vec::new(), contents: None };
         if let Some(end) = plan.follow(&path) {
@@ -47,16 +47,16 @@ impl WatchPlan {
         &self.directories
     }
 
-    /// Whether a directory is the one whose contents matter.
+    /// Whether a directory is the one whose contents are watched.
     pub(super) fn is_contents(&self, directory: &Path) -> bool {
         self.contents.as_deref() == Some(directory)
     }
 
-    /// What a change of this path means; nothing for a neighbour of what matters.
+    /// What may have changed after an event at this path; `None` for neighbours.
     pub(super) fn kind_of(&self, changed: &Path) -> Option<ChangeKind> {
         // An event about a watched directory itself says that it was moved or removed.
         if self.waypoints.iter().chain(&self.directories).any(|place| place == changed) {
-            return Some(ChangeKind::Way);
+            return Some(ChangeKind::Path);
         }
         (self.contents.is_some() && changed.parent() == self.contents.as_deref()).then_some(ChangeKind::Contents)
     }
@@ -128,32 +128,32 @@ mod tests {
     fn an_existing_directory_is_watched_with_its_parent() {
         let (_dir, root) = root();
         fs::create_dir_all(root.join("lobby/labels")).unwrap();
-        let plan = WatchPlan::on_the_way_to(&root.join("lobby/labels"));
+        let plan = WatchPlan::for_path(&root.join("lobby/labels"));
         assert_eq!(plan.directories(), [root.join("lobby"), root.join("lobby/labels")]);
         assert_eq!(plan.kind_of(&root.join("lobby/labels/a")), Some(ChangeKind::Contents));
-        assert_eq!(plan.kind_of(&root.join("lobby/labels")), Some(ChangeKind::Way));
-        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("lobby/labels")), Some(ChangeKind::Path));
+        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Path));
         assert_eq!(plan.kind_of(&root.join("lobby/neighbour")), None);
     }
 
     #[test]
     fn a_missing_directory_is_awaited_where_the_path_ends() {
         let (_dir, root) = root();
-        let plan = WatchPlan::on_the_way_to(&root.join("lobby/labels"));
+        let plan = WatchPlan::for_path(&root.join("lobby/labels"));
         assert_eq!(plan.directories(), std::slice::from_ref(&root));
-        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("lobby")), Some(ChangeKind::Path));
         assert_eq!(plan.kind_of(&root.join("other")), None);
     }
 
     #[test]
-    fn every_link_on_the_way_is_watched_where_it_lies() {
+    fn every_link_on_the_path_is_watched_where_it_lies() {
         let (_dir, root) = root();
         fs::create_dir_all(root.join("data/v1/labels")).unwrap();
         fs::create_dir(root.join("etc")).unwrap();
         symlink("../data/v1", root.join("etc/lobby")).unwrap();
-        let plan = WatchPlan::on_the_way_to(&root.join("etc/lobby/labels"));
+        let plan = WatchPlan::for_path(&root.join("etc/lobby/labels"));
         assert_eq!(plan.directories(), [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]);
-        assert_eq!(plan.kind_of(&root.join("etc/lobby")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("etc/lobby")), Some(ChangeKind::Path));
         assert_eq!(plan.kind_of(&root.join("data/v1/labels/a")), Some(ChangeKind::Contents));
     }
 
@@ -162,17 +162,17 @@ mod tests {
         let (_dir, root) = root();
         symlink("b", root.join("a")).unwrap();
         symlink("a", root.join("b")).unwrap();
-        let plan = WatchPlan::on_the_way_to(&root.join("a"));
+        let plan = WatchPlan::for_path(&root.join("a"));
         assert_eq!(plan.directories(), std::slice::from_ref(&root));
-        assert_eq!(plan.kind_of(&root.join("b")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("b")), Some(ChangeKind::Path));
     }
 
     #[test]
     fn a_file_in_place_of_the_directory_is_waited_out() {
         let (_dir, root) = root();
         fs::write(root.join("labels"), "").unwrap();
-        let plan = WatchPlan::on_the_way_to(&root.join("labels"));
+        let plan = WatchPlan::for_path(&root.join("labels"));
         assert_eq!(plan.directories(), std::slice::from_ref(&root));
-        assert_eq!(plan.kind_of(&root.join("labels")), Some(ChangeKind::Way));
+        assert_eq!(plan.kind_of(&root.join("labels")), Some(ChangeKind::Path));
     }
 }

@@ -78,7 +78,7 @@ async fn what_happens_beside_the_directory_is_no_change() {
 }
 
 #[tokio::test]
-async fn a_missing_directory_is_noticed_when_it_comes_and_watched_from_then_on() {
+async fn a_missing_directory_is_noticed_when_it_is_made() {
     let mut scene = Scene::set(|_| ()).await;
     fs::create_dir(scene.path("labels")).unwrap();
     scene.notices("the directory").await;
