@@ -33,7 +33,7 @@ async fn a_script_that_hangs_blocks_nothing_else() {
 }
 
 #[actix_rt::test]
-async fn a_script_that_hangs_without_reading_a_long_input_blocks_nothing() {
+async fn a_script_that_hangs_without_reading_its_input_blocks_nothing() {
     let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
@@ -79,7 +79,7 @@ async fn a_script_that_reads_nothing_is_not_an_error_and_runs_again() {
 }
 
 #[actix_rt::test]
-async fn a_script_that_fails_is_logged_and_run_again_at_the_next_change() {
+async fn a_script_that_fails_is_logged_and_run_again_at_a_change() {
     let script = Script::recording_then("exit 77");
     let daemon = daemon(&script.command()).start().await;
     script.runs_until(|_| true).await;
