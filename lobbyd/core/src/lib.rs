@@ -2,6 +2,7 @@
 
 pub mod callback;
 pub mod index;
+pub mod lines;
 pub mod link;
 pub mod liveness;
 pub mod log;
