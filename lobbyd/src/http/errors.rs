@@ -8,6 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
+use lobby_core::select::params::InvalidQuery;
 
 /// About how much is said at most, in bytes.
 const LONGEST: usize = 2048;
@@ -49,6 +50,12 @@ pub enum ApiError {
         /// When to try again; told in whole seconds, at least one.
         retry_after: Duration,
     },
+}
+
+impl From<InvalidQuery> for ApiError {
+    fn from(error: InvalidQuery) -> Self {
+        Self::BadRequest(error.to_string())
+    }
 }
 
 impl ApiError {

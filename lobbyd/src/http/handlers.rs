@@ -12,7 +12,6 @@ use tracing::error;
 
 use crate::http::errors::ApiError;
 use crate::http::request::label_body::LabelBody;
-use crate::http::request::params::QueryParams;
 use crate::http::response::cache::Query;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, answer, text};
@@ -22,6 +21,7 @@ use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
 use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
 use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::select::params::QueryParams;
 
 /// Longest time that the disk may take over label files before a request is answered without.
 const DISK_LIMIT: Duration = Duration::from_secs(5);

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 
 use crate::healthz::Healthz;
 use crate::http::errors::ApiError;
-use crate::http::request::params::QueryParams;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, text};
 use crate::http::state::AppState;
 use crate::registry::GetStatus;
+use lobby_core::select::params::QueryParams;
 
 /// How long an actor may take over a simple question.
 const PATIENCE: Duration = Duration::from_secs(1);

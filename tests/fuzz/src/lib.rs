@@ -10,13 +10,13 @@ use std::path::{Component, Path};
 
 use lobby_client::{Discovery, Filter, HostName, Label};
 use lobby_core::render::prometheus;
+use lobby_core::select::params::QueryParams;
 use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
+use lobby_core::wire::file_name;
 use lobby_core::wire::packet_json::{PacketJson, hostname_in};
 use lobbyd::http::request::label_body;
-use lobbyd::http::request::params::QueryParams;
 use lobbyd::labels::files::LabelsRead;
-use lobbyd::link::drivers::local::file_names as names;
 
 use acceptance::assert_prometheus_takes;
 use text::{assert_is_host_name, assert_is_label, assert_one_line};
@@ -126,11 +126,11 @@ pub fn local_names(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let mut hosts = HashMap::new();
     for host in text.split('\n').filter_map(|host| HostName::parse(host).ok()) {
-        let name = names::file_name(&host);
+        let name = file_name::of(&host);
         assert!(name.len() <= 255 && !name.starts_with('.'), "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)), "{name}");
         assert!(Path::new(&name).components().eq([Component::Normal(name.as_ref())]), "{name}");
-        assert!(names::is_file_name(name.as_ref()), "{name}");
+        assert!(file_name::is_of_host(name.as_ref()), "{name}");
         let other = hosts.insert(name, host.clone()).filter(|other| *other != host);
         assert_eq!(other, None, "has the file name of {host}");
     }

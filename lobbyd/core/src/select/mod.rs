@@ -1,3 +1,4 @@
 //! Selection: which hosts are asked for.
 
+pub mod params;
 pub mod prefix_set;

@@ -12,7 +12,6 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use lobby_client::Filter;
 
 use crate::http::errors::ApiError;
-use crate::http::request::params::QueryParams;
 use crate::http::response::body::{Text, send_pieces, stream_list};
 use crate::http::response::cache::{CacheKey, CachedBody, ContentCoding, Query, Version};
 use crate::http::response::json::json;
@@ -20,6 +19,7 @@ use crate::http::state::AppState;
 use crate::sys::clock;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::packet_list::PacketListWriter;
+use lobby_core::select::params::QueryParams;
 
 /// Longest list of everybody that is made once and kept for a second, in bytes. To write a longer one anew takes no longer than to send it.
 const LONGEST_LIST: usize = 2 << 20;

@@ -4,7 +4,6 @@
 //! group with a setgid directory made for them; a directory made by the driver has mode 0755 less the umask. Nobody else should have
 //! that right: who may write there may speak for any host. They also share one TTL, since each sweeps what is dead by its own.
 
-pub mod file_names;
 mod packet_directory;
 #[cfg(test)]
 mod tests;
@@ -30,6 +29,7 @@ use crate::sys::clock;
 use crate::sys::files;
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
+use lobby_core::wire::file_name;
 use packet_directory::PacketDirectory;
 
 /// How long the directory must be quiet before it is read.
@@ -121,7 +121,7 @@ struct Writer {
 
 impl PacketSink for Writer {
     fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>> {
-        let path = self.directory.join(file_names::file_name(&packet.host));
+        let path = self.directory.join(file_name::of(&packet.host));
         async move {
             let turn = Arc::clone(&self.turn).lock_owned().await;
             spawn_blocking(move || {

@@ -10,12 +10,12 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
-use super::file_names;
 use crate::config::LocalSettings;
 use crate::sys::clock;
 use crate::sys::files;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::wire::envelope::MAX_ENVELOPE_LEN;
+use lobby_core::wire::file_name;
 
 /// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
 const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
@@ -110,7 +110,7 @@ impl PacketDirectory {
         for entry in entries {
             let entry = entry.with_context(|| format!("cannot read directory {}", path.display()))?;
             let name = entry.file_name();
-            if file_names::is_file_name(&name) || files::is_temporary(&name) {
+            if file_name::is_of_host(&name) || files::is_temporary(&name) {
                 present.extend(stamp_of(entry.metadata()).map(|stamp| (name, stamp)));
             }
         }
@@ -155,7 +155,7 @@ impl PacketDirectory {
         // Newly come since the last look, it cannot be older than that, whatever the wall clock says.
         let age = stamp.modified.map(clock::age_of).unwrap_or_default().min(gap.unwrap_or(Duration::MAX));
         seen.renew(stamp, age);
-        if age >= self.settings.ttl || !file_names::is_file_name(name) {
+        if age >= self.settings.ttl || !file_name::is_of_host(name) {
             return None;
         }
         seen.read(&self.settings.path.join(name)).map(|payload| InboundEvent::Packet { payload, age })

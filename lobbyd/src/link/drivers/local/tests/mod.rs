@@ -8,10 +8,10 @@ use std::time::Duration;
 use lobby_client::HostName;
 use tempfile::TempDir;
 
-use super::file_names;
 use crate::config::LocalSettings;
 use crate::sys::files;
 use lobby_core::link::message::InboundEvent;
+use lobby_core::wire::file_name;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const TTL: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ fn settings(directory: &TempDir) -> LocalSettings {
 }
 
 fn file_of(directory: &TempDir, host: &str) -> PathBuf {
-    settings(directory).path.join(file_names::file_name(&HostName::parse(host).unwrap()))
+    settings(directory).path.join(file_name::of(&HostName::parse(host).unwrap()))
 }
 
 fn put(directory: &TempDir, host: &str, payload: &str) {

@@ -1,4 +1,4 @@
-//! The names of the files that hold packets.
+//! File names of packets, where a channel is a directory.
 
 use std::ffi::OsStr;
 
@@ -21,7 +21,7 @@ const HASH_MARK: char = '=';
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
 
 /// The name of the file that holds a host's packet: always a bare name without a leading dot, and another one for each host.
-pub fn file_name(host: &HostName) -> String {
+pub fn of(host: &HostName) -> String {
     let mut name = encoded(host.as_str());
     if name.len() > MAX_PLAIN_LEN {
         name.truncate(KEPT_LEN);
@@ -32,7 +32,7 @@ pub fn file_name(host: &HostName) -> String {
 }
 
 /// Whether a file may hold a host's packet, by its name.
-pub fn is_file_name(name: &OsStr) -> bool {
+pub fn is_of_host(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.ends_with(SUFFIX) && !name.starts_with('.'))
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn name_of(host: &str) -> String {
-        file_name(&HostName::parse(host).unwrap())
+        of(&HostName::parse(host).unwrap())
     }
 
     /// Names that hold the characters dangerous in a path more often than chance would.
@@ -76,16 +76,16 @@ mod tests {
     proptest! {
         #[test]
         fn every_host_has_a_bare_and_safe_file_name(host in any_host()) {
-            let name = file_name(&host);
+            let name = of(&host);
             prop_assert!(name.len() <= 255);
             prop_assert!(!name.starts_with('.'));
             prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)));
-            prop_assert!(is_file_name(name.as_ref()));
+            prop_assert!(is_of_host(name.as_ref()));
         }
 
         #[test]
         fn a_file_name_says_which_host_it_belongs_to(host in any_host()) {
-            let name = file_name(&host);
+            let name = of(&host);
             let stem = name.strip_suffix(SUFFIX).unwrap();
             match stem.split_once(HASH_MARK) {
                 None => prop_assert_eq!(percent_decode_str(stem).decode_utf8().unwrap(), host.as_str()),

@@ -3,8 +3,6 @@
 use lobby_client::Filter;
 use percent_encoding::percent_decode_str;
 
-use crate::http::errors::ApiError;
-
 /// The parameters of a request, in their order. Those that nobody asks for are of no importance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryParams(Vec<(String, String)>);
@@ -20,12 +18,6 @@ pub enum InvalidQuery {
     /// The parameter whose bytes are not UTF-8.
     #[error("query parameter {0:?} is not UTF-8 after decoding")]
     NotUtf8(String),
-}
-
-impl From<InvalidQuery> for ApiError {
-    fn from(error: InvalidQuery) -> Self {
-        Self::BadRequest(error.to_string())
-    }
 }
 
 impl QueryParams {
