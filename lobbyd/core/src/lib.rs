@@ -10,6 +10,8 @@ pub mod registry;
 pub mod render;
 pub mod select;
 pub mod signing;
+#[cfg(feature = "testsuite")]
+pub mod testsuite;
 pub mod wire;
 
 /// The clock of the tests.

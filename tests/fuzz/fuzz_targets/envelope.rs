@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lobby_fuzz::envelope(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lobby_core::testsuite::laws::envelope(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lobby_fuzz::local_names(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lobby_core::testsuite::laws::local_names(data));

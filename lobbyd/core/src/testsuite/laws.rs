@@ -1,25 +1,21 @@
-//! What must hold whatever strangers send: one law for each fuzz target. A law that is broken panics.
+//! Laws: what must hold whatever strangers send, one for each fuzz target. A law that is broken panics.
 //!
-//! The tests of lobbyd hold every law against the corpus, too, so nothing here can go stale unnoticed.
-
-mod acceptance;
-mod text;
+//! `tests/fuzz_corpus.rs` of this crate tries every law on its corpus, too, so that none goes stale unnoticed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
 
+use crate::lines;
+use crate::render::prometheus;
+use crate::select::params::QueryParams;
+use crate::signing::keys::Keys;
+use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
+use crate::wire::file_name;
+use crate::wire::packet_json::{PacketJson, hostname_in};
 use lobby_client::{Discovery, Filter, HostName, Label};
-use lobby_core::render::prometheus;
-use lobby_core::select::params::QueryParams;
-use lobby_core::signing::keys::Keys;
-use lobby_core::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
-use lobby_core::wire::file_name;
-use lobby_core::wire::packet_json::{PacketJson, hostname_in};
-use lobbyd::http::request::label_body;
-use lobbyd::labels::files::LabelsRead;
 
-use acceptance::assert_prometheus_takes;
-use text::{assert_is_host_name, assert_is_label, assert_one_line};
+use super::acceptance::assert_prometheus_takes;
+use super::text::{assert_is_host_name, assert_is_label, assert_one_line};
 
 /// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read back from what is written of it.
 pub fn envelope(payload: &[u8]) {
@@ -65,23 +61,20 @@ fn assert_text_holds(packet: &Discovery) {
     );
 }
 
-/// Label files and bodies of requests: both find the same labels, or both find fault.
+/// Label files and bodies of requests: a line is blank, a label that is read back from what is written of it, or invalid for a reason.
 pub fn labels(text: &[u8]) {
-    let mut file = LabelsRead::default();
-    file.read_lines(Path::new("file"), text);
-    file.labels.iter().for_each(|label| assert_is_label(label.as_str()));
-    file.problems.iter().for_each(|problem| assert_one_line(&problem.to_string()));
-    match label_body::parse(text) {
-        Ok(labels) => {
-            assert_eq!((&file.labels, file.problems.len()), (&labels, 0));
-            let written: String = labels.iter().map(|label| format!("{label}\n")).collect();
-            assert_eq!(label_body::parse(written.as_bytes()), Ok(labels));
-        }
-        Err(refusal) => {
-            assert_one_line(&refusal.to_string());
-            assert!(!file.problems.is_empty(), "{refusal}");
+    let mut labels = Vec::new();
+    for line in lines::parse(text) {
+        assert_eq!(text.split(|byte| *byte == b'\n').nth(line.number - 1), Some(line.text), "{line:?}");
+        match line.label {
+            Ok(label) => labels.push(label),
+            Err(reason) => assert_one_line(&reason.to_string()),
         }
     }
+    labels.iter().for_each(|label| assert_is_label(label.as_str()));
+    let written: String = labels.iter().map(|label| format!("{label}\n")).collect();
+    let again: Result<Vec<_>, _> = lines::parse(written.as_bytes()).map(|line| line.label).collect();
+    assert_eq!(again, Ok(labels));
 }
 
 /// Query strings: what is not refused is read as browsers write forms.

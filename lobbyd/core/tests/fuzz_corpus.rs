@@ -1,14 +1,11 @@
 //! The laws that `make fuzz` tries to break hold for its corpus and for what lies near it.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
-#[path = "../../tests/fuzz/src/lib.rs"]
-#[expect(unreachable_pub, clippy::expect_used, reason = "it is a library, read as a module")]
-mod laws;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lobby_core::testsuite::laws;
 use proptest::prelude::*;
 
 type Law = fn(&[u8]);
@@ -23,7 +20,7 @@ const LAWS: [(&str, Law); 5] = [
 ];
 
 fn fuzz_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz")
 }
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {

@@ -1,0 +1,5 @@
+//! The test suite: laws that fuzz targets, property tests and their corpus share. Feature `testsuite`.
+
+mod acceptance;
+pub mod laws;
+mod text;
