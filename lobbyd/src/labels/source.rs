@@ -9,10 +9,10 @@ use lobby_client::{Discovery, Label};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::labels::files::Transitions;
 use crate::labels::local_host::{LocalHost, LocalReading, Problem, StoreError};
 use crate::registry::LocalChanged;
 use crate::sys::watch::DirectoryWatch;
+use lobby_core::log::transitions::Transitions;
 
 /// How long label files must be left alone before they are read, so that nobody sees one half written.
 const DEBOUNCE: Duration = Duration::from_millis(100);

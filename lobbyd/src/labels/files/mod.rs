@@ -11,7 +11,7 @@ use std::path::Path;
 
 use lobby_client::{InvalidLabel, Label};
 
-pub use super::problems::{Problem, Transitions};
+pub use super::problems::Problem;
 pub use super::runtime_file::RuntimeLabels;
 use crate::sys::files;
 
