@@ -17,8 +17,8 @@ impl Problem {
         Self { path: path.to_owned(), line: None, reason: reason.to_string() }
     }
 
-    pub(super) fn with_line(path: &Path, line: usize, reason: String) -> Self {
-        Self { path: path.to_owned(), line: Some(line), reason }
+    pub(super) fn with_line(path: &Path, line: usize, reason: &impl fmt::Display) -> Self {
+        Self { path: path.to_owned(), line: Some(line), reason: reason.to_string() }
     }
 }
 
@@ -36,12 +36,9 @@ impl fmt::Display for Problem {
 mod tests {
     use super::*;
 
-    fn problem(reason: &str) -> Problem {
-        Problem::with_line(Path::new("/etc/lobby/labels/a"), 3, reason.to_owned())
-    }
-
     #[test]
     fn a_problem_names_the_file_and_the_line() {
-        assert_eq!(problem("a label must be UTF-8").to_string(), "/etc/lobby/labels/a:3: a label must be UTF-8");
+        let problem = Problem::with_line(Path::new("/etc/lobby/labels/a"), 3, &"a label must be UTF-8");
+        assert_eq!(problem.to_string(), "/etc/lobby/labels/a:3: a label must be UTF-8");
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use lobby_client::Label;
 
-use super::files::{MAX_FILE_LEN, parse_line};
+use super::files::MAX_FILE_LEN;
 use crate::sys::files;
+use lobby_core::lines::{self, Line};
 
 /// Age from which a temporary file is one that a crash has left: writing takes no such time.
 const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);
@@ -71,7 +72,7 @@ impl RuntimeLabels {
 
     fn read(&self) -> anyhow::Result<Lines> {
         match files::read_bounded(&self.path, MAX_FILE_LEN) {
-            Ok(contents) => Ok(contents.split(|&byte| byte == b'\n').filter_map(line).collect()),
+            Ok(contents) => Ok(lines::parse(&contents).map(kept).collect()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lines::new()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.path.display())),
         }
@@ -97,10 +98,7 @@ impl RuntimeLabels {
     }
 }
 
-/// A line as it is kept: a label without the white space around it, anything else as it is; blank lines are not kept.
-fn line(line: &[u8]) -> Option<Vec<u8>> {
-    match parse_line(line) {
-        Ok(label) => label.map(|label| label.as_str().into()),
-        Err(_) => Some(line.to_owned()),
-    }
+/// A line as it is kept: a label without the white space around it, anything else as it is.
+fn kept(line: Line<'_>) -> Vec<u8> {
+    line.label.map_or_else(|_| line.text.to_owned(), |label| label.as_str().into())
 }

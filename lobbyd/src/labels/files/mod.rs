@@ -9,11 +9,12 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use lobby_client::{InvalidLabel, Label};
+use lobby_client::Label;
 
 pub use super::problems::Problem;
 pub use super::runtime_file::RuntimeLabels;
 use crate::sys::files;
+use lobby_core::lines;
 
 /// Greatest size of a label file, in bytes.
 pub const MAX_FILE_LEN: usize = 1024 * 1024;
@@ -77,33 +78,23 @@ impl LabelsRead {
         }
     }
 
-    /// Takes in the contents of one file; `path` is only what problems are told with. The labels are put in order later.
+    /// Takes in the contents of one file; `path` is only for the problems. The labels are sorted later.
     pub fn read_lines(&mut self, path: &Path, contents: &[u8]) {
-        let mut bad_lines = 0;
-        for (number, line) in (1..).zip(contents.split(|&byte| byte == b'\n')) {
-            match parse_line(line) {
-                Ok(label) => self.labels.extend(label),
+        let mut invalid = 0;
+        for line in lines::parse(contents) {
+            match line.label {
+                Ok(label) => self.labels.push(label),
                 Err(reason) => {
-                    bad_lines += 1;
-                    if bad_lines <= MAX_LINES_TOLD {
-                        self.problems.push(Problem::with_line(path, number, reason));
+                    invalid += 1;
+                    if invalid <= MAX_LINES_TOLD {
+                        self.problems.push(Problem::with_line(path, line.number, &reason));
                     }
                 }
             }
         }
-        if bad_lines > MAX_LINES_TOLD {
-            let reason = format!("{} more lines are no labels", bad_lines - MAX_LINES_TOLD);
+        if invalid > MAX_LINES_TOLD {
+            let reason = format!("{} more lines are no labels", invalid - MAX_LINES_TOLD);
             self.problems.push(Problem::with_file(path, &reason));
         }
-    }
-}
-
-/// The label of a line; none if the line is blank.
-pub(super) fn parse_line(line: &[u8]) -> Result<Option<Label>, String> {
-    let text = std::str::from_utf8(line).map_err(|_| "a label must be UTF-8".to_owned())?;
-    match Label::parse(text) {
-        Ok(label) => Ok(Some(label)),
-        Err(InvalidLabel::Empty) => Ok(None),
-        Err(error) => Err(error.to_string()),
     }
 }
