@@ -14,8 +14,9 @@ use crate::sys::clock;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::link::stats::LinkStats;
 use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::reception::Reception;
 use lobby_core::registry::debounce::{Debounce, Schedule};
-use lobby_core::registry::host_registry::{Applied, Change, Hearing, HostRegistry};
+use lobby_core::registry::host_registry::{Applied, Change, HostRegistry};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::replay_window::Arrival;
@@ -116,7 +117,7 @@ impl Registry {
     }
 
     /// `now` is when the batch is taken in.
-    fn take_in(&mut self, incoming: &InboundEvent, now: Hearing) -> Result<Applied, Refusal> {
+    fn take_in(&mut self, incoming: &InboundEvent, now: Reception) -> Result<Applied, Refusal> {
         let driver_id = now.driver_id;
         match incoming {
             InboundEvent::Packet { payload, age } => {
@@ -133,16 +134,16 @@ impl Registry {
     }
 
     /// A packet that a channel had kept for `age` was heard when it was sent.
-    fn apply_payload(&mut self, payload: &[u8], now: Hearing, age: Duration) -> Result<Applied, Refusal> {
-        let (hearing, driver_id) = (now.earlier(age), now.driver_id);
-        let Some(guard) = &mut self.guard else { return self.records.apply_payload(payload, hearing) };
+    fn apply_payload(&mut self, payload: &[u8], now: Reception, age: Duration) -> Result<Applied, Refusal> {
+        let (reception, driver_id) = (now.kept_for(age), now.driver_id);
+        let Some(guard) = &mut self.guard else { return self.records.apply_payload(payload, reception) };
         let envelope = envelope::decode(payload)?;
-        let arrival = Arrival { driver_id, at: now.at, unix_millis: clock::unix_millis(), kept: !age.is_zero() };
+        let arrival = Arrival { driver_id, at: now.at, unix_millis: now.unix_millis, kept: reception.is_kept() };
         if guard.admit(&envelope, self.records.own(), arrival)? == Authenticity::Nothing {
             self.tally(driver_id, LinkStats::unsigned);
             self.log.unsigned(&envelope.discovery.hostname);
         }
-        self.records.apply(envelope, payload, hearing)
+        self.records.apply(envelope, payload, reception)
     }
 
     fn tally(&mut self, driver_id: DriverId, count: impl FnOnce(&mut LinkStats)) {
@@ -213,7 +214,7 @@ impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
     fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
-        let now = Hearing { driver_id, at: clock::now(), unix_seconds: clock::unix_seconds() };
+        let now = Reception { driver_id, at: clock::now(), unix_millis: clock::unix_millis(), age: Duration::ZERO };
         let mut changes = Vec::new();
         for incoming in &batch {
             match self.take_in(incoming, now) {

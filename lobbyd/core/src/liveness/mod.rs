@@ -2,3 +2,4 @@
 
 pub mod connectivity;
 pub mod initial_sync;
+pub mod reception;

@@ -10,28 +10,9 @@ use lobby_client::HostName;
 
 use crate::index::host_id::HostId;
 use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
+use crate::liveness::reception::Reception;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::{self, PacketJson};
-
-/// When and through what a packet was heard.
-#[derive(Debug, Clone, Copy)]
-pub struct Hearing {
-    /// The driver it came through.
-    pub driver_id: DriverId,
-    /// The monotonic time.
-    pub at: Instant,
-    /// The wall clock, in seconds since the Unix epoch, for people.
-    pub unix_seconds: i64,
-}
-
-impl Hearing {
-    /// The same so much earlier.
-    #[must_use]
-    pub fn earlier(self, age: Duration) -> Self {
-        let seconds = i64::try_from(age.as_secs()).unwrap_or_default();
-        Self { at: self.at.checked_sub(age).unwrap_or(self.at), unix_seconds: self.unix_seconds - seconds, ..self }
-    }
-}
 
 /// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
 /// tells nothing new, makes no new record and no new snapshot.
@@ -53,10 +34,10 @@ impl Host {
         hostname: HostName,
         text: PacketJson,
         liveness: &Liveness,
-        hearing: Hearing,
+        reception: Reception,
     ) -> Self {
-        let record = Self::new(id, hostname, text, false, hearing.unix_seconds);
-        record.renew(liveness, hearing);
+        let record = Self::new(id, hostname, text, false, reception.unix_seconds());
+        record.renew(liveness, reception);
         record
     }
 
@@ -151,9 +132,9 @@ impl Host {
     }
 
     /// The host was heard again.
-    pub(crate) fn renew(&self, liveness: &Liveness, hearing: Hearing) {
-        self.last_heard.set(hearing.driver_id, liveness.time_base.millis(liveness.running_time(hearing.at)));
-        self.touch(hearing.unix_seconds);
+    pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) {
+        self.last_heard.set(reception.driver_id, liveness.time_base.millis(liveness.running_time(reception.sent_at())));
+        self.touch(reception.unix_seconds());
     }
 
     /// The host is known to be there without having been heard.

@@ -9,8 +9,8 @@ use crate::index::host_id::{HostId, HostIdAllocator};
 use crate::index::label_index::LabelIndex;
 use crate::liveness::connectivity::{Connectivity, DriverId};
 use crate::liveness::initial_sync::InitialSync;
+use crate::liveness::reception::Reception;
 pub use crate::registry::change::{Applied, Change};
-pub use crate::registry::host::Hearing;
 use crate::registry::host::{Host, Liveness, TimeBase};
 use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
@@ -137,18 +137,18 @@ impl HostRegistry {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn apply_payload(&mut self, payload: &[u8], hearing: Hearing) -> Result<Applied, Refusal> {
-        match self.match_known(payload, hearing.at) {
+    pub fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
+        match self.match_known(payload, reception.sent_at()) {
             Some((record, None)) => {
-                record.renew(&self.liveness, hearing);
+                record.renew(&self.liveness, reception);
                 Ok(Applied::Unchanged)
             }
             Some((record, Some(text))) => {
-                record.renew(&self.liveness, hearing);
+                record.renew(&self.liveness, reception);
                 let record = Arc::clone(record);
                 Ok(Applied::Changed(self.relabel(&record, text)))
             }
-            None => self.apply(envelope::decode(payload)?, payload, hearing),
+            None => self.apply(envelope::decode(payload)?, payload, reception),
         }
     }
 
@@ -156,11 +156,11 @@ impl HostRegistry {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn apply(&mut self, envelope: Envelope, payload: &[u8], hearing: Hearing) -> Result<Applied, Refusal> {
+    pub fn apply(&mut self, envelope: Envelope, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
         let Envelope { verb, discovery, instance, .. } = envelope;
         match verb {
-            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, hearing)),
-            MessageKind::Hi => self.apply_hi(discovery, payload, hearing).map(Applied::from),
+            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, reception)),
+            MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
             MessageKind::Goodbye => Ok(self.remove(&discovery.hostname).into()),
         }
     }
@@ -199,31 +199,35 @@ impl HostRegistry {
     }
 
     /// Somebody says the own name: this daemon itself, or another one. What a channel kept from before the start does not count.
-    fn apply_own(&mut self, instance: Option<String>, hearing: Hearing) -> Applied {
+    fn apply_own(&mut self, instance: Option<String>, reception: Reception) -> Applied {
         if instance.as_deref() == Some(&self.instance) {
-            self.touch_own(hearing.unix_seconds);
+            self.touch_own(reception.unix_seconds());
             return Applied::Unchanged;
         }
-        if hearing.at < self.started {
+        if reception.sent_at() < self.started {
             return Applied::Unchanged;
         }
         let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
-        let duplicate = DuplicateName { packets, last_seen: hearing.unix_seconds, instance };
-        self.duplicate = Some((hearing.at, duplicate));
+        let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
+        self.duplicate = Some((reception.sent_at(), duplicate));
         Applied::DuplicateName
     }
 
-    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], hearing: Hearing) -> Result<Option<Change>, Refusal> {
+    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], reception: Reception) -> Result<Option<Change>, Refusal> {
         let text = PacketJson::new(&packet);
         let sender = text.suffix_if_same(payload).and_then(InstanceId::of_hi);
-        match self.known.get(packet.hostname.as_str()).filter(|record| record.is_alive(hearing.at, &self.liveness)) {
+        match self
+            .known
+            .get(packet.hostname.as_str())
+            .filter(|record| record.is_alive(reception.sent_at(), &self.liveness))
+        {
             Some(record) => {
-                record.renew(&self.liveness, hearing);
+                record.renew(&self.liveness, reception);
                 record.said_by(sender);
                 let other = (*record.text() != text).then(|| Arc::clone(record));
                 Ok(other.map(|record| self.relabel(&record, text)))
             }
-            None => self.join(packet.hostname, text, sender, hearing).map(Some),
+            None => self.join(packet.hostname, text, sender, reception).map(Some),
         }
     }
 
@@ -238,13 +242,13 @@ impl HostRegistry {
         hostname: HostName,
         text: PacketJson,
         sender: Option<InstanceId>,
-        hearing: Hearing,
+        reception: Reception,
     ) -> Result<Change, Refusal> {
         let others = self.hosts.len() - usize::from(self.own.is_some());
         if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
             return Err(Refusal::RegistryFull(others));
         }
-        let record = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, hearing);
+        let record = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, reception);
         record.said_by(sender);
         self.put(record);
         Ok(Change::Joined(hostname))

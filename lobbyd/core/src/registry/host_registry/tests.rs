@@ -65,8 +65,13 @@ impl Fixture {
         let discovery = serde_json::json!({"hostname": hostname, "labels": labels});
         let payload = serde_json::json!({"discovery": discovery, "message": message, "instance": instance}).to_string();
         let at = self.start + SECOND * second;
-        let hearing = Hearing { driver_id: driver_id(place), at, unix_seconds: 1000 + i64::from(second) };
-        self.records.apply_payload(payload.as_bytes(), hearing)
+        let reception = Reception {
+            driver_id: driver_id(place),
+            at,
+            unix_millis: 1_000_000 + u64::from(second) * 1000,
+            age: Duration::ZERO,
+        };
+        self.records.apply_payload(payload.as_bytes(), reception)
     }
 
     fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Change>, Refusal> {
@@ -87,6 +92,11 @@ impl Fixture {
 
 fn driver_id(place: usize) -> DriverId {
     DriverId::new(place).unwrap()
+}
+
+/// The arrival of a packet through the first driver.
+fn received(at: Instant) -> Reception {
+    Reception { driver_id: driver_id(0), at, unix_millis: 1_000_000, age: Duration::ZERO }
 }
 
 fn name(text: &str) -> HostName {
@@ -189,7 +199,7 @@ fn short_standstills_keep_nobody_alive_for_ever() {
 #[test]
 fn what_a_channel_kept_counts_from_when_it_was_sent() {
     let mut lobby = Fixture::new();
-    let kept = Hearing { driver_id: driver_id(0), at: lobby.start - SECOND * 20, unix_seconds: 980 };
+    let kept = received(lobby.start).kept_for(SECOND * 20);
     lobby.records.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
     assert_eq!(lobby.living(9), ["a"]);
     assert_eq!(lobby.sweep(10), [Change::Expired(name("a"))]);
@@ -255,7 +265,7 @@ fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("me", &[]), 1000);
     let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
-    let before = Hearing { driver_id: driver_id(0), at: lobby.start - SECOND, unix_seconds: 999 };
+    let before = received(lobby.start).kept_for(SECOND);
     assert_eq!(lobby.records.apply_payload(payload, before), Ok(Applied::Unchanged));
     assert_eq!(lobby.records.duplicate(), None);
 }
@@ -353,8 +363,7 @@ fn a_host_that_says_hi_again_is_recognised_without_decoding() {
     let packet = |labels: &[&str], instance: &str| envelope::encode(MessageKind::Hi, &server("a", labels), instance);
     let hear = |lobby: &mut Fixture, payload: &[u8], second: u32| {
         lobby.advance_to(second);
-        let hearing = Hearing { driver_id: driver_id(0), at: lobby.start + SECOND * second, unix_seconds: 0 };
-        lobby.records.apply_payload(payload, hearing)
+        lobby.records.apply_payload(payload, received(lobby.start + SECOND * second))
     };
     let match_known = |lobby: &Fixture, payload: &[u8]| {
         let now = lobby.start + SECOND * lobby.second;
@@ -381,9 +390,8 @@ fn the_own_packet_and_one_in_another_form_are_always_decoded() {
     lobby.records.set_own(server("me", &["x"]), 1000);
     let own = envelope::encode(MessageKind::Hi, &server("me", &["x"]), "00000000000000a1");
     let foreign = br#"{"message":"hi","discovery":{"hostname":"a","labels":["x"]}}"#;
-    let hearing = Hearing { driver_id: driver_id(0), at: lobby.start, unix_seconds: 0 };
     for payload in [&own[..], &foreign[..]] {
-        lobby.records.apply_payload(payload, hearing).unwrap();
+        lobby.records.apply_payload(payload, received(lobby.start)).unwrap();
         assert!(lobby.records.match_known(payload, lobby.start).is_none());
     }
     assert_eq!(lobby.living(0), ["a", "me"]);
