@@ -47,13 +47,13 @@ pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row
     Ok(rows)
 }
 
-/// Label changes: no packet is like one before.
+/// Label changes: no packet is like one before. Without a goal: they are decoded, and a fleet has a handful of them a second.
 pub(super) async fn changes(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
         let outcome = compare(environment, hosts, Burst::change_labels).await?;
-        let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.35));
-        rows.push(outcome.speed("label changes taken in").hosts(hosts).goal(goal));
+        let row = outcome.speed("label changes taken in").hosts(hosts);
+        rows.push(row.note("no goal: a fleet has a handful of label changes a second"));
         if hosts == GOAL_SIZE {
             rows.push(outcome.cpu("processor time per label change").hosts(hosts));
             rows.push(outcome.lost("label changes lost").hosts(hosts));
