@@ -33,6 +33,7 @@ use lobby_core::registry::host_registry::HostRegistry;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
+use lobby_core::wire::instance_id::InstanceId;
 
 /// Longest wait at the start for the first reading of the label files: a file system that hangs must not hold up the start.
 const FIRST_READ_LIMIT: Duration = Duration::from_secs(1);
@@ -57,7 +58,7 @@ struct CoreActors {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: Option<Addr<Publisher>>,
     /// Random name of this run of the daemon, sent in its packets.
-    instance: String,
+    instance: InstanceId,
 }
 
 impl App {
@@ -179,16 +180,16 @@ fn verifier(settings: &Settings) -> Option<PacketVerifier> {
 impl CoreActors {
     fn start(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
-        let instance = format!("{:016x}", getrandom::u64()?);
+        let instance = InstanceId::new(getrandom::u64()?);
         let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
         let initial_sync = InitialSync::new(timing.keep_alive, drivers.len(), now);
-        let hosts = HostRegistry::new(instance.clone(), timing.ttl, settings.max_servers, initial_sync, now);
-        let registry =
-            Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive).verified(verifier(settings));
+        let hosts = HostRegistry::new(instance.to_string(), timing.ttl, settings.max_servers, initial_sync, now)
+            .verified(verifier(settings));
+        let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive);
         let snapshots = registry.snapshots();
         let registry = registry.start();
         let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
-        let announcer = settings.register.then(|| Announcer::new(instance.clone(), signer));
+        let announcer = settings.register.then(|| Announcer::new(instance, signer));
         let on_sent = registry.clone().recipient();
         let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
         Ok(Self { registry, snapshots, publisher, instance })
@@ -241,7 +242,7 @@ impl CoreActors {
                 driver: drivers::make(driver, hostname),
                 registry: self.registry.clone(),
                 publisher: self.publisher.clone(),
-                instance: self.instance.clone(),
+                instance: self.instance,
                 keep_alive: settings.timing.keep_alive,
             };
             Ok((drivers::secrets(driver), Subscriber::new(context).start()))

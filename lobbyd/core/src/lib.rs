@@ -10,7 +10,7 @@ pub mod registry;
 pub mod render;
 pub mod select;
 pub mod signing;
-#[cfg(feature = "testsuite")]
+#[cfg(any(test, feature = "testsuite"))]
 pub mod testsuite;
 pub mod wire;
 

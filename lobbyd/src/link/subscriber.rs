@@ -17,6 +17,7 @@ use lobby_core::link::downtime::Downtime;
 use lobby_core::link::loopback::LoopbackCheck;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::wire::instance_id::InstanceId;
 
 /// Longest time that opening a channel may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
@@ -44,8 +45,8 @@ pub struct SubscriberContext {
     pub registry: Addr<Registry>,
     /// Gets the way out; none with REGISTER=false.
     pub publisher: Option<Addr<Publisher>>,
-    /// What the own packets carry, to be known when they come back.
-    pub instance: String,
+    /// The instance in own packets, to be known when they come back.
+    pub instance: InstanceId,
     /// Interval of the own packets.
     pub keep_alive: Duration,
 }
@@ -121,7 +122,7 @@ impl SubscriberContext {
     async fn listen(&self, channel: Connection) -> anyhow::Result<()> {
         let mut incoming = channel.incoming;
         let mut echo =
-            self.publisher.as_ref().map(|_| LoopbackCheck::new(&self.instance, self.keep_alive, clock::now()));
+            self.publisher.as_ref().map(|_| LoopbackCheck::new(self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
                 // What has come is read before a link is called deaf: the own packet may be in it.

@@ -16,12 +16,11 @@ use lobby_core::link::stats::LinkStats;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::reception::Reception;
 use lobby_core::registry::debounce::{Debounce, Schedule};
-use lobby_core::registry::host_registry::{Applied, Change, HostRegistry};
+use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::Keys;
-use lobby_core::signing::replay_window::Arrival;
-use lobby_core::signing::verifier::{Authenticity, PacketVerifier};
-use lobby_core::wire::envelope::{self, Refusal};
+use lobby_core::signing::verifier::Authenticity;
+use lobby_core::wire::envelope::Refusal;
 
 use log::RegistryLog;
 
@@ -77,7 +76,6 @@ pub struct GetStatus;
 #[derive(Debug)]
 pub struct Registry {
     records: HostRegistry,
-    guard: Option<PacketVerifier>,
     stats: Vec<LinkStats>,
     started: i64,
     pace: Debounce,
@@ -98,17 +96,10 @@ impl Registry {
             pace: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
             records,
-            guard: None,
             clean_every,
             keep_alive,
             log: RegistryLog::default(),
         }
-    }
-
-    /// Lets a guard decide which packets are believed. Without one all are.
-    #[must_use]
-    pub fn verified(self, guard: Option<PacketVerifier>) -> Self {
-        Self { guard, ..self }
     }
 
     /// Where readers get the latest snapshot.
@@ -123,7 +114,7 @@ impl Registry {
             InboundEvent::Packet { payload, age } => {
                 debug!(driver = driver_id.index(), bytes = payload.len(), "packet heard");
                 self.tally(driver_id, LinkStats::received);
-                self.apply_payload(payload, now, *age)
+                self.apply_payload(payload, now.kept_for(*age))
             }
             InboundEvent::Withdrawn { payload } => self.records.withdraw(payload, driver_id).map(Applied::from),
             InboundEvent::Dropped(packets) => {
@@ -133,17 +124,14 @@ impl Registry {
         }
     }
 
-    /// A packet that a channel had kept for `age` was heard when it was sent.
-    fn apply_payload(&mut self, payload: &[u8], now: Reception, age: Duration) -> Result<Applied, Refusal> {
-        let (reception, driver_id) = (now.kept_for(age), now.driver_id);
-        let Some(guard) = &mut self.guard else { return self.records.apply_payload(payload, reception) };
-        let envelope = envelope::decode(payload)?;
-        let arrival = Arrival { driver_id, at: now.at, unix_millis: now.unix_millis, kept: reception.is_kept() };
-        if guard.admit(&envelope, self.records.own(), arrival)? == Authenticity::Nothing {
-            self.tally(driver_id, LinkStats::unsigned);
-            self.log.unsigned(&envelope.discovery.hostname);
+    /// Applies a packet, and counts and logs one that nothing vouches for.
+    fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
+        let Accepted { applied, authenticity } = self.records.apply_payload(payload, reception)?;
+        if let Authenticity::Unsigned(host) = authenticity {
+            self.tally(reception.driver_id, LinkStats::unsigned);
+            self.log.unsigned(&host);
         }
-        self.records.apply(envelope, payload, reception)
+        Ok(applied)
     }
 
     fn tally(&mut self, driver_id: DriverId, count: impl FnOnce(&mut LinkStats)) {
@@ -171,11 +159,7 @@ impl Registry {
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
-        let now = clock::now();
-        if let Some(guard) = &mut self.guard {
-            guard.forget(now);
-        }
-        let changes = self.records.sweep(now);
+        let changes = self.records.sweep(clock::now());
         self.tell(&changes, ctx);
     }
 
@@ -214,7 +198,8 @@ impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
     fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
-        let now = Reception { driver_id, at: clock::now(), unix_millis: clock::unix_millis(), age: Duration::ZERO };
+        let (at, unix_millis) = (clock::now(), clock::unix_millis());
+        let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
         let mut changes = Vec::new();
         for incoming in &batch {
             match self.take_in(incoming, now) {
@@ -290,8 +275,6 @@ impl Handler<KeysChanged> for Registry {
     type Result = ();
 
     fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
-        if let Some(guard) = &mut self.guard {
-            guard.use_keys(keys);
-        }
+        self.records.use_keys(keys);
     }
 }

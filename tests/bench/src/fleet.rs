@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use lobby_client::{Discovery, HostName, Label};
-use lobby_core::wire::envelope::{self, MessageKind};
+use lobby_core::wire::envelope::{Message, MessageKind};
+use lobby_core::wire::instance_id::InstanceId;
 
 /// The label that exactly [`MATCHES`] hosts of every fleet have.
 pub const RARE_LABEL: &str = "needle:haystack";
@@ -49,9 +50,9 @@ impl Fleet {
 
     /// The packet of a server as a daemon sends it.
     pub fn payload(self, server: usize, generation: u64) -> Bytes {
-        // Each daemon signs with a number of its own.
-        let instance = format!("{:016x}", 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1));
-        envelope::encode(MessageKind::Hi, &self.discovery(server, generation), &instance).into()
+        // Each daemon has an instance of its own.
+        let instance = InstanceId::new(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1));
+        Message::new(MessageKind::Hi, &self.discovery(server, generation), instance).encode(None).into()
     }
 
     /// The bytes of all host names and labels.

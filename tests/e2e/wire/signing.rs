@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use lobby_client::HostName;
 use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{self, Message, MessageKind};
+use lobby_core::wire::instance_id::InstanceId;
 use lobby_tests::{
     LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually, lobbyctl,
 };
@@ -32,12 +33,12 @@ fn key_file(labels_path: &Path) -> PathBuf {
 }
 
 /// A packet without labels as a daemon with this key would have signed it some seconds ago.
-fn signed(key: &str, verb: MessageKind, host: &str, seconds_ago: i64) -> Vec<u8> {
+fn signed(key: &str, kind: MessageKind, host: &str, seconds_ago: i64) -> Vec<u8> {
     let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let timestamp = u64::try_from(now - seconds_ago * 1000).unwrap();
     let hostname = &HostName::parse(host).unwrap();
-    let statement = Message { verb, hostname, labels: Some(&[]), instance: "00c0ffee00c0ffee" };
-    envelope::write(&statement, Some(&Keys::parse(key).unwrap().sign(&statement, timestamp)))
+    let message = Message { kind, hostname, labels: Some(&[]), instance: InstanceId::new(0x00c0_ffee_00c0_ffee) };
+    message.encode(Some(&Keys::parse(key).unwrap().sign(&message, timestamp)))
 }
 
 /// Packets refused on the first link, by reason.
@@ -266,7 +267,7 @@ async fn with_off_signatures_are_made_but_not_looked_at() {
     let plain = Lobbyd::named("plain").nats(&nats).start().await;
     let hi = wire.hears(1, "a", "hi").await.remove(0);
     let envelope = envelope::decode(hi.as_bytes()).unwrap();
-    assert!(Keys::parse(KEY).unwrap().verify(&envelope, envelope.seal.as_ref().unwrap()), "{hi}");
+    assert!(Keys::parse(KEY).unwrap().verify(envelope.signed_fields(), envelope.signature.as_ref().unwrap()), "{hi}");
     plain.meets("a").await;
     a.meets("plain").await;
     wire.say_hi("original", &[]).await;

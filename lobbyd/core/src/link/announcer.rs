@@ -1,24 +1,25 @@
-//! What this server says of itself on the channels.
+//! The announcer: the packets of this server.
 
 use bytes::Bytes;
 use lobby_client::{Discovery, HostName};
 
 use super::message::OutboundPacket;
 use crate::signing::keys::{Keys, Signer};
-use crate::wire::envelope::{self, Message, MessageKind};
+use crate::wire::envelope::{Message, MessageKind};
+use crate::wire::instance_id::InstanceId;
 
-/// Knows what was said last and what is to be said next.
+/// The announcer: the last packet of this server and the next one.
 #[derive(Debug)]
 pub struct Announcer {
-    instance: String,
+    instance: InstanceId,
     signer: Option<Signer>,
     own: Option<Discovery>,
     left: bool,
 }
 
 impl Announcer {
-    /// `instance` names this run of this daemon; what is said is signed if there is a `signer`.
-    pub fn new(instance: String, signer: Option<Signer>) -> Self {
+    /// `instance` is this run of this daemon; packets are signed if there is a `signer`.
+    pub fn new(instance: InstanceId, signer: Option<Signer>) -> Self {
         Self { instance, signer, own: None, left: false }
     }
 
@@ -29,7 +30,7 @@ impl Announcer {
         }
     }
 
-    /// The server's name or labels are these now: a hi, and a goodbye to a former name. `unix_millis` is the wall clock, here and below.
+    /// The packets that announce the server's name and labels: a hi, and a goodbye of a former name. `unix_millis` is the wall clock, here and below.
     pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<OutboundPacket> {
         if self.left {
             return Vec::new();
@@ -37,17 +38,17 @@ impl Announcer {
         let former = self.own.take().map(|own| own.hostname).filter(|former| *former != fresh.hostname);
         self.own = Some(fresh);
         let hi = self.hi(unix_millis);
-        hi.into_iter().chain(former.map(|former| self.farewell(former, unix_millis))).collect()
+        hi.into_iter().chain(former.map(|former| self.goodbye_of(former, unix_millis))).collect()
     }
 
     /// The keep-alive; nothing before the server knows its labels.
     pub fn hi(&mut self, unix_millis: u64) -> Option<OutboundPacket> {
-        self.announcement(MessageKind::Hi, unix_millis)
+        self.packet(MessageKind::Hi, unix_millis)
     }
 
-    /// The goodbye of a server that leaves. It is final: nothing is said after it, or the server would be back in all lists until its TTL.
+    /// The goodbye of a server that leaves. No packet follows it, or the server would be back in all lists until its TTL.
     pub fn goodbye(&mut self, unix_millis: u64) -> Option<OutboundPacket> {
-        let goodbye = self.announcement(MessageKind::Goodbye, unix_millis);
+        let goodbye = self.packet(MessageKind::Goodbye, unix_millis);
         (self.left, self.own) = (true, None);
         goodbye
     }
@@ -57,15 +58,16 @@ impl Announcer {
         self.left
     }
 
-    fn announcement(&mut self, verb: MessageKind, unix_millis: u64) -> Option<OutboundPacket> {
-        let Discovery { hostname, labels, .. } = self.own.as_ref()?;
-        let message = Message { verb, hostname, labels: Some(labels), instance: &self.instance };
+    fn packet(&mut self, kind: MessageKind, unix_millis: u64) -> Option<OutboundPacket> {
+        let own = self.own.as_ref()?;
+        let message = Message::new(kind, own, self.instance);
         let payload = encoded(&message, self.signer.as_mut(), unix_millis);
-        Some(OutboundPacket { host: hostname.clone(), payload, last: verb == MessageKind::Goodbye })
+        Some(OutboundPacket { host: own.hostname.clone(), payload, last: kind == MessageKind::Goodbye })
     }
 
-    fn farewell(&mut self, former: HostName, unix_millis: u64) -> OutboundPacket {
-        let message = Message { verb: MessageKind::Goodbye, hostname: &former, labels: None, instance: &self.instance };
+    fn goodbye_of(&mut self, former: HostName, unix_millis: u64) -> OutboundPacket {
+        let (kind, instance) = (MessageKind::Goodbye, self.instance);
+        let message = Message { kind, hostname: &former, labels: None, instance };
         let payload = encoded(&message, self.signer.as_mut(), unix_millis);
         OutboundPacket { host: former, payload, last: true }
     }
@@ -73,7 +75,7 @@ impl Announcer {
 
 fn encoded(message: &Message<'_>, signer: Option<&mut Signer>, unix_millis: u64) -> Bytes {
     let signature = signer.map(|signer| signer.sign(message, unix_millis));
-    envelope::write(message, signature.as_ref()).into()
+    message.encode(signature.as_ref()).into()
 }
 
 #[cfg(test)]
@@ -81,13 +83,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::testsuite::fixtures::{instance, name};
+    use crate::wire::envelope::{self, Signature};
 
     fn announcer() -> Announcer {
-        Announcer::new("i1".to_owned(), None)
+        Announcer::new(instance(0xa1), None)
     }
 
-    fn server(name: &str) -> Discovery {
-        Discovery::new(HostName::parse(name).unwrap(), vec![])
+    fn server(host: &str) -> Discovery {
+        Discovery::new(name(host), vec![])
     }
 
     fn texts(packets: Vec<OutboundPacket>) -> Vec<String> {
@@ -106,8 +110,8 @@ mod tests {
         assert_eq!(
             texts(announcer.local_changed(server("new"), 1000)),
             [
-                r#"{"discovery":{"hostname":"new","labels":[],"last_check":0},"message":"hi","instance":"i1"}"#,
-                r#"{"discovery":{"hostname":"old","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#
+                r#"{"discovery":{"hostname":"new","labels":[],"last_check":0},"message":"hi","instance":"00000000000000a1"}"#,
+                r#"{"discovery":{"hostname":"old","labels":null,"last_check":0},"message":"goodbye","instance":"00000000000000a1"}"#
             ]
         );
     }
@@ -133,14 +137,17 @@ mod tests {
     fn with_a_key_all_that_is_said_is_signed_each_with_a_later_time() {
         let keys = Keys::parse("0123456789abcdef").unwrap();
         let signer = Signer::new(keys.clone(), Duration::from_secs(30));
-        let mut announcer = Announcer::new("i1".to_owned(), Some(signer));
+        let mut announcer = Announcer::new(instance(0xa1), Some(signer));
         announcer.local_changed(server("old"), 1000);
         let mut said = announcer.local_changed(server("new"), 1000);
         said.extend(announcer.hi(1000));
         said.extend(announcer.goodbye(1000));
-        let said = said.iter().map(|announcement| envelope::decode(&announcement.payload).unwrap());
+        let said = said.iter().map(|packet| envelope::decode(&packet.payload).unwrap());
         let times: Vec<_> = said
-            .map(|envelope| envelope.seal.clone().filter(|seal| keys.verify(&envelope, seal)).unwrap().timestamp)
+            .map(|envelope| {
+                let verifies = |signature: &Signature<'_>| keys.verify(envelope.signed_fields(), signature);
+                envelope.signature.clone().filter(verifies).unwrap().timestamp
+            })
             .collect();
         assert_eq!(times, [1001, 1002, 1003, 1004]);
     }

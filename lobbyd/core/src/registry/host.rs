@@ -106,7 +106,7 @@ impl Host {
             json.push(',');
             json.push_str(label);
         }
-        json.push_str(PacketJson::LABELS_END);
+        json.push_str(self.text.behind_labels());
         write_end(self.last_check(), json);
         true
     }

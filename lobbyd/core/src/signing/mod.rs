@@ -1,4 +1,4 @@
-//! Signing: who may speak, and how that is proved.
+//! Signing: packets are proved to come from a member of the lobby, and only once.
 
 pub mod keys;
 pub mod replay_window;

@@ -11,6 +11,8 @@ use crate::select::params::QueryParams;
 use crate::signing::keys::Keys;
 use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
 use crate::wire::file_name;
+use crate::wire::instance_id::InstanceId;
+use crate::wire::layout::{GOODBYE, HI, Trailer};
 use crate::wire::packet_json::{PacketJson, hostname_in};
 use lobby_client::{Discovery, Filter, HostName, Label};
 
@@ -29,36 +31,53 @@ pub fn envelope(payload: &[u8]) {
     labels.iter().for_each(|label| assert_is_label(label.as_str()));
     assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
-    assert_text_holds(&envelope.discovery);
-    assert_seals_hold(&envelope);
+    assert_packet_json_holds(&envelope.discovery);
+    assert_messages_come_back(&envelope);
 }
 
-/// Nobody guesses a seal; what is sealed is read back and verified, the unsealed envelope is read back as well.
-fn assert_seals_hold(envelope: &Envelope) {
+/// Nobody guesses a signature. Whatever is encoded is decoded to the same, signed or not; if signed, it is verified; and the fast path
+/// accepts it.
+fn assert_messages_come_back(envelope: &Envelope) {
     let keys = Keys::parse("a key that no input has").expect("a key");
-    assert!(!envelope.seal.as_ref().is_some_and(|seal| keys.verify(envelope, seal)), "{envelope:?}");
-    let statement = Message::of(envelope);
-    for seal in [None, Some(keys.sign(&statement, u64::MAX))] {
-        let again = envelope::decode(&envelope::write(&statement, seal.as_ref())).expect("own packets are read");
-        assert!(again.seal.as_ref().is_none_or(|seal| keys.verify(&again, seal)), "{again:?}");
-        let instance = Some(statement.instance.to_owned());
-        let Envelope { verb, discovery, .. } = envelope.clone();
-        assert_eq!(again, Envelope { verb, discovery, instance, seal });
+    let verifies = |envelope: &Envelope| {
+        envelope.signature.as_ref().is_some_and(|signature| keys.verify(envelope.signed_fields(), signature))
+    };
+    assert!(!verifies(envelope), "{envelope:?}");
+    let told = InstanceId::of(envelope.instance.as_deref());
+    for instance in [told.unwrap_or(InstanceId::UNNAMED), InstanceId::new(7)] {
+        let message = Message::new(envelope.kind, &envelope.discovery, instance);
+        for signature in [None, Some(keys.sign(&message, u64::MAX))] {
+            let encoded = message.encode(signature.as_ref());
+            let again = envelope::decode(&encoded).expect("own packets are decoded");
+            assert!(signature.is_none() || verifies(&again), "{again:?}");
+            let Envelope { kind, discovery, .. } = envelope.clone();
+            assert_eq!(again, Envelope { kind, discovery, instance: instance.text(), signature });
+            assert!(is_recognised(&again, &encoded), "{again:?}");
+        }
     }
 }
 
-/// The text that the registry keeps of a packet gives the packet back, and knows an envelope of it.
-fn assert_text_holds(packet: &Discovery) {
-    let text = PacketJson::new(packet);
-    assert!(text.labels().eq(packet.labels.iter().map(Label::as_str)), "{text:?}");
-    let whole: Discovery = serde_json::from_str(&format!("{}7}}", text.as_str())).expect("a packet in JSON");
+/// Whether the fast path finds all of a message without decoding it.
+fn is_recognised(message: &Envelope, encoded: &[u8]) -> bool {
+    let json = PacketJson::new(&message.discovery);
+    let trailer = json.suffix_if_same(encoded).and_then(Trailer::read).expect("what is encoded is recognised");
+    let instance = InstanceId::of(message.instance.as_deref());
+    let (kind, sender) = match message.kind {
+        MessageKind::Hi => (HI, instance),
+        MessageKind::Goodbye => (GOODBYE, None),
+    };
+    trailer.message == Some(kind) && trailer.sender_of_hi() == sender && trailer.signature() == message.signature
+}
+
+/// The JSON that the registry keeps of a packet gives the packet back.
+fn assert_packet_json_holds(packet: &Discovery) {
+    let json = PacketJson::new(packet);
+    assert!(json.labels().eq(packet.labels.iter().map(Label::as_str)), "{json:?}");
+    let whole: Discovery = serde_json::from_str(&format!("{}7}}", json.as_str())).expect("a packet in JSON");
     assert_eq!(whole, Discovery { last_check: 7, ..packet.clone() });
-    let envelope = envelope::encode(MessageKind::Hi, packet, "i");
-    assert!(text.suffix_if_same(&envelope).is_some_and(|tail| !tail.is_empty()), "{text:?}");
-    assert!(
-        hostname_in(&envelope).is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')),
-        "{text:?}"
-    );
+    let envelope = Message::new(MessageKind::Hi, packet, InstanceId::new(7)).encode(None);
+    let name = hostname_in(&envelope);
+    assert!(name.is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')), "{json:?}");
 }
 
 /// Label files and bodies of requests: a line is blank, a label that is read back from what is written of it, or invalid for a reason.

@@ -1,5 +1,6 @@
 //! The test suite: laws that fuzz targets, property tests and their corpus share. Feature `testsuite`.
 
 mod acceptance;
+pub mod fixtures;
 pub mod laws;
 mod text;

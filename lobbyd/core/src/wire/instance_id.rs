@@ -1,68 +1,66 @@
-//! Who says a packet, as the end of its envelope tells without being decoded.
+//! The instance of a daemon: which of its runs sent a packet.
 
-/// What follows a packet's text in a hi, up to who says it.
-const HI: &[u8] = br#"0},"message":"hi""#;
-
-/// What stands before and behind the instance.
-const INSTANCE: (&[u8], &[u8]) = (br#","instance":""#, br#""}"#);
+use std::fmt;
 
 /// Digits of an instance.
 const DIGITS: usize = 16;
 
-/// Which run of which daemon says hi: the number that lobbyd puts into its packets, in the form in which it does so, or none, as the
-/// original does. Whoever writes otherwise is to be decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InstanceId(u64);
+/// A run of a daemon, by the random number that lobbyd puts into its packets. Other writers may use any other text for it, or none, as
+/// lobby 1.x does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(u64);
 
 impl InstanceId {
-    /// The original. No instance that is taken for one has this number.
-    const UNNAMED: Self = Self(1);
+    /// A daemon that does not tell, like lobby 1.x. No other instance has this number.
+    pub const UNNAMED: Self = Self(1);
 
-    /// Who says hi in an envelope that ends so.
-    pub(crate) fn of_hi(end: &[u8]) -> Option<Self> {
-        let rest = end.strip_prefix(HI)?;
-        if rest == b"}" {
-            return Some(Self::UNNAMED);
-        }
-        let (before, behind) = INSTANCE;
-        Self::parse(rest.strip_prefix(before)?.strip_suffix(behind)?)
+    /// The instance of a random number. The two least ones are reserved, and give another one.
+    pub fn new(number: u64) -> Self {
+        Self(if number > Self::UNNAMED.0 { number } else { u64::MAX - number })
     }
 
-    fn parse(instance: &[u8]) -> Option<Self> {
+    /// The instance that a packet tells, or `None` if it is in a form in which lobbyd does not write it.
+    pub fn of(instance: Option<&str>) -> Option<Self> {
+        instance.map_or(Some(Self::UNNAMED), Self::parse)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
         let digit = |number: u64, byte: &u8| match byte {
             b'0'..=b'9' => Some(number << 4 | u64::from(byte - b'0')),
             b'a'..=b'f' => Some(number << 4 | u64::from(byte - b'a' + 10)),
             _ => None,
         };
-        let number = instance.iter().try_fold(0, digit)?;
-        (instance.len() == DIGITS && number > Self::UNNAMED.0).then_some(Self(number))
+        let number = text.as_bytes().iter().try_fold(0, digit)?;
+        (text.len() == DIGITS && number > Self::UNNAMED.0).then_some(Self(number))
     }
 
-    /// The sender as a number, zero for none.
-    pub(crate) fn to_number(sender: Option<Self>) -> u64 {
-        sender.map_or(0, |Self(number)| number)
+    /// The text in packets; `None` if there is none.
+    pub fn text(self) -> Option<String> {
+        (self != Self::UNNAMED).then(|| self.to_string())
+    }
+
+    /// The instance as a number, zero for none.
+    pub(crate) fn to_number(instance: Option<Self>) -> u64 {
+        instance.map_or(0, |Self(number)| number)
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0DIGITS$x}", self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lobby_client::{Discovery, HostName};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::envelope::{self, MessageKind};
-    use crate::wire::packet_json::PacketJson;
-
-    fn of(verb: MessageKind, instance: &str) -> Option<InstanceId> {
-        let packet = Discovery::new(HostName::parse("a").unwrap(), vec![]);
-        InstanceId::of_hi(PacketJson::new(&packet).suffix_if_same(&envelope::encode(verb, &packet, instance)).unwrap())
-    }
 
     #[test]
-    fn only_a_hi_in_the_usual_form_tells_its_sender() {
-        assert_eq!(of(MessageKind::Hi, "00000000000000ff"), Some(InstanceId(255)));
-        assert_eq!(InstanceId::of_hi(br#"0},"message":"hi"}"#), Some(InstanceId::UNNAMED));
-        assert_eq!(of(MessageKind::Goodbye, "00000000000000ff"), None);
+    fn only_the_form_of_lobbyd_and_none_at_all_are_instances() {
+        assert_eq!(InstanceId::of(Some("00000000000000ff")), Some(InstanceId(255)));
+        assert_eq!(InstanceId::of(None), Some(InstanceId::UNNAMED));
         for odd in [
             "",
             "ff",
@@ -72,19 +70,21 @@ mod tests {
             "0000000000000000",
             "000000000000000000ff",
         ] {
-            assert_eq!(of(MessageKind::Hi, odd), None, "{odd}");
-        }
-        for odd in ["1},\"message\":\"hi\"}", "0},\"message\":\"hi\",\"x\":1}", "0},\"message\":\"hi\"} "] {
-            assert_eq!(InstanceId::of_hi(odd.as_bytes()), None, "{odd}");
+            assert_eq!(InstanceId::of(Some(odd)), None, "{odd}");
         }
     }
 
     proptest! {
         #[test]
-        fn different_instances_are_different_senders(a in 2..u64::MAX, b in 2..u64::MAX) {
-            let [first, second] = [a, b].map(|instance| of(MessageKind::Hi, &format!("{instance:016x}")));
-            prop_assert!(first.is_some() && second.is_some());
-            prop_assert_eq!(first == second, a == b);
+        fn every_number_gives_an_instance_that_is_read_back(number in prop_oneof![0..3_u64, any::<u64>()]) {
+            let instance = InstanceId::new(number);
+            prop_assert!(instance != InstanceId::UNNAMED && InstanceId::to_number(Some(instance)) != 0);
+            prop_assert_eq!(InstanceId::of(instance.text().as_deref()), Some(instance));
+        }
+
+        #[test]
+        fn different_numbers_are_different_instances(a in 2..u64::MAX - 1, b in 2..u64::MAX - 1) {
+            prop_assert_eq!(InstanceId::new(a) == InstanceId::new(b), a == b);
         }
     }
 }

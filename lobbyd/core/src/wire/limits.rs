@@ -1,19 +1,20 @@
-//! What labels a server has in the end, and how many it may have.
+//! Limits: how many labels a server may have.
 
 use lobby_client::{Discovery, HostName, Label};
 
-use crate::wire::envelope::{self, MAX_ENVELOPE_LEN, MAX_LABELS, MessageKind};
+use super::envelope::{MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
+use super::instance_id::InstanceId;
 
 /// Room kept free in the envelope, in bytes, for what is added to it beside the labels.
 const ENVELOPE_RESERVE: usize = 1024;
 
-/// Why a server cannot have all of its labels: its peers would refuse the packet.
+/// The limit that a server's labels exceed. Its peers would refuse the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum LimitExceeded {
-    /// There are this many, more than [`MAX_LABELS`].
+    /// Their number, which exceeds [`MAX_LABELS`].
     #[error("{0} labels are too many for one server: at most {MAX_LABELS} are allowed")]
     Labels(usize),
-    /// They make an envelope of this many bytes, more than [`MAX_ENVELOPE_LEN`].
+    /// The bytes of their envelope, which exceed [`MAX_ENVELOPE_LEN`].
     #[error("labels that make a packet of {0} bytes are too long in sum: at most {MAX_ENVELOPE_LEN} bytes are allowed")]
     Bytes(usize),
 }
@@ -21,9 +22,10 @@ pub enum LimitExceeded {
 /// Checks that peers will accept a server's packet.
 ///
 /// # Errors
-/// Why they would not.
+/// The limit that it exceeds.
 pub fn check(packet: &Discovery) -> Result<(), LimitExceeded> {
-    let bytes = envelope::encode(MessageKind::Hi, packet, "").len() + ENVELOPE_RESERVE;
+    let message = Message::new(MessageKind::Hi, packet, InstanceId::UNNAMED);
+    let bytes = message.encode(None).len() + ENVELOPE_RESERVE;
     if packet.labels.len() > MAX_LABELS {
         Err(LimitExceeded::Labels(packet.labels.len()))
     } else if bytes > MAX_ENVELOPE_LEN {
@@ -33,7 +35,7 @@ pub fn check(packet: &Discovery) -> Result<(), LimitExceeded> {
     }
 }
 
-/// A server's packet with as many of its labels as peers accept, the first ones in order, and what kept the others out.
+/// A server's packet with as many of its labels as peers accept, the first ones in order, and the limit that keeps out the others.
 pub fn truncate_to_limits(hostname: HostName, labels: Vec<Label>) -> (Discovery, Option<LimitExceeded>) {
     let mut packet = Discovery::new(hostname, labels);
     let excess = check(&packet).err();

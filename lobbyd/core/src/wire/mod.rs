@@ -2,6 +2,7 @@
 
 pub mod envelope;
 pub mod file_name;
-pub(crate) mod instance_id;
+pub mod instance_id;
+pub(crate) mod layout;
 pub mod limits;
 pub mod packet_json;

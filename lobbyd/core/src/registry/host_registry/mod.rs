@@ -1,23 +1,26 @@
-//! Who is here until when.
+//! The host registry: all hosts of the lobby that are alive.
+
+mod intake;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
+pub use intake::Accepted;
+
 use crate::index::host_id::{HostId, HostIdAllocator};
 use crate::index::label_index::LabelIndex;
 use crate::liveness::connectivity::{Connectivity, DriverId};
 use crate::liveness::initial_sync::InitialSync;
-use crate::liveness::reception::Reception;
 pub use crate::registry::change::{Applied, Change};
 use crate::registry::host::{Host, Liveness, TimeBase};
 use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
 use crate::registry::snapshot::Snapshot;
-use crate::wire::envelope::{self, Envelope, MessageKind, Refusal};
-use crate::wire::instance_id::InstanceId;
-use crate::wire::packet_json::{self, PacketJson};
+use crate::signing::keys::Keys;
+use crate::signing::verifier::PacketVerifier;
+use crate::wire::packet_json::PacketJson;
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct HostRegistry {
     duplicate: Option<(Instant, DuplicateName)>,
     max_servers: usize,
     revision: u64,
+    verifier: Option<PacketVerifier>,
 }
 
 impl HostRegistry {
@@ -63,6 +67,20 @@ impl HostRegistry {
             duplicate: None,
             max_servers,
             revision: 0,
+            verifier: None,
+        }
+    }
+
+    /// Lets a verifier decide which packets are accepted. Without one all are.
+    #[must_use]
+    pub fn verified(self, verifier: Option<PacketVerifier>) -> Self {
+        Self { verifier, ..self }
+    }
+
+    /// Verifies with other keys from now on, if it verifies.
+    pub fn use_keys(&mut self, keys: Keys) {
+        if let Some(verifier) = &mut self.verifier {
+            verifier.use_keys(keys);
         }
     }
 
@@ -133,62 +151,11 @@ impl HostRegistry {
         }
     }
 
-    /// Takes in a payload from a channel.
-    ///
-    /// # Errors
-    /// The [`Refusal`] of a packet that changes nothing.
-    pub fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        match self.match_known(payload, reception.sent_at()) {
-            Some((record, None)) => {
-                record.renew(&self.liveness, reception);
-                Ok(Applied::Unchanged)
-            }
-            Some((record, Some(text))) => {
-                record.renew(&self.liveness, reception);
-                let record = Arc::clone(record);
-                Ok(Applied::Changed(self.relabel(&record, text)))
-            }
-            None => self.apply(envelope::decode(payload)?, payload, reception),
-        }
-    }
-
-    /// Takes in what was said on a channel, decoded already.
-    ///
-    /// # Errors
-    /// The [`Refusal`] of a packet that changes nothing.
-    pub fn apply(&mut self, envelope: Envelope, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        let Envelope { verb, discovery, instance, .. } = envelope;
-        match verb {
-            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, reception)),
-            MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
-            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname).into()),
-        }
-    }
-
-    /// The host that says hi again, which shows without decoding the packet, and its text if that is another one than before.
-    fn match_known(&self, payload: &[u8], at: Instant) -> Option<(&Arc<Host>, Option<PacketJson>)> {
-        let record = self.known.get(packet_json::hostname_in(payload)?)?;
-        let (successor, tail) = match record.text().suffix_if_same(payload) {
-            Some(tail) => (None, tail),
-            None => record.text().successor_in(payload).map(|(text, tail)| (Some(text), tail))?,
-        };
-        let again = record.is_from(InstanceId::of_hi(tail)) && record.is_alive(at, &self.liveness);
-        again.then_some((record, successor))
-    }
-
-    /// Takes in that a channel no longer keeps a payload: a goodbye of a host that has spoken through this channel.
-    ///
-    /// # Errors
-    /// The [`Refusal`] of a packet that had changed nothing in the first place.
-    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Change>, Refusal> {
-        let hostname = envelope::decode(payload)?.discovery.hostname;
-        let speaks =
-            self.known.get(hostname.as_str()).is_some_and(|record| record.speaks_through(driver_id, &self.liveness));
-        Ok(if speaks && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
-    }
-
     /// Removes the dead.
     pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
+        if let Some(verifier) = &mut self.verifier {
+            verifier.forget(now);
+        }
         self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl);
         let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.liveness));
         let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
@@ -196,62 +163,6 @@ impl HostRegistry {
             self.remove(hostname);
         }
         dead.into_iter().map(Change::Expired).collect()
-    }
-
-    /// Somebody says the own name: this daemon itself, or another one. What a channel kept from before the start does not count.
-    fn apply_own(&mut self, instance: Option<String>, reception: Reception) -> Applied {
-        if instance.as_deref() == Some(&self.instance) {
-            self.touch_own(reception.unix_seconds());
-            return Applied::Unchanged;
-        }
-        if reception.sent_at() < self.started {
-            return Applied::Unchanged;
-        }
-        let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
-        let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
-        self.duplicate = Some((reception.sent_at(), duplicate));
-        Applied::DuplicateName
-    }
-
-    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], reception: Reception) -> Result<Option<Change>, Refusal> {
-        let text = PacketJson::new(&packet);
-        let sender = text.suffix_if_same(payload).and_then(InstanceId::of_hi);
-        match self
-            .known
-            .get(packet.hostname.as_str())
-            .filter(|record| record.is_alive(reception.sent_at(), &self.liveness))
-        {
-            Some(record) => {
-                record.renew(&self.liveness, reception);
-                record.said_by(sender);
-                let other = (*record.text() != text).then(|| Arc::clone(record));
-                Ok(other.map(|record| self.relabel(&record, text)))
-            }
-            None => self.join(packet.hostname, text, sender, reception).map(Some),
-        }
-    }
-
-    /// Gives a known host other labels.
-    fn relabel(&mut self, record: &Host, text: PacketJson) -> Change {
-        self.put(record.relabelled(text));
-        Change::Relabelled(record.hostname().clone())
-    }
-
-    fn join(
-        &mut self,
-        hostname: HostName,
-        text: PacketJson,
-        sender: Option<InstanceId>,
-        reception: Reception,
-    ) -> Result<Change, Refusal> {
-        let others = self.hosts.len() - usize::from(self.own.is_some());
-        if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
-            return Err(Refusal::RegistryFull(others));
-        }
-        let record = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, reception);
-        record.said_by(sender);
-        self.put(record);
-        Ok(Change::Joined(hostname))
     }
 
     fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {

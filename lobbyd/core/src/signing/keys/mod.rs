@@ -1,25 +1,34 @@
-//! Proof that a packet was said by one of the lobby: HMAC-SHA-256 with a key that its members share.
+//! Keys: HMAC-SHA-256 proves that a packet comes from a member of the lobby.
 //!
-//! What is signed is a sequence of fields, each preceded by its length in bytes (8 bytes, big-endian), so that no two packets have the same
-//! bytes: "lobby packet 1", the message, the host name, the instance, the timestamp in decimal digits, and each label, sorted and unique.
+//! A signature covers a sequence of fields, each preceded by its length in bytes (8 bytes, big-endian), so that no two packets have the
+//! same bytes: the domain "lobby packet 1", the message, the host name, the instance, the timestamp in decimal digits, and each label,
+//! sorted and unique.
+//!
+//! # A second version
+//! What a signature covers never changes under one domain: a daemon of today would refuse the packet as altered. A second version gets
+//! another domain ("lobby packet 2") and stands in another field of the envelope, which today's daemons ignore like any unknown one.
+//! First all readers accept both; then a setting switches the writers, which sign twice until the last old reader is gone.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
-use lobby_client::Label;
+use lobby_client::HostName;
 use sha2::Sha256;
 
-use crate::wire::envelope::{Envelope, Message, Signature};
+use crate::wire::envelope::{Message, MessageKind, Signature};
 
-/// The first field. A signature that was made with the same key for another purpose is none here.
+/// The first field: the version of the signature. One made with the same key for another purpose is not valid here.
 const DOMAIN: &str = "lobby packet 1";
+
+/// Room for the signed bytes of a usual packet.
+const USUAL_LEN: usize = 1024;
 
 /// Fewest bytes of a key.
 pub const MIN_KEY_LEN: usize = 16;
 
-/// The keys of a lobby: the first signs, all verify. They never show.
+/// The keys of a lobby: the first signs, all verify. They are never printed.
 #[derive(Clone)]
 pub struct Keys {
     signing: Hmac<Sha256>,
@@ -27,13 +36,13 @@ pub struct Keys {
     verifying: Arc<[Hmac<Sha256>]>,
 }
 
-/// Why a text holds no keys. It shows none of them.
+/// The reason why a text holds no keys. It shows none of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeys {
-    /// There are only blank lines.
+    /// All lines are blank.
     #[error("there is no key in it: one key a line, of at least {MIN_KEY_LEN} bytes, is allowed")]
     None,
-    /// The key on this line, counted from 1, is easily guessed.
+    /// The key on this line, counted from 1, is too short to be safe.
     #[error(
         "the key on line {line} has {len} bytes: at least {MIN_KEY_LEN} are allowed, for example 64 hexadecimal digits"
     )]
@@ -46,7 +55,7 @@ pub enum InvalidKeys {
 }
 
 impl Keys {
-    /// How many there are.
+    /// The number of keys.
     pub fn count(&self) -> usize {
         self.verifying.len()
     }
@@ -62,18 +71,30 @@ impl Keys {
         Ok(Self { signing, verifying: keys.into() })
     }
 
-    /// Signs what is said at that time, in milliseconds since the Unix epoch.
-    pub fn sign(&self, statement: &Message<'_>, timestamp: u64) -> Signature {
-        let code = authenticate(self.signing.clone(), statement, timestamp).finalize().into_bytes();
-        Signature { timestamp, signature: code.iter().map(|byte| format!("{byte:02x}")).collect() }
+    /// Signs a message at that time, in milliseconds since the Unix epoch.
+    pub fn sign(&self, message: &Message<'_>, timestamp: u64) -> Signature<'static> {
+        let mut hmac = self.signing.clone();
+        let (labels, instance) = (message.labels.unwrap_or_default(), message.instance.text().unwrap_or_default());
+        let fields =
+            SignedFields { kind: message.kind, hostname: message.hostname, instance: &instance, labels: labels.iter() };
+        hmac.update(&fields.bytes(timestamp));
+        let code = hmac.finalize().into_bytes();
+        Signature { timestamp, code: code.iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 
-    /// Whether one of the keys signed what the envelope says. Takes the same time whatever the signature.
-    pub fn verify(&self, envelope: &Envelope, seal: &Signature) -> bool {
-        let Some(code) = from_hex(&seal.signature) else { return false };
-        let statement = Message::of(envelope);
-        let mut signatures = self.verifying.iter().map(|key| authenticate(key.clone(), &statement, seal.timestamp));
-        signatures.any(|signature| signature.verify_slice(&code).is_ok())
+    /// Whether a signature of these fields was made with one of the keys. Takes the same time whatever the signature.
+    pub fn verify<L: AsRef<str>>(
+        &self,
+        fields: SignedFields<'_, impl Iterator<Item = L>>,
+        signature: &Signature<'_>,
+    ) -> bool {
+        let Some(code) = from_hex(&signature.code) else { return false };
+        let bytes = fields.bytes(signature.timestamp);
+        self.verifying.iter().any(|key| {
+            let mut hmac = key.clone();
+            hmac.update(&bytes);
+            hmac.verify_slice(&code).is_ok()
+        })
     }
 }
 
@@ -90,26 +111,51 @@ fn parse_key(line: usize, key: &str) -> Result<Hmac<Sha256>, InvalidKeys> {
     key.and_then(|key| Hmac::new_from_slice(key).ok()).ok_or(too_short)
 }
 
-fn authenticate(mut code: Hmac<Sha256>, statement: &Message<'_>, timestamp: u64) -> Hmac<Sha256> {
-    let timestamp = timestamp.to_string();
-    let head = [DOMAIN, statement.message(), statement.hostname.as_str(), statement.instance, &timestamp];
-    let labels = statement.labels.unwrap_or_default().iter().map(Label::as_str);
-    for field in head.into_iter().chain(labels) {
-        code.update(&(field.len() as u64).to_be_bytes());
-        code.update(field.as_bytes());
+/// The fields of a packet that its signature covers, beside the timestamp.
+#[derive(Debug, Clone)]
+pub struct SignedFields<'a, L> {
+    /// The kind of the message.
+    pub kind: MessageKind,
+    /// The host that it is about.
+    pub hostname: &'a HostName,
+    /// The run of the daemon that sent it; empty for none.
+    pub instance: &'a str,
+    /// The host's labels, sorted and unique.
+    pub labels: L,
+}
+
+impl<'a, L: AsRef<str>, I: Iterator<Item = L>> SignedFields<'a, I> {
+    fn bytes(self, timestamp: u64) -> Vec<u8> {
+        let (mut bytes, timestamp) = (Vec::with_capacity(USUAL_LEN), timestamp.to_string());
+        for field in [DOMAIN, self.kind.word(), self.hostname.as_str(), self.instance, &timestamp] {
+            push_field(&mut bytes, field);
+        }
+        for label in self.labels {
+            push_field(&mut bytes, label.as_ref());
+        }
+        bytes
     }
-    code
+}
+
+fn push_field(bytes: &mut Vec<u8>, field: &str) {
+    bytes.extend((field.len() as u64).to_be_bytes());
+    bytes.extend(field.as_bytes());
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
-    let bytes: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>()?;
-    rest.is_empty().then_some(bytes)?.try_into().ok()
+    let mut code = [0; 32];
+    if pairs.len() != code.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in code.iter_mut().zip(pairs) {
+        *byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    }
+    Some(code)
 }
 
-/// Signs packets with times that never repeat.
+/// The signer of a daemon's packets: its times never repeat.
 #[derive(Debug)]
 pub struct Signer {
     keys: Keys,
@@ -128,14 +174,14 @@ impl Signer {
         self.keys = keys;
     }
 
-    /// Signs what is said now; `unix_millis` is the wall clock.
-    pub fn sign(&mut self, statement: &Message<'_>, unix_millis: u64) -> Signature {
+    /// Signs a message now; `unix_millis` is the wall clock.
+    pub fn sign(&mut self, message: &Message<'_>, unix_millis: u64) -> Signature<'static> {
         self.last = self.after_last(unix_millis);
-        self.keys.sign(statement, self.last)
+        self.keys.sign(message, self.last)
     }
 
-    /// The time, but later than the last one also if the clock stood still or was set back. Unless it was set back by more than TTL:
-    /// who has the right time has not accepted those packets, and would not accept any more of their kind.
+    /// The time, but later than the last one also if the clock stood still or was set back. After a correction by more than TTL it is
+    /// the time again: peers with the right time have refused the packets before it, and would refuse all that follow on them.
     fn after_last(&self, unix_millis: u64) -> u64 {
         let ahead = Duration::from_millis(self.last.saturating_sub(unix_millis));
         if ahead > self.ttl { unix_millis } else { unix_millis.max(self.last + 1) }

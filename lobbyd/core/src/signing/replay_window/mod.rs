@@ -1,4 +1,4 @@
-//! Signed packets that were heard before, or that are older than one that was, are not heard again.
+//! The replay window: a signed packet counts once, and not after one of its host that was signed later.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,23 +6,10 @@ use std::time::{Duration, Instant};
 use lobby_client::HostName;
 
 use crate::liveness::connectivity::DriverId;
+use crate::liveness::reception::Reception;
 use crate::wire::envelope::{MessageKind, Refusal};
 
-/// How and when a packet arrived.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// The driver it came through.
-    pub driver_id: DriverId,
-    /// The monotonic time.
-    pub at: Instant,
-    /// The wall clock, in milliseconds since the Unix epoch.
-    pub unix_millis: u64,
-    /// Whether the channel kept the packet, and so may show the same one again.
-    pub kept: bool,
-}
-
-/// Remembers of each host, whether it is here or has left, when its last packets were signed. Only what is known to be authentic may be
-/// told to it.
+/// The replay window: of each host, whether it is here or has left, when its last packets were signed. Call it with verified packets only.
 #[derive(Debug)]
 pub struct ReplayWindow {
     hosts: HashMap<HostName, HostHistory>,
@@ -44,18 +31,18 @@ impl ReplayWindow {
     pub fn admit(
         &mut self,
         host: &HostName,
-        verb: MessageKind,
+        kind: MessageKind,
         timestamp: u64,
-        arrival: Arrival,
+        reception: Reception,
     ) -> Result<(), Refusal> {
-        let useful_for = self.useful_for(host, timestamp, arrival.unix_millis)?;
+        let useful_for = self.useful_for(host, timestamp, reception.unix_millis)?;
         let known = self.known(host)?;
-        if !known.accepts(verb, timestamp, arrival) {
+        if !known.accepts(kind, timestamp, reception) {
             return Err(Refusal::Replayed(host.clone()));
         }
-        known.remember(verb, timestamp, arrival.driver_id);
+        known.remember(kind, timestamp, reception.driver_id);
         // Twice as long: the wall clock, which decides, may be slower, or set back a little.
-        known.until = known.until.max(Some(arrival.at + useful_for * 2));
+        known.until = known.until.max(Some(reception.at + useful_for * 2));
         Ok(())
     }
 
@@ -67,8 +54,8 @@ impl ReplayWindow {
         self.useful_for(host, timestamp, unix_millis).map(drop)
     }
 
-    /// Forgets hosts of which no packet that was accepted can be replayed any more because it would be stale. Counted by the monotonic
-    /// clock, so that a wall clock that jumps ahead for a while makes nothing forgotten.
+    /// Forgets hosts whose accepted packets are all stale by now, so that none can be replayed. Counted by the monotonic clock: a wall
+    /// clock that jumps ahead for a while makes nothing forgotten.
     pub fn forget(&mut self, now: Instant) {
         self.hosts.retain(|_, host| host.until.is_some_and(|until| now <= until));
     }
@@ -92,7 +79,7 @@ impl ReplayWindow {
     }
 }
 
-/// When the last packets of a host were signed; 0 = never.
+/// The times at which the last packets of a host were signed, by driver; 0 = never.
 #[derive(Debug, Default)]
 struct HostHistory {
     hi: [u64; DriverId::MAX],
@@ -102,21 +89,21 @@ struct HostHistory {
 }
 
 impl HostHistory {
-    /// A packet goes out through every driver, and may come late through one of them: it is no replay of what came through another. But
-    /// nothing that was said before a goodbye counts after it, nor a goodbye that was said before a hi.
-    fn accepts(&self, verb: MessageKind, timestamp: u64, arrival: Arrival) -> bool {
-        let place = arrival.driver_id.index();
-        match verb {
-            MessageKind::Hi if arrival.kept && timestamp == self.hi[place] => timestamp > latest(&self.goodbye),
-            MessageKind::Hi => timestamp > self.hi[place] && timestamp > latest(&self.goodbye),
+    /// A packet goes out through every driver, and may come late through one of them: it is not a replay of what came through another.
+    /// But no packet signed before a goodbye counts after it, nor a goodbye signed before a hi.
+    fn accepts(&self, kind: MessageKind, timestamp: u64, reception: Reception) -> bool {
+        let index = reception.driver_id.index();
+        match kind {
+            MessageKind::Hi if reception.is_kept() && timestamp == self.hi[index] => timestamp > latest(&self.goodbye),
+            MessageKind::Hi => timestamp > self.hi[index] && timestamp > latest(&self.goodbye),
             MessageKind::Goodbye => {
-                timestamp > self.goodbye[place] && timestamp >= latest(&self.goodbye) && timestamp >= latest(&self.hi)
+                timestamp > self.goodbye[index] && timestamp >= latest(&self.goodbye) && timestamp >= latest(&self.hi)
             }
         }
     }
 
-    fn remember(&mut self, verb: MessageKind, timestamp: u64, driver_id: DriverId) {
-        match verb {
+    fn remember(&mut self, kind: MessageKind, timestamp: u64, driver_id: DriverId) {
+        match kind {
             MessageKind::Hi => self.hi[driver_id.index()] = timestamp,
             MessageKind::Goodbye => self.goodbye[driver_id.index()] = timestamp,
         }

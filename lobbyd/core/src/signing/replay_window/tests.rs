@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock;
+use crate::testsuite::fixtures::{driver, name};
 
 const TTL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,26 +25,23 @@ impl Fixture {
     }
 
     /// A packet arrives at once, or kept by the channel, in the same second in which it was signed; `time` is in milliseconds after noon.
-    fn hear(&mut self, verb: MessageKind, host: &str, time: u64, place: usize, kept: bool) -> Result<(), Refusal> {
-        let arrival = arrival(self.start + Duration::from_millis(time), NOON + time, place, kept);
-        self.window.admit(&name(host), verb, NOON + time, arrival)
+    fn hear(&mut self, kind: MessageKind, host: &str, time: u64, index: usize, kept: bool) -> Result<(), Refusal> {
+        let reception = reception(self.start + Duration::from_millis(time), NOON + time, index, kept);
+        self.window.admit(&name(host), kind, NOON + time, reception)
     }
 
-    fn hi(&mut self, time: u64, place: usize) -> Result<(), Refusal> {
-        self.hear(MessageKind::Hi, "a", time, place, false)
+    fn hi(&mut self, time: u64, index: usize) -> Result<(), Refusal> {
+        self.hear(MessageKind::Hi, "a", time, index, false)
     }
 
-    fn goodbye(&mut self, time: u64, place: usize) -> Result<(), Refusal> {
-        self.hear(MessageKind::Goodbye, "a", time, place, false)
+    fn goodbye(&mut self, time: u64, index: usize) -> Result<(), Refusal> {
+        self.hear(MessageKind::Goodbye, "a", time, index, false)
     }
 }
 
-fn arrival(at: Instant, unix_millis: u64, place: usize, kept: bool) -> Arrival {
-    Arrival { driver_id: DriverId::new(place).unwrap(), at, unix_millis, kept }
-}
-
-fn name(text: &str) -> HostName {
-    HostName::parse(text).unwrap()
+fn reception(at: Instant, unix_millis: u64, index: usize, kept: bool) -> Reception {
+    let age = if kept { SECOND } else { Duration::ZERO };
+    Reception { driver_id: driver(index), at, unix_millis, age }
 }
 
 fn replayed() -> Result<(), Refusal> {
@@ -53,13 +51,13 @@ fn replayed() -> Result<(), Refusal> {
 #[test]
 fn the_same_packet_is_heard_once_through_each_driver() {
     let mut wire = Fixture::new();
-    for place in [0, 1, 2] {
-        assert_eq!(wire.hi(5, place), Ok(()));
-        assert_eq!(wire.hi(5, place), replayed());
+    for index in [0, 1, 2] {
+        assert_eq!(wire.hi(5, index), Ok(()));
+        assert_eq!(wire.hi(5, index), replayed());
     }
-    for place in [2, 0, 1] {
-        assert_eq!(wire.goodbye(6, place), Ok(()));
-        assert_eq!(wire.goodbye(6, place), replayed());
+    for index in [2, 0, 1] {
+        assert_eq!(wire.goodbye(6, index), Ok(()));
+        assert_eq!(wire.goodbye(6, index), replayed());
     }
 }
 
@@ -96,7 +94,7 @@ fn a_packet_that_a_channel_keeps_may_be_shown_again_but_not_after_a_later_one() 
 #[test]
 fn a_packet_may_be_a_ttl_off_in_either_direction_and_no_more() {
     let mut wire = Fixture::new();
-    let (start, now) = (arrival(wire.start, NOON, 0, false), NOON);
+    let (start, now) = (reception(wire.start, NOON, 0, false), NOON);
     let mut hear = |host: &str, timestamp| wire.window.admit(&name(host), MessageKind::Hi, timestamp, start);
     assert_eq!(hear("behind", now - 30_000), Ok(()));
     assert_eq!(hear("ahead", now + 30_000), Ok(()));
@@ -115,7 +113,7 @@ fn a_host_is_remembered_until_all_of_its_packets_are_stale() {
     wire.goodbye(1000, 0).unwrap();
     for second in 0..=60 {
         wire.window.forget(wire.start + SECOND * second);
-        let later = arrival(wire.start + SECOND * second, NOON + 1000 * u64::from(second), 0, false);
+        let later = reception(wire.start + SECOND * second, NOON + 1000 * u64::from(second), 0, false);
         assert!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, later).is_err(), "after {second} s");
     }
     wire.window.forget(wire.start + SECOND * 62);
@@ -126,10 +124,10 @@ fn a_host_is_remembered_until_all_of_its_packets_are_stale() {
 fn a_clock_that_jumps_ahead_for_a_while_makes_nothing_forgotten() {
     let mut wire = Fixture::new();
     wire.hi(0, 0).unwrap();
-    let jumped = arrival(wire.start + SECOND, NOON + 3_600_000, 0, false);
+    let jumped = reception(wire.start + SECOND, NOON + 3_600_000, 0, false);
     assert!(matches!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, jumped), Err(Refusal::Stale { .. })));
     wire.window.forget(wire.start + SECOND);
-    let back = arrival(wire.start + SECOND * 2, NOON + 2000, 0, false);
+    let back = reception(wire.start + SECOND * 2, NOON + 2000, 0, false);
     assert_eq!(wire.window.admit(&name("a"), MessageKind::Hi, NOON, back), replayed());
 }
 
@@ -148,7 +146,7 @@ fn memory_is_bounded_and_those_it_holds_are_still_heard() {
 #[test]
 fn what_is_refused_is_not_remembered() {
     let mut wire = Fixture::new();
-    let early = arrival(wire.start, NOON, 0, false);
+    let early = reception(wire.start, NOON, 0, false);
     assert!(wire.window.admit(&name("a"), MessageKind::Goodbye, NOON + 40_000, early).is_err());
     assert_eq!(wire.hi(1, 0), Ok(()));
 }
@@ -160,17 +158,17 @@ proptest! {
     ) {
         let mut wire = Fixture::new();
         let mut heard: Vec<(MessageKind, u64, usize)> = Vec::new();
-        for (is_hi, time, place) in packets {
-            let verb = if is_hi { MessageKind::Hi } else { MessageKind::Goodbye };
-            let accepted = wire.hear(verb, "a", time, place, false).is_ok();
+        for (is_hi, time, index) in packets {
+            let kind = if is_hi { MessageKind::Hi } else { MessageKind::Goodbye };
+            let accepted = wire.hear(kind, "a", time, index, false).is_ok();
             if accepted {
-                prop_assert!(!heard.contains(&(verb, time, place)));
-                let undone = heard.iter().any(|(other, when, _)| match verb {
+                prop_assert!(!heard.contains(&(kind, time, index)));
+                let undone = heard.iter().any(|(other, when, _)| match kind {
                     MessageKind::Hi => *other == MessageKind::Goodbye && *when >= time,
                     MessageKind::Goodbye => *other == MessageKind::Hi && *when > time,
                 });
                 prop_assert!(!undone);
-                heard.push((verb, time, place));
+                heard.push((kind, time, index));
             } else {
                 prop_assert!(heard.iter().any(|(_, when, _)| *when >= time), "the newest was refused");
             }

@@ -1,43 +1,46 @@
-//! Which packets are believed, where the lobby has keys.
+//! The packet verifier: which packets are authentic, where the lobby has keys.
 
 use std::time::{Duration, Instant};
 
 use lobby_client::HostName;
 
-use crate::signing::keys::Keys;
-use crate::signing::replay_window::{Arrival, ReplayWindow};
-use crate::wire::envelope::{Envelope, Refusal};
+use crate::liveness::reception::Reception;
+use crate::signing::keys::{Keys, SignedFields};
+use crate::signing::replay_window::ReplayWindow;
+use crate::wire::envelope::{Refusal, Signature};
 
-/// How signatures are checked (PACKET_VERIFY), where they are.
+/// PACKET_VERIFY: how signatures are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerifyMode {
-    /// A wrong signature is refused; none is accepted, and counted.
+    /// A packet with an invalid signature is refused; one without is accepted, and counted.
     Warn,
-    /// A wrong signature is refused, and so is none.
+    /// A packet with an invalid signature or without one is refused.
     Enforce,
 }
 
-/// What speaks for a packet that is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {
-    /// Its signature.
-    Signature,
-    /// Nothing: it is not signed.
-    Nothing,
+    /// Nothing was checked: there is no verifier.
+    Unchecked,
+    /// The signature is valid.
+    Signed,
+    /// There is no signature, and [`VerifyMode::Warn`] accepts that from this host.
+    Unsigned(HostName),
 }
 
-/// Checks packets before anything is done with them.
+/// The verifier of packets: no packet takes effect before it was checked.
 #[derive(Debug)]
 pub struct PacketVerifier {
-    verify: VerifyMode,
+    mode: VerifyMode,
     keys: Keys,
     window: ReplayWindow,
 }
 
 impl PacketVerifier {
     /// `ttl` is how much older or newer than this daemon's time a signed packet may be, `max_servers` the most hosts held.
-    pub fn new(verify: VerifyMode, keys: Keys, ttl: Duration, max_servers: usize) -> Self {
-        Self { verify, keys, window: ReplayWindow::new(ttl, max_servers) }
+    pub fn new(mode: VerifyMode, keys: Keys, ttl: Duration, max_servers: usize) -> Self {
+        Self { mode, keys, window: ReplayWindow::new(ttl, max_servers) }
     }
 
     /// Verifies with other keys from now on.
@@ -45,28 +48,29 @@ impl PacketVerifier {
         self.keys = keys;
     }
 
-    /// Whether to believe a packet. `own` is this server's name: its packets cannot change anything and may well be older than the last
-    /// one, because another daemon that goes by the same name has a clock of its own.
+    /// Checks a packet. `is_own` says that it is about this server: such a packet cannot change anything and may well be older than the
+    /// last one, because another daemon of the same name has a clock of its own.
     ///
     /// # Errors
-    /// The [`Refusal`] of one that is not to be believed.
-    pub fn admit(
+    /// The [`Refusal`] of a packet that is not authentic.
+    pub fn admit<L: AsRef<str>>(
         &mut self,
-        envelope: &Envelope,
-        own: Option<&HostName>,
-        arrival: Arrival,
+        fields: SignedFields<'_, impl Iterator<Item = L>>,
+        signature: Option<&Signature<'_>>,
+        is_own: bool,
+        reception: Reception,
     ) -> Result<Authenticity, Refusal> {
-        let host = &envelope.discovery.hostname;
-        let Some(seal) = &envelope.seal else { return self.unsigned(host) };
-        if !self.keys.verify(envelope, seal) {
+        let (host, kind) = (fields.hostname, fields.kind);
+        let Some(signature) = signature else { return self.unsigned(host) };
+        if !self.keys.verify(fields, signature) {
             return Err(Refusal::BadSignature(host.clone()));
         }
-        if own == Some(host) {
-            self.window.check_age(host, seal.timestamp, arrival.unix_millis)?;
+        if is_own {
+            self.window.check_age(host, signature.timestamp, reception.unix_millis)?;
         } else {
-            self.window.admit(host, envelope.verb, seal.timestamp, arrival)?;
+            self.window.admit(host, kind, signature.timestamp, reception)?;
         }
-        Ok(Authenticity::Signature)
+        Ok(Authenticity::Signed)
     }
 
     /// Forgets what can no longer be replayed; to be called now and then.
@@ -75,8 +79,8 @@ impl PacketVerifier {
     }
 
     fn unsigned(&self, host: &HostName) -> Result<Authenticity, Refusal> {
-        match self.verify {
-            VerifyMode::Warn => Ok(Authenticity::Nothing),
+        match self.mode {
+            VerifyMode::Warn => Ok(Authenticity::Unsigned(host.clone())),
             VerifyMode::Enforce => Err(Refusal::Unsigned(host.clone())),
         }
     }

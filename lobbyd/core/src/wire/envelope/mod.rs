@@ -1,22 +1,29 @@
-//! The envelope: what daemons say to each other, as bytes and as meaning.
+//! The envelope: a message of a daemon to its peers, decoded and encoded.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use lobby_client::{Discovery, HostName, InvalidHostName, InvalidLabel, Label};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
+
+use super::instance_id::InstanceId;
+use super::layout::{self, Trailer};
+use crate::signing::keys::SignedFields;
 
 /// Greatest size of an envelope, in bytes.
 pub const MAX_ENVELOPE_LEN: usize = 256 * 1024;
 
-/// Most characters of what is wrong with a packet that is no JSON.
-const LONGEST_COMPLAINT: usize = 200;
+/// Most characters of what is wrong with a packet that is not JSON.
+const MAX_REASON_LEN: usize = 200;
+
+/// Most characters of an unknown message that are repeated.
+const MAX_MESSAGE_LEN: usize = 64;
 
 /// Greatest number of labels of one host.
 pub const MAX_LABELS: usize = 1024;
 
-/// What a packet says about its sender.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
     /// The sender is here, with these labels.
@@ -25,29 +32,48 @@ pub enum MessageKind {
     Goodbye,
 }
 
+impl MessageKind {
+    /// The kind that a word of an envelope names.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        match word {
+            layout::HI => Some(Self::Hi),
+            layout::GOODBYE => Some(Self::Goodbye),
+            _ => None,
+        }
+    }
+
+    /// The word in an envelope, and in its signature.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Hi => layout::HI,
+            Self::Goodbye => layout::GOODBYE,
+        }
+    }
+}
+
 /// A decoded message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// What is said.
-    pub verb: MessageKind,
-    /// Of whom it is said.
+    /// The kind of the message.
+    pub kind: MessageKind,
+    /// The host that it is about.
     pub discovery: Discovery,
-    /// Which run of which daemon says it; the original does not tell.
+    /// The run of the daemon that sent it; lobby 1.x does not tell.
     pub instance: Option<String>,
-    /// What proves that it was said by one of the lobby; whether it does is for others to check.
-    pub seal: Option<Signature>,
+    /// The signature, not verified yet.
+    pub signature: Option<Signature<'static>>,
 }
 
 /// The signature of an envelope and when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
+pub struct Signature<'a> {
     /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
     pub timestamp: u64,
     /// HMAC-SHA-256, in lower-case hexadecimal digits.
-    pub signature: String,
+    pub code: Cow<'a, str>,
 }
 
-/// Why a packet was refused. It changes nothing then.
+/// The reason why a packet was refused. Such a packet changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its length in bytes exceeds [`MAX_ENVELOPE_LEN`].
@@ -56,41 +82,41 @@ pub enum Refusal {
     /// It is not JSON, or not of the shape of an envelope.
     #[error("not a JSON envelope: {0}")]
     NotJson(String),
-    /// It names no host.
+    /// The host name is missing or empty.
     #[error("no host name")]
     NoHostName,
-    /// It names a host as none can be named.
+    /// The host name is invalid.
     #[error(transparent)]
     BadHostName(InvalidHostName),
     /// The number of this host's labels exceeds [`MAX_LABELS`].
     #[error("host {0}: {1} labels are too many: at most {MAX_LABELS} are allowed")]
     TooManyLabels(HostName, usize),
-    /// One of this host's labels is none.
+    /// A label of this host is invalid.
     #[error("host {0}: {1}")]
     BadLabel(HostName, InvalidLabel),
-    /// It says neither hi nor goodbye.
+    /// The message is neither hi nor goodbye.
     #[error("message {0:?} is neither \"hi\" nor \"goodbye\"")]
     UnknownMessage(String),
-    /// It carries no signature, and PACKET_VERIFY=enforce wants one.
+    /// It is not signed, and PACKET_VERIFY=enforce wants a signature.
     #[error("host {0}: not signed, and PACKET_VERIFY=enforce wants a signature with a key of PACKET_KEY_FILE")]
     Unsigned(HostName),
-    /// Its signature is of no key that is known.
+    /// Its signature was made with none of the keys.
     #[error("host {0}: signed with none of the keys of PACKET_KEY_FILE, or altered")]
     BadSignature(HostName),
-    /// By this server's clock it was signed more than TTL ago, or is going to be.
+    /// Its time differs from this server's by more than TTL.
     #[error(
         "host {host}: its time is {off_by:?} {direction} that of this server: at most TTL is allowed, are both clocks right?"
     )]
     Stale {
-        /// The host that it names.
+        /// The host that it is about.
         host: HostName,
         /// How far its time is from this server's.
         off_by: Duration,
         /// "behind" or "ahead of".
         direction: &'static str,
     },
-    /// It was heard before, or something that its host said later was.
-    #[error("host {0}: signed no later than another packet that was heard before")]
+    /// It was received before, or another one that was signed later.
+    #[error("host {0}: signed no later than another packet that was received before")]
     Replayed(HostName),
     /// The registry already holds MAX_SERVERS other hosts.
     #[error("the registry is full: it holds {0} other hosts, the most that MAX_SERVERS allows")]
@@ -117,7 +143,7 @@ impl Refusal {
     }
 }
 
-/// Reads an envelope as any writer may send it: labels null, missing, unsorted or repeated, unknown fields anywhere.
+/// Decodes an envelope as any writer may send it: labels null, missing, unsorted or repeated, unknown fields anywhere.
 ///
 /// # Errors
 /// The [`Refusal`] that applies.
@@ -126,79 +152,50 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
         return Err(Refusal::TooLarge(payload.len()));
     }
     let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| not_json(&error))?;
-    let verb = verb_of(raw.message)?;
+    let kind = kind_of(raw.message)?;
     let instance = raw.instance.map(|instance| instance.0.into_owned());
     let timestamp = raw.timestamp.unwrap_or_default();
-    let seal = raw.signature.map(|signature| Signature { timestamp, signature: signature.0.into_owned() });
-    Ok(Envelope { verb, discovery: raw.discovery.unwrap_or_default().check()?, instance, seal })
+    let signature = raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
+    Ok(Envelope { kind, discovery: raw.discovery.unwrap_or_default().check()?, instance, signature })
 }
 
-/// What an envelope is to say.
+impl Envelope {
+    /// What its signature must cover.
+    pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
+        let Self { kind, discovery, instance, .. } = self;
+        let instance = instance.as_deref().unwrap_or_default();
+        SignedFields { kind: *kind, hostname: &discovery.hostname, instance, labels: discovery.labels.iter() }
+    }
+}
+
+/// A message to encode.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// What is said.
-    pub verb: MessageKind,
-    /// Of whom it is said.
+    /// The kind of the message.
+    pub kind: MessageKind,
+    /// The host that it is about.
     pub hostname: &'a HostName,
-    /// The host's labels, sorted and unique. None are written as `null`: the original does so when it gives up a name.
+    /// The host's labels, sorted and unique. `None` is written as `null`: lobby 1.x does so when it gives up a name.
     pub labels: Option<&'a [Label]>,
-    /// Names the run of the daemon that says it.
-    pub instance: &'a str,
+    /// The run of the daemon that sends it.
+    pub instance: InstanceId,
 }
 
 impl<'a> Message<'a> {
-    /// The word for what is said.
-    pub fn message(&self) -> &'static str {
-        match self.verb {
-            MessageKind::Hi => "hi",
-            MessageKind::Goodbye => "goodbye",
-        }
+    /// A message about a host with its labels.
+    pub fn new(kind: MessageKind, discovery: &'a Discovery, instance: InstanceId) -> Self {
+        Self { kind, hostname: &discovery.hostname, labels: Some(&discovery.labels), instance }
     }
 
-    /// What an envelope says, whoever wrote it.
-    pub fn of(envelope: &'a Envelope) -> Self {
-        let Envelope { verb, discovery, instance, .. } = envelope;
-        let instance = instance.as_deref().unwrap_or_default();
-        Self { verb: *verb, hostname: &discovery.hostname, labels: Some(&discovery.labels), instance }
+    /// Encodes the message, signed or not.
+    pub fn encode(&self, signature: Option<&Signature<'_>>) -> Vec<u8> {
+        let (instance, mut envelope) = (self.instance.text(), layout::ENVELOPE_START.to_owned());
+        layout::write_packet(self.hostname, self.labels, &mut envelope);
+        let (timestamp, signature) = signature.map(|signature| (signature.timestamp, &*signature.code)).unzip();
+        let message = Some(self.kind.word());
+        Trailer { message, instance: instance.as_deref(), timestamp, signature }.write(&mut envelope);
+        envelope.into_bytes()
     }
-}
-
-/// Writes the envelope of a host that is here or is leaving. `instance` names this run of this daemon.
-pub fn encode(verb: MessageKind, discovery: &Discovery, instance: &str) -> Vec<u8> {
-    let Discovery { hostname, labels, .. } = discovery;
-    write(&Message { verb, hostname, labels: Some(labels), instance }, None)
-}
-
-/// Writes an envelope, sealed or not.
-pub fn write(statement: &Message<'_>, seal: Option<&Signature>) -> Vec<u8> {
-    let Message { hostname, labels, instance, .. } = *statement;
-    let discovery = WrittenPacket { hostname, labels, last_check: 0 };
-    let (timestamp, signature) = seal.map(|seal| (seal.timestamp, seal.signature.as_str())).unzip();
-    let envelope = WrittenEnvelope { discovery, message: statement.message(), instance, timestamp, signature };
-    serde_json::to_vec(&envelope).unwrap_or_default()
-}
-
-/// What an envelope of this instance holds and no other does.
-pub(crate) fn instance_field(instance: &str) -> String {
-    format!("\"instance\":\"{instance}\"")
-}
-
-#[derive(Serialize)]
-struct WrittenEnvelope<'a> {
-    discovery: WrittenPacket<'a>,
-    message: &'a str,
-    instance: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct WrittenPacket<'a> {
-    hostname: &'a HostName,
-    labels: Option<&'a [Label]>,
-    last_check: i64,
 }
 
 #[derive(Deserialize)]
@@ -262,16 +259,13 @@ impl RawPacket<'_> {
 
 /// The parser repeats what it did not expect, however long that is.
 fn not_json(error: &serde_json::Error) -> Refusal {
-    Refusal::NotJson(error.to_string().chars().take(LONGEST_COMPLAINT).collect())
+    Refusal::NotJson(error.to_string().chars().take(MAX_REASON_LEN).collect())
 }
 
-fn verb_of(message: Option<Text<'_>>) -> Result<MessageKind, Refusal> {
+fn kind_of(message: Option<Text<'_>>) -> Result<MessageKind, Refusal> {
     let message = message.unwrap_or_default().0;
-    match &*message {
-        "hi" => Ok(MessageKind::Hi),
-        "goodbye" => Ok(MessageKind::Goodbye),
-        other => Err(Refusal::UnknownMessage(other.chars().take(64).collect())),
-    }
+    let unknown = || Refusal::UnknownMessage(message.chars().take(MAX_MESSAGE_LEN).collect());
+    MessageKind::of(&message).ok_or_else(unknown)
 }
 
 #[cfg(test)]

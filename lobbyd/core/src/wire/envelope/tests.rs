@@ -1,8 +1,11 @@
-use super::*;
 use proptest::prelude::*;
 
-fn packet(hostname: &str, labels: &[&str]) -> Discovery {
-    Discovery::new(HostName::parse(hostname).unwrap(), labels.iter().map(|l| Label::parse(l).unwrap()).collect())
+use super::*;
+use crate::testsuite::fixtures::{goodbye, hi, instance, name, packet};
+use crate::wire::instance_id::InstanceId;
+
+fn text(envelope: Vec<u8>) -> String {
+    String::from_utf8(envelope).unwrap()
 }
 
 fn reason(payload: &str) -> &'static str {
@@ -10,22 +13,20 @@ fn reason(payload: &str) -> &'static str {
 }
 
 #[test]
-fn a_hi_is_written_as_the_original_writes_it() {
+fn a_hi_is_written_as_lobby_1_writes_it() {
     let packet = packet("node-a", &["service:smtp", "public_ip4:1.2.3.4", "public_ip6:2a03::1"]);
-    let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"i1"}"#;
-    assert_eq!(String::from_utf8(encode(MessageKind::Hi, &packet, "i1")).unwrap(), expected);
+    let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi","instance":"00000000000000a1"}"#;
+    assert_eq!(text(hi(&packet, instance(0xa1))), expected);
 }
 
 #[test]
 fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
-    let expected =
-        r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye","instance":"i1"}"#;
-    assert_eq!(String::from_utf8(encode(MessageKind::Goodbye, &packet("node-b", &[]), "i1")).unwrap(), expected);
-    let hostname = &HostName::parse("vm").unwrap();
-    let farewell = Message { verb: MessageKind::Goodbye, hostname, labels: None, instance: "i1" };
-    let expected =
-        r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"i1"}"#;
-    assert_eq!(String::from_utf8(write(&farewell, None)).unwrap(), expected);
+    let expected = r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye"}"#;
+    assert_eq!(text(goodbye(&packet("node-b", &[]), InstanceId::UNNAMED)), expected);
+    let hostname = &name("vm");
+    let message = Message { kind: MessageKind::Goodbye, hostname, labels: None, instance: instance(0xa1) };
+    let expected = r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"00000000000000a1"}"#;
+    assert_eq!(text(message.encode(None)), expected);
 }
 
 #[test]
@@ -33,17 +34,17 @@ fn other_writers_may_leave_out_add_repeat_and_disorder() {
     let read = decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
     assert_eq!(
         read,
-        Ok(Envelope { verb: MessageKind::Hi, discovery: packet("n", &["a", "b"]), instance: None, seal: None })
+        Ok(Envelope { kind: MessageKind::Hi, discovery: packet("n", &["a", "b"]), instance: None, signature: None })
     );
     let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
     assert_eq!(
         read,
-        Ok(Envelope { verb: MessageKind::Goodbye, discovery: packet("n", &[]), instance: None, seal: None })
+        Ok(Envelope { kind: MessageKind::Goodbye, discovery: packet("n", &[]), instance: None, signature: None })
     );
 }
 
 #[test]
-fn an_instance_that_is_no_text_is_nobodys() {
+fn an_instance_that_is_not_a_text_is_ignored() {
     for instance in ["null", "5", "{}", "[\"a\"]"] {
         let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
         assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
@@ -51,29 +52,29 @@ fn an_instance_that_is_no_text_is_nobodys() {
 }
 
 #[test]
-fn a_seal_follows_what_the_original_knows() {
-    let hostname = &HostName::parse("n").unwrap();
-    let seal = Signature { timestamp: 1_795_424_000_123, signature: "ab".to_owned() };
-    let written = write(&Message { verb: MessageKind::Hi, hostname, labels: Some(&[]), instance: "i1" }, Some(&seal));
-    let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","instance":"i1","timestamp":1795424000123,"signature":"ab"}"#;
-    assert_eq!(std::str::from_utf8(&written), Ok(expected));
-    assert_eq!(decode(&written).map(|envelope| envelope.seal), Ok(Some(seal)));
+fn a_signature_stands_behind_the_fields_of_lobby_1() {
+    let packet = packet("n", &[]);
+    let signature = Signature { timestamp: 1_795_424_000_123, code: "ab".into() };
+    let encoded = Message::new(MessageKind::Hi, &packet, instance(0xa1)).encode(Some(&signature));
+    let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","instance":"00000000000000a1","timestamp":1795424000123,"signature":"ab"}"#;
+    assert_eq!(std::str::from_utf8(&encoded), Ok(expected));
+    assert_eq!(decode(&encoded).map(|envelope| envelope.signature), Ok(Some(signature)));
 }
 
 #[test]
-fn timestamps_and_signatures_of_other_writers_are_no_fault() {
-    let seal = |timestamp, signature: &str| Some(Signature { timestamp, signature: signature.to_owned() });
+fn timestamps_and_signatures_in_other_forms_are_ignored() {
+    let signature = |timestamp, code: &'static str| Some(Signature { timestamp, code: code.into() });
     for (fields, expected) in [
         (r#""timestamp":5"#, None),
         (r#""timestamp":"2026-11-23","signature":{"by":"x"}"#, None),
         (r#""signature":null"#, None),
-        (r#""signature":"x","timestamp":-5"#, seal(0, "x")),
-        (r#""signature":"x","timestamp":1.5"#, seal(0, "x")),
-        (r#""signature":"x","timestamp":[7]"#, seal(0, "x")),
-        (r#""signature":"\u0078","timestamp":7"#, seal(7, "x")),
+        (r#""signature":"x","timestamp":-5"#, signature(0, "x")),
+        (r#""signature":"x","timestamp":1.5"#, signature(0, "x")),
+        (r#""signature":"x","timestamp":[7]"#, signature(0, "x")),
+        (r#""signature":"\u0078","timestamp":7"#, signature(7, "x")),
     ] {
         let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi",{fields}}}"#);
-        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.seal), Ok(expected), "{fields}");
+        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.signature), Ok(expected), "{fields}");
     }
 }
 
@@ -114,11 +115,12 @@ fn nesting_without_end_is_refused_and_not_followed() {
 
 proptest! {
     #[test]
-    fn whatever_is_written_is_read_back(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
+    fn whatever_is_encoded_is_decoded_to_the_same(hostname in "[^\\s\\p{Cc}]{1,60}", labels in prop::collection::vec("[^\\p{Cc}]{1,40}", 0..20)) {
         let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
-        let discovery = Discovery::new(HostName::parse(&hostname).unwrap(), labels);
-        let written = encode(MessageKind::Hi, &discovery, "i1");
-        prop_assert_eq!(decode(&written), Ok(Envelope { verb: MessageKind::Hi, discovery, instance: Some("i1".to_owned()), seal: None }));
+        let discovery = Discovery::new(name(&hostname), labels);
+        let decoded = decode(&hi(&discovery, instance(0xa1)));
+        let instance = Some("00000000000000a1".to_owned());
+        prop_assert_eq!(decoded, Ok(Envelope { kind: MessageKind::Hi, discovery, instance, signature: None }));
     }
 
     #[test]

@@ -1,0 +1,170 @@
+//! The intake of the registry: the one way in for packets, verified or not.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lobby_client::{Discovery, DuplicateName, HostName};
+
+use super::{Applied, Change, HostRegistry};
+use crate::liveness::connectivity::DriverId;
+use crate::liveness::reception::Reception;
+use crate::registry::host::{Host, Liveness};
+use crate::registry::name_table::NameTable;
+use crate::signing::keys::SignedFields;
+use crate::signing::verifier::Authenticity;
+use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal};
+use crate::wire::instance_id::InstanceId;
+use crate::wire::layout::Trailer;
+use crate::wire::packet_json::{self, PacketJson};
+
+/// What became of a packet that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// What it did.
+    pub applied: Applied,
+    /// What its verification gave.
+    pub authenticity: Authenticity,
+}
+
+impl HostRegistry {
+    /// Verifies a payload from a channel and applies it.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that changes nothing.
+    pub fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Accepted, Refusal> {
+        // A keep-alive that tells nothing new is most of what comes: it is recognised by its bytes.
+        match match_known(&self.known, &self.liveness, payload, reception.sent_at()) {
+            Some((host, trailer)) => {
+                let authenticity = match &mut self.verifier {
+                    None => Authenticity::Unchecked,
+                    Some(verifier) => {
+                        let fields = signed_fields(host, &trailer);
+                        verifier.admit(fields, trailer.signature().as_ref(), false, reception)?
+                    }
+                };
+                host.renew(&self.liveness, reception);
+                Ok(Accepted { applied: Applied::Unchanged, authenticity })
+            }
+            None => self.decode_and_apply(payload, reception),
+        }
+    }
+
+    /// The slow path, which takes any packet.
+    fn decode_and_apply(&mut self, payload: &[u8], reception: Reception) -> Result<Accepted, Refusal> {
+        let envelope = envelope::decode(payload)?;
+        let is_own = self.is_own(&envelope.discovery.hostname);
+        let authenticity = match &mut self.verifier {
+            None => Authenticity::Unchecked,
+            Some(verifier) => {
+                verifier.admit(envelope.signed_fields(), envelope.signature.as_ref(), is_own, reception)?
+            }
+        };
+        let applied = self.apply(envelope, payload, reception)?;
+        Ok(Accepted { applied, authenticity })
+    }
+
+    fn apply(&mut self, envelope: Envelope, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
+        let Envelope { kind, discovery, instance, .. } = envelope;
+        match kind {
+            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, reception)),
+            MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
+            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname).into()),
+        }
+    }
+
+    /// Applies that a channel no longer keeps a payload: a goodbye of a host that was heard through this channel.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that had changed nothing in the first place.
+    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Change>, Refusal> {
+        let hostname = envelope::decode(payload)?.discovery.hostname;
+        let host = self.known.get(hostname.as_str());
+        let carried = host.is_some_and(|host| host.speaks_through(driver_id, &self.liveness));
+        Ok(if carried && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
+    }
+
+    /// A packet of the own name: it comes from this daemon itself, or from another one. What a channel kept from before the start does
+    /// not count.
+    fn apply_own(&mut self, instance: Option<String>, reception: Reception) -> Applied {
+        if instance.as_deref() == Some(&self.instance) {
+            self.touch_own(reception.unix_seconds());
+            return Applied::Unchanged;
+        }
+        if reception.sent_at() < self.started {
+            return Applied::Unchanged;
+        }
+        let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
+        let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
+        self.duplicate = Some((reception.sent_at(), duplicate));
+        Applied::DuplicateName
+    }
+
+    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], reception: Reception) -> Result<Option<Change>, Refusal> {
+        let text = PacketJson::new(&packet);
+        let sender = trailer_in(&text, payload).and_then(|trailer| trailer.sender_of_hi());
+        match self.known.get(packet.hostname.as_str()).filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
+        {
+            Some(host) => {
+                host.renew(&self.liveness, reception);
+                host.said_by(sender);
+                let other = (*host.text() != text).then(|| Arc::clone(host));
+                Ok(other.map(|host| self.relabel(&host, text)))
+            }
+            None => self.join(packet.hostname, text, sender, reception).map(Some),
+        }
+    }
+
+    /// Gives a known host other labels.
+    fn relabel(&mut self, host: &Host, text: PacketJson) -> Change {
+        self.put(host.relabelled(text));
+        Change::Relabelled(host.hostname().clone())
+    }
+
+    fn join(
+        &mut self,
+        hostname: HostName,
+        text: PacketJson,
+        sender: Option<InstanceId>,
+        reception: Reception,
+    ) -> Result<Change, Refusal> {
+        let others = self.hosts.len() - usize::from(self.own.is_some());
+        if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
+            return Err(Refusal::RegistryFull(others));
+        }
+        let host = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, reception);
+        host.said_by(sender);
+        self.put(host);
+        Ok(Change::Joined(hostname))
+    }
+}
+
+/// The host that an unchanged keep-alive comes from, as its bytes show without being decoded, and what follows its packet. `None` for
+/// any other payload, and for one that only a decoder understands.
+fn match_known<'r, 'p>(
+    known: &'r NameTable,
+    liveness: &Liveness,
+    payload: &'p [u8],
+    at: Instant,
+) -> Option<(&'r Arc<Host>, Trailer<'p>)> {
+    let host = known.get(packet_json::hostname_in(payload)?)?;
+    let trailer = trailer_in(host.text(), payload)?;
+    let again = host.is_from(trailer.sender_of_hi()) && host.is_alive(at, liveness);
+    again.then_some((host, trailer))
+}
+
+/// What follows a packet in an envelope, if it begins with that packet and is written as lobbyd writes it.
+fn trailer_in<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<Trailer<'p>> {
+    // A decoder refuses a longer one, whatever is in it.
+    let payload = Some(payload).filter(|payload| payload.len() <= MAX_ENVELOPE_LEN)?;
+    Trailer::read(packet.suffix_if_same(payload)?)
+}
+
+/// What the signature of a recognised keep-alive must cover.
+fn signed_fields<'a>(host: &'a Host, trailer: &Trailer<'a>) -> SignedFields<'a, impl Iterator<Item = Cow<'a, str>>> {
+    let instance = trailer.instance.unwrap_or_default();
+    SignedFields { kind: MessageKind::Hi, hostname: host.hostname(), instance, labels: host.labels() }
+}
+
+#[cfg(test)]
+mod tests;

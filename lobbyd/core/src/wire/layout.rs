@@ -1,0 +1,280 @@
+//! The layout: every literal of an envelope as lobbyd writes it.
+//!
+//! ```text
+//! {"discovery":{"hostname":"…","labels":[…],"last_check":0},"message":"hi","instance":"…","timestamp":…,"signature":"…"}
+//! |------------ packet ------------------------------------|------------------- trailer ------------------------------|
+//! ```
+//!
+//! Encoder, [`PacketJson`](super::packet_json::PacketJson) and the fast path, which recognises a keep-alive without decoding it, are all
+//! made from this file. A new field of the envelope is a constant, a field of [`Trailer`] and a line in [`Trailer::visit`]; writing and
+//! recognising follow. The decoder needs it only if somebody reads the field.
+
+use std::ops::Range;
+
+use lobby_client::{HostName, Label};
+use serde::Serialize;
+
+use super::envelope::Signature;
+use super::instance_id::InstanceId;
+
+/// A field of a JSON object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    /// What stands before its value if it is the first one of its object.
+    pub first: &'static str,
+    /// What stands before its value if there is a field before it.
+    pub next: &'static str,
+}
+
+macro_rules! field {
+    ($name:literal) => {
+        Field { first: concat!("{\"", $name, "\":"), next: concat!(",\"", $name, "\":") }
+    };
+}
+
+const DISCOVERY: Field = field!("discovery");
+const HOSTNAME: Field = field!("hostname");
+const LABELS: Field = field!("labels");
+const LAST_CHECK: Field = field!("last_check");
+const MESSAGE: Field = field!("message");
+const INSTANCE: Field = field!("instance");
+const TIMESTAMP: Field = field!("timestamp");
+const SIGNATURE: Field = field!("signature");
+
+/// The message of a host that is here.
+pub(crate) const HI: &str = "hi";
+
+/// The message of a host that leaves.
+pub(crate) const GOODBYE: &str = "goodbye";
+
+/// What an envelope begins with, up to the packet.
+pub(crate) const ENVELOPE_START: &str = DISCOVERY.first;
+
+/// What a packet begins with, up to the host name.
+pub(crate) const PACKET_START: &str = HOSTNAME.first;
+
+/// The value of `last_check` in an envelope, where only the receiver knows it, and the end of the packet.
+const PACKET_END: &str = "0}";
+
+/// Writes a packet up to the value of `last_check`, its last field.
+pub(crate) fn write_packet(hostname: &HostName, labels: Option<&[Label]>, text: &mut String) {
+    text.push_str(PACKET_START);
+    text.push_str(&json(hostname));
+    text.push_str(LABELS.next);
+    text.push_str(&json(&labels));
+    text.push_str(LAST_CHECK.next);
+}
+
+/// Where the labels stand in a packet with a host name of that length in JSON and a list of labels, the brackets not included.
+pub(crate) fn labels_range(hostname_len: usize, packet_len: usize) -> Range<usize> {
+    let start = PACKET_START.len() + hostname_len + LABELS.next.len() + "[".len();
+    start..packet_len - LAST_CHECK.next.len() - "]".len()
+}
+
+/// What no envelope holds but those of one instance.
+pub(crate) fn instance_mark(instance: &str) -> String {
+    format!("{}{}", INSTANCE.next, json(instance))
+}
+
+/// What follows the packet in an envelope, from the value of `last_check` on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Trailer<'a> {
+    /// What is said: [`HI`] or [`GOODBYE`].
+    pub message: Option<&'a str>,
+    /// Which run of which daemon says it.
+    pub instance: Option<&'a str>,
+    /// When it was signed, in milliseconds since the Unix epoch.
+    pub timestamp: Option<u64>,
+    /// The signature.
+    pub signature: Option<&'a str>,
+}
+
+/// Visits the fields of a trailer in the order in which they are written.
+trait Visitor<'a> {
+    /// A text. `None` ends the visit.
+    fn text(&mut self, field: Field, value: &mut Option<&'a str>) -> Option<()>;
+
+    /// A number. `None` ends the visit.
+    fn number(&mut self, field: Field, value: &mut Option<u64>) -> Option<()>;
+}
+
+impl<'a> Trailer<'a> {
+    /// The fields of the envelope, this once: they are written and recognised by this list.
+    fn visit(&mut self, visitor: &mut impl Visitor<'a>) -> Option<()> {
+        visitor.text(MESSAGE, &mut self.message)?;
+        visitor.text(INSTANCE, &mut self.instance)?;
+        visitor.number(TIMESTAMP, &mut self.timestamp)?;
+        visitor.text(SIGNATURE, &mut self.signature)
+    }
+
+    /// Writes the trailer behind the packet, and so ends the envelope.
+    pub(crate) fn write(mut self, envelope: &mut String) {
+        envelope.push_str(PACKET_END);
+        // A writer visits all fields.
+        self.visit(&mut Writer(envelope));
+        envelope.push('}');
+    }
+
+    /// The trailer, if it is one that [`Self::write`] may have written, without a text that needs escapes. Of any other, whatever it
+    /// holds, only a decoder can tell the meaning.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader(bytes.strip_prefix(PACKET_END.as_bytes())?);
+        let mut trailer = Self::default();
+        trailer.visit(&mut reader)?;
+        (reader.0 == b"}").then_some(trailer)
+    }
+}
+
+impl<'a> Trailer<'a> {
+    /// Whom a hi comes from, if it is one and in a form in which lobbyd or lobby 1.x writes it.
+    pub(crate) fn sender_of_hi(&self) -> Option<InstanceId> {
+        InstanceId::of(self.instance).filter(|_| self.message == Some(HI))
+    }
+
+    /// The signature and its time.
+    pub(crate) fn signature(&self) -> Option<Signature<'a>> {
+        let timestamp = self.timestamp.unwrap_or_default();
+        self.signature.map(|code| Signature { timestamp, code: code.into() })
+    }
+}
+
+struct Writer<'t>(&'t mut String);
+
+impl Writer<'_> {
+    fn write(&mut self, field: Field, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.0.push_str(field.next);
+            self.0.push_str(&json(&value));
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Writer<'_> {
+    fn text(&mut self, field: Field, value: &mut Option<&'a str>) -> Option<()> {
+        self.write(field, *value);
+        Some(())
+    }
+
+    fn number(&mut self, field: Field, value: &mut Option<u64>) -> Option<()> {
+        self.write(field, *value);
+        Some(())
+    }
+}
+
+/// Reads fields off the bytes that are left.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads a field with a value that ends where `end` says; a field that does not come next is not there.
+    fn read<T>(
+        &mut self,
+        field: Field,
+        value: &mut Option<T>,
+        split: impl FnOnce(&'a [u8]) -> Option<(T, &'a [u8])>,
+    ) -> Option<()> {
+        if let Some(bytes) = self.0.strip_prefix(field.next.as_bytes()) {
+            let (read, rest) = split(bytes)?;
+            (*value, self.0) = (Some(read), rest);
+        }
+        Some(())
+    }
+}
+
+impl<'a> Visitor<'a> for Reader<'a> {
+    fn text(&mut self, field: Field, value: &mut Option<&'a str>) -> Option<()> {
+        self.read(field, value, split_text)
+    }
+
+    fn number(&mut self, field: Field, value: &mut Option<u64>) -> Option<()> {
+        self.read(field, value, split_number)
+    }
+}
+
+/// A text without escapes and what follows it.
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let bytes = bytes.strip_prefix(b"\"")?;
+    let (text, rest) = bytes.split_at(memchr::memchr(b'"', bytes)?);
+    let escaped = text.iter().any(|byte| *byte == b'\\' || *byte < b' ');
+    let text = std::str::from_utf8(text).ok().filter(|_| !escaped)?;
+    Some((text, &rest[1..]))
+}
+
+/// A number as it is written and what follows it.
+fn split_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = bytes.split_at(digits);
+    let canonical = !number.starts_with(b"0") || number == b"0";
+    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+    canonical.then_some((number, rest))
+}
+
+/// A text, a list of texts or a number in JSON.
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    // Only what is neither can fail.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(trailer: Trailer<'_>) -> String {
+        let mut text = String::new();
+        trailer.write(&mut text);
+        text
+    }
+
+    #[test]
+    fn fields_stand_in_their_order_and_absent_ones_nowhere() {
+        let hi = Trailer { message: Some(HI), ..Trailer::default() };
+        assert_eq!(written(hi), r#"0},"message":"hi"}"#);
+        let signed = Trailer { instance: Some("i"), timestamp: Some(7), signature: Some("ab"), ..hi };
+        assert_eq!(written(signed), r#"0},"message":"hi","instance":"i","timestamp":7,"signature":"ab"}"#);
+    }
+
+    #[test]
+    fn what_is_not_written_like_this_is_not_read() {
+        for odd in [
+            "",
+            "0}",
+            r#"1},"message":"hi"}"#,
+            r#"0},"message":"hi"} "#,
+            r#"0},"message":"hi","x":1}"#,
+            r#"0},"message": "hi"}"#,
+            r#"0},"message":"h\u0069"}"#,
+            r#"0},"message":5}"#,
+            r#"0},"message":"hi","instance":null}"#,
+            "0},\"message\":\"hi\",\"instance\":\"a\tb\"}",
+            r#"0},"message":"hi","timestamp":007}"#,
+            r#"0},"message":"hi","timestamp":+7}"#,
+            r#"0},"message":"hi","timestamp":}"#,
+            r#"0},"message":"hi","timestamp":1.5}"#,
+            r#"0},"message":"hi","timestamp":18446744073709551616}"#,
+            r#"0},"message":"hi","signature":"ab","timestamp":7}"#,
+            r#"0},"message":"hi","signature":"ab","signature":"ab"}"#,
+        ] {
+            assert_eq!(Trailer::read(odd.as_bytes()), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_unless_it_needs_escapes(
+            message in option::of("[a-zé]{0,8}"),
+            instance in option::of("[ -~é]{0,20}"),
+            timestamp in option::of(any::<u64>()),
+            signature in option::of("[0-9a-f\\\\\"]{0,64}"),
+        ) {
+            let plain = |text: &Option<String>| !text.as_ref().is_some_and(|text| text.contains(['"', '\\']));
+            let trailer = Trailer {
+                message: message.as_deref(), instance: instance.as_deref(), timestamp, signature: signature.as_deref(),
+            };
+            let text = written(trailer);
+            let expected = (plain(&instance) && plain(&signature)).then_some(trailer);
+            prop_assert_eq!(Trailer::read(text.as_bytes()), expected, "{}", text);
+        }
+    }
+}
