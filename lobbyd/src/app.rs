@@ -100,7 +100,7 @@ impl App {
             health_targets: self.health_targets(),
             node_exporter_port,
             stopping,
-            answers: Arc::default(),
+            cache: Arc::default(),
             noticed: Arc::default(),
         };
         Ok(HttpApi::serve(listener, state, access, stop)?.start())

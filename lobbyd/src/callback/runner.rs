@@ -13,7 +13,8 @@ use crate::callback::process::{CallbackCommand, CallbackProcess, ProcessGroup};
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::registry::snapshot::Snapshot;
-use lobby_core::render::packet_list::PacketListWriter;
+use lobby_core::render::Query;
+use lobby_core::render::list::List;
 
 /// How long a callback has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
 const TERM_GRACE: Duration = Duration::from_millis(850);
@@ -98,7 +99,7 @@ impl CallbackRunner {
     /// The list of packets, as the API returns it.
     fn input(&self) -> Vec<u8> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        PacketListWriter::new(snapshot, clock::now()).whole().into_bytes()
+        List::new(snapshot, Query::ALL_PACKETS, clock::now()).collect::<String>().into_bytes()
     }
 
     fn ended(&mut self, ctx: &mut Context<Self>) {

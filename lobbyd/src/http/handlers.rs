@@ -1,6 +1,5 @@
 //! What each route answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::MailboxError;
@@ -12,7 +11,6 @@ use tracing::error;
 
 use crate::http::errors::ApiError;
 use crate::http::request::label_body::LabelBody;
-use crate::http::response::cache::Query;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, answer, text};
 use crate::http::state::AppState;
@@ -20,7 +18,7 @@ use crate::labels::local_host::StoreError;
 use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
 use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
-use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::render::{Layout, Query};
 use lobby_core::select::params::QueryParams;
 
 /// Longest time that the disk may take over label files before a request is answered without.
@@ -32,54 +30,59 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
 /// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
-pub async fn discoveries(service: Data<AppState>, request: HttpRequest) -> Answer {
-    let query = QueryParams::parse(request.query_string())?;
-    answer(&service, &request, &query, service.snapshot(), Query::Packets(query.filter())).await
+pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    answer(&state, &request, Query::packets(params.filter().into()).in_layout(layout(&params))).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
-pub async fn discovery(service: Data<AppState>, request: HttpRequest) -> Answer {
-    let query = QueryParams::parse(request.query_string())?;
-    let packet: Discovery = in_time(service.label_source.send(GetLocalPacket))
+pub async fn discovery(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    let packet: Discovery = in_time(state.label_source.send(GetLocalPacket))
         .await?
         .ok_or_else(|| ApiError::Internal("this server has no usable host name: set HOSTNAME for lobbyd".to_owned()))?;
-    json(&packet, query.pretty())
+    json(&packet, params.pretty())
 }
 
 /// `GET /v1/resolve?label=L`: the names of those that have the label.
-pub async fn resolve(service: Data<AppState>, request: HttpRequest) -> Answer {
-    let query = QueryParams::parse(request.query_string())?;
-    answer(&service, &request, &query, service.snapshot(), Query::Names(query.label().to_owned())).await
+pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    answer(&state, &request, Query::names(params.label()).in_layout(layout(&params))).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
-pub async fn add_labels(service: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
-    in_time(service.label_source.send(AddLabels(labels))).await?.map_err(not_stored)?;
+pub async fn add_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
+    in_time(state.label_source.send(AddLabels(labels))).await?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
 /// `DELETE /v1/labels`: removes runtime labels.
-pub async fn delete_labels(service: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
-    in_time(service.label_source.send(DeleteLabels(labels))).await?.map_err(not_stored)?;
+pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
+    in_time(state.label_source.send(DeleteLabels(labels))).await?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
 /// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon is in a position to know them all.
-pub async fn prometheus(service: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
-    let query = QueryParams::parse(request.query_string())?;
-    let snapshot = warm_snapshot(&service).await?;
-    answer(&service, &request, &query, snapshot, Query::Targets(name.into_inner())).await
+pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    wait_until_warm(&state).await?;
+    let query = Query::target_groups(name.into_inner(), state.node_exporter_port);
+    answer(&state, &request, query.in_layout(layout(&params))).await
+}
+
+fn layout(params: &QueryParams) -> Layout {
+    if params.pretty() { Layout::Pretty } else { Layout::Compact }
 }
 
 /// Waits until the daemon must have heard everybody. Prometheus keeps its targets on an error, but forgets those that are missing
 /// from a list: half a fleet must not be shown as the whole.
-async fn warm_snapshot(service: &AppState) -> Result<Arc<Snapshot>, ApiError> {
-    let (mut snapshots, mut stopping) = (service.snapshots.clone(), service.stopping.clone());
+async fn wait_until_warm(state: &AppState) -> Result<(), ApiError> {
+    let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
     let asked = clock::now();
     while !*stopping.borrow_and_update() {
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        match snapshot.initial_sync().state(asked, clock::now()) {
-            SyncState::Complete => return Ok(snapshot),
+        let sync = snapshots.borrow_and_update().initial_sync().state(asked, clock::now());
+        match sync {
+            SyncState::Complete => return Ok(()),
             SyncState::NoDriver => return Err(not_ready(NO_DRIVER)),
             SyncState::Pending(until) => tokio::select! {
                 () = clock::sleep_until(until) => {}

@@ -29,8 +29,8 @@ pub struct AppState {
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.
     pub stopping: watch::Receiver<bool>,
-    /// What was answered before.
-    pub answers: Arc<ResponseCache>,
+    /// Answers that were made before.
+    pub cache: Arc<ResponseCache>,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
     pub noticed: Arc<Mutex<Once<Problem>>>,
 }

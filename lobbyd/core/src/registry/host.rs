@@ -1,7 +1,6 @@
 //! One host in the registry.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use crate::index::host_id::HostId;
 use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
 use crate::liveness::reception::Reception;
 use crate::wire::instance_id::InstanceId;
-use crate::wire::packet_json::{self, PacketJson};
+use crate::wire::packet_json::PacketJson;
 
 /// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
 /// tells nothing new, makes no new record and no new snapshot.
@@ -70,7 +69,7 @@ impl Host {
     }
 
     /// The host's name.
-    pub fn hostname(&self) -> &HostName {
+    pub fn name(&self) -> &HostName {
         &self.hostname
     }
 
@@ -80,35 +79,8 @@ impl Host {
     }
 
     /// Its labels, sorted and unique.
-    pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.text.labels()
-    }
-
-    /// Writes the packet as the API shows it, with a `last_check` that it had.
-    pub(crate) fn write_json(&self, last_check: i64, json: &mut String) {
-        json.push_str(self.text.as_str());
-        write_end(last_check, json);
-    }
-
-    /// How many bytes [`Self::write_json`] writes.
-    pub(crate) fn json_len(&self, last_check: i64) -> usize {
-        let digits = last_check.unsigned_abs().checked_ilog10().map_or(1, |power| power as usize + 1);
-        self.text.len() + usize::from(last_check < 0) + digits + "}".len()
-    }
-
-    /// Writes the packet with some of its labels only. Returns whether it has any of them; else nothing was written.
-    pub(crate) fn write_json_with(&self, wanted: impl Fn(&str) -> bool, json: &mut String) -> bool {
-        let mut labels = self.text.json_labels().filter(|label| wanted(&packet_json::unquoted(label)));
-        let Some(first) = labels.next() else { return false };
-        json.push_str(self.text.up_to_labels());
-        json.push_str(first);
-        for label in labels {
-            json.push(',');
-            json.push_str(label);
-        }
-        json.push_str(self.text.behind_labels());
-        write_end(self.last_check(), json);
-        true
     }
 
     /// Whether the packet was last said by this sender, and in a form in which that can be told.
@@ -162,11 +134,6 @@ impl Host {
         let through = self.last_heard.since(latest.saturating_sub(millis(liveness.ttl)));
         liveness.connectivity.deadline(liveness.time_base.instant(latest), through, liveness.ttl)
     }
-}
-
-fn write_end(last_check: i64, json: &mut String) {
-    // Writing to a String cannot fail.
-    write!(json, "{last_check}}}").ok();
 }
 
 /// What decides on who is alive, beside the records themselves.

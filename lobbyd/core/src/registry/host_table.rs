@@ -70,7 +70,7 @@ impl HostTable {
         ids.sort_unstable();
         ids.dedup();
         let mut records: Vec<_> = ids.into_iter().filter_map(|id| self.get(id)).collect();
-        records.sort_unstable_by(|a, b| a.hostname().cmp(b.hostname()));
+        records.sort_unstable_by(|a, b| a.name().cmp(b.name()));
         records
     }
 
@@ -91,7 +91,7 @@ impl HostTable {
         }
         let place = &mut Arc::make_mut(&mut self.pages[id.page()])[id.place_in_page()];
         if place.is_none() {
-            self.by_name.insert(record.hostname().as_str(), id);
+            self.by_name.insert(record.name().as_str(), id);
         }
         self.text_len += record.text().len();
         let before = place.replace(record);
@@ -103,7 +103,7 @@ impl HostTable {
     pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Host>> {
         let page = self.pages.get_mut(id.page()).filter(|page| page[id.place_in_page()].is_some())?;
         let record = Arc::make_mut(page)[id.place_in_page()].take()?;
-        self.by_name.remove(record.hostname().as_str());
+        self.by_name.remove(record.name().as_str());
         self.text_len -= record.text().len();
         Some(record)
     }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn names<'a>(records: impl IntoIterator<Item = &'a Arc<Host>>) -> Vec<&'a str> {
-        records.into_iter().map(|record| record.hostname().as_str()).collect()
+        records.into_iter().map(|record| record.name().as_str()).collect()
     }
 
     proptest! {
@@ -146,7 +146,7 @@ mod tests {
                     }
                     (true, Some(id)) => prop_assert!(hosts.put(record(&name, id)).is_some()),
                     (false, Some(id)) => {
-                        prop_assert_eq!(hosts.remove(id).map(|record| record.hostname().to_string()), model.remove_entry(&name).map(|(name, _)| name));
+                        prop_assert_eq!(hosts.remove(id).map(|record| record.name().to_string()), model.remove_entry(&name).map(|(name, _)| name));
                         prop_assert!(hosts.remove(id).is_none());
                         ids.free(id);
                     }

@@ -18,13 +18,13 @@ pub(crate) struct NameTable {
 impl NameTable {
     /// The record of a host.
     pub(crate) fn get(&self, hostname: &str) -> Option<&Arc<Host>> {
-        self.records.find(self.hasher.hash_one(hostname), |record| record.hostname().as_str() == hostname)
+        self.records.find(self.hasher.hash_one(hostname), |record| record.name().as_str() == hostname)
     }
 
     /// Keeps a record in the place of the one that the host had.
     pub(crate) fn insert(&mut self, record: Arc<Host>) {
-        let hasher = |record: &Arc<Host>| self.hasher.hash_one(record.hostname().as_str());
-        let same = |other: &Arc<Host>| other.hostname() == record.hostname();
+        let hasher = |record: &Arc<Host>| self.hasher.hash_one(record.name().as_str());
+        let same = |other: &Arc<Host>| other.name() == record.name();
         match self.records.entry(hasher(&record), same, hasher) {
             Entry::Occupied(mut entry) => *entry.get_mut() = record,
             Entry::Vacant(entry) => drop(entry.insert(record)),
@@ -33,7 +33,7 @@ impl NameTable {
 
     /// Removes a host.
     pub(crate) fn remove(&mut self, hostname: &str) -> Option<Arc<Host>> {
-        let same = |record: &Arc<Host>| record.hostname().as_str() == hostname;
+        let same = |record: &Arc<Host>| record.name().as_str() == hostname;
         let entry = self.records.find_entry(self.hasher.hash_one(hostname), same).ok()?;
         Some(entry.remove().0)
     }

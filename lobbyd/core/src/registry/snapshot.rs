@@ -1,6 +1,5 @@
 //! What the registry knew at one moment, for all who read.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -10,9 +9,7 @@ use crate::index::label_index::LabelIndex;
 use crate::liveness::initial_sync::InitialSync;
 use crate::registry::host::{Host, Liveness};
 use crate::registry::host_table::HostTable;
-use crate::render::json_array::JsonArrayBuilder;
-use crate::render::prometheus::{self, Problem};
-use crate::select::prefix_set::{self, PrefixSet};
+use crate::select::selection::Selection;
 
 /// The registry at one revision: cheap to make and to share.
 #[derive(Debug)]
@@ -54,14 +51,31 @@ impl Snapshot {
         &self.initial_sync
     }
 
-    /// Everybody who is alive, sorted by host name. The dead do not show, whether they were swept or not.
-    pub fn living(&self, now: Instant) -> impl Iterator<Item = &Arc<Host>> {
-        self.hosts.sorted().filter(move |record| record.is_alive(now, &self.liveness))
+    /// The living hosts of a selection, sorted by name. An expired host does not show, whether it was swept or not.
+    pub fn find(&self, selection: &Selection, now: Instant) -> Vec<&Arc<Host>> {
+        let mut hosts: Vec<_> = match selection {
+            Selection::All => self.hosts.sorted().collect(),
+            Selection::Labels(labels) => self.hosts_of(labels.iter().flat_map(|label| self.labels.with_label(label))),
+            Selection::Prefixes(prefixes) => {
+                self.hosts_of(prefixes.iter().flat_map(|prefix| self.labels.with_prefix(prefix)))
+            }
+        };
+        hosts.retain(|host| host.is_alive(now, &self.liveness));
+        hosts
     }
 
     /// How many are alive. Together with the revision this says whether a list is the same as before.
     pub fn count_living(&self, now: Instant) -> usize {
-        if self.is_everybody_alive(now) { self.hosts.len() } else { self.living(now).count() }
+        if self.is_everybody_alive(now) {
+            self.hosts.len()
+        } else {
+            self.hosts.iter().filter(|host| host.is_alive(now, &self.liveness)).count()
+        }
+    }
+
+    /// The lengths of all packets together, in bytes: about as long is a list of all hosts.
+    pub fn text_len(&self) -> usize {
+        self.hosts.text_len()
     }
 
     /// Looks through all hosts only when one of them may have died since this was last asked.
@@ -76,79 +90,13 @@ impl Snapshot {
         now < first
     }
 
-    /// How many hosts there are, alive or not.
-    pub(crate) fn len(&self) -> usize {
-        self.hosts.len()
-    }
-
-    /// The texts of all packets together, in bytes: about as long is the list of everybody.
-    pub fn text_len(&self) -> usize {
-        self.hosts.text_len()
-    }
-
-    /// The record of a host.
-    pub(crate) fn record(&self, id: HostId) -> Option<&Arc<Host>> {
+    /// A host by its number.
+    pub(crate) fn host(&self, id: HostId) -> Option<&Arc<Host>> {
         self.hosts.get(id)
     }
 
-    /// The packets of the living that have any of these labels as a JSON list, each with those of its labels.
-    pub fn labelled_json(&self, labels: &[String], now: Instant) -> Vec<String> {
-        let wanted = prefix_set::labels(labels);
-        let hosts = wanted.iter().flat_map(|label| self.labels.with_label(label)).collect();
-        self.matching_json(hosts, |label| wanted.contains(label), now)
+    /// Hosts by their numbers, each once, sorted by name.
+    fn hosts_of(&self, ids: impl Iterator<Item = HostId>) -> Vec<&Arc<Host>> {
+        self.hosts.select(ids.collect())
     }
-
-    /// The packets of the living that have any label that begins as one of these texts as a JSON list, each with those of its labels.
-    pub fn prefixed_json(&self, prefixes: &[String], now: Instant) -> Vec<String> {
-        let wanted = PrefixSet::new(prefixes);
-        let hosts = wanted.iter().flat_map(|prefix| self.labels.with_prefix(prefix)).collect();
-        self.matching_json(hosts, |label| wanted.fit(label), now)
-    }
-
-    /// The Prometheus targets of a group as a JSON list, and what was wrong with the labels that they were made of.
-    pub fn targets_json(&self, name: &str, default_port: u16, now: Instant) -> (Vec<String>, Vec<Problem>) {
-        let prefix = prometheus::label_prefix(name);
-        let (members, mut problems) = (self.labels.with_prefix(&prefix).collect(), Vec::new());
-        let json = list(self.living_of(members, now), |record, json| {
-            let labels: Vec<_> = record.labels().filter(|label| label.starts_with(&prefix)).collect();
-            let Some((group, flaws)) = prometheus::group(name, record.hostname(), &labels, default_port) else {
-                return false;
-            };
-            problems.extend(flaws);
-            json.push_str(&serde_json::to_string(&group).unwrap_or_default());
-            true
-        });
-        (json, problems)
-    }
-
-    fn matching_json(&self, hosts: Vec<HostId>, wanted: impl Fn(&str) -> bool, now: Instant) -> Vec<String> {
-        list(self.living_of(hosts, now), |record, json| record.write_json_with(&wanted, json))
-    }
-
-    /// Those of the hosts that are alive, each once, sorted.
-    fn living_of(&self, hosts: Vec<HostId>, now: Instant) -> Vec<&Arc<Host>> {
-        let mut records = self.hosts.select(hosts);
-        records.retain(|record| record.is_alive(now, &self.liveness));
-        records
-    }
-
-    /// The names of the living that have exactly this label, as a JSON list.
-    pub fn names_json(&self, label: &str, now: Instant) -> Vec<String> {
-        list(self.living_of(self.labels.with_label(label).collect(), now), |record, json| {
-            // Writing to a String cannot fail.
-            write!(json, "{}", serde_json::json!(record.hostname())).is_ok()
-        })
-    }
-}
-
-/// A JSON list of what is written of each record, in pieces. What `write` does not write counts for nothing.
-fn list<'a>(
-    records: impl IntoIterator<Item = &'a Arc<Host>>,
-    mut write: impl FnMut(&Host, &mut String) -> bool,
-) -> Vec<String> {
-    let mut list = JsonArrayBuilder::new();
-    for record in records {
-        list.add(|json| write(record, json));
-    }
-    list.finish()
 }

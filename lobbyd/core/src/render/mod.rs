@@ -1,5 +1,87 @@
-//! Rendering: values in, text out.
+//! Rendering: hosts in, text out.
 
-pub(crate) mod json_array;
-pub mod packet_list;
+pub(crate) mod indent;
+pub mod list;
+pub(crate) mod names;
+pub(crate) mod packets;
 pub mod prometheus;
+
+use crate::select::selection::Selection;
+
+/// A question about the fleet: which hosts, and in what form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// The hosts.
+    pub selection: Selection,
+    /// What is written of each.
+    pub format: Format,
+    /// How the list is laid out.
+    pub layout: Layout,
+}
+
+/// The form in which a host is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Its packet.
+    Packets,
+    /// Its packet, with those of its labels only that the selection matches.
+    MatchingLabels,
+    /// Its name.
+    Names,
+    /// Its Prometheus target group.
+    TargetGroups {
+        /// The name of the group.
+        name: String,
+        /// The port of targets that have none of their own.
+        default_port: u16,
+    },
+}
+
+/// The layout of JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Without white space.
+    #[default]
+    Compact,
+    /// On several lines, indented, with a newline at the end.
+    Pretty,
+}
+
+impl Query {
+    /// All hosts as whole packets.
+    pub const ALL_PACKETS: Self = Self { selection: Selection::All, format: Format::Packets, layout: Layout::Compact };
+
+    /// The packets of a selection. Except for a selection of all, each shows the labels that it was selected by, as lobby 1.x does it.
+    pub fn packets(selection: Selection) -> Self {
+        let format = if selection == Selection::All { Format::Packets } else { Format::MatchingLabels };
+        Self { selection, format, layout: Layout::Compact }
+    }
+
+    /// The names of the hosts that have a label.
+    pub fn names(label: &str) -> Self {
+        Self { selection: Selection::label(label), format: Format::Names, layout: Layout::Compact }
+    }
+
+    /// The Prometheus targets of a group.
+    pub fn target_groups(name: String, default_port: u16) -> Self {
+        let selection = Selection::prefix(&prometheus::label_prefix(&name));
+        Self { selection, format: Format::TargetGroups { name, default_port }, layout: Layout::Compact }
+    }
+
+    /// The same question with its answer in another layout.
+    #[must_use]
+    pub fn in_layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// Whether the answer shows when hosts were last heard, and so is another each second.
+    pub fn shows_times(&self) -> bool {
+        matches!(self.format, Format::Packets | Format::MatchingLabels)
+    }
+
+    /// The memory that its texts take, in bytes.
+    pub fn size(&self) -> usize {
+        let name = if let Format::TargetGroups { name, .. } = &self.format { name.len() } else { 0 };
+        self.selection.size() + name
+    }
+}

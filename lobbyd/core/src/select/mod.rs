@@ -2,3 +2,4 @@
 
 pub mod params;
 pub mod prefix_set;
+pub mod selection;

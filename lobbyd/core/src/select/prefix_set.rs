@@ -1,41 +1,35 @@
-//! What a filter asks for, in order: however long its list is and however often it repeats itself, each label is looked up but once.
+//! Prefix set: beginnings of labels, of which none begins with another.
 
 use std::collections::BTreeSet;
+use std::ops::Bound::{Included, Unbounded};
 
-/// The whole labels that are wanted.
-pub fn labels(wanted: &[String]) -> BTreeSet<&str> {
-    wanted.iter().map(String::as_str).collect()
-}
+/// A minimal set of prefixes. One that begins with another would only find the same labels again, so it is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct PrefixSet(BTreeSet<String>);
 
-/// The beginnings of labels that are wanted. None of them begins with another, which would only find the same labels again.
-#[derive(Debug)]
-pub struct PrefixSet<'a>(BTreeSet<&'a str>);
-
-impl<'a> PrefixSet<'a> {
-    /// The shortest of a list that stand for all of it.
-    pub fn new(wanted: &'a [String]) -> Self {
-        let mut shortest: Option<&str> = None;
-        let mut prefixes = labels(wanted);
-        // What begins with a prefix follows it in order.
-        prefixes.retain(|prefix| {
-            let new = shortest.is_none_or(|shortest| !prefix.starts_with(shortest));
-            if new {
-                shortest = Some(prefix);
+impl PrefixSet {
+    /// The shortest prefixes of a list that match what the whole list matches.
+    pub fn new(wanted: impl IntoIterator<Item = String>) -> Self {
+        let mut prefixes = BTreeSet::<String>::new();
+        // Sorted, a prefix stands directly before all texts that begin with it.
+        for prefix in wanted.into_iter().collect::<BTreeSet<_>>() {
+            if prefixes.last().is_none_or(|shortest| !prefix.starts_with(shortest.as_str())) {
+                prefixes.insert(prefix);
             }
-            new
-        });
+        }
         Self(prefixes)
     }
 
-    /// The prefixes themselves.
-    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
-        self.0.iter().copied()
+    /// The prefixes themselves, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &String> {
+        self.0.iter()
     }
 
-    /// Whether a label begins with one of them. Only the last one up to the label can be it: between a prefix and what begins with it
-    /// stands nothing that does not begin with it, too.
-    pub fn fit(&self, label: &str) -> bool {
-        self.0.range(..=label).next_back().is_some_and(|prefix| label.starts_with(prefix))
+    /// Whether a label begins with one of them. Only the greatest prefix up to the label can be that one: whatever stands between a
+    /// prefix and a text that begins with it begins with it as well.
+    pub fn matches(&self, label: &str) -> bool {
+        let greatest = self.0.range::<str, _>((Unbounded, Included(label))).next_back();
+        greatest.is_some_and(|prefix| label.starts_with(prefix.as_str()))
     }
 }
 
@@ -45,22 +39,21 @@ mod tests {
 
     use super::*;
 
-    fn texts(list: &[&str]) -> Vec<String> {
-        list.iter().map(|text| (*text).to_owned()).collect()
+    fn prefixes(list: &[&str]) -> Vec<String> {
+        PrefixSet::new(list.iter().map(|text| (*text).to_owned())).iter().cloned().collect()
     }
 
     #[test]
     fn a_prefix_of_another_stands_for_both() {
-        let wanted = texts(&["ab", "b", "abc", "a", "b", "ac", "c:"]);
-        assert_eq!(PrefixSet::new(&wanted).iter().collect::<Vec<_>>(), ["a", "b", "c:"]);
-        assert_eq!(PrefixSet::new(&texts(&["x", "", "y"])).iter().collect::<Vec<_>>(), [""]);
+        assert_eq!(prefixes(&["ab", "b", "abc", "a", "b", "ac", "c:"]), ["a", "b", "c:"]);
+        assert_eq!(prefixes(&["x", "", "y"]), [""]);
     }
 
     proptest! {
         #[test]
-        fn a_label_fits_if_it_begins_with_any_of_the_list(wanted in prop::collection::vec("[ab:]{0,3}", 0..6), label in "[ab:]{1,5}") {
+        fn a_label_matches_if_it_begins_with_any_of_the_list(wanted in prop::collection::vec("[ab:]{0,3}", 0..6), label in "[ab:]{1,5}") {
             let expected = wanted.iter().any(|prefix| label.starts_with(prefix));
-            prop_assert_eq!(PrefixSet::new(&wanted).fit(&label), expected);
+            prop_assert_eq!(PrefixSet::new(wanted).matches(&label), expected);
         }
     }
 }

@@ -122,7 +122,7 @@ pub fn prometheus(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let (name, hosts) = text.split_once('\n').unwrap_or((&text, ""));
     let fleet: BTreeMap<_, _> = hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
-    let groups = fleet.values().filter_map(|host| prometheus::group(name, &host.hostname, &host.labels, 9100));
+    let groups = fleet.values().filter_map(|host| prometheus::target_group(name, &host.hostname, &host.labels, 9100));
     let groups: Vec<_> = groups.map(|(group, _)| group).collect();
     assert_prometheus_takes(&serde_json::to_vec(&groups).expect("a document is JSON"));
 }

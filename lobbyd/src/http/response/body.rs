@@ -1,123 +1,154 @@
-//! The text of an answer, sent and packed in pieces: whoever reads slowly, or from a large fleet, holds one piece at a time.
+//! Bodies of answers: kept and sent as a whole, or written while they are sent. A client that reads slowly holds one piece at a time.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::body::SizedStream;
-use actix_web::web::Bytes;
+use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 
-use lobby_core::render::packet_list::PacketListWriter;
+use lobby_core::render::list::List;
+use lobby_core::render::prometheus::Problem;
 
-/// Longest piece of what was packed, in bytes. actix copies each piece into a buffer of the connection, and the shorter they are, the
-/// more often the client is woken up.
+/// Longest piece of a kept body that is sent at once, in bytes. actix copies each piece into a buffer of the connection, and the
+/// shorter they are, the more often the client is woken up.
 const PIECE_LEN: usize = 1 << 20;
 
-/// The text of an answer.
-#[derive(Debug)]
-pub(super) enum Text {
-    /// All of it, in pieces.
-    Pieces(Vec<String>),
-    /// Everybody, yet to be written.
-    Everybody(PacketListWriter),
+/// About how long a piece is that is packed while it is sent, in bytes.
+const PACKED_PIECE_LEN: usize = 64 << 10;
+
+/// Pieces of a list that are written before other connections have their turn.
+const PIECES_IN_A_TURN: usize = 4;
+
+/// Shortest list that is worth packing, in bytes: a shorter one fits into one packet of the network anyway.
+const WORTH_PACKING: usize = 1400;
+
+/// A content coding (RFC 9110, section 8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ContentCoding {
+    /// The text itself.
+    Identity,
+    /// Packed with gzip.
+    Gzip,
 }
 
-impl Text {
-    /// Its length in bytes.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Pieces(pieces) => pieces.iter().map(String::len).sum(),
-            Self::Everybody(listing) => listing.text_len(),
+/// A whole body, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedBody {
+    /// Its coding. Short ones are not packed, whatever the client accepts.
+    pub coding: ContentCoding,
+    /// What is sent.
+    pub bytes: Bytes,
+}
+
+impl CachedBody {
+    /// Writes a whole list in a coding; `None` if the body would be longer than `limit` bytes. The faults of labels that were met on
+    /// the way are added to `problems`.
+    ///
+    /// # Errors
+    /// When it cannot be packed.
+    pub(super) fn make(
+        list: List,
+        coding: ContentCoding,
+        limit: usize,
+        problems: &mut Vec<Problem>,
+    ) -> io::Result<Option<Self>> {
+        let text = |text: String| Self { coding: ContentCoding::Identity, bytes: text.into() };
+        match coding {
+            ContentCoding::Identity => Ok(list.whole(limit, problems).map(text)),
+            ContentCoding::Gzip => match list.clone().whole(WORTH_PACKING - 1, &mut Vec::new()) {
+                Some(short) => Ok(Some(text(short))),
+                None => {
+                    let packed = Packer::new(list).whole(limit, problems)?;
+                    Ok(packed.map(|bytes| Self { coding, bytes: bytes.into() }))
+                }
+            },
         }
     }
+}
 
-    /// All of it.
-    pub(super) fn whole(self) -> String {
-        match self {
-            Self::Pieces(pieces) => pieces.concat(),
-            Self::Everybody(listing) => listing.whole(),
+/// A list that is being packed.
+struct Packer {
+    list: List,
+    gzip: GzEncoder<Vec<u8>>,
+}
+
+impl Packer {
+    fn new(list: List) -> Self {
+        Self { list, gzip: GzEncoder::new(Vec::new(), Compression::fast()) }
+    }
+
+    /// Packs the whole list, unless that takes more than `limit` bytes.
+    fn whole(mut self, limit: usize, problems: &mut Vec<Problem>) -> io::Result<Option<Vec<u8>>> {
+        while let Some(piece) = self.list.next_piece(problems) {
+            self.gzip.write_all(piece.as_bytes())?;
+            if self.gzip.get_ref().len() > limit {
+                return Ok(None);
+            }
         }
+        self.gzip.finish().map(|packed| (packed.len() <= limit).then_some(packed))
     }
 
-    /// All of it, in pieces.
-    pub(super) fn pieces(self) -> Vec<Bytes> {
-        match self {
-            Self::Pieces(pieces) => pieces.into_iter().map(Bytes::from).collect(),
-            Self::Everybody(listing) => vec![listing.whole().into()],
+    /// Goes on until there is something to be sent. Returns it with what is still to be packed.
+    fn next(mut self) -> io::Result<(Bytes, Option<Self>)> {
+        for piece in self.list.by_ref() {
+            self.gzip.write_all(piece.as_bytes())?;
+            if self.gzip.get_ref().len() >= PACKED_PIECE_LEN {
+                return Ok((std::mem::take(self.gzip.get_mut()).into(), Some(self)));
+            }
         }
+        Ok((self.gzip.finish()?.into(), None))
     }
+}
 
-    /// Packs it with gzip.
-    pub(super) fn gzip(self) -> io::Result<Vec<Bytes>> {
-        let mut gzip = GzEncoder::new(Pieces::default(), Compression::fast());
-        match self {
-            Self::Pieces(pieces) => pieces.iter().try_for_each(|piece| gzip.write_all(piece.as_bytes()))?,
-            Self::Everybody(mut listing) => listing.try_for_each(|piece| gzip.write_all(piece.as_bytes()))?,
+/// Answers with a whole body that others may be sent, too.
+pub(super) fn send(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {
+    if body.len() <= PIECE_LEN {
+        return response.body(body);
+    }
+    let len = body.len();
+    let pieces = (0..len).step_by(PIECE_LEN).map(move |from| body.slice(from..len.min(from + PIECE_LEN)));
+    response.body(SizedStream::new(len as u64, stream::iter(pieces.map(Ok::<_, Infallible>))))
+}
+
+/// Answers with a list that is written while it is sent. Without a length it is sent in chunks.
+pub(super) fn send_list(mut response: HttpResponseBuilder, list: List, len: Option<usize>) -> HttpResponse {
+    let pieces = InTurns { list, turn: 0 };
+    match len {
+        Some(len) => response.body(SizedStream::new(len as u64, pieces)),
+        None => response.streaming(pieces),
+    }
+}
+
+/// Answers with a list that is packed while it is sent, off this thread, which has others to serve.
+pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List) -> HttpResponse {
+    response.streaming(stream::try_unfold(Some(Packer::new(list)), |packer| async {
+        let Some(packer) = packer else { return Ok(None) };
+        web::block(|| packer.next()).await.map_err(io::Error::other)?.map(Some)
+    }))
+}
+
+/// The pieces of a list, with a pause after some of them in which other connections of this thread have their turn.
+struct InTurns {
+    list: List,
+    turn: usize,
+}
+
+impl Stream for InTurns {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.turn == PIECES_IN_A_TURN {
+            self.turn = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Ok(gzip.finish()?.finish())
-    }
-}
-
-/// Takes bytes and cuts them into pieces.
-#[derive(Debug, Default)]
-struct Pieces {
-    full: Vec<Bytes>,
-    open: Vec<u8>,
-}
-
-impl Pieces {
-    fn finish(mut self) -> Vec<Bytes> {
-        self.full.push(self.open.into());
-        self.full
-    }
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PIECE_LEN - self.open.len());
-        self.open.extend(&bytes[..taken]);
-        if self.open.len() == PIECE_LEN {
-            self.full.push(std::mem::take(&mut self.open).into());
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Answers with a list that is written while it is sent.
-pub(super) fn stream_list(mut response: HttpResponseBuilder, listing: PacketListWriter) -> HttpResponse {
-    let len = listing.text_len() as u64;
-    response.body(SizedStream::new(len, stream::iter(listing.map(|piece| Ok::<_, Infallible>(Bytes::from(piece))))))
-}
-
-/// Answers with pieces that others may be sent, too.
-pub(super) fn send_pieces(mut response: HttpResponseBuilder, pieces: Arc<[Bytes]>) -> HttpResponse {
-    if let [only] = &*pieces {
-        return response.body(only.clone());
-    }
-    let len = pieces.iter().map(|piece| piece.len() as u64).sum();
-    let pieces = (0..pieces.len()).map(move |place| Ok::<_, Infallible>(pieces[place].clone()));
-    response.body(SizedStream::new(len, stream::iter(pieces)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_packed_comes_in_pieces_of_one_length_but_for_the_last() {
-        let bytes: Vec<_> = (0..PIECE_LEN * 2 + 7).map(|place| (place % 251) as u8).collect();
-        let mut pieces = Pieces::default();
-        bytes.chunks(1000).for_each(|chunk| pieces.write_all(chunk).unwrap());
-        let pieces = pieces.finish();
-        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_LEN, PIECE_LEN, 7]);
-        assert_eq!(pieces.concat(), bytes);
+        self.turn += 1;
+        Poll::Ready(self.list.next().map(|piece| Ok(piece.into())))
     }
 }

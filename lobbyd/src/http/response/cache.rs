@@ -1,256 +1,365 @@
-//! Answers that were given once and are good for a while.
+//! Response cache: answers that are made once for all who ask the same, and kept for a while.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::web::Bytes;
-use lobby_client::Filter;
+use lobby_core::render::Query;
 
-/// Longest answer that is kept, and most bytes in all of them.
-const MOST_BYTES: usize = 8 << 20;
+use crate::http::response::body::{CachedBody, ContentCoding};
 
-/// Longest question whose answer is kept, in bytes: it is kept, too. Nobody who asks the same again and again asks for that much.
-const LONGEST_QUESTION: usize = 2048;
+/// Most bytes in all answers that are kept.
+pub(super) const MAX_BYTES: usize = 8 << 20;
 
-/// Most answers kept. Who asks for more different things has them made each time.
-const MOST_ANSWERS: usize = 1000;
+/// Largest query whose answer is kept, in bytes, as it is kept, too. Long queries are rarely repeated.
+const MAX_QUERY_SIZE: usize = 2048;
 
-/// How many answers may be made at once.
-const TURNS: usize = 16;
+/// Most answers kept.
+const MAX_ENTRIES: usize = 1000;
 
-/// What can be asked of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Query {
-    /// The packets that a filter lets through.
-    Packets(Filter),
-    /// The names of those that have a label.
-    Names(String),
-    /// The Prometheus targets of a group.
-    Targets(String),
-}
-
-impl Query {
-    /// Whether the answer tells when hosts were last heard.
-    pub fn shows_times(&self) -> bool {
-        matches!(self, Self::Packets(_))
-    }
-
-    /// How much memory it takes, in bytes.
-    fn len(&self) -> usize {
-        let list = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum();
-        match self {
-            Self::Packets(Filter::All) => 0,
-            Self::Packets(Filter::Labels(wanted) | Filter::Prefixes(wanted)) => list(wanted),
-            Self::Names(text) | Self::Targets(text) => text.len(),
-        }
-    }
-}
-
-/// How an answer is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ContentCoding {
-    /// Not at all.
-    Identity,
-    /// As gzip does it.
-    Gzip,
-}
-
-/// An answer, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CachedBody {
-    /// How it is packed. It is not for everybody who would take it so: short ones are not worth it.
-    pub coding: ContentCoding,
-    /// What is sent, one after the other.
-    pub pieces: Arc<[Bytes]>,
-}
-
-impl CachedBody {
-    /// An answer of these pieces.
-    pub fn new(coding: ContentCoding, pieces: Vec<Bytes>) -> Self {
-        Self { coding, pieces: pieces.into() }
-    }
-
-    fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
-    }
-}
-
-/// What an answer tells of.
+/// The state of the fleet that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
-    /// Of what the registry knew.
+    /// The revision of the snapshot.
     pub revision: u64,
-    /// How many of those are alive.
+    /// The number of its hosts that are alive.
     pub living: usize,
 }
 
-/// What somebody wishes to be given.
+/// The moment that an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The state of the fleet.
+    pub version: Version,
+    /// The wall clock, in seconds since the Unix epoch.
+    pub unix_seconds: i64,
+}
+
+/// What the answers of one moment differ by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CacheKey {
-    /// What is asked.
-    pub question: Query,
-    /// How the answer is to be packed.
+    /// The question.
+    pub query: Query,
+    /// The coding that the client prefers.
     pub coding: ContentCoding,
 }
 
-/// The latest answers, bounded in number and size.
+impl CacheKey {
+    fn is_kept(&self) -> bool {
+        self.query.size() <= MAX_QUERY_SIZE
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The moment that it is about.
+    pub at: Moment,
+    /// What is sent; `None` if it is too long to be made as a whole.
+    pub body: Option<CachedBody>,
+}
+
+/// The latest answers, bounded in number and size. Each is made by one request at a time, for all who wait for it.
 #[derive(Debug, Default)]
 pub struct ResponseCache {
-    kept: Mutex<Entries>,
-    /// Who makes an answer holds the one that the wish is for, so that the others who wish for it wait and find it made.
-    turns: [tokio::sync::Mutex<()>; TURNS],
-    hasher: RandomState,
+    entries: Mutex<Entries>,
+    turns: Mutex<HashMap<CacheKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl ResponseCache {
-    /// The answer to a wish: one that was given before and is still good, or what `make` makes. It is good for the second
-    /// `unix_seconds` of the wall clock, or for as long as the state is the same.
+    /// The answer to a question that is asked now: one that is kept and still good, or what `make` makes. `make` is called when it is
+    /// this request's turn, so that it takes the latest state. A request that waits for another one's answer takes that answer, if it
+    /// is about a later moment than its own.
     ///
     /// # Errors
     /// Those of `make`.
     pub async fn get_or_make<E>(
         &self,
-        wish: &CacheKey,
-        state: Version,
-        unix_seconds: Option<i64>,
-        make: impl Future<Output = Result<CachedBody, E>>,
-    ) -> Result<CachedBody, E> {
-        if let Some(body) = self.kept().get(wish, state, unix_seconds) {
-            return Ok(body);
+        key: &CacheKey,
+        now: Moment,
+        make: impl AsyncFnOnce() -> Result<Made, E>,
+    ) -> Result<Made, E> {
+        if !key.is_kept() {
+            return make().await;
         }
-        let _turn = self.turn(wish).lock().await;
-        let made_meanwhile = self.kept().get(wish, state, unix_seconds);
-        if let Some(body) = made_meanwhile {
-            return Ok(body);
-        }
-        let body = make.await?;
-        self.kept().put(wish.clone(), state, unix_seconds, body.clone());
-        Ok(body)
+        let asked = match self.entries().get(key, now) {
+            Ok(made) => return Ok(made),
+            Err(asked) => asked,
+        };
+        let turn = self.turn(key);
+        let _held = turn.lock.lock().await;
+        let started = match self.entries().get_later(key, now, asked) {
+            Ok(made) => return Ok(made),
+            Err(started) => started,
+        };
+        let made = make().await?;
+        self.entries().put(key, Entry { started, made: made.clone() });
+        Ok(made)
     }
 
-    fn turn(&self, wish: &CacheKey) -> &tokio::sync::Mutex<()> {
-        &self.turns[usize::try_from(self.hasher.hash_one(wish)).unwrap_or_default() % TURNS]
+    fn turn<'a>(&'a self, key: &'a CacheKey) -> Turn<'a> {
+        let lock = Arc::clone(lock(&self.turns).entry(key.clone()).or_default());
+        Turn { cache: self, key, lock }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Entries> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        lock(&self.entries)
     }
 }
 
-/// Answers about one state.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to make an answer, shared by those who wait for it.
+struct Turn<'a> {
+    cache: &'a ResponseCache,
+    key: &'a CacheKey,
+    lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut turns = lock(&self.cache.turns);
+        // One is that of the table: nobody else waits.
+        if Arc::strong_count(&self.lock) == 2 {
+            turns.remove(self.key);
+        }
+    }
+}
+
+/// The number of an event in the cache: of two events the later one has the greater number.
+type Tick = u64;
+
+/// Answers that are kept.
 #[derive(Debug, Default)]
 struct Entries {
-    state: Option<Version>,
-    answers: HashMap<CacheKey, (Option<i64>, CachedBody)>,
+    answers: HashMap<CacheKey, Entry>,
     bytes: usize,
+    last_tick: Tick,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// When the making began.
+    started: Tick,
+    made: Made,
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        self.made.body.as_ref().map_or(0, |body| body.bytes.len())
+    }
 }
 
 impl Entries {
-    fn get(&self, wish: &CacheKey, state: Version, unix_seconds: Option<i64>) -> Option<CachedBody> {
-        let (made, body) = self.answers.get(wish).filter(|_| self.state == Some(state))?;
-        // Who waited while it was made may have asked a second earlier.
-        let good = *made == unix_seconds || *made == unix_seconds.map(|asked| asked + 1);
-        good.then(|| body.clone())
+    /// An answer that is as good as one made now, else the tick of this question.
+    fn get(&self, key: &CacheKey, now: Moment) -> Result<Made, Tick> {
+        let made = self.answers.get(key).map(|entry| &entry.made);
+        let good = made.filter(|made| {
+            let in_time = !key.query.shows_times() || made.at.unix_seconds == now.unix_seconds;
+            in_time && made.at.version == now.version
+        });
+        good.cloned().ok_or(self.last_tick)
     }
 
-    fn put(&mut self, wish: CacheKey, state: Version, unix_seconds: Option<i64>, body: CachedBody) {
-        let len = body.len();
-        if len > MOST_BYTES || wish.question.len() > LONGEST_QUESTION {
+    /// An answer that is as good as one made at the time of a question, or that was begun later, else the tick at which this request
+    /// may begin to make one.
+    fn get_later(&mut self, key: &CacheKey, now: Moment, asked: Tick) -> Result<Made, Tick> {
+        if let Ok(made) = self.get(key, now) {
+            return Ok(made);
+        }
+        if let Some(entry) = self.answers.get(key).filter(|entry| entry.started > asked) {
+            return Ok(entry.made.clone());
+        }
+        self.last_tick += 1;
+        Err(self.last_tick)
+    }
+
+    fn put(&mut self, key: &CacheKey, entry: Entry) {
+        let len = entry.len();
+        if len > MAX_BYTES {
             return;
         }
-        if self.state != Some(state) || self.answers.len() >= MOST_ANSWERS || self.bytes + len > MOST_BYTES {
-            *self = Self { state: Some(state), ..Self::default() };
+        self.remove(key);
+        if self.is_full(len) {
+            self.retain(|kept| kept.made.at.version == entry.made.at.version);
+        }
+        if self.is_full(len) {
+            self.retain(|_| false);
         }
         self.bytes += len;
-        let replaced = self.answers.insert(wish, (unix_seconds, body));
-        self.bytes -= replaced.map_or(0, |(_, body)| body.len());
+        self.answers.insert(key.clone(), entry);
+    }
+
+    /// Whether there is no room for an answer of this length.
+    fn is_full(&self, len: usize) -> bool {
+        self.answers.len() >= MAX_ENTRIES || self.bytes + len > MAX_BYTES
+    }
+
+    fn remove(&mut self, key: &CacheKey) {
+        self.bytes -= self.answers.remove(key).map_or(0, |entry| entry.len());
+    }
+
+    fn retain(&mut self, good: impl Fn(&Entry) -> bool) {
+        self.answers.retain(|_, entry| good(entry));
+        self.bytes = self.answers.values().map(Entry::len).sum();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::convert::Infallible;
-    use std::future::{pending, ready};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::future::pending;
 
     use futures_util::FutureExt;
     use futures_util::future::join_all;
+    use lobby_client::Filter;
 
     use super::*;
 
-    const STATE: Version = Version { revision: 7, living: 3 };
+    const NOW: Moment = Moment { version: Version { revision: 7, living: 3 }, unix_seconds: 100 };
+
+    fn at_revision(revision: u64) -> Moment {
+        Moment { version: Version { revision, ..NOW.version }, ..NOW }
+    }
+
+    fn key(query: Query) -> CacheKey {
+        CacheKey { query, coding: ContentCoding::Identity }
+    }
 
     fn names(label: &str) -> CacheKey {
-        CacheKey { question: Query::Names(label.to_owned()), coding: ContentCoding::Identity }
+        key(Query::names(label))
     }
 
-    fn body(bytes: Vec<u8>) -> CachedBody {
-        CachedBody::new(ContentCoding::Identity, vec![bytes.into()])
+    fn made(at: Moment, bytes: impl Into<Vec<u8>>) -> Made {
+        let bytes = bytes.into().into();
+        Made { at, body: Some(CachedBody { coding: ContentCoding::Identity, bytes }) }
     }
 
-    fn made(text: &str) -> impl Future<Output = Result<CachedBody, Infallible>> {
-        ready(Ok(body(text.into())))
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_good_while_the_state_is_the_same_and_one_with_times_for_its_second() {
-        let answers = ResponseCache::default();
-        let ask = async |state, second, new| {
-            answers.get_or_make(&names("a"), state, second, made(new)).await.unwrap().pieces[0].clone()
-        };
-        assert_eq!(ask(STATE, None, "1").await, "1");
-        assert_eq!(ask(STATE, None, "2").await, "1");
-        assert_eq!(ask(Version { living: 2, ..STATE }, None, "3").await, "3");
-        assert_eq!(ask(STATE, None, "4").await, "4");
-        assert_eq!(ask(STATE, Some(100), "5").await, "5");
-        assert_eq!(ask(STATE, Some(100), "6").await, "5");
-        assert_eq!(ask(STATE, Some(99), "7").await, "5", "it was made while one waited");
-        assert_eq!(ask(STATE, Some(101), "8").await, "8");
-        assert_eq!(ask(STATE, Some(20), "9").await, "9", "the clock was put back");
+    /// Asks at a moment; what is made then is this text.
+    async fn ask(cache: &ResponseCache, key: &CacheKey, at: Moment, new: &str) -> String {
+        let Ok::<_, Infallible>(made) = cache.get_or_make(key, at, async || Ok(made(at, new))).await;
+        String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap()
     }
 
     #[tokio::test]
-    async fn who_asks_the_same_at_the_same_time_waits_for_one_maker() {
-        let (answers, wish, made) = (ResponseCache::default(), names("a"), AtomicUsize::new(0));
-        let make = async || {
-            made.fetch_add(1, Ordering::Relaxed);
-            tokio::task::yield_now().await;
-            Ok::<_, Infallible>(body(b"[]".to_vec()))
-        };
-        join_all((0..50).map(|_| answers.get_or_make(&wish, STATE, Some(100), make()))).await;
-        assert_eq!(made.load(Ordering::Relaxed), 1);
+    async fn an_answer_is_good_while_the_state_is_the_same() {
+        let (cache, key) = (ResponseCache::default(), names("a"));
+        assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
+        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 101, ..NOW }, "2").await, "1");
+        let death = Moment { version: Version { living: 2, ..NOW.version }, ..NOW };
+        assert_eq!(ask(&cache, &key, death, "3").await, "3");
+        assert_eq!(ask(&cache, &key, at_revision(8), "4").await, "4");
+    }
+
+    #[tokio::test]
+    async fn an_answer_with_times_is_good_for_its_second() {
+        let (cache, key) = (ResponseCache::default(), key(Query::ALL_PACKETS));
+        assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
+        assert_eq!(ask(&cache, &key, NOW, "2").await, "1");
+        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 101, ..NOW }, "3").await, "3");
+        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 20, ..NOW }, "4").await, "4", "the clock was put back");
+    }
+
+    #[tokio::test]
+    async fn another_state_takes_no_answer_to_another_question_away() {
+        let cache = ResponseCache::default();
+        assert_eq!(ask(&cache, &names("a"), NOW, "1").await, "1");
+        assert_eq!(ask(&cache, &names("b"), at_revision(6), "2").await, "2");
+        assert_eq!(ask(&cache, &names("a"), NOW, "3").await, "1");
+    }
+
+    /// Makes an answer that says how many were made before, while others have their turn.
+    async fn count(number: &Cell<u64>) -> Result<Made, Infallible> {
+        number.set(number.get() + 1);
+        tokio::task::yield_now().await;
+        Ok(made(at_revision(number.get()), number.get().to_string()))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_made_once_for_all_who_ask_in_one_state() {
+        let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
+        let ask = || cache.get_or_make(&key, at_revision(1), async || count(&number).await);
+        join_all((0..50).map(|_| ask())).await;
+        assert_eq!(number.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_made_once_for_all_who_wait_in_many_states() {
+        let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
+        let ask = |revision| cache.get_or_make(&key, at_revision(revision), async || count(&number).await);
+        let answers = join_all((100..150).map(ask)).await;
+        let revisions: Vec<_> = answers.into_iter().flatten().map(|answer| answer.at.version.revision).collect();
+        // All but the first asked after the first answer was begun: it may lack what they know of.
+        assert_eq!((revisions[0], &revisions[1..], number.get()), (1, &[2; 49][..], 2));
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_holds_up_no_other_question() {
+        let cache = ResponseCache::default();
+        let never = async || pending::<Result<Made, Infallible>>().await;
+        let slow = names("slow");
+        let mut slow = Box::pin(cache.get_or_make(&slow, NOW, never));
+        assert!(slow.as_mut().now_or_never().is_none());
+        for number in 0..100 {
+            let label = number.to_string();
+            assert_eq!(ask(&cache, &names(&label), NOW, "quick").now_or_never().as_deref(), Some("quick"));
+        }
     }
 
     #[tokio::test]
     async fn when_a_maker_gives_up_the_next_one_makes_it() {
-        let (answers, wish) = (ResponseCache::default(), names("a"));
-        let mut first = Box::pin(answers.get_or_make(&wish, STATE, None, pending::<Result<CachedBody, Infallible>>()));
+        let (cache, key) = (ResponseCache::default(), names("a"));
+        let never = async || pending::<Result<Made, Infallible>>().await;
+        let mut first = Box::pin(cache.get_or_make(&key, NOW, never));
         assert!(first.as_mut().now_or_never().is_none());
-        let mut second = Box::pin(answers.get_or_make(&wish, STATE, None, made("made")));
+        let mut second = Box::pin(ask(&cache, &key, NOW, "made"));
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
-        assert_eq!(second.await.unwrap().pieces[0], "made");
+        assert_eq!(second.await, "made");
+        assert!(lock(&cache.turns).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_long_query_is_not_kept() {
+        let cache = ResponseCache::default();
+        let long = [
+            Filter::Labels(vec!["x".repeat(60_000)]),
+            Filter::Prefixes((10_000..20_000).map(|number| number.to_string()).collect()),
+        ];
+        for key in long.map(|filter| key(Query::packets(filter.into()))) {
+            assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
+            assert_eq!(ask(&cache, &key, NOW, "2").await, "2");
+        }
     }
 
     #[test]
     fn neither_many_nor_long_answers_fill_the_memory() {
-        let mut kept = Entries::default();
-        kept.put(names("long"), STATE, None, body(vec![0; MOST_BYTES + 1]));
-        assert_eq!(kept.get(&names("long"), STATE, None), None);
+        let mut entries = Entries::default();
+        let mut put = |key: CacheKey, len| {
+            entries.put(&key, Entry { started: 1, made: made(NOW, vec![0; len]) });
+            assert!(entries.bytes <= MAX_BYTES && entries.answers.len() <= MAX_ENTRIES);
+            assert_eq!(entries.bytes, entries.answers.values().map(Entry::len).sum::<usize>());
+            entries.get(&key, NOW).is_ok()
+        };
+        assert!(!put(names("long"), MAX_BYTES + 1));
         for number in 0..10 {
-            kept.put(names(&number.to_string()), STATE, None, body(vec![0; MOST_BYTES / 4]));
+            assert!(put(names(&number.to_string()), MAX_BYTES / 4));
         }
-        for filter in [Filter::Labels(vec!["x".repeat(60_000)]), Filter::Prefixes(vec![String::new(); 60_000])] {
-            let wish = CacheKey { question: Query::Packets(filter), coding: ContentCoding::Identity };
-            kept.put(wish.clone(), STATE, None, body(b"[]".to_vec()));
-            assert_eq!(kept.get(&wish, STATE, None), None);
+        assert!(put(names("0"), 7));
+        for number in 0..MAX_ENTRIES * 2 {
+            assert!(put(names(&number.to_string()), 0));
         }
-        assert!(kept.bytes <= MOST_BYTES);
-        assert_eq!(kept.bytes, kept.answers.len() * MOST_BYTES / 4);
-        for number in 0..MOST_ANSWERS * 2 {
-            kept.put(names(&number.to_string()), STATE, None, body(vec![]));
+    }
+
+    #[test]
+    fn answers_about_an_older_state_go_first() {
+        let mut entries = Entries::default();
+        for (label, at) in [("old", at_revision(6)), ("a", NOW), ("b", NOW), ("c", NOW)] {
+            entries.put(&names(label), Entry { started: 1, made: made(at, vec![0; MAX_BYTES / 3]) });
         }
-        assert!(kept.answers.len() <= MOST_ANSWERS);
+        let kept = ["old", "a", "b", "c"].map(|label| entries.answers.contains_key(&names(label)));
+        assert_eq!(kept, [false, true, true, true]);
     }
 }

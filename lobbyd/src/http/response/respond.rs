@@ -1,5 +1,5 @@
-//! Answers about the fleet: not sent when the client has them already, packed when it likes that, and made once for all who ask the
-//! same.
+//! Answers about the fleet. Each is a line: the version of what is known → has the client that already? → is the answer kept? → find →
+//! render → pack → keep → send.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,26 +9,24 @@ use actix_web::http::header::{
     IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use lobby_client::Filter;
 
 use crate::http::errors::ApiError;
-use crate::http::response::body::{Text, send_pieces, stream_list};
-use crate::http::response::cache::{CacheKey, CachedBody, ContentCoding, Query, Version};
-use crate::http::response::json::json;
+use crate::http::response::body::{self, CachedBody, ContentCoding};
+use crate::http::response::cache::{CacheKey, MAX_BYTES, Made, Moment, Version};
 use crate::http::state::AppState;
 use crate::sys::clock;
 use lobby_core::registry::snapshot::Snapshot;
-use lobby_core::render::packet_list::PacketListWriter;
-use lobby_core::select::params::QueryParams;
+use lobby_core::render::list::List;
+use lobby_core::render::prometheus::Problem;
+use lobby_core::render::{Layout, Query};
+use lobby_core::select::selection::Selection;
 
-/// Longest list of everybody that is made once and kept for a second, in bytes. To write a longer one anew takes no longer than to send it.
-const LONGEST_LIST: usize = 2 << 20;
+/// Longest answer with times that is made as a whole and kept, for a second, in bytes. To write a longer one anew takes no longer than
+/// to send it.
+const MAX_LIST_LEN: usize = 2 << 20;
 
-/// What is asked for most, by those who take it unpacked.
-const EVERYBODY: CacheKey = CacheKey { question: Query::Packets(Filter::All), coding: ContentCoding::Identity };
-
-/// Shortest answer that is worth packing, in bytes: it would fit into one packet of the network otherwise.
-const WORTH_PACKING: usize = 1400;
+/// Most hosts whose list is written on the thread that serves the request; with more of them others would wait for it.
+const MAX_HOSTS_HERE: usize = 1000;
 
 /// Values of headers, which need not be written and checked for each answer.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -43,67 +41,104 @@ pub(in crate::http) fn text(line: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body(line)
 }
 
-/// Answers a question with what a snapshot knows.
+/// Answers a question about the fleet.
 ///
 /// # Errors
-/// When the answer cannot be made, packed or indented.
-pub async fn answer(
-    service: &AppState,
-    request: &HttpRequest,
-    query: &QueryParams,
-    snapshot: Arc<Snapshot>,
-    question: Query,
-) -> Answer {
-    let (now, unix_seconds) = (clock::now(), clock::unix_seconds());
-    let state = Version { revision: snapshot.revision(), living: snapshot.count_living(now) };
-    let tag = EntityTag::new_weak(format!("{}-{}-{}", snapshot.instance(), state.revision, state.living));
+/// When the answer cannot be made or packed.
+pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> Answer {
+    let view = View::new(state);
+    let tag = view.tag(view.at.version);
     if is_known(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
     }
-    if query.pretty() {
-        return indented(&text_for(service, &snapshot, &question, now).await?.whole());
+    let key = CacheKey { query, coding: wanted_coding(request) };
+    if view.is_long_list(&key) {
+        return send_long(state, key, view).await;
     }
-    let wish = CacheKey { question, coding: wanted_coding(request) };
-    if wish == EVERYBODY && snapshot.text_len() > LONGEST_LIST {
-        return Ok(stream_list(ok(tag, wish.coding), PacketListWriter::new(snapshot, now)));
+    let Made { at, body } = state.cache.get_or_make(&key, view.at, async || make(state, &key).await).await?;
+    match body {
+        Some(CachedBody { coding, bytes }) => Ok(body::send(ok(view.tag(at.version), coding), bytes)),
+        None => send_long(state, key, View::new(state)).await,
     }
-    let unix_seconds = wish.question.shows_times().then_some(unix_seconds);
-    let made = async { pack(wish.coding, text_for(service, &snapshot, &wish.question, now).await?).await };
-    let CachedBody { coding, pieces } = service.answers.get_or_make(&wish, state, unix_seconds, made).await?;
-    Ok(send_pieces(ok(tag, coding), pieces))
 }
 
-/// What a snapshot says to a question, as JSON.
-async fn text_for(
-    service: &AppState,
-    snapshot: &Arc<Snapshot>,
-    question: &Query,
+/// What is known at one moment.
+struct View {
+    snapshot: Arc<Snapshot>,
     now: Instant,
-) -> Result<Text, ApiError> {
-    Ok(match question {
-        Query::Packets(Filter::All) => Text::Everybody(PacketListWriter::new(Arc::clone(snapshot), now)),
-        Query::Packets(Filter::Labels(labels)) => Text::Pieces(snapshot.labelled_json(labels, now)),
-        Query::Packets(Filter::Prefixes(prefixes)) => Text::Pieces(snapshot.prefixed_json(prefixes, now)),
-        Query::Names(label) => Text::Pieces(snapshot.names_json(label, now)),
-        Query::Targets(name) => Text::Pieces(targets(service, snapshot, name, now).await?),
+    at: Moment,
+}
+
+impl View {
+    /// What is known now.
+    fn new(state: &AppState) -> Self {
+        let (snapshot, now) = (state.snapshot(), clock::now());
+        let version = Version { revision: snapshot.revision(), living: snapshot.count_living(now) };
+        Self { snapshot, now, at: Moment { version, unix_seconds: clock::unix_seconds() } }
+    }
+
+    /// The tag of all answers about a version. A weak one, as `last_check` may be another.
+    fn tag(&self, Version { revision, living }: Version) -> EntityTag {
+        EntityTag::new_weak(format!("{}-{revision}-{living}", self.snapshot.instance()))
+    }
+
+    /// Whether an answer is known to be too long without having been made: the list of all hosts is.
+    fn is_long_list(&self, key: &CacheKey) -> bool {
+        let all = key.query.selection == Selection::All && key.coding == ContentCoding::Identity;
+        all && self.snapshot.text_len() > MAX_LIST_LEN
+    }
+
+    fn list(&self, query: Query) -> List {
+        List::new(Arc::clone(&self.snapshot), query, self.now)
+    }
+}
+
+/// Makes an answer about what is known now.
+async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
+    let (view, key) = (View::new(state), key.clone());
+    let at = view.at;
+    let limit = if key.query.shows_times() { MAX_LIST_LEN } else { MAX_BYTES };
+    let making = move |problems: &mut _| CachedBody::make(view.list(key.query), key.coding, limit, problems);
+    let body = run(state, at.version.living, making).await?.map_err(|error| failed(&error))?;
+    Ok(Made { at, body })
+}
+
+/// Answers with a list that is too long to be made as a whole.
+async fn send_long(state: &AppState, key: CacheKey, view: View) -> Answer {
+    let head = ok(view.tag(view.at.version), key.coding);
+    let hosts = view.at.version.living;
+    let pretty = key.query.layout == Layout::Pretty;
+    let listed = move |problems: &mut _| {
+        let list = view.list(key.query);
+        let sized = key.coding == ContentCoding::Identity && !pretty;
+        let len = sized.then(|| list.measure(problems));
+        (list, len)
+    };
+    let (list, len) = run(state, hosts, listed).await?;
+    Ok(match key.coding {
+        ContentCoding::Identity => body::send_list(head, list, len),
+        ContentCoding::Gzip => body::send_packed(head, list),
     })
 }
 
-/// Makes targets off this thread, which has others to serve: each has to be put together from labels.
-async fn targets(
-    service: &AppState,
-    snapshot: &Arc<Snapshot>,
-    name: &str,
-    now: Instant,
-) -> Result<Vec<String>, ApiError> {
-    let (snapshot, name, port) = (Arc::clone(snapshot), name.to_owned(), service.node_exporter_port);
-    let made = web::block(move || snapshot.targets_json(&name, port, now)).await;
-    let (json, problems) = made.map_err(|error| failed("make", &error))?;
-    service.log_once(problems);
-    Ok(json)
+/// Does work on a list of hosts, off this thread if there are many, and logs the faults of labels that it met.
+async fn run<T: Send + 'static>(
+    state: &AppState,
+    hosts: usize,
+    work: impl FnOnce(&mut Vec<Problem>) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let mut problems = Vec::new();
+    let work = move || {
+        let done = work(&mut problems);
+        (done, problems)
+    };
+    let (done, problems) =
+        if hosts <= MAX_HOSTS_HERE { work() } else { web::block(work).await.map_err(|error| failed(&error))? };
+    state.log_once(problems);
+    Ok(done)
 }
 
-/// Whether the client has the answer from before. Only weakly, as `last_check` may be another.
+/// Whether the client has the answer from before.
 fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     match request.headers().contains_key(IF_NONE_MATCH).then(|| IfNoneMatch::parse(request)) {
         Some(Ok(IfNoneMatch::Any)) => true,
@@ -112,7 +147,7 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     }
 }
 
-/// gzip for whoever accepts it, be it as one of anything.
+/// gzip for a client that accepts it, be it as one of any.
 fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
     let quality_of =
@@ -121,17 +156,8 @@ fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     if quality.is_some_and(|quality| quality > Quality::ZERO) { ContentCoding::Gzip } else { ContentCoding::Identity }
 }
 
-/// Packs an answer if that is wanted and worth it, off this thread, which has others to serve.
-async fn pack(wanted: ContentCoding, text: Text) -> Result<CachedBody, ApiError> {
-    if wanted == ContentCoding::Identity || text.len() < WORTH_PACKING {
-        return Ok(CachedBody::new(ContentCoding::Identity, text.pieces()));
-    }
-    let packed = web::block(move || text.gzip()).await.map_err(|error| failed("pack", &error))?;
-    Ok(CachedBody::new(ContentCoding::Gzip, packed.map_err(|error| failed("pack", &error))?))
-}
-
-fn failed(what: &str, error: &dyn std::fmt::Display) -> ApiError {
-    ApiError::Internal(format!("cannot {what} the answer: {error}"))
+fn failed(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Internal(format!("cannot make the answer: {error}"))
 }
 
 /// The head of an answer.
@@ -142,9 +168,4 @@ fn ok(tag: EntityTag, coding: ContentCoding) -> HttpResponseBuilder {
         response.insert_header((CONTENT_ENCODING, GZIP));
     }
     response
-}
-
-fn indented(text: &str) -> Answer {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| failed("indent", &error))?;
-    json(&value, true)
 }

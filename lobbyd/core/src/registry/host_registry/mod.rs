@@ -158,7 +158,7 @@ impl HostRegistry {
         }
         self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl);
         let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.liveness));
-        let dead: Vec<_> = dead.map(|record| record.hostname().clone()).collect();
+        let dead: Vec<_> = dead.map(|record| record.name().clone()).collect();
         for hostname in &dead {
             self.remove(hostname);
         }

@@ -3,7 +3,7 @@ use lobby_client::Label;
 use super::*;
 use crate::clock;
 use crate::liveness::reception::Reception;
-use crate::render::packet_list::PacketListWriter;
+use crate::select::selection::Selection;
 use crate::wire::envelope::Refusal;
 
 const TTL: Duration = Duration::from_secs(30);
@@ -87,13 +87,18 @@ impl Fixture {
     fn living(&mut self, second: u32) -> Vec<String> {
         self.advance_to(second);
         let snapshot = self.records.snapshot();
-        snapshot.living(self.start + SECOND * second).map(|record| record.hostname().to_string()).collect()
+        names(&snapshot, &Selection::All, self.start + SECOND * second)
     }
 
     fn sweep(&mut self, second: u32) -> Vec<Change> {
         self.advance_to(second);
         self.records.sweep(self.start + SECOND * second)
     }
+}
+
+/// The names of the living hosts of a selection.
+fn names(snapshot: &Snapshot, selection: &Selection, now: Instant) -> Vec<String> {
+    snapshot.find(selection, now).into_iter().map(|host| host.name().to_string()).collect()
 }
 
 fn driver_id(place: usize) -> DriverId {
@@ -138,7 +143,7 @@ fn only_changes_make_a_new_revision_and_a_keep_alive_renews_snapshots_already_ta
     let before = lobby.records.snapshot();
     lobby.hi("a", &[], 25).unwrap();
     assert_eq!(lobby.records.snapshot().revision(), before.revision());
-    let record = before.living(lobby.start + SECOND * 40).next().map(|record| record.last_check());
+    let record = before.find(&Selection::All, lobby.start + SECOND * 40).first().map(|record| record.last_check());
     assert_eq!(record, Some(1025));
 }
 
@@ -252,8 +257,10 @@ fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
     assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.sweep(10_000), []);
-    let own = PacketListWriter::new(Arc::new(lobby.records.snapshot()), lobby.start + SECOND * 10_000).whole();
-    assert_eq!(own, r#"[{"hostname":"me","labels":["x"],"last_check":1001}]"#);
+    let snapshot = lobby.records.snapshot();
+    let own = snapshot.find(&Selection::All, lobby.start + SECOND * 10_000)[0];
+    assert_eq!((own.name().as_str(), own.last_check()), ("me", 1001));
+    assert_eq!(own.labels().collect::<Vec<_>>(), ["x"]);
 }
 
 #[test]
@@ -281,9 +288,9 @@ fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
-    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "a reader is awake before the registry");
+    assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "a reader is awake before the registry");
     assert_eq!(lobby.records.tick(lobby.start + stopped_for), Some(stopped_for - SECOND));
-    assert_eq!(snapshot.living(lobby.start + stopped_for).count(), 1, "nor does one that came later see the dead");
+    assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "nor does one that came later see the dead");
     assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
     assert_eq!(lobby.living(1028), ["a"]);
@@ -333,31 +340,14 @@ fn a_refused_packet_changes_nothing() {
 }
 
 #[test]
-fn a_filter_shows_matching_hosts_with_their_matching_labels() {
-    let mut lobby = Fixture::new();
-    lobby.hi("a", &["service:web", "service:webmail", "rack:1"], 0).unwrap();
-    lobby.hi("b", &["rack:1"], 0).unwrap();
-    let (snapshot, now) = (Arc::new(lobby.records.snapshot()), lobby.start);
-    let web = r#"[{"hostname":"a","labels":["service:web"],"last_check":1000}]"#;
-    assert_eq!(snapshot.labelled_json(&["service:web".into()], now).concat(), web);
-    let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
-    assert_eq!(snapshot.prefixed_json(&["service:".into(), "service:web".into()], now).concat(), services);
-    assert_eq!(snapshot.labelled_json(&["nothing".into()], now).concat(), "[]");
-    assert!(PacketListWriter::new(Arc::clone(&snapshot), now).whole().ends_with(
-        r#","service:webmail"],"last_check":1000},{"hostname":"b","labels":["rack:1"],"last_check":1000}]"#
-    ));
-    assert_eq!(snapshot.names_json("rack:1", now).concat(), r#"["a","b"]"#);
-    assert_eq!(snapshot.names_json("rack:", now).concat(), "[]");
-}
-
-#[test]
-fn the_dead_are_in_no_answer() {
+fn the_dead_are_found_by_no_selection() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &["x"], 0).unwrap();
     lobby.hi("b", &["x"], 5).unwrap();
     lobby.advance_to(31);
     let (snapshot, now) = (lobby.records.snapshot(), lobby.start + SECOND * 31);
-    assert_eq!(snapshot.names_json("x", now).concat(), r#"["b"]"#);
-    assert_eq!(snapshot.prefixed_json(&["x".into()], now).concat().matches("hostname").count(), 1);
+    for selection in [Selection::All, Selection::label("x"), Selection::prefix("")] {
+        assert_eq!(names(&snapshot, &selection, now), ["b"]);
+    }
     assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
 }

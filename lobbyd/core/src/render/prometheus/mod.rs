@@ -1,8 +1,8 @@
-//! The labels `prometheus:…` of a fleet as a document of Prometheus' HTTP service discovery.
+//! Prometheus target groups: hosts as elements of a document of Prometheus' HTTP service discovery, made of labels `prometheus:…`.
 //!
-//! Prometheus refuses a whole document for one invalid label name or one unknown key, and then keeps its old targets. One server
-//! with an odd label must not do that to all the others, so what comes out of here is always acceptable; what had to be changed or
-//! left out for that is told beside the document.
+//! Prometheus refuses a whole document for one invalid label name or one unknown key, and then keeps its old targets. The labels of one
+//! server must not do that to all the others, so every group is acceptable. What had to be changed or left out for it is returned
+//! beside the group.
 
 mod problem;
 mod target;
@@ -12,47 +12,47 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lobby_client::HostName;
-use serde::Serialize;
+use lobby_client::{HostName, TargetGroup};
 
 pub use problem::{Flaw, Problem};
+
+use crate::registry::host::Host;
 use target::Port;
 
-/// What all labels for Prometheus begin with.
+/// The beginning of all labels for Prometheus.
 const PREFIX: &str = "prometheus:";
 
-/// One server's targets with the labels they share.
-///
-/// Prometheus matches the two keys in any case and refuses any other; the original writes them capitalised.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Group {
-    /// Prometheus labels: valid names, sorted.
-    pub labels: BTreeMap<String, String>,
-    /// Addresses to scrape, sorted and unique. Empty when none of those wanted can be one.
-    pub targets: BTreeSet<String>,
-}
-
-/// What every label of a group begins with, and others may.
+/// The beginning that all labels of group `name` have. Labels of others may have it, too.
 pub fn label_prefix(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
-/// What Prometheus is given of one host in group `name`, and what was changed or left out for that; nothing if the host has no label of
-/// the group.
+/// Writes the target group of a host; returns what was wrong with its labels. Nothing is written and returned if the host has no label
+/// of group `name`.
+pub(crate) fn write(host: &Host, name: &str, default_port: u16, json: &mut String) -> Option<Vec<Problem>> {
+    let prefix = label_prefix(name);
+    let labels: Vec<_> = host.labels().filter(|label| label.starts_with(&prefix)).collect();
+    let (group, problems) = target_group(name, host.name(), &labels, default_port)?;
+    // Texts, and maps of texts, always have a form in JSON.
+    json.push_str(&serde_json::to_string(&group).unwrap_or_default());
+    Some(problems.collect())
+}
+
+/// The target group of a host in group `name`, and what was changed or left out for it. `None` if the host has no label of the group.
 ///
-/// The labels are expected in bytewise order, as a packet has them: where two disagree the later one wins, as in the original.
-pub fn group(
+/// The labels are expected in bytewise order, as a packet has them: where two disagree the later one wins, as in lobby 1.x. The targets
+/// are sorted and unique; there is none if no `host` label can be one.
+pub fn target_group(
     name: &str,
     host: &HostName,
     labels: &[impl AsRef<str>],
     default_port: u16,
-) -> Option<(Group, impl Iterator<Item = Problem>)> {
+) -> Option<(TargetGroup, impl Iterator<Item = Problem>)> {
     let (group, flaws) = Draft::read(name, labels)?.finish(host, default_port);
     Some((group, flaws.into_iter().map(|flaw| Problem { host: host.clone(), flaw })))
 }
 
-/// What the labels of one host ask for.
+/// The target group of a host while its labels are read.
 #[derive(Default)]
 struct Draft<'a> {
     hosts: Vec<&'a str>,
@@ -64,7 +64,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Nothing if the host has no label of the group.
+    /// `None` if the host has no label of the group.
     fn read(name: &str, labels: &'a [impl AsRef<str>]) -> Option<Self> {
         let mut draft = None;
         for part in labels.iter().filter_map(|label| Part::of(name, label.as_ref())) {
@@ -100,26 +100,25 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self, hostname: &'a HostName, default_port: u16) -> (Group, Vec<Flaw>) {
+    fn finish(mut self, hostname: &'a HostName, default_port: u16) -> (TargetGroup, Vec<Flaw>) {
         if self.hosts.is_empty() {
             self.hosts.push(hostname.as_str());
         }
         let port = self.port.unwrap_or(Port::Number(default_port));
-        let mut group = Group { labels: self.renamed, targets: BTreeSet::new() };
-        group.labels.extend(self.labels);
+        let mut labels = self.renamed;
+        labels.extend(self.labels);
+        let mut targets = BTreeSet::new();
         for host in self.hosts {
             match target::address(host, port) {
-                Some(target) => {
-                    group.targets.insert(target);
-                }
+                Some(target) => drop(targets.insert(target)),
                 None => self.flaws.push(Flaw::BadTarget(host.to_owned())),
             }
         }
-        (group, self.flaws)
+        (TargetGroup { labels, targets: targets.into_iter().collect() }, self.flaws)
     }
 }
 
-/// What one label says to a group.
+/// The meaning of one label for a group.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     /// `prometheus:NAME`
@@ -129,7 +128,7 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// Nothing for a label of something else. A KEY without a value is one too, as in the original: `prometheus:a:b` is the plain
+    /// `None` for a label that is not of the group. A KEY without a value is not, as in lobby 1.x: `prometheus:a:b` is the plain
     /// membership of the group `a:b`.
     fn of(name: &str, label: &'a str) -> Option<Self> {
         let rest = label.strip_prefix(PREFIX)?.strip_prefix(name)?;

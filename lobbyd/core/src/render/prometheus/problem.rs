@@ -2,19 +2,19 @@ use std::fmt;
 
 use lobby_client::HostName;
 
-/// Something in a host's labels that Prometheus could not have been given as it stands. Comparable, so that each is logged once.
+/// A label that Prometheus could not be given as it stands. Comparable, so that each is logged once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// Whose label it is.
+    /// The host that has the label.
     pub host: HostName,
-    /// What is wrong, and what was done about it.
+    /// The fault.
     pub flaw: Flaw,
 }
 
-/// What is wrong with a label.
+/// The fault of a label, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Flaw {
-    /// The key is no Prometheus label name; the label is there under another one.
+    /// The key is not a valid Prometheus label name; the label is there under another one.
     Renamed {
         /// The key as it was asked for.
         key: String,
@@ -23,7 +23,7 @@ pub enum Flaw {
     },
     /// The key is empty; the label is left out.
     NoKey {
-        /// What stands behind the empty key.
+        /// The value of the label.
         value: String,
     },
     /// The key means the target itself; the label is left out.
@@ -31,9 +31,9 @@ pub enum Flaw {
         /// The key as it was asked for.
         key: String,
     },
-    /// Neither a port nor `-`; as if the label were not there.
+    /// The value is neither a port nor `-`; the label is ignored.
     BadPort(String),
-    /// No address; the target is left out.
+    /// The host is not a valid address; the target is left out.
     BadTarget(String),
 }
 

@@ -10,12 +10,12 @@ fn host(name: &str, labels: &[&str]) -> Discovery {
 
 /// The groups of some hosts, and what was wrong with their labels.
 struct Document {
-    groups: Vec<Group>,
+    groups: Vec<TargetGroup>,
     problems: Vec<Problem>,
 }
 
 fn fleet(name: &str, hosts: &[Discovery]) -> Document {
-    let groups = hosts.iter().filter_map(|host| group(name, &host.hostname, &host.labels, 9100));
+    let groups = hosts.iter().filter_map(|host| target_group(name, &host.hostname, &host.labels, 9100));
     let (groups, problems): (_, Vec<_>) = groups.unzip();
     Document { groups, problems: problems.into_iter().flatten().collect() }
 }

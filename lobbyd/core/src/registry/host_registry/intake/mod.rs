@@ -118,7 +118,7 @@ impl HostRegistry {
     /// Gives a known host other labels.
     fn relabel(&mut self, host: &Host, text: PacketJson) -> Change {
         self.put(host.relabelled(text));
-        Change::Relabelled(host.hostname().clone())
+        Change::Relabelled(host.name().clone())
     }
 
     fn join(
@@ -163,7 +163,7 @@ fn trailer_in<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<Trailer<'p>>
 /// What the signature of a recognised keep-alive must cover.
 fn signed_fields<'a>(host: &'a Host, trailer: &Trailer<'a>) -> SignedFields<'a, impl Iterator<Item = Cow<'a, str>>> {
     let instance = trailer.instance.unwrap_or_default();
-    SignedFields { kind: MessageKind::Hi, hostname: host.hostname(), instance, labels: host.labels() }
+    SignedFields { kind: MessageKind::Hi, hostname: host.name(), instance, labels: host.labels() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! List: the answer to a query as JSON, written piece by piece. Of a large fleet it is too long to be made as a whole for each reader.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::index::host_id::HostId;
+use crate::registry::host::Host;
+use crate::registry::snapshot::Snapshot;
+use crate::render::indent::{indent, start_line};
+use crate::render::prometheus::{self, Problem};
+use crate::render::{Format, Layout, Query, names, packets};
+
+/// About how long a piece is, in bytes: it fits into a processor's cache.
+const PIECE_LEN: usize = 256 << 10;
+
+/// A JSON list of the hosts that a query selects at one moment, sorted by name. As an iterator it gives its pieces.
+#[derive(Debug, Clone)]
+pub struct List {
+    snapshot: Arc<Snapshot>,
+    /// Hosts with their `last_check`, which goes on in the hosts themselves.
+    hosts: Vec<(HostId, i64)>,
+    /// The number of hosts that were looked at.
+    passed: usize,
+    /// Whether any of them was written.
+    begun: bool,
+    ended: bool,
+    writer: ElementWriter,
+}
+
+/// Writes the elements of a list.
+#[derive(Debug, Clone)]
+struct ElementWriter {
+    query: Query,
+    /// The faults of the labels that the elements were made of.
+    problems: Vec<Problem>,
+    /// Room for an element that has yet to be indented.
+    compact: String,
+}
+
+impl List {
+    /// The answer that a snapshot gives now.
+    pub fn new(snapshot: Arc<Snapshot>, query: Query, now: Instant) -> Self {
+        let found = snapshot.find(&query.selection, now);
+        let hosts = found.into_iter().map(|host| (host.id(), host.last_check())).collect();
+        let writer = ElementWriter { query, problems: Vec::new(), compact: String::new() };
+        Self { snapshot, hosts, passed: 0, begun: false, ended: false, writer }
+    }
+
+    /// The length of the whole list in bytes, where it is known without writing it.
+    pub fn known_len(&self) -> Option<usize> {
+        let Query { format, layout, .. } = &self.writer.query;
+        if (format, *layout) != (&Format::Packets, Layout::Compact) {
+            return None;
+        }
+        let packets = self.hosts.iter().filter_map(|(id, last_check)| {
+            let len = packets::len(self.snapshot.host(*id)?, *last_check);
+            Some(len + ",".len())
+        });
+        // The last packet has the closing bracket in the comma's place.
+        Some("[".len() + packets.sum::<usize>() + usize::from(self.hosts.is_empty()))
+    }
+
+    /// The length of the whole list in bytes. Where it is not known, all of the list is written for it, once more than it is sent; the
+    /// faults of labels that were met on the way are added to `problems`.
+    pub fn measure(&self, problems: &mut Vec<Problem>) -> usize {
+        self.known_len().unwrap_or_else(|| {
+            let (mut copy, mut len) = (self.clone(), 0);
+            while let Some(piece) = copy.next_piece(problems) {
+                len += piece.len();
+            }
+            len
+        })
+    }
+
+    /// The whole list, unless it is longer than `limit` bytes. The faults of labels that were met on the way are added to `problems`.
+    pub fn whole(mut self, limit: usize, problems: &mut Vec<Problem>) -> Option<String> {
+        let mut json = String::with_capacity(self.known_len().unwrap_or_default().min(limit));
+        self.write(&mut json, limit.saturating_add(1));
+        problems.append(&mut self.writer.problems);
+        (self.ended && json.len() <= limit).then_some(json)
+    }
+
+    /// The next piece of the list. The faults of labels that it was made of are added to `problems`.
+    pub fn next_piece(&mut self, problems: &mut Vec<Problem>) -> Option<String> {
+        if self.ended {
+            return None;
+        }
+        let mut json = String::with_capacity(PIECE_LEN + PIECE_LEN / 8);
+        self.write(&mut json, PIECE_LEN);
+        problems.append(&mut self.writer.problems);
+        Some(json)
+    }
+
+    /// Goes on with the list until a text is so long or the list ends.
+    fn write(&mut self, json: &mut String, len: usize) {
+        for (id, last_check) in &self.hosts[self.passed..] {
+            if json.len() >= len {
+                return;
+            }
+            self.passed += 1;
+            if let Some(host) = self.snapshot.host(*id) {
+                self.begun |= self.writer.write(host, *last_check, self.begun, json);
+            }
+        }
+        json.push_str(self.writer.query.layout.end_of_list(self.begun));
+        self.ended = true;
+    }
+}
+
+impl Iterator for List {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.next_piece(&mut Vec::new())
+    }
+}
+
+impl ElementWriter {
+    /// Writes the element of a host and what parts it from the one before. Returns whether there is such an element.
+    fn write(&mut self, host: &Host, last_check: i64, follows: bool, json: &mut String) -> bool {
+        let len = json.len();
+        json.push(if follows { ',' } else { '[' });
+        let written = match self.query.layout {
+            Layout::Compact => self.write_compact(host, last_check, json),
+            Layout::Pretty => self.write_indented(host, last_check, json),
+        };
+        if !written {
+            json.truncate(len);
+        }
+        written
+    }
+
+    fn write_indented(&mut self, host: &Host, last_check: i64, json: &mut String) -> bool {
+        let mut compact = std::mem::take(&mut self.compact);
+        compact.clear();
+        let written = self.write_compact(host, last_check, &mut compact);
+        start_line(1, json);
+        indent(&compact, 1, json);
+        self.compact = compact;
+        written
+    }
+
+    fn write_compact(&mut self, host: &Host, last_check: i64, json: &mut String) -> bool {
+        match &self.query.format {
+            Format::Packets => packets::write(host, last_check, json),
+            Format::MatchingLabels => packets::write_matching(host, last_check, &self.query.selection, json),
+            Format::Names => names::write(host, json),
+            Format::TargetGroups { name, default_port } => {
+                let Some(problems) = prometheus::write(host, name, *default_port, json) else { return false };
+                self.problems.extend(problems);
+            }
+        }
+        true
+    }
+}
+
+impl Layout {
+    /// What closes a list, of which elements were written or none.
+    fn end_of_list(self, begun: bool) -> &'static str {
+        match (self, begun) {
+            (Self::Compact, false) => "[]",
+            (Self::Compact, true) => "]",
+            (Self::Pretty, false) => "[]\n",
+            (Self::Pretty, true) => "\n]\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
