@@ -16,7 +16,7 @@ use crate::callback::process::CallbackCommand;
 use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
 use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
 use crate::healthz::Healthz;
-use crate::http::actor::{HttpApi, StopServing};
+use crate::http::server::{HttpApi, StopServing};
 use crate::http::{AccessPolicy, AppState};
 use crate::labels::local_host::LocalHost;
 use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};

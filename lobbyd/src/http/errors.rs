@@ -1,4 +1,4 @@
-//! Everything the API refuses: a status and one line of plain text that says what is wrong and what would be right.
+//! API errors: a status and one line of plain text that says what is wrong and what would be right.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -10,8 +10,8 @@ use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use lobby_core::select::params::InvalidQuery;
 
-/// About how much is said at most, in bytes.
-const LONGEST: usize = 2048;
+/// Greatest length of an error's text, in bytes, but for a few.
+const MAX_TEXT_LEN: usize = 2048;
 
 /// A request that was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum ApiError {
     /// 400: the request itself is wrong.
     #[error("{0}")]
     BadRequest(String),
-    /// 403: the token is missing or wrong. The original answers 403 as well, where 401 would be usual.
+    /// 403: the token is missing or wrong. lobby 1.x answers 403 as well, where 401 would be usual.
     #[error("access denied: send the token as \"Authorization: Token TOKEN\"")]
     AccessDenied,
     /// 403: a browser may not do this.
@@ -116,21 +116,20 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// The text of an error may come from far below, or repeat what was asked for; whatever it holds, the answer is one line that can be
-/// read.
+/// An error's text as one line that can be read. The text may come from far below, or repeat what was asked for.
 fn one_line(text: &str) -> String {
     let mut line = without_middle(text.trim()).replace(char::is_control, " ");
     line.push('\n');
     line
 }
 
-/// A text with what is too much left out of its middle: what is wrong stands at its beginning or at its end.
+/// A text of which the middle is left out if it is too long: what is wrong stands at its beginning or at its end.
 fn without_middle(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_TEXT_LEN {
         return text.into();
     }
     let boundary = |at: usize| (0..=at).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let (from, to) = (boundary(LONGEST / 2), boundary(text.len() - LONGEST / 2));
+    let (from, to) = (boundary(MAX_TEXT_LEN / 2), boundary(text.len() - MAX_TEXT_LEN / 2));
     format!("{}…{}", &text[..from], &text[to..]).into()
 }
 
@@ -164,9 +163,9 @@ mod tests {
         for filling in ["x", "ž", "→", "😀"] {
             let (_, line) = told(ApiError::BadRequest(format!("parameter {} is wrong", filling.repeat(50_000)))).await;
             assert!(line.starts_with("parameter ") && line.ends_with(" is wrong\n") && line.contains('…'), "{line}");
-            assert!(line.len() < LONGEST + 16, "{}", line.len());
+            assert!(line.len() < MAX_TEXT_LEN + 16, "{}", line.len());
         }
-        assert_eq!(told(ApiError::BadRequest("x".repeat(LONGEST))).await.1, "x".repeat(LONGEST) + "\n");
+        assert_eq!(told(ApiError::BadRequest("x".repeat(MAX_TEXT_LEN))).await.1, "x".repeat(MAX_TEXT_LEN) + "\n");
     }
 
     #[actix_web::test]

@@ -1,4 +1,4 @@
-//! What each route answers.
+//! Handlers: the answer of each route.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
-/// `GET /` and `GET /v1/discoveries`: everybody, or those that the query asks for.
+/// `GET /` and `GET /v1/discoveries`: all hosts, or those that the query asks for.
 pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     answer(&state, &request, Query::packets(params.filter().into()).in_layout(layout(&params))).await
@@ -44,7 +44,7 @@ pub async fn discovery(state: Data<AppState>, request: HttpRequest) -> Answer {
     json(&packet, params.pretty())
 }
 
-/// `GET /v1/resolve?label=L`: the names of those that have the label.
+/// `GET /v1/resolve?label=L`: the names of the hosts that have the label.
 pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     answer(&state, &request, Query::names(params.label()).in_layout(layout(&params))).await
@@ -62,7 +62,7 @@ pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) 
     Ok(text("OK"))
 }
 
-/// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon is in a position to know them all.
+/// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon must have heard every host.
 pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     wait_until_warm(&state).await?;
@@ -74,7 +74,7 @@ fn layout(params: &QueryParams) -> Layout {
     if params.pretty() { Layout::Pretty } else { Layout::Compact }
 }
 
-/// Waits until the daemon must have heard everybody. Prometheus keeps its targets on an error, but forgets those that are missing
+/// Waits until the daemon must have heard every host. Prometheus keeps its targets on an error, but forgets those that are missing
 /// from a list: half a fleet must not be shown as the whole.
 async fn wait_until_warm(state: &AppState) -> Result<(), ApiError> {
     let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
@@ -102,7 +102,7 @@ fn not_stored(error: StoreError) -> ApiError {
     match error {
         StoreError::LimitExceeded(excess) => ApiError::BadRequest(excess.to_string()),
         StoreError::Failed(error) => {
-            error!(error = format!("{error:#}"), "labels were not stored");
+            error!(target: "lobby::api", error = format!("{error:#}"), "labels were not stored");
             ApiError::Internal(format!("labels were not stored: {error:#}"))
         }
     }

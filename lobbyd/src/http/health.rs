@@ -1,4 +1,4 @@
-//! How the daemon is doing, for people and for those who look after it from outside.
+//! Health routes: how the daemon is doing, for people and for the programs that watch it.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use crate::http::state::AppState;
 use crate::registry::GetStatus;
 use lobby_core::select::params::QueryParams;
 
-/// How long an actor may take over a simple question.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest time that an actor may take over a simple question.
+const ACTOR_LIMIT: Duration = Duration::from_secs(1);
 
-/// When somebody who was told that the daemon is not well, or not ready, should look again.
+/// When a client should look again that was told that the daemon is not well or not ready.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// `GET /v1/status`: links, counters and what else is worth knowing.
-pub async fn status(service: Data<AppState>, request: HttpRequest) -> Answer {
-    let query = QueryParams::parse(request.query_string())?;
-    json(&current(&service).await?, query.pretty())
+/// `GET /v1/status`: links and counters.
+pub async fn status(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    json(&current(&state).await?, params.pretty())
 }
 
 /// `GET /healthz`: whether the actors answer, and not only the threads that serve HTTP.
-pub async fn healthz(service: Data<AppState>) -> Answer {
-    let asked = service.health_targets.iter().map(|(name, actor)| async move {
-        let answered = timeout(PATIENCE, actor.send(Healthz)).await;
+pub async fn healthz(state: Data<AppState>) -> Answer {
+    let asked = state.health_targets.iter().map(|(name, actor)| async move {
+        let answered = timeout(ACTOR_LIMIT, actor.send(Healthz)).await;
         (!matches!(answered, Ok(Ok(())))).then_some(*name)
     });
     let silent: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
@@ -39,13 +39,13 @@ pub async fn healthz(service: Data<AppState>) -> Answer {
 }
 
 /// `GET /readyz`: whether the list of hosts can be relied on.
-pub async fn readyz(service: Data<AppState>) -> Answer {
-    let reasons = missing(&current(&service).await?);
+pub async fn readyz(state: Data<AppState>) -> Answer {
+    let reasons = reasons_against(&current(&state).await?);
     if reasons.is_empty() { Ok(text("ready\n")) } else { Err(not_yet(reasons.join("; "))) }
 }
 
-/// What keeps the daemon from being ready. The causes are not told: they are for those who may ask for the status.
-fn missing(status: &Status) -> Vec<String> {
+/// The reasons why the daemon is not ready. Their causes are not among them: the status tells those, to clients with the token.
+fn reasons_against(status: &Status) -> Vec<String> {
     let mut reasons = Vec::new();
     if !status.warm {
         reasons.push("not every host can have been heard yet".to_owned());
@@ -56,10 +56,10 @@ fn missing(status: &Status) -> Vec<String> {
     reasons
 }
 
-async fn current(service: &AppState) -> Result<Status, ApiError> {
-    let answered = timeout(PATIENCE, service.registry.send(GetStatus)).await;
+async fn current(state: &AppState) -> Result<Status, ApiError> {
+    let answered = timeout(ACTOR_LIMIT, state.registry.send(GetStatus)).await;
     let Ok(Ok(status)) = answered else { return Err(not_yet("no answer from the registry".to_owned())) };
-    Ok(Status { prometheus_problems: service.count_noticed(), ..status })
+    Ok(Status { prometheus_problems: state.count_noticed(), ..status })
 }
 
 fn not_yet(reason: String) -> ApiError {
@@ -74,11 +74,11 @@ mod tests {
     use lobby_core::link::stats::LinkStats;
 
     fn driver(name: &'static str, up: bool) -> DriverStatus {
-        let mut tally = LinkStats::new(name, 0);
+        let mut stats = LinkStats::new(name, 0);
         if up {
-            tally.opened(1);
+            stats.opened(1);
         }
-        tally.status()
+        stats.status()
     }
 
     fn status(warm: bool, drivers: Vec<DriverStatus>) -> Status {
@@ -98,12 +98,15 @@ mod tests {
 
     #[test]
     fn a_warm_daemon_with_one_link_of_two_is_ready() {
-        assert_eq!(missing(&status(true, vec![driver("NATS", false), driver("Redis", true)])), Vec::<String>::new());
+        assert_eq!(
+            reasons_against(&status(true, vec![driver("NATS", false), driver("Redis", true)])),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
-    fn a_daemon_without_any_link_is_not_ready_and_says_which_are_down() {
+    fn a_daemon_without_a_link_is_not_ready_and_names_its_drivers() {
         let expected = ["not every host can have been heard yet", "NATS is down", "Redis is down"];
-        assert_eq!(missing(&status(false, vec![driver("NATS", false), driver("Redis", false)])), expected);
+        assert_eq!(reasons_against(&status(false, vec![driver("NATS", false), driver("Redis", false)])), expected);
     }
 }

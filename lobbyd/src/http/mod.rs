@@ -1,15 +1,15 @@
-//! The HTTP API: who is let in, how requests are read, what is answered.
+//! The HTTP API: access, requests, responses and the server.
 
 pub mod access;
-pub mod actor;
 pub mod errors;
 pub mod handlers;
 pub mod health;
 pub mod request;
 pub mod response;
+mod routes;
 pub mod server;
 pub mod state;
 
 pub use access::AccessPolicy;
-pub use server::{bind, serve};
+pub use server::bind;
 pub use state::AppState;

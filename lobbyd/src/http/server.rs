@@ -1,4 +1,4 @@
-//! The HTTP server: its socket, its limits, its routes.
+//! The HTTP server: an actor that serves the API, its socket and its limits.
 
 use std::io;
 use std::net::TcpListener;
@@ -6,18 +6,19 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix::prelude::*;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use anyhow::Context;
-use tracing::{info, warn};
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 
 use crate::config::ApiSettings;
 use crate::http::access::{AccessPolicy, authorize};
-use crate::http::errors::{method_not_allowed, not_found};
-use crate::http::handlers;
-use crate::http::health;
+use crate::http::routes::add_routes;
 use crate::http::state::AppState;
 
 /// Connections that wait to be accepted.
@@ -34,6 +35,57 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
+/// How long requests that are being served may go on when the daemon stops.
+const GRACE: Duration = Duration::from_millis(600);
+
+/// Take no more requests and finish those that are being served. *Asked by main* at the end. Replies when that is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StopServing;
+
+/// The HTTP server. Its handlers run on threads of their own.
+pub struct HttpApi {
+    server: ServerHandle,
+    /// Ends the waiting of requests that wait for something.
+    stopping: watch::Sender<bool>,
+}
+
+impl HttpApi {
+    /// Begins to serve on a socket that is bound already.
+    ///
+    /// # Errors
+    /// When the server cannot take over the socket.
+    pub fn serve(
+        listener: TcpListener,
+        state: AppState,
+        policy: AccessPolicy,
+        stopping: watch::Sender<bool>,
+    ) -> anyhow::Result<Self> {
+        let server = serve(listener, state, policy)?;
+        let handle = server.handle();
+        actix_rt::spawn(async {
+            if let Err(error) = server.await {
+                error!(target: "lobby::api", %error, "the HTTP API ended");
+            }
+        });
+        Ok(Self { server: handle, stopping })
+    }
+}
+
+impl Actor for HttpApi {
+    type Context = Context<Self>;
+}
+
+impl Handler<StopServing> for HttpApi {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: StopServing, _: &mut Self::Context) -> Self::Result {
+        self.stopping.send_replace(true);
+        let stopped = self.server.stop(true);
+        Box::pin(async { drop(timeout(GRACE, stopped).await) })
+    }
+}
 
 /// Binds the listen address, HOST and PORT.
 ///
@@ -55,18 +107,10 @@ pub fn bind(settings: &ApiSettings) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves the API on a socket. The server is a future to be spawned.
-///
-/// # Errors
-/// When the socket cannot be taken over.
-pub fn serve(listener: TcpListener, service: AppState, admission: AccessPolicy) -> anyhow::Result<Server> {
-    let (service, admission) = (Data::new(service), Data::new(admission));
+fn serve(listener: TcpListener, state: AppState, policy: AccessPolicy) -> anyhow::Result<Server> {
+    let (state, policy) = (Data::new(state), Data::new(policy));
     let app = move || {
-        App::new()
-            .app_data(service.clone())
-            .app_data(admission.clone())
-            .configure(routes)
-            .default_service(web::to(not_found))
-            .wrap(from_fn(authorize))
+        App::new().app_data(state.clone()).app_data(policy.clone()).configure(add_routes).wrap(from_fn(authorize))
     };
     let server = HttpServer::new(app)
         .workers(available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS))
@@ -77,21 +121,4 @@ pub fn serve(listener: TcpListener, service: AppState, admission: AccessPolicy) 
         .tcp_nodelay(true)
         .disable_signals();
     Ok(server.listen(listener).context("cannot serve the listen socket")?.run())
-}
-
-fn routes(app: &mut ServiceConfig) {
-    let get = |path: &str| web::resource(path.to_owned()).default_service(web::to(method_not_allowed("GET")));
-    let labels = web::resource("/v1/labels")
-        .post(handlers::add_labels)
-        .delete(handlers::delete_labels)
-        .default_service(web::to(method_not_allowed("POST, DELETE")));
-    app.service(get("/").get(handlers::discoveries))
-        .service(get("/v1/discoveries").get(handlers::discoveries))
-        .service(get("/v1/discovery").get(handlers::discovery))
-        .service(get("/v1/resolve").get(handlers::resolve))
-        .service(get("/v1/prometheus/{name}").get(handlers::prometheus))
-        .service(get("/v1/status").get(health::status))
-        .service(get("/healthz").get(health::healthz))
-        .service(get("/readyz").get(health::readyz))
-        .service(labels);
 }

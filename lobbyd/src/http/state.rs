@@ -1,4 +1,4 @@
-//! What the handlers of all routes share.
+//! Application state: what the handlers of all routes share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,16 +14,16 @@ use lobby_core::log::once::Once;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::prometheus::Problem;
 
-/// All that the handlers need; each worker thread has a copy.
+/// The state of the API; each worker thread has a copy.
 #[derive(Clone)]
 pub struct AppState {
     /// The registry's latest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Who knows and stores this server's labels.
+    /// The actor that reads and stores this server's labels.
     pub label_source: Addr<LabelSource>,
-    /// Who knows how the daemon is doing.
+    /// The actor that knows the links and counters.
     pub registry: Addr<Registry>,
-    /// All that must answer for the daemon to be well, by name.
+    /// The actors that must answer for the daemon to be well, by name.
     pub health_targets: Vec<(&'static str, Recipient<Healthz>)>,
     /// NODE_EXPORTER_PORT.
     pub node_exporter_port: u16,
@@ -36,17 +36,17 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// What the registry knows now.
+    /// The registry's latest snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Logs what was wrong with labels of the fleet, each once.
+    /// Logs the faults of labels of the fleet, each once.
     pub(super) fn log_once(&self, problems: Vec<Problem>) {
         if !problems.is_empty() {
             let fresh = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).fresh(problems);
             for problem in fresh {
-                warn!(host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
+                warn!(target: "lobby::api", host = %problem.host, problem = %problem.flaw, "label is not for prometheus");
             }
         }
     }

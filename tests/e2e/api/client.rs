@@ -30,8 +30,8 @@ async fn every_call_does_what_its_route_does() {
 
 #[actix_rt::test]
 async fn errors_tell_unreachable_unauthorised_and_refused_apart() {
-    let nobody = Client::new(&format!("http://127.0.0.1:{}", free_port())).unwrap();
-    assert!(matches!(nobody.discovery().await, Err(Error::Unreachable { .. })));
+    let unreachable = Client::new(&format!("http://127.0.0.1:{}", free_port())).unwrap();
+    assert!(matches!(unreachable.discovery().await, Err(Error::Unreachable { .. })));
     let closed = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
     assert!(matches!(closed.client().discovery().await, Err(Error::Unauthorised { .. })));
     let open = Client::builder(&format!("http://{}", closed.address())).token("s3cret").build().unwrap();

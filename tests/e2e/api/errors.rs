@@ -46,7 +46,7 @@ async fn a_query_that_cannot_be_decoded_is_400() {
 }
 
 #[actix_rt::test]
-async fn an_invalid_label_is_400_naming_its_line_and_nothing_is_applied() {
+async fn an_invalid_label_is_400_by_its_line_and_nothing_is_applied() {
     let daemon = Lobbyd::named("a").start().await;
     let long = "x".repeat(1025);
     for bad in ["tab\tinside:1", "escape\u{1b}:1", &long] {

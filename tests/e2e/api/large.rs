@@ -42,7 +42,7 @@ fn timeless(mut list: Value) -> Value {
 }
 
 #[actix_rt::test]
-async fn a_large_list_is_the_same_in_pieces_packed_indented_and_as_a_filter_gives_it() {
+async fn a_large_list_has_the_same_hosts_in_every_form() {
     let nats = NatsServer::start().await;
     let daemon = daemon_of_a_large_fleet(&nats).await;
     let plain = daemon.get("/v1/discoveries").await;
@@ -59,7 +59,7 @@ async fn a_large_list_is_the_same_in_pieces_packed_indented_and_as_a_filter_give
 }
 
 #[actix_rt::test]
-async fn readers_that_do_not_read_cost_little_each_and_get_all_of_it_in_the_end() {
+async fn readers_that_pause_cost_little_and_get_the_whole_list_later() {
     const READERS: usize = 40;
     let nats = NatsServer::start().await;
     let daemon = daemon_of_a_large_fleet(&nats).await;

@@ -1,4 +1,4 @@
-//! The HTTP API: what each route answers, to whom.
+//! The HTTP API: the answers of its routes, and who gets them.
 
 mod browser;
 mod caching;

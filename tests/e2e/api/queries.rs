@@ -1,4 +1,4 @@
-//! What the API answers to those who ask.
+//! Queries: the lists of the API, filtered or not.
 
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ impl Fleet {
     }
 }
 
-fn everybody() -> Value {
+fn all_hosts() -> Value {
     json!([
         ["a", ["location:prague"]],
         ["b", ["location:prague", "service:web"]],
@@ -45,8 +45,8 @@ fn everybody() -> Value {
 #[actix_rt::test]
 async fn all_hosts_are_listed_by_name_under_both_routes() {
     let fleet = Fleet::new().await;
-    assert_eq!(fleet.ask("/").await, everybody());
-    assert_eq!(fleet.ask("/v1/discoveries").await, everybody());
+    assert_eq!(fleet.ask("/").await, all_hosts());
+    assert_eq!(fleet.ask("/v1/discoveries").await, all_hosts());
 }
 
 #[actix_rt::test]
@@ -76,10 +76,10 @@ async fn prefixes_are_ignored_beside_labels() {
 }
 
 #[actix_rt::test]
-async fn an_empty_filter_is_no_filter_and_an_empty_prefix_fits_every_label() {
+async fn an_empty_filter_is_ignored_and_an_empty_prefix_fits_all() {
     let fleet = Fleet::new().await;
     for no_filter in ["?labels=", "?prefixes=", "?labels", "?other=x"] {
-        assert_eq!(fleet.ask(&format!("/v1/discoveries{no_filter}")).await, everybody(), "{no_filter}");
+        assert_eq!(fleet.ask(&format!("/v1/discoveries{no_filter}")).await, all_hosts(), "{no_filter}");
     }
     assert_eq!(fleet.ask("/v1/discoveries?labels=,").await, json!([]));
     let with_labels = fleet.ask("/v1/discoveries?prefixes=,").await;
@@ -107,8 +107,8 @@ async fn resolve_lists_the_names_that_have_exactly_this_label() {
     assert_eq!(resolve("?label=location:prague").await, json!(["a", "b"]));
     assert_eq!(resolve("?label=service:web").await, json!(["b"]));
     assert_eq!(resolve("?label=service%3Aweb").await, json!(["b"]));
-    for nobody in ["?label=service", "?label=service:web,location:prague", "?label=", ""] {
-        assert_eq!(resolve(nobody).await, json!([]), "{nobody}");
+    for label in ["?label=service", "?label=service:web,location:prague", "?label=", ""] {
+        assert_eq!(resolve(label).await, json!([]), "{label}");
     }
 }
 

@@ -91,7 +91,7 @@ async fn without_token_any_authorization_is_ignored() {
 }
 
 #[actix_rt::test]
-async fn the_token_may_come_from_a_file_whose_last_line_break_does_not_count() {
+async fn the_token_may_come_from_a_file_that_ends_in_a_line_break() {
     let daemon = Lobbyd::named("a");
     let file = daemon.labels_path().with_file_name("token");
     std::fs::write(&file, "s3cret\n").unwrap();

@@ -1,4 +1,4 @@
-//! Clients that do not keep to HTTP, or take their time over it: each is told off with a 4xx, and nobody else notices.
+//! Clients that break the rules of HTTP, or are slow: each is refused with a 4xx, and no other client notices.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ async fn a_refusal_does_not_repeat_all_of_a_long_path() {
 }
 
 #[actix_rt::test]
-async fn a_body_that_is_too_long_is_refused_so_that_a_client_who_sends_it_all_hears_of_it() {
+async fn a_client_that_sends_a_too_long_body_to_its_end_gets_the_413() {
     let daemon = Lobbyd::named("a").start().await;
     let answer = daemon.add_labels(&"x".repeat(20_000_000)).await;
     assert_eq!(
@@ -144,7 +144,7 @@ async fn answer_to_slow(daemon: &Lobbyd, beginning: &[u8], piece: &'static [u8])
 }
 
 #[actix_rt::test]
-async fn who_takes_too_long_over_a_request_is_told_408() {
+async fn a_client_that_takes_too_long_over_a_request_gets_408() {
     let daemon = Lobbyd::named("a").start().await;
     let head = b"GET / HTTP/1.1\r\nX: ".to_vec();
     let body = post("Content-Length: 3000\r\n", "a:1\n");
@@ -174,7 +174,7 @@ async fn crowd(daemon: &Lobbyd, size: usize, bytes: &[u8]) -> Vec<TcpStream> {
 }
 
 #[actix_rt::test]
-async fn two_thousand_idle_connections_and_slow_writers_keep_nobody_waiting() {
+async fn a_crowd_of_idle_and_slow_connections_delays_no_request() {
     raise_open_files();
     let daemon = with_few_files(Lobbyd::named("a")).start().await;
     let _idle = crowd(&daemon, 1000, b"").await;

@@ -40,7 +40,7 @@ async fn without_host_label_the_host_name_is_the_target() {
 }
 
 #[actix_rt::test]
-async fn each_host_label_is_a_target_and_targets_are_sorted_and_unique() {
+async fn host_labels_are_targets_which_are_sorted_and_unique() {
     let labels = "prometheus:ne:host:127.0.0.9,prometheus:ne:host:127.0.0.10,prometheus:ne:host:127.0.0.9:9100";
     assert_eq!(document(labels).await, targets(&["127.0.0.10:9100", "127.0.0.9:9100"]));
 }
@@ -137,7 +137,7 @@ async fn the_same_fleet_gives_the_same_bytes_from_every_daemon() {
 }
 
 #[actix_rt::test]
-async fn a_daemon_that_just_started_waits_for_the_others_instead_of_leaving_them_out() {
+async fn a_daemon_that_just_started_leaves_no_host_out() {
     let nats = NatsServer::start().await;
     let keep_alive = |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "2").labels("prometheus:ne").nats(&nats);
     let a = keep_alive("a").start().await;
@@ -149,7 +149,7 @@ async fn a_daemon_that_just_started_waits_for_the_others_instead_of_leaving_them
 }
 
 #[actix_rt::test]
-async fn while_no_driver_has_come_up_the_document_is_503_and_all_else_is_answered() {
+async fn without_a_driver_only_the_document_is_503() {
     let mut nats = NatsServer::start().await;
     nats.kill();
     let daemon = Lobbyd::named("a").labels("prometheus:ne").nats(&nats).start().await;

@@ -1,4 +1,4 @@
-//! What the registry knew at one moment, for all who read.
+//! Snapshot: the hosts of the registry at one moment, for all readers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,17 +36,17 @@ impl Snapshot {
         Self { hosts, labels, liveness, revision, initial_sync, instance, no_death_before: AtomicU64::new(0) }
     }
 
-    /// Grows with every change of who is here with which labels.
+    /// The revision: grows with every change of the hosts or their labels.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Which run of which daemon knew this: revisions of another one are others.
+    /// The run of the daemon that made this: revisions of another run are not comparable.
     pub fn instance(&self) -> &str {
         &self.instance
     }
 
-    /// Whether the daemon is in a position to know everybody.
+    /// Whether the daemon must have heard every host since its start.
     pub fn initial_sync(&self) -> &InitialSync {
         &self.initial_sync
     }
@@ -64,7 +64,7 @@ impl Snapshot {
         hosts
     }
 
-    /// How many are alive. Together with the revision this says whether a list is the same as before.
+    /// The number of living hosts. Together with the revision this says whether a list is the same as before.
     pub fn count_living(&self, now: Instant) -> usize {
         if self.is_everybody_alive(now) {
             self.hosts.len()

@@ -1,4 +1,4 @@
-//! What keeps a web page that somebody opens from using the API through that person's browser.
+//! Browser rules: a web page must not use the API through the browser of the person who opened it.
 //!
 //! Programs send none of the headers that browsers cannot be kept from sending, so they notice nothing of these rules.
 
@@ -28,7 +28,7 @@ pub(super) fn check_source(method: &Method, headers: &HeaderMap) -> Result<(), A
     }
 }
 
-/// Refuses a request made under a host name that is none of this server's: a foreign name may have been pointed at this server to
+/// Refuses a request made under a host name that is not this server's: a foreign name may have been pointed at this server to
 /// make its page same-origin with the API (DNS rebinding). An address cannot be, nor can `localhost`.
 ///
 /// `is_own` says whether a name, without port and closing dot, is this server's. Only `Host` counts, for that is what a page cannot
@@ -50,7 +50,7 @@ fn foreign(header: &str) -> ApiError {
 
 fn unknown_host(host: &HeaderValue) -> ApiError {
     ApiError::Forbidden(format!(
-        "host {:?} is no name of this server: use its IP address, localhost or its own name, or protect it with a TOKEN",
+        "host {:?} is not a name of this server: use its IP address, localhost or its own name, or protect it with a TOKEN",
         String::from_utf8_lossy(host.as_bytes())
     ))
 }
@@ -73,7 +73,7 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// The host without its port and without the dot that may close a full name; nothing if there is none.
+/// The host without its port and without the dot that may close a full name; `None` if there is none.
 fn name_of(host: &str) -> Option<&str> {
     let name = host.split_once(':').map_or(host, |(name, _)| name);
     Some(name.strip_suffix('.').unwrap_or(name)).filter(|name| !name.is_empty())
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_that_may_change_something_is_watched_and_reading_is_not() {
+    fn every_method_is_checked_but_those_that_only_read() {
         let evil = headers(&[AT, ("origin", "http://evil.example")]);
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             assert!(check_source(&method, &evil).is_err(), "{method}");
@@ -180,7 +180,7 @@ mod tests {
     fn a_refusal_names_the_host_and_the_ways_in() {
         let refusal = check_host(&headers(&[("host", "evil.example:80")]), |_| false).unwrap_err().to_string();
         assert!(
-            refusal.starts_with("host \"evil.example:80\" is no name of this server: use its IP address"),
+            refusal.starts_with("host \"evil.example:80\" is not a name of this server: use its IP address"),
             "{refusal}"
         );
     }

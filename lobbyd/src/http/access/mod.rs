@@ -1,4 +1,4 @@
-//! Who may use the API: the rules of [`super::auth`] and [`super::browser`], put before every route.
+//! Access: the rules of [`token`] and [`browser`], which stand before every route.
 
 mod browser;
 mod token;
@@ -15,10 +15,10 @@ use lobby_client::HostName;
 use crate::config::{ApiSettings, Secret};
 use crate::http::errors::ApiError;
 
-/// Routes for those who look after the daemon from outside; they tell no more than whether it works.
+/// Routes for programs that watch the daemon; they tell no more than whether it works.
 const WITHOUT_TOKEN: [&str; 2] = ["/healthz", "/readyz"];
 
-/// What is needed to decide whether a request is let in.
+/// The access policy: which requests are let in.
 #[derive(Debug, Clone)]
 pub struct AccessPolicy {
     token: Option<Secret>,
@@ -27,7 +27,7 @@ pub struct AccessPolicy {
 }
 
 impl AccessPolicy {
-    /// The rules that follow from TOKEN, HOST and HOSTNAME.
+    /// The policy that follows from TOKEN, HOST and HOSTNAME.
     pub fn new(api: &ApiSettings, hostname: Option<&HostName>) -> Self {
         let listen = Some(&api.host).filter(|host| host.parse::<IpAddr>().is_err());
         let names = hostname.map(ToString::to_string).into_iter().chain(listen.cloned()).collect();
@@ -56,24 +56,24 @@ fn check_token(request: &ServiceRequest, token: &Secret) -> Result<(), ApiError>
     given.then_some(()).ok_or(ApiError::AccessDenied)
 }
 
-/// Whether a server of this name is also called by the other: the name itself, or its first part alone, which nobody outside can
-/// have. The other way round a stranger could own the name that the first part belongs to.
+/// Whether a server of this name is also called by the other: by the name itself, or by its first part alone, which no stranger can
+/// own. The other way round a stranger could own the name that the first part belongs to.
 fn is_called(own: &str, name: &str) -> bool {
     let own = own.strip_suffix('.').unwrap_or(own);
     own.eq_ignore_ascii_case(name) || own.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(name))
 }
 
-/// Middleware (`actix_web::middleware::from_fn`) that answers 403 instead of the route to whom it may not serve. It needs an
+/// Middleware (`actix_web::middleware::from_fn`): answers 403 instead of the route where the policy refuses a request. It needs an
 /// [`AccessPolicy`] among the application's data.
 ///
 /// # Errors
 /// Those of the route.
 pub async fn authorize<B: MessageBody>(
-    admission: web::Data<AccessPolicy>,
+    policy: web::Data<AccessPolicy>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    match admission.check(&request) {
+    match policy.check(&request) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
     }
@@ -90,19 +90,19 @@ mod tests {
 
     use super::*;
 
-    fn admission(token: Option<Secret>) -> AccessPolicy {
+    fn policy(token: Option<Secret>) -> AccessPolicy {
         let api = ApiSettings { host: "lobby.example.com".into(), port: 1313, token, node_exporter_port: 9100 };
         AccessPolicy::new(&api, Some(&HostName::parse("srv1").unwrap()))
     }
 
     fn with_token() -> AccessPolicy {
-        admission(Some(Secret::fixed("s3cret")))
+        policy(Some(Secret::fixed("s3cret")))
     }
 
     /// Status and body of the answer; every route there is says OK.
-    async fn ask(admission: AccessPolicy, request: TestRequest) -> (u16, String) {
+    async fn ask(policy: AccessPolicy, request: TestRequest) -> (u16, String) {
         let app = App::new()
-            .app_data(web::Data::new(admission))
+            .app_data(web::Data::new(policy))
             .default_service(web::to(|| async { HttpResponse::Ok().body("OK") }))
             .wrap(from_fn(authorize));
         let response = call_service(&init_service(app).await, request.to_request()).await;
@@ -110,8 +110,8 @@ mod tests {
         (status, String::from_utf8(read_body(response).await.to_vec()).unwrap())
     }
 
-    async fn status(admission: AccessPolicy, request: TestRequest) -> u16 {
-        ask(admission, request).await.0
+    async fn status(policy: AccessPolicy, request: TestRequest) -> u16 {
+        ask(policy, request).await.0
     }
 
     fn at(host: &'static str) -> TestRequest {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn with_a_token_only_who_gives_it_is_let_in() {
+    async fn with_a_token_only_requests_that_give_it_are_let_in() {
         let denied = "access denied: send the token as \"Authorization: Token TOKEN\"\n";
         assert_eq!(ask(with_token(), at("srv1")).await, (403, denied.into()));
         assert_eq!(status(with_token(), at("srv1").insert_header((AUTHORIZATION, "Token s3kret"))).await, 403);
@@ -143,23 +143,23 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"s3cret\n").unwrap();
         let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
-        let admission = admission(Some(secret.clone()));
-        assert_eq!(status(admission.clone(), authorised(at("srv1"))).await, 200);
+        let policy = policy(Some(secret.clone()));
+        assert_eq!(status(policy.clone(), authorised(at("srv1"))).await, 200);
         std::fs::write(file.path(), "other\n").unwrap();
         assert!(secret.reload().unwrap());
-        assert_eq!(status(admission, authorised(at("srv1"))).await, 403);
+        assert_eq!(status(policy, authorised(at("srv1"))).await, 403);
     }
 
     #[actix_web::test]
     async fn without_a_token_only_names_of_this_server_are_answered() {
         let machine = gethostname::gethostname().into_string().unwrap();
         let own = TestRequest::get().insert_header(("host", machine));
-        assert_eq!(status(admission(None), own).await, 200);
+        assert_eq!(status(policy(None), own).await, 200);
         for host in ["127.0.0.1:1313", "localhost", "SRV1:1313", "lobby.example.com", "lobby"] {
-            assert_eq!(status(admission(None), at(host)).await, 200, "{host}");
+            assert_eq!(status(policy(None), at(host)).await, 200, "{host}");
         }
         for host in ["evil.example", "srv1.evil.example", "example.com"] {
-            assert_eq!(status(admission(None), at(host)).await, 403, "{host}");
+            assert_eq!(status(policy(None), at(host)).await, 403, "{host}");
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
     #[actix_web::test]
     async fn a_forwarded_host_name_is_no_way_round_the_check() {
         for header in [("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")] {
-            assert_eq!(status(admission(None), at("evil.example").insert_header(header)).await, 403, "{header:?}");
+            assert_eq!(status(policy(None), at("evil.example").insert_header(header)).await, 403, "{header:?}");
         }
     }
 

@@ -1,9 +1,9 @@
-//! The check of the API's token.
+//! Token: the check of the `Authorization` header.
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// Whether the value of an `Authorization` header gives the token: `Token T`, `Bearer T` or, as the original takes it too, `T`
+/// Whether the value of an `Authorization` header gives the token: `Token T`, `Bearer T` or, as lobby 1.x takes it too, `T`
 /// alone. The scheme is read in any case (RFC 9110, section 11.1).
 ///
 /// Takes the same time wherever the texts differ, and whatever their lengths are: it is hashes that are compared.

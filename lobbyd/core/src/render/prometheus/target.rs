@@ -1,8 +1,8 @@
-//! From a host and a port to an address that Prometheus takes.
+//! Targets: addresses that Prometheus takes, made of a host and a port.
 
 use std::net::Ipv6Addr;
 
-/// What is appended to a host that carries no port itself.
+/// The port of a host that carries none itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
     /// `port:-`
@@ -22,9 +22,9 @@ impl Port {
     }
 }
 
-/// The target for a host; nothing if the host is empty or holds what no address can.
+/// The target for a host; `None` if the host is empty or holds what no address can.
 ///
-/// A host that carries a port, whatever it is, stays as it is: a mistake in it shows as a target that is down, as with the original.
+/// A host that carries a port, whatever it is, stays as it is: a mistake in it shows as a target that is down, as with lobby 1.x.
 pub(crate) fn address(host: &str, port: Port) -> Option<String> {
     if !is_usable(host) {
         return None;

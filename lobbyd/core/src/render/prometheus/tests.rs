@@ -124,7 +124,7 @@ fn a_name_that_prometheus_refuses_is_put_right() {
 }
 
 #[test]
-fn of_labels_with_one_name_the_genuine_beats_the_renamed_and_then_the_last_wins() {
+fn of_labels_with_one_name_a_genuine_one_wins_then_the_last() {
     let labels = |labels: &[&str]| fleet("ne", &[host("srv1", labels)]).groups[0].labels.clone();
     assert_eq!(labels(&["prometheus:ne:a:1", "prometheus:ne:a:2"])["a"], "2");
     assert_eq!(labels(&["prometheus:ne:a-b:1", "prometheus:ne:a.b:2"])["a_b"], "2");
