@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
-use super::nats_url;
+use crate::link::drivers::nats::url as nats_url;
 use lobby_core::signing::verifier::VerifyMode;
 
 /// A kind of value.

@@ -3,7 +3,6 @@
 mod command;
 mod error;
 mod kinds;
-pub mod nats_url;
 mod secret;
 mod settings;
 mod table;

@@ -1,7 +1,7 @@
 //! The table of drivers.
 
 pub mod local;
-mod nats;
+pub mod nats;
 mod redis;
 mod tls;
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod options;
+pub mod url;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,8 +13,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use self::events::Events;
+use self::url::ServerUrl;
 use crate::config::NatsSettings;
-use crate::config::nats_url::{self, ServerUrl};
 use crate::link::driver::{Connection, Driver, PacketSink};
 use crate::link::inbox::inbox;
 use lobby_core::link::message::OutboundPacket;
@@ -45,7 +46,7 @@ impl Nats {
     }
 
     fn candidates(&self) -> anyhow::Result<Vec<ServerUrl>> {
-        let mut servers = nats_url::parse(&self.settings.url.expose()).context("NATS_URL")?;
+        let mut servers = url::parse(&self.settings.url.expose()).context("NATS_URL")?;
         fastrand::shuffle(&mut servers);
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         servers.extend(learned);
@@ -80,7 +81,7 @@ impl Nats {
 
     fn learn(&self, server: &ServerUrl, client: &Client) {
         let urls = client.server_info().connect_urls;
-        let others = urls.iter().filter_map(|url| nats_url::parse(url).ok()).flatten();
+        let others = urls.iter().filter_map(|url| url::parse(url).ok()).flatten();
         let others = others.map(|other| ServerUrl { tls: server.tls, login: server.login.clone(), ..other });
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others.collect();
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
 
+use super::url::{Login, ServerUrl};
 use crate::config::NatsSettings;
-use crate::config::nats_url::{Login, ServerUrl};
 use crate::link::drivers::tls;
 
 /// A server that says nothing for two to three of these is dead. With the client's default we would be deaf for minutes.
