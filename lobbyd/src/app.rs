@@ -14,16 +14,17 @@ use tracing::{info, warn};
 
 use crate::callback::process::CallbackCommand;
 use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
-use crate::config::{self, CallbackSettings, DriverSettings, Secret, Settings, Timing};
+use crate::config::{ActiveDriver, CallbackSettings, Secret, Timing};
 use crate::healthz::Healthz;
 use crate::http::server::{HttpApi, StopServing};
 use crate::http::{AccessPolicy, AppState};
 use crate::labels::local_host::LocalHost;
 use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};
-use crate::link::drivers;
+use crate::link::driver::Driver;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
 use crate::registry::{KeysChanged, LocalChanged, Registry};
+use crate::settings::Settings;
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::link::announcer::Announcer;
@@ -67,14 +68,14 @@ impl App {
     /// # Errors
     /// What keeps the daemon from starting.
     pub async fn start(
-        settings: Settings,
+        mut settings: Settings,
         local_host: LocalHost,
         hostname: &HostName,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
         let label_source = core.label_source(local_host, settings.timing).await;
-        let subscribers = core.subscribers(&settings, hostname)?;
+        let subscribers = core.subscribers(settings.drivers.drain(..), settings.timing, hostname)?;
         let callback_runner = settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
@@ -181,7 +182,7 @@ impl CoreActors {
     fn start(settings: &Settings) -> anyhow::Result<Self> {
         let (timing, now) = (settings.timing, clock::now());
         let instance = InstanceId::new(getrandom::u64()?);
-        let drivers: Vec<_> = settings.drivers.iter().map(DriverSettings::name).collect();
+        let drivers: Vec<_> = settings.drivers.iter().map(|active| active.name).collect();
         let initial_sync = InitialSync::new(timing.keep_alive, drivers.len(), now);
         let hosts = HostRegistry::new(instance.to_string(), timing.ttl, settings.max_servers, initial_sync, now)
             .verified(verifier(settings));
@@ -223,29 +224,30 @@ impl CoreActors {
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
-        let command =
-            CallbackCommand { words: settings.command.clone(), withheld: config::secret_variables().collect() };
+        let command = CallbackCommand { words: settings.command.clone(), withheld: settings.withheld.clone() };
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
         CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
     }
 
     fn subscribers(
         &self,
-        settings: &Settings,
+        drivers: impl Iterator<Item = ActiveDriver<Box<dyn Driver>>>,
+        timing: Timing,
         hostname: &HostName,
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
-        let subscribers = settings.drivers.iter().enumerate().map(|(index, driver)| {
-            let driver_id = DriverId::new(index).context("too many drivers are active")?;
+        let subscribers = drivers.enumerate().map(|(index, ActiveDriver { name, driver })| {
+            let secrets = driver.secrets();
             let context = SubscriberContext {
-                driver_id,
-                name: driver.name(),
-                driver: drivers::make(driver, hostname),
+                driver_id: DriverId::new(index).context("too many drivers are active")?,
+                name,
+                driver,
+                client_name: format!("lobbyd/{hostname}"),
                 registry: self.registry.clone(),
                 publisher: self.publisher.clone(),
                 instance: self.instance,
-                keep_alive: settings.timing.keep_alive,
+                keep_alive: timing.keep_alive,
             };
-            Ok((drivers::secrets(driver), Subscriber::new(context).start()))
+            Ok((secrets, Subscriber::new(context).start()))
         });
         subscribers.collect()
     }

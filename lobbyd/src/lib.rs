@@ -15,6 +15,7 @@ pub mod labels;
 pub mod link;
 pub mod logging;
 mod registry;
+pub mod settings;
 mod sys;
 
 pub use sys::limits::raise_open_files;
@@ -22,8 +23,8 @@ pub use sys::limits::raise_open_files;
 use tracing::{info, warn};
 
 use app::App;
-use config::{DriverSettings, Settings};
 use labels::local_host::LocalHost;
+use settings::Settings;
 use sys::signals::{Signal, Signals};
 
 /// Runs the daemon until a signal ends it.
@@ -36,7 +37,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let local_host = LocalHost::new(settings.local.clone());
     let hostname = local_host.hostname()?;
     let listener = settings.api.as_ref().map(http::bind).transpose()?;
-    let drivers = settings.drivers.iter().map(DriverSettings::name).collect::<Vec<_>>().join(",");
+    let drivers = settings.drivers.iter().map(|active| active.name).collect::<Vec<_>>().join(",");
     let labels_path = settings.local.labels_path.display().to_string();
     info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     let app = App::start(settings, local_host, &hostname, listener).await?;

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use lobbyd::config::Settings;
+use lobbyd::settings::{self, Settings};
 use lobbyd::{logging, run};
 use tracing::error;
 
@@ -11,7 +11,7 @@ use tracing::error;
     reason = "returning would wait for file operations that may hang, on a dead NFS for one"
 )]
 fn main() {
-    let status = match Settings::from_process() {
+    let status = match settings::read_process() {
         Ok(settings) => serve(settings),
         Err(error) => {
             // With standard error gone there is nowhere to say it.

@@ -1,4 +1,4 @@
-//! The command line, made of the table.
+//! The command line, made of the settings.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, Command};
 
 use super::kinds::ValueStyle;
-use super::table::{ALL, SettingInfo};
+use super::setting::{AnySetting, SettingInfo};
 
 const ABOUT: &str = "Daemon of lobby, the labelling and discovery service for servers";
 const AFTER: &str = "\
@@ -17,9 +17,9 @@ files again.";
 /// Widest line of the help: longer ones are hard to read.
 const WIDEST: usize = 120;
 
-/// The command line with one flag for each setting.
-pub(super) fn command() -> Command {
-    let flags = ALL.iter().map(|setting| flag(setting.info()));
+/// The command line with one flag for each setting, which stands under the heading beside it.
+pub(super) fn command<'a>(settings: impl Iterator<Item = (&'static str, &'a dyn AnySetting)>) -> Command {
+    let flags = settings.map(|(heading, setting)| flag(setting.info()).help_heading(heading));
     Command::new("lobbyd")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
@@ -36,8 +36,7 @@ fn flag(setting: &SettingInfo) -> Arg {
         .value_name(setting.unit)
         .value_parser(ValueParser::os_string())
         .allow_negative_numbers(true)
-        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.default()))
-        .help_heading(setting.group.heading());
+        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.default()));
     match setting.style {
         ValueStyle::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
         ValueStyle::Open | ValueStyle::Secret => flag,

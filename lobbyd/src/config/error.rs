@@ -1,6 +1,8 @@
+//! Why the daemon cannot start as it was told to.
+
 use std::io::{self, Write};
 
-use super::table::SettingInfo;
+use super::setting::SettingInfo;
 
 /// Why the daemon cannot start as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -17,11 +19,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn bad_value(setting: &SettingInfo, why: &str) -> Self {
+    pub(crate) fn bad_value(setting: &SettingInfo, why: &str) -> Self {
         Self::BadValue(format!("{}: {why}", setting.name))
     }
 
-    pub(super) fn unreadable(setting: &SettingInfo, error: &anyhow::Error) -> Self {
+    pub(crate) fn unreadable(setting: &SettingInfo, error: &anyhow::Error) -> Self {
         Self::Unreadable(format!("{}: {error:#}", setting.name))
     }
 

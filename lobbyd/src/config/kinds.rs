@@ -1,7 +1,7 @@
 //! The kinds of values that settings take: what the help calls them and how their text is read.
 //!
-//! A parser answers a bad text with what stands behind the setting's name in the error: the text, unless it is secret, and what is
-//! allowed.
+//! A parser refuses a bad text with the words that follow the setting's name in the error: the text, unless it is secret, and what is
+//! allowed. Kinds that only one driver needs are declared in that driver's folder.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -14,20 +14,19 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
-use crate::link::drivers::nats::url as nats_url;
 use lobby_core::signing::verifier::VerifyMode;
 
 /// A kind of value.
-pub(super) struct ValueKind<T> {
+pub(crate) struct ValueKind<T> {
     /// What stands for the value in the help.
-    pub(super) unit: &'static str,
-    pub(super) style: ValueStyle,
-    pub(super) parse: fn(&str) -> Result<T, String>,
+    pub(crate) unit: &'static str,
+    pub(crate) style: ValueStyle,
+    pub(crate) parse: fn(&str) -> Result<T, String>,
 }
 
 /// How a value is given and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValueStyle {
+pub(crate) enum ValueStyle {
     /// Behind its flag, open to everyone.
     Open,
     /// A flag that means `true` when it stands alone.
@@ -36,52 +35,42 @@ pub(super) enum ValueStyle {
     Secret,
 }
 
-/// A driver that DRIVER can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DriverName {
-    Nats,
-    Redis,
-    Local,
-}
+pub(crate) const SWITCH: ValueKind<bool> = ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
+pub(crate) const SECRET: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: any_text };
 
-pub(super) const SWITCH: ValueKind<bool> = ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
-pub(super) const SECRET: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: any_text };
-pub(super) const NATS_URLS: ValueKind<String> = ValueKind { unit: "URLS", style: ValueStyle::Secret, parse: nats_urls };
+pub(crate) const LISTEN_PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
+pub(crate) const PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
+pub(crate) const COUNT: ValueKind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
+pub(crate) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
+pub(crate) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
 
-pub(super) const LISTEN_PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
-pub(super) const PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
-pub(super) const DATABASE: ValueKind<u32> = open("NUMBER", |text| whole_number(text, "database", 0..=u32::MAX.into()));
-pub(super) const COUNT: ValueKind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
-pub(super) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
-pub(super) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
+pub(crate) const USER: ValueKind<String> = open("NAME", any_text);
+pub(crate) const HOST: ValueKind<String> = open("HOST", host);
+pub(crate) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
+pub(crate) const LABELS: ValueKind<Vec<Label>> = open("LABELS", labels);
+pub(crate) const DIR: ValueKind<PathBuf> = open("DIR", |text| path(text, "directory"));
+pub(crate) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
+pub(crate) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
+pub(crate) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
+pub(crate) const VERIFY: ValueKind<Option<VerifyMode>> = open("off|warn|enforce", verify);
+pub(crate) const LOG_FILTER: ValueKind<String> = open("FILTER", log_filter);
+pub(crate) const LOG_FORMAT: ValueKind<LogFormat> = open("text|json", log_format);
 
-pub(super) const USER: ValueKind<String> = open("NAME", any_text);
-pub(super) const HOST: ValueKind<String> = open("HOST", host);
-pub(super) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
-pub(super) const SUBJECT: ValueKind<String> = open("SUBJECT", subject);
-pub(super) const CHANNEL: ValueKind<String> = open("CHANNEL", |text| unspaced(text, "channel"));
-pub(super) const LABELS: ValueKind<Vec<Label>> = open("LABELS", labels);
-pub(super) const DRIVERS: ValueKind<Vec<DriverName>> = open("DRIVERS", drivers);
-pub(super) const DIR: ValueKind<PathBuf> = open("DIR", |text| path(text, "directory"));
-pub(super) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
-pub(super) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
-pub(super) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
-pub(super) const VERIFY: ValueKind<Option<VerifyMode>> = open("off|warn|enforce", verify);
-pub(super) const LOG_FILTER: ValueKind<String> = open("FILTER", log_filter);
-pub(super) const LOG_FORMAT: ValueKind<LogFormat> = open("text|json", log_format);
-
-const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> ValueKind<T> {
+/// A kind of value that everyone may see.
+pub(crate) const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> ValueKind<T> {
     ValueKind { unit, style: ValueStyle::Open, parse }
 }
 
 /// A year: more than anyone waits, and no sum of a few of them overflows a clock.
 const MOST_SECONDS: u64 = 365 * 24 * 60 * 60;
 
-fn refusal(text: &str, noun: &str, allowed: impl Display) -> String {
+/// The words that refuse a text.
+pub(crate) fn refusal(text: &str, noun: &str, allowed: impl Display) -> String {
     format!("{text:?} is no {noun}: {allowed}")
 }
 
-fn whole_number<N: TryFrom<u64>>(text: &str, noun: &str, allowed: RangeInclusive<u64>) -> Result<N, String> {
+/// A number in this range.
+pub(crate) fn whole_number<N: TryFrom<u64>>(text: &str, noun: &str, allowed: RangeInclusive<u64>) -> Result<N, String> {
     let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
     number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
         let range = format!("a whole number from {} to {} is allowed", allowed.start(), allowed.end());
@@ -105,12 +94,8 @@ fn any_text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn nats_urls(text: &str) -> Result<String, String> {
-    nats_url::parse(text).map_err(|error| format!("{error:#}"))?;
-    Ok(text.trim().to_owned())
-}
-
-fn unspaced(text: &str, noun: &str) -> Result<String, String> {
+/// A text without white space.
+pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(refusal(text, noun, "one or more characters other than white space are allowed"));
     }
@@ -132,20 +117,8 @@ fn host_name(text: &str) -> Result<HostName, String> {
     })
 }
 
-/// A subject that one can publish to, hence without wildcards.
-fn subject(text: &str) -> Result<String, String> {
-    let subject = unspaced(text, "subject")?;
-    if subject.split('.').any(|token| matches!(token, "" | "*" | ">")) {
-        return Err(refusal(
-            text,
-            "subject",
-            "words joined by single dots, without the wildcards * and >, are allowed",
-        ));
-    }
-    Ok(subject)
-}
-
-fn items(text: &str) -> impl Iterator<Item = &str> {
+/// The items of a comma-separated list, trimmed, without empty ones.
+pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
@@ -157,30 +130,6 @@ fn labels(text: &str) -> Result<Vec<Label>, String> {
         })
     };
     items(text).map(parse).collect()
-}
-
-fn drivers(text: &str) -> Result<Vec<DriverName>, String> {
-    let mut drivers = Vec::new();
-    for driver in items(text).map(driver) {
-        let driver = driver.map_err(|()| unknown_driver(text))?;
-        if !drivers.contains(&driver) {
-            drivers.push(driver);
-        }
-    }
-    if drivers.is_empty() { Err(unknown_driver(text)) } else { Ok(drivers) }
-}
-
-fn driver(name: &str) -> Result<DriverName, ()> {
-    match name.to_ascii_lowercase().as_str() {
-        "nats" => Ok(DriverName::Nats),
-        "redis" => Ok(DriverName::Redis),
-        "local" => Ok(DriverName::Local),
-        _ => Err(()),
-    }
-}
-
-fn unknown_driver(text: &str) -> String {
-    refusal(text, "list of drivers", "NATS, Redis and Local are allowed, several of them comma separated")
 }
 
 fn path(text: &str, noun: &str) -> Result<PathBuf, String> {

@@ -1,40 +1,39 @@
-//! Every setting, declared once in a table, checked once and handed out as typed parts.
+//! The settings: each declared once, checked once and handed out as typed parts. The drivers declare their own, in blocks that the
+//! [`Declaration`] is given.
 
 mod command;
+mod declaration;
 mod error;
-mod kinds;
+pub(crate) mod kinds;
 mod secret;
+mod setting;
 mod settings;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod testing;
 mod values;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lobby_client::{HostName, Label};
 
+pub(crate) use declaration::{Declaration, DriverSpec};
 pub use error::ConfigError;
 pub use secret::Secret;
+pub(crate) use setting::{Block, DefaultValue, Rule, Setting, settings};
+pub(crate) use values::Values;
 
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
-use values::Values;
 
-/// Variables that hold a secret, which a callback must not inherit.
-pub fn secret_variables() -> impl Iterator<Item = &'static str> {
-    table::ALL.iter().map(|setting| setting.info()).filter(|info| info.is_secret()).map(|info| info.name)
-}
-
-/// All settings of the daemon, checked.
-#[derive(Debug, Clone)]
-pub struct Settings {
+/// All settings of the daemon, checked. `D` is a driver made of its settings.
+#[derive(Debug)]
+pub struct Settings<D> {
     /// HTTP API; none with DISABLE_API.
     pub api: Option<ApiSettings>,
     /// The drivers of DRIVER, each once, in the order given.
-    pub drivers: Vec<DriverSettings>,
+    pub drivers: Vec<ActiveDriver<D>>,
     /// Host name and labels of this server.
     pub local: LocalHostSettings,
     /// How long things take.
@@ -45,33 +44,10 @@ pub struct Settings {
     pub register: bool,
     /// Program run on change; none without CALLBACK.
     pub callback: Option<CallbackSettings>,
-    /// MAX_SERVERS: most records held.
+    /// MAX_SERVERS: most hosts held.
     pub max_servers: usize,
     /// What is logged, and how.
     pub log: LogSettings,
-}
-
-impl Settings {
-    /// Reads the settings of this process.
-    ///
-    /// # Errors
-    /// As [`Settings::read`].
-    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-    pub fn from_process() -> Result<Self, ConfigError> {
-        Self::read(std::env::args_os(), &|name| std::env::var_os(name))
-    }
-
-    /// Reads the settings from a command line, whose first item is the program's name, and from environment variables.
-    ///
-    /// # Errors
-    /// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also when help or version is asked for.
-    pub fn read(
-        arguments: impl IntoIterator<Item = OsString>,
-        environment: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, ConfigError> {
-        let flags = command::command().try_get_matches_from(arguments)?;
-        settings::settings(&Values::checked(flags, environment)?)
-    }
 }
 
 /// Where the HTTP API listens and whom it lets in.
@@ -87,79 +63,13 @@ pub struct ApiSettings {
     pub node_exporter_port: u16,
 }
 
-/// One active driver with its settings.
-#[derive(Debug, Clone)]
-pub enum DriverSettings {
-    /// `NATS`.
-    Nats(NatsSettings),
-    /// `Redis`.
-    Redis(RedisSettings),
-    /// `Local`.
-    Local(LocalSettings),
-}
-
-impl DriverSettings {
-    /// The driver's name as in DRIVER, for logs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Nats(_) => "NATS",
-            Self::Redis(_) => "Redis",
-            Self::Local(_) => "Local",
-        }
-    }
-}
-
-/// How NATS is reached.
-#[derive(Debug, Clone)]
-pub struct NatsSettings {
-    /// NATS_URL or NATS_URL_FILE: servers, comma separated, with user and password or token where needed.
-    pub url: Secret,
-    /// NATS_DISCOVERY_CHANNEL: subject.
-    pub subject: String,
-    /// NATS_NKEY_SEED_FILE: an nkey seed to log in with.
-    pub nkey_seed: Option<Secret>,
-    /// NATS_CREDS_FILE: a `.creds` file to log in with.
-    pub creds_file: Option<PathBuf>,
-    /// NATS_CA_FILE: certificate authority that signed the servers' certificates, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// NATS_CERT_FILE and NATS_KEY_FILE: client certificate and its key, PEM.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// [`Timing::silence_limit`].
-    pub silence_limit: Duration,
-}
-
-/// How Redis is reached.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    /// REDIS_HOST.
-    pub host: String,
-    /// REDIS_PORT.
-    pub port: u16,
-    /// REDIS_DB: selected for compatibility; publish and subscribe ignore it.
-    pub db: u32,
-    /// REDIS_CHANNEL.
-    pub channel: String,
-    /// REDIS_USERNAME: ACL user.
-    pub username: Option<String>,
-    /// REDIS_PASSWORD or REDIS_PASSWORD_FILE.
-    pub password: Option<Secret>,
-    /// REDIS_TLS: whether to speak TLS; set by REDIS_CA_FILE too.
-    pub tls: bool,
-    /// REDIS_CA_FILE: certificate authority that signed the server's certificate, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// [`Timing::silence_limit`].
-    pub silence_limit: Duration,
-}
-
-/// Where daemons of one machine meet.
-#[derive(Debug, Clone)]
-pub struct LocalSettings {
-    /// LOCAL_PATH: directory.
-    pub path: PathBuf,
-    /// KEEP_ALIVE: how often the directory is read again, events or not.
-    pub keep_alive: Duration,
-    /// TTL: age at which a file is swept.
-    pub ttl: Duration,
+/// A driver that DRIVER names.
+#[derive(Debug)]
+pub struct ActiveDriver<D> {
+    /// Its name, for logs and for the API.
+    pub name: &'static str,
+    /// The driver.
+    pub driver: D,
 }
 
 /// What this server says about itself.
@@ -180,14 +90,14 @@ pub struct LocalHostSettings {
 pub struct Timing {
     /// KEEP_ALIVE: interval of own packets.
     pub keep_alive: Duration,
-    /// TTL: age at which a record is dead; greater than `keep_alive`.
+    /// TTL: age at which a host is dead; greater than `keep_alive`.
     pub ttl: Duration,
     /// CLEAN_EVERY: sweep interval.
     pub clean_every: Duration,
 }
 
 impl Timing {
-    /// How long a broker may be silent unnoticed: whoever was heard KEEP_ALIVE before it froze must not seem dead before the link does.
+    /// How long a broker may be silent unnoticed. A host last heard KEEP_ALIVE before the broker froze must not expire before the link is down.
     pub fn silence_limit(self) -> Duration {
         self.ttl.saturating_sub(self.keep_alive)
     }
@@ -213,6 +123,8 @@ pub struct CallbackSettings {
     pub cooldown: Duration,
     /// CALLBACK_FIRST_RUN_DELAY: wait after start before the first run.
     pub first_run_delay: Duration,
+    /// Variables that hold a secret, which the program must not inherit.
+    pub withheld: Vec<&'static str>,
 }
 
 /// Logging.

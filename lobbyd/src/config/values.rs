@@ -1,64 +1,113 @@
 //! Where values come from: a flag beats the environment, the environment beats the default.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::ArgMatches;
 
-use super::ConfigError;
-use super::table::{ALL, AnySetting, DefaultValue, Setting, SettingInfo};
+use super::setting::{AnySetting, DefaultValue, Rule, Setting, SettingInfo};
+use super::{ConfigError, Secret};
 
-/// Answers with the value of an environment variable.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+/// Returns the value of an environment variable.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The texts that settings were given.
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     flags: ArgMatches,
     environment: Environment<'a>,
 }
 
 impl<'a> Values<'a> {
-    /// Checks each text, also of settings that nothing will ask for: a wrong one is a mistake wherever it stands.
-    pub(super) fn checked(flags: ArgMatches, environment: Environment<'a>) -> Result<Self, ConfigError> {
-        let values = Self { flags, environment };
-        ALL.iter().try_for_each(|setting| values.check(*setting))?;
-        Ok(values)
+    pub(super) fn new(flags: ArgMatches, environment: Environment<'a>) -> Self {
+        Self { flags, environment }
     }
 
     /// The value of a setting that has one always.
-    pub(super) fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
+    pub(crate) fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         self.optional(setting)?.ok_or_else(|| ConfigError::BadValue(format!("{} must be set", setting.info.name)))
     }
 
     /// The value of a setting that may have none.
-    pub(super) fn optional<T>(&self, setting: &Setting<T>) -> Result<Option<T>, ConfigError> {
+    pub(crate) fn optional<T>(&self, setting: &Setting<T>) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.text(&setting.info)? else { return Ok(None) };
         setting.parse(&text).map(Some).map_err(|why| ConfigError::bad_value(&setting.info, &why))
     }
 
-    /// Whether a setting without default was given a value.
-    pub(super) fn is_given(&self, setting: &SettingInfo) -> Result<bool, ConfigError> {
-        Ok(self.text(setting)?.is_some())
+    /// A secret given as it stands or in a file.
+    pub(crate) fn secret(
+        &self,
+        plain: &Setting<String>,
+        file: &Setting<PathBuf>,
+    ) -> Result<Option<Secret>, ConfigError> {
+        let Some(secret) = self.secret_file(file)? else {
+            return Ok(self.optional(plain)?.map(|text| Secret::fixed(&text)));
+        };
+        plain.parse(&secret.expose()).map_err(|why| ConfigError::bad_value(&file.info, &why))?;
+        Ok(Some(secret))
+    }
+
+    /// The secret in a file.
+    pub(crate) fn secret_file(&self, file: &Setting<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+        let Some(path) = self.optional(file)? else { return Ok(None) };
+        Secret::from_file(file.info.name, &path).map(Some).map_err(|error| ConfigError::unreadable(&file.info, &error))
+    }
+
+    /// The path of a file that is read later, each time it is needed; it can be read now.
+    pub(crate) fn readable(&self, file: &Setting<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(path) = self.optional(file)? else { return Ok(None) };
+        read(&path).map_err(|error| ConfigError::unreadable(&file.info, &error))?;
+        Ok(Some(path))
     }
 
     /// An environment variable; empty counts as unset.
-    pub(super) fn variable(&self, name: &str) -> Option<OsString> {
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
         (self.environment)(name).filter(|value| !value.is_empty())
     }
 
-    fn check(&self, setting: &dyn AnySetting) -> Result<(), ConfigError> {
+    /// Checks the text that a setting was given.
+    pub(super) fn check(&self, setting: &dyn AnySetting) -> Result<(), ConfigError> {
         let Some(text) = self.text(setting.info())? else { return Ok(()) };
         setting.check(&text).map_err(|why| ConfigError::bad_value(setting.info(), &why))
     }
 
-    /// What the setting was given, else its default. An empty flag hides the variable, where the setting can do without a value.
-    fn text(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
+    /// Checks what two settings must agree on.
+    pub(super) fn check_rule(&self, rule: &Rule) -> Result<(), ConfigError> {
+        let (Rule::NotBoth(one, other) | Rule::BothOrNone(one, other)) = rule;
+        let given = (self.is_given(one)?, self.is_given(other)?);
+        let message = match (rule, given) {
+            (Rule::NotBoth(..), (true, true)) => {
+                format!("{} and {} are both set: only one of them is allowed", one.name, other.name)
+            }
+            (Rule::BothOrNone(..), (true, false)) => alone(one, other),
+            (Rule::BothOrNone(..), (false, true)) => alone(other, one),
+            _ => return Ok(()),
+        };
+        Err(ConfigError::BadValue(message))
+    }
+
+    /// Whether a setting without default was given a value.
+    fn is_given(&self, setting: &SettingInfo) -> Result<bool, ConfigError> {
+        Ok(self.text(setting)?.is_some())
+    }
+
+    /// The text that the setting was given, else its default. An empty flag hides the variable, where the setting can do without a value.
+    pub(super) fn text(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
         let flag = self.flags.get_one::<OsString>(setting.name).cloned();
         let given = flag.or_else(|| self.variable(setting.name)).map(|value| utf8(setting, value)).transpose()?;
         Ok(match setting.default {
-            DefaultValue::Value(default) => Some(given.unwrap_or_else(|| default.to_owned())),
+            DefaultValue::Literal(default) => Some(given.unwrap_or_else(|| default.to_owned())),
             DefaultValue::Described(_) => given.filter(|text| !text.is_empty()),
         })
     }
+}
+
+fn alone(present: &SettingInfo, absent: &SettingInfo) -> String {
+    format!("{} is set without {}: both are needed", present.name, absent.name)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read file {}", path.display()))
 }
 
 fn utf8(setting: &SettingInfo, value: OsString) -> Result<String, ConfigError> {

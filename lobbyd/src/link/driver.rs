@@ -1,30 +1,42 @@
-//! The driver: what carries packets between daemons. It moves bytes and knows neither packets nor actors.
+//! The driver: carries packets between daemons. It moves bytes and knows neither packets nor actors.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
 
-/// A kind of channel, ready to be opened as often as its broker goes away.
-pub trait Driver: Send + Sync + 'static {
-    /// Opens one connection and subscribes to the channel. The caller limits the time and tries again after a failure.
+use crate::config::{self, Secret};
+
+/// What a driver's folder declares: its name, its settings, and how it is made of them.
+pub(crate) type DriverSpec = config::DriverSpec<Box<dyn Driver>>;
+
+/// A kind of channel, opened again whenever its broker was away.
+pub trait Driver: fmt::Debug + Send + Sync + 'static {
+    /// Opens one connection and subscribes to the channel. `client_name` tells the broker who connects. The caller limits the time
+    /// and tries again after a failure.
     ///
     /// # Errors
     /// What keeps the channel from being reached, in words for a log; never a secret.
-    fn open(&self) -> BoxFuture<'_, anyhow::Result<Connection>>;
+    fn open<'a>(&'a self, client_name: &'a str) -> BoxFuture<'a, anyhow::Result<Connection>>;
+
+    /// The secrets that it logs in with. When one of them changes, the connection is opened anew.
+    fn secrets(&self) -> Vec<Secret> {
+        Vec::new()
+    }
 }
 
-/// Most packets that a channel hands over at once.
+/// Most events that a connection hands over at once.
 pub const LARGEST_BATCH: usize = 256;
 
-/// An open connection to a channel: what comes in, and the way out.
+/// An open connection to a channel.
 pub struct Connection {
-    /// Everything said on the channel, own packets included, each time all that is ready, up to [`LARGEST_BATCH`]. An error means
+    /// Everything said on the channel, own packets included, in batches of all that is ready, up to [`LARGEST_BATCH`]. An error means
     /// that the link is down, the end that it was closed by us.
     pub incoming: BoxStream<'static, anyhow::Result<Vec<InboundEvent>>>,
-    /// The way out, shared by all who publish.
-    pub outgoing: std::sync::Arc<dyn PacketSink>,
+    /// The sending side, shared by all that publish.
+    pub outgoing: Arc<dyn PacketSink>,
 }
 
 /// The sending side of an open connection.

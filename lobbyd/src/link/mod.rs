@@ -1,4 +1,4 @@
-//! Links: drivers, and the actors that keep them up, listen to them and send through them.
+//! Links: the drivers, and the actors that keep them up, listen to them and send through them.
 
 pub mod driver;
 pub mod drivers;

@@ -41,6 +41,8 @@ pub struct SubscriberContext {
     pub name: &'static str,
     /// The driver itself.
     pub driver: Box<dyn Driver>,
+    /// Tells the broker who connects.
+    pub client_name: String,
     /// Gets what comes in.
     pub registry: Addr<Registry>,
     /// Gets the way out; none with REGISTER=false.
@@ -67,7 +69,7 @@ async fn follow(link: Arc<SubscriberContext>) {
     let (mut backoff, mut outage) = (Backoff::default(), Downtime::default());
     let mut again = false;
     loop {
-        let ended = match open(link.driver.as_ref()).await {
+        let ended = match link.open().await {
             Ok(channel) => {
                 backoff.opened(clock::now());
                 info!(
@@ -86,12 +88,12 @@ async fn follow(link: Arc<SubscriberContext>) {
     }
 }
 
-async fn open(driver: &dyn Driver) -> anyhow::Result<Connection> {
-    let opened = timeout(OPEN_LIMIT, driver.open()).await;
-    opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
-}
-
 impl SubscriberContext {
+    async fn open(&self) -> anyhow::Result<Connection> {
+        let opened = timeout(OPEN_LIMIT, self.driver.open(&self.client_name)).await;
+        opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
+    }
+
     fn opened(&self, channel: &Connection, again: bool) {
         let (driver_id, driver, outgoing) = (self.driver_id, self.name, Arc::clone(&channel.outgoing));
         self.registry.do_send(LinkOpened(driver_id));

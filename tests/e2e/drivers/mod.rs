@@ -12,9 +12,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
 use lobby_tests::{LIMIT, NatsServer, RedisServer, ensure, eventually};
-use lobbyd::config::{NatsSettings, RedisSettings, Secret};
+use lobbyd::config::Secret;
 use lobbyd::link::driver::{Connection, Driver};
-use lobbyd::link::drivers::{Nats, Redis};
+use lobbyd::link::drivers::nats::{Nats, NatsSettings};
+use lobbyd::link::drivers::redis::{Redis, RedisSettings};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -24,7 +25,7 @@ const AT_ONCE: Duration = Duration::from_secs(4);
 const FROZEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What TTL=30 and KEEP_ALIVE=5 allow.
-const PATIENCE: Duration = Duration::from_secs(25);
+const SILENCE_LIMIT: Duration = Duration::from_secs(25);
 
 /// A broker and its driver.
 trait Broker {
@@ -42,7 +43,7 @@ impl Broker for NatsServer {
         Self::start().await
     }
     fn driver(&self) -> Box<dyn Driver> {
-        Box::new(Nats::new(nats_settings(&self.url()), "lobbyd/test".to_owned()))
+        Box::new(Nats::new(nats_settings(&self.url())))
     }
     fn pause(&self) {
         self.pause();
@@ -224,7 +225,7 @@ pub(crate) fn nats_settings(url: &str) -> NatsSettings {
         creds_file: None,
         ca_file: None,
         client_certificate: None,
-        silence_limit: PATIENCE,
+        silence_limit: SILENCE_LIMIT,
     }
 }
 
@@ -238,7 +239,7 @@ pub(crate) fn redis_settings(port: u16) -> RedisSettings {
         password: None,
         tls: false,
         ca_file: None,
-        silence_limit: PATIENCE,
+        silence_limit: SILENCE_LIMIT,
     }
 }
 
@@ -270,7 +271,7 @@ async fn first_in_time(driver: &dyn Driver) -> Result<Connection, String> {
 }
 
 async fn attempt(driver: &dyn Driver) -> Result<Connection, String> {
-    let opened = timeout(LIMIT, driver.open()).await;
+    let opened = timeout(LIMIT, driver.open("lobbyd/test")).await;
     opened.map_err(|_| format!("no answer within {LIMIT:?}"))?.map_err(|error| format!("{error:#}"))
 }
 

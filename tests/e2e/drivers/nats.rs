@@ -1,15 +1,15 @@
 //! Every way to log in to NATS, and what is said when it does not work.
 
 use lobby_tests::{Certificates, LIMIT, NatsAccounts, NatsServer, ensure, eventually, free_port};
-use lobbyd::config::{NatsSettings, Secret};
-use lobbyd::link::drivers::Nats;
+use lobbyd::config::Secret;
+use lobbyd::link::drivers::nats::{Nats, NatsSettings};
 use nkeys::KeyPair;
 use tokio::time::timeout;
 
 use crate::drivers::{ended, heard, nats_settings, opened, packet, refused, works};
 
 fn nats(settings: NatsSettings) -> Nats {
-    Nats::new(settings, "lobbyd/test".to_owned())
+    Nats::new(settings)
 }
 
 /// A driver of a URL with these credentials in it.

@@ -1,8 +1,8 @@
 //! Every way to log in to Redis, and what is said when it does not work.
 
 use lobby_tests::{Certificates, RedisServer};
-use lobbyd::config::{RedisSettings, Secret};
-use lobbyd::link::drivers::Redis;
+use lobbyd::config::Secret;
+use lobbyd::link::drivers::redis::{Redis, RedisSettings};
 
 use crate::drivers::{heard, opened, packet, redis_settings, refused, works};
 

@@ -2,32 +2,14 @@
 
 pub mod local;
 pub mod nats;
-mod redis;
+pub mod redis;
 mod tls;
 
-use lobby_client::HostName;
+use lobby_core::liveness::connectivity::DriverId;
 
-use super::driver::Driver;
-use crate::config::{DriverSettings, Secret};
+use super::driver::DriverSpec;
 
-pub use self::local::Local;
-pub use self::nats::Nats;
-pub use self::redis::Redis;
+/// Every driver, in the order of the help; the first is the default of DRIVER.
+pub(crate) const TABLE: &[DriverSpec] = &[nats::SPEC, redis::SPEC, local::SPEC];
 
-/// The table of drivers: makes the one that the settings are for. `hostname` is what brokers are told of who connects.
-pub fn make(settings: &DriverSettings, hostname: &HostName) -> Box<dyn Driver> {
-    match settings.clone() {
-        DriverSettings::Nats(settings) => Box::new(Nats::new(settings, format!("lobbyd/{hostname}"))),
-        DriverSettings::Redis(settings) => Box::new(Redis::new(settings)),
-        DriverSettings::Local(settings) => Box::new(Local::new(settings)),
-    }
-}
-
-/// The secrets that a driver logs in with.
-pub fn secrets(settings: &DriverSettings) -> Vec<Secret> {
-    match settings {
-        DriverSettings::Nats(settings) => std::iter::once(&settings.url).chain(&settings.nkey_seed).cloned().collect(),
-        DriverSettings::Redis(settings) => settings.password.iter().cloned().collect(),
-        DriverSettings::Local(_) => Vec::new(),
-    }
-}
+const _: () = assert!(TABLE.len() <= DriverId::MAX, "all drivers can be active at once");

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
-use crate::config::LocalSettings;
+use super::LocalSettings;
 use crate::sys::clock;
 use crate::sys::files;
 use lobby_core::link::message::InboundEvent;

@@ -1,4 +1,4 @@
-//! What async-nats tells about its connection, translated into the state of the link.
+//! Events of async-nats, translated into the state of the link.
 
 use anyhow::anyhow;
 use async_nats::Event;
@@ -6,31 +6,31 @@ use tokio::sync::Notify;
 
 use crate::link::inbox::InboxSender;
 
-/// Listens to the client's events for one connection.
+/// The state of one connection, as its events tell.
 #[derive(Debug)]
 pub(super) struct Events {
-    feeder: InboxSender,
-    /// A subject of this connection alone.
+    inbox: InboxSender,
+    /// A subject that only this connection uses.
     pub(super) probe: String,
-    /// Told when no echo of a probe is to be expected any more: the server refused it, or the link is down.
+    /// Notified when no echo of a probe is to be expected any more: the server refused it, or the link is down.
     pub(super) settled: Notify,
-    /// Told when the connection is gone.
+    /// Notified when the connection is gone.
     pub(super) closed: Notify,
 }
 
 impl Events {
-    pub(super) fn new(feeder: InboxSender) -> Self {
+    pub(super) fn new(inbox: InboxSender) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
-        Self { feeder, probe, settled: Notify::new(), closed: Notify::new() }
+        Self { inbox, probe, settled: Notify::new(), closed: Notify::new() }
     }
 
     /// Takes one event. Any error that the server reports means that something on this connection does not work.
     pub(super) fn happened(&self, event: Event) {
         match event {
             Event::Connected | Event::ClientError(_) => {}
-            Event::SlowConsumer(_) => self.feeder.lost(1),
-            Event::Draining => self.feeder.finish(),
+            Event::SlowConsumer(_) => self.inbox.lost(1),
+            Event::Draining => self.inbox.finish(),
             Event::Closed => self.closed.notify_one(),
             Event::ServerError(error) => self.refused(error.to_string().trim_start_matches("nats: ")),
             Event::LameDuckMode => self.down("the NATS server is shutting down (lame duck mode)"),
@@ -50,7 +50,7 @@ impl Events {
     }
 
     fn down(&self, reason: &str) {
-        self.feeder.fail(anyhow!("{reason}"));
+        self.inbox.fail(anyhow!("{reason}"));
         self.settled.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! How the NATS client is set up: once connected, never again, and with whatever credentials there are.
+//! Options of the NATS client: it connects once, never again, and with the credentials there are.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
 
+use super::NatsSettings;
 use super::url::{Login, ServerUrl};
-use crate::config::NatsSettings;
 use crate::link::drivers::tls;
 
-/// A server that says nothing for two to three of these is dead. With the client's default we would be deaf for minutes.
+/// A server that is silent for two to three of these is dead. With the client's default the link would be deaf for minutes.
 const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for one address of the server to answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// Commands that wait in the client for the connection.
+/// Most commands that wait in the client for the connection.
 const CLIENT_CAPACITY: usize = 128;
 /// The client handles at most 128 reads of this size in one turn, too few bytes to overflow its queue (65,536 messages) before we empty it.
 const READ_BUFFER: u16 = 8192;
@@ -69,7 +69,7 @@ pub(super) async fn authenticated(
     with_certificates(options, settings).await
 }
 
-/// Whoever names an authority or has a certificate wants TLS, so a server that offers none is refused.
+/// An authority or a client certificate implies TLS, so a server that offers none is refused.
 async fn with_certificates(mut options: ConnectOptions, settings: &NatsSettings) -> anyhow::Result<ConnectOptions> {
     if let Some(path) = &settings.ca_file {
         tls::certificates("NATS_CA_FILE", path).await?;

@@ -1,4 +1,4 @@
-//! Finds out that a Redis server is frozen, of which its subscribers hear nothing, not even an error.
+//! Detects a frozen Redis server: its subscribers get nothing, not even an error.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use redis::{AsyncCommands, ErrorKind, RedisResult, Value};
 
 use crate::link::inbox::InboxSender;
 
-/// How often both connections are asked for a sign of life at least.
+/// Longest interval at which both connections are pinged.
 pub(super) const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Most time for both answers.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks both connections for a sign of life until one gives none. A server that is silent is given up before `silence_limit` ends.
+/// Pings both connections until one does not answer. A server that is silent is given up before `silence_limit` ends.
 pub(super) async fn watch(
     mut listener: PubSubSink,
     mut publisher: MultiplexedConnection,
-    feeder: InboxSender,
+    inbox: InboxSender,
     silence_limit: Duration,
 ) {
     let (interval, limit) = ((silence_limit / 3).min(LONGEST_PING_INTERVAL), (silence_limit / 3).min(PING_LIMIT));
@@ -29,8 +29,8 @@ pub(super) async fn watch(
         };
         match tokio::time::timeout(limit, both).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return feeder.fail(anyhow!("lost the connection to Redis: {error}")),
-            Err(_) => return feeder.fail(anyhow!("Redis did not answer a PING within {limit:?}")),
+            Ok(Err(error)) => return inbox.fail(anyhow!("lost the connection to Redis: {error}")),
+            Err(_) => return inbox.fail(anyhow!("Redis did not answer a PING within {limit:?}")),
         }
     }
 }

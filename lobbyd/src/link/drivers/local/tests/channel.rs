@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use tokio::time::timeout;
 
-use super::super::{DEBOUNCE, Local, Reader};
+use super::super::Local;
+use super::super::reader::{DEBOUNCE, Reader};
 use super::*;
 use crate::link::driver::{Connection, Driver};
 use crate::sys::clock;
@@ -21,7 +22,7 @@ fn packet(host: &str, payload: &str, last: bool) -> OutboundPacket {
 /// An open channel, as the daemon has it; without events it would read the directory too late for these tests.
 async fn open(directory: &TempDir) -> Connection {
     let settings = LocalSettings { keep_alive: LIMIT * 2, ttl: LIMIT * 6, ..settings(directory) };
-    Local::new(settings).open().await.unwrap()
+    Local::new(settings).open("test").await.unwrap()
 }
 
 /// The only news of the next batch.
@@ -93,7 +94,7 @@ async fn what_cannot_be_written_is_named_and_the_others_are_heard_on() {
 async fn a_directory_that_cannot_be_made_is_named() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(settings(&directory).path, "").unwrap();
-    let error = Local::new(settings(&directory)).open().await.err().unwrap();
+    let error = Local::new(settings(&directory)).open("test").await.err().unwrap();
     let expected = format!("cannot create directory {}: ", settings(&directory).path.display());
     assert!(format!("{error:#}").starts_with(&expected), "{error:#}");
 }

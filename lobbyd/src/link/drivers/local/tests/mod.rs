@@ -8,7 +8,7 @@ use std::time::Duration;
 use lobby_client::HostName;
 use tempfile::TempDir;
 
-use crate::config::LocalSettings;
+use super::LocalSettings;
 use crate::sys::files;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::wire::file_name;

@@ -1,15 +1,14 @@
-use super::super::command::command;
-use super::super::table::ALL;
 use super::*;
 
 fn help(width: usize) -> String {
-    command().term_width(width).render_help().to_string()
+    declaration().command().term_width(width).render_help().to_string()
 }
 
 #[test]
 fn the_help_shows_flag_unit_variable_and_default_of_each_setting() {
     let help = help(120);
-    for setting in ALL.iter().map(|setting| setting.info()) {
+    let declaration = declaration();
+    for setting in declaration.settings().map(|(_, setting)| setting.info()) {
         let name = format!("--{} ", setting.flag());
         let line = help.lines().find(|line| line.trim_start().starts_with(&name)).unwrap_or_else(|| panic!("{name}"));
         assert!(line.contains(&format!("<{}>", setting.unit)), "{line}");

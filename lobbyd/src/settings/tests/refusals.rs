@@ -183,7 +183,7 @@ fn a_bad_nats_url_is_refused_by_its_place_in_the_list_without_being_shown() {
 fn a_value_that_is_not_utf8_is_refused_and_a_secret_one_not_shown() {
     let refusal = |bad: &str| {
         let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));
-        message(Settings::read(["lobbyd".into(), "--driver=redis".into()], &value), 2)
+        message(declaration().read(["lobbyd".into(), "--driver=redis".into()], &value), 2)
     };
     assert_eq!(refusal("HOST"), r#"HOST: "hush\xFF" is not UTF-8: only UTF-8 text is allowed"#);
     assert_eq!(refusal("TOKEN"), "TOKEN: the value is not UTF-8: only UTF-8 text is allowed");

@@ -1,4 +1,5 @@
-use super::super::table::{ALL, DefaultValue};
+use super::*;
+use crate::config::DefaultValue;
 
 const ENV_FILE: &str = include_str!("../../../../config/lobbyd.env");
 
@@ -10,8 +11,9 @@ fn listed() -> Vec<(&'static str, &'static str)> {
 
 #[test]
 fn the_environment_file_lists_every_setting_with_its_default_in_the_order_of_the_help() {
-    let default = |default: &DefaultValue| if let DefaultValue::Value(text) = default { text } else { "" };
-    let settings = ALL.iter().map(|setting| setting.info());
+    let default = |default: &DefaultValue| if let DefaultValue::Literal(text) = default { text } else { "" };
+    let declaration = declaration();
+    let settings = declaration.settings().map(|(_, setting)| setting.info());
     let expected: Vec<_> = settings.map(|info| (info.name, default(&info.default))).collect();
     assert_eq!(listed(), expected);
 }

@@ -1,9 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::super::settings::default_local_path;
-use super::super::{LogFormat, secret_variables};
 use super::*;
+use crate::config::LogFormat;
 use lobby_core::signing::verifier::VerifyMode;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,24 +25,8 @@ fn defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn defaults_of_the_drivers_are_those_of_the_contract() {
-    let settings = read("", "NATS_URL=nats://broker DRIVER=NATS,Redis,Local LOCAL_PATH=/l").unwrap();
-    let nats = nats(&settings);
-    assert_eq!(nats.subject, "lobby.discovery");
-    assert!(nats.nkey_seed.is_none() && nats.creds_file.is_none());
-    assert!(nats.ca_file.is_none() && nats.client_certificate.is_none());
-    let redis = redis(&settings);
-    assert_eq!((redis.host.as_str(), redis.port, redis.db), ("127.0.0.1", 6379, 0));
-    assert_eq!(redis.channel, "lobby:discovery");
-    assert!(redis.username.is_none() && redis.password.is_none());
-    assert!(!redis.tls && redis.ca_file.is_none());
-}
-
-#[test]
 fn the_default_driver_is_nats() {
-    let settings = read("", "NATS_URL=nats://broker:4222").unwrap();
-    assert_eq!(settings.drivers.len(), 1);
-    assert_eq!(&*nats(&settings).url.expose(), "nats://broker:4222");
+    assert_eq!(drivers(&read("", "NATS_URL=nats://broker:4222").unwrap()), ["NATS"]);
 }
 
 #[test]
@@ -98,7 +81,7 @@ fn a_switch_flag_takes_its_value_behind_a_sign_behind_a_space_or_alone() {
 #[test]
 fn drivers_are_read_in_any_case_with_spaces_and_each_once() {
     let settings = read_exactly(&[], &[("DRIVER", " redis, NATS,,Redis "), ("NATS_URL", "nats://b")]).unwrap();
-    assert!(matches!(settings.drivers[..], [DriverSettings::Redis(_), DriverSettings::Nats(_)]));
+    assert_eq!(drivers(&settings), ["Redis", "NATS"]);
 }
 
 #[test]
@@ -140,43 +123,6 @@ fn a_log_filter_loses_its_white_space() {
 }
 
 #[test]
-fn an_authority_implies_tls_for_redis() {
-    let ca = tempfile::NamedTempFile::new().unwrap();
-    let settings = read("--driver=redis", &format!("REDIS_CA_FILE={}", ca.path().display())).unwrap();
-    assert!(redis(&settings).tls);
-}
-
-#[test]
-fn the_local_driver_gets_path_and_times() {
-    let settings = read("--driver=local --local-path=/var/l", "KEEP_ALIVE=2 TTL=9").unwrap();
-    let local = local(&settings);
-    assert_eq!((local.path.as_path(), local.keep_alive, local.ttl), (Path::new("/var/l"), 2 * SECOND, 9 * SECOND));
-}
-
-#[test]
-fn the_local_path_is_the_machines_for_root_and_the_users_for_others() {
-    let runtime_dir = || Some(PathBuf::from("/run/user/7"));
-    assert_eq!(default_local_path(true, runtime_dir()), Some("/run/lobby".into()));
-    assert_eq!(default_local_path(false, runtime_dir()), Some("/run/user/7/lobby".into()));
-    assert_eq!(default_local_path(false, None), None);
-}
-
-#[test]
-fn settings_never_print_a_secret() {
-    let seed = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(seed.path(), "hush-seed").unwrap();
-    let variables = "DRIVER=NATS,Redis TOKEN=hush-token NATS_URL=nats://hush-token@b REDIS_PASSWORD=hush-word";
-    let settings = read("", &format!("{variables} NATS_NKEY_SEED_FILE={}", seed.path().display())).unwrap();
-    assert_eq!(&*nats(&settings).nkey_seed.as_ref().unwrap().expose(), "hush-seed");
-    assert!(!format!("{settings:?} {settings:#?}").contains("hush"));
-}
-
-#[test]
-fn the_variables_with_secrets_are_known() {
-    assert_eq!(secret_variables().collect::<Vec<_>>(), ["TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
-}
-
-#[test]
 fn with_a_key_packets_are_verified_with_a_warning_unless_told_otherwise() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "0123456789abcdef\n").unwrap();
@@ -188,4 +134,17 @@ fn with_a_key_packets_are_verified_with_a_warning_unless_told_otherwise() {
     assert_eq!(verify("PACKET_VERIFY=enforce"), Some(VerifyMode::Enforce));
     assert_eq!(verify("PACKET_VERIFY=off"), None);
     assert!(read("--driver=redis", "").unwrap().signing.is_none());
+}
+
+#[test]
+fn settings_never_print_a_secret() {
+    let variables = "DRIVER=NATS,Redis TOKEN=hush-token NATS_URL=nats://hush-token@b REDIS_PASSWORD=hush-word";
+    let settings = read("", variables).unwrap();
+    assert!(!format!("{settings:?} {settings:#?}").contains("hush"));
+}
+
+#[test]
+fn variables_with_secrets_are_withheld_from_the_callback() {
+    let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
+    assert_eq!(callback.withheld, ["TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
 }

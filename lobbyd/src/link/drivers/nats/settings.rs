@@ -1,0 +1,119 @@
+//! The settings of the NATS driver.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::url;
+use crate::config::DefaultValue::{Described, Literal};
+use crate::config::Rule::{BothOrNone, NotBoth};
+use crate::config::kinds::{self, ValueKind, ValueStyle};
+use crate::config::{ConfigError, Secret, Timing, Values, settings};
+
+const URLS: ValueKind<String> = ValueKind { unit: "URLS", style: ValueStyle::Secret, parse: urls };
+const SUBJECT: ValueKind<String> = kinds::open("SUBJECT", subject);
+
+settings! {
+    /// The settings of the NATS driver.
+    BLOCK, "Driver NATS" {
+        NATS_URL: String, URLS, Described("none, required with NATS"),
+            "Servers, comma separated: nats:// or tls://, with user:password@ or token@ where needed";
+        NATS_URL_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds NATS_URL";
+        NATS_DISCOVERY_CHANNEL: String, SUBJECT, Literal("lobby.discovery"), "Subject that packets travel on";
+        NATS_NKEY_SEED_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds an nkey seed to log in with";
+        NATS_CREDS_FILE: PathBuf, kinds::FILE, Described("none"), "Credentials file (.creds) to log in with";
+        NATS_CA_FILE: PathBuf, kinds::FILE, Described("the system's authorities"),
+            "Authority that signed the servers' certificates, PEM";
+        NATS_CERT_FILE: PathBuf, kinds::FILE, Described("none"), "Client certificate, PEM";
+        NATS_KEY_FILE: PathBuf, kinds::FILE, Described("none"), "Key of the client certificate, PEM";
+    }
+    NotBoth(&NATS_URL.info, &NATS_URL_FILE.info),
+    NotBoth(&NATS_NKEY_SEED_FILE.info, &NATS_CREDS_FILE.info),
+    BothOrNone(&NATS_CERT_FILE.info, &NATS_KEY_FILE.info)
+}
+
+/// How NATS is reached.
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// NATS_URL or NATS_URL_FILE: servers, comma separated, with user and password or token where needed.
+    pub url: Secret,
+    /// NATS_DISCOVERY_CHANNEL: subject.
+    pub subject: String,
+    /// NATS_NKEY_SEED_FILE: an nkey seed to log in with.
+    pub nkey_seed: Option<Secret>,
+    /// NATS_CREDS_FILE: a `.creds` file to log in with.
+    pub creds_file: Option<PathBuf>,
+    /// NATS_CA_FILE: certificate authority that signed the servers' certificates, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// NATS_CERT_FILE and NATS_KEY_FILE: client certificate and its key, PEM.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// How long the broker may be silent before the link is down.
+    pub silence_limit: Duration,
+}
+
+impl NatsSettings {
+    /// Reads them; files that they name can be read then.
+    ///
+    /// # Errors
+    /// Which setting is missing, or names a file that cannot be read.
+    pub(super) fn read(values: &Values<'_>, timing: Timing) -> Result<Self, ConfigError> {
+        let certificate = values.readable(&NATS_CERT_FILE)?;
+        let key = values.readable(&NATS_KEY_FILE)?;
+        Ok(Self {
+            url: values.secret(&NATS_URL, &NATS_URL_FILE)?.ok_or_else(url_missing)?,
+            subject: values.get(&NATS_DISCOVERY_CHANNEL)?,
+            nkey_seed: values.secret_file(&NATS_NKEY_SEED_FILE)?,
+            creds_file: values.readable(&NATS_CREDS_FILE)?,
+            ca_file: values.readable(&NATS_CA_FILE)?,
+            client_certificate: certificate.zip(key),
+            silence_limit: timing.silence_limit(),
+        })
+    }
+}
+
+fn url_missing() -> ConfigError {
+    let way_out = "set it, for example to nats://127.0.0.1:4222, or set DRIVER=Local to run without a broker";
+    ConfigError::BadValue(format!("NATS_URL is missing, and DRIVER names NATS: {way_out}"))
+}
+
+fn urls(text: &str) -> Result<String, String> {
+    url::parse(text).map_err(|error| format!("{error:#}"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A subject that can be published to, hence without wildcards.
+fn subject(text: &str) -> Result<String, String> {
+    let subject = kinds::unspaced(text, "subject")?;
+    if subject.split('.').any(|token| matches!(token, "" | "*" | ">")) {
+        let allowed = "words joined by single dots, without the wildcards * and >, are allowed";
+        return Err(kinds::refusal(text, "subject", allowed));
+    }
+    Ok(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::configured;
+
+    fn read(variables: &str) -> NatsSettings {
+        configured(&BLOCK, variables, NatsSettings::read).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let settings = read("NATS_URL=nats://broker:4222");
+        assert_eq!(&*settings.url.expose(), "nats://broker:4222");
+        assert_eq!(settings.subject, "lobby.discovery");
+        assert!(settings.nkey_seed.is_none() && settings.creds_file.is_none());
+        assert!(settings.ca_file.is_none() && settings.client_certificate.is_none());
+    }
+
+    #[test]
+    fn an_nkey_seed_is_read_from_its_file_and_never_shown() {
+        let seed = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(seed.path(), "hush-seed").unwrap();
+        let settings = read(&format!("NATS_URL=hush-token@b NATS_NKEY_SEED_FILE={}", seed.path().display()));
+        assert_eq!(&*settings.nkey_seed.as_ref().unwrap().expose(), "hush-seed");
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+}
