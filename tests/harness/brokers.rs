@@ -18,7 +18,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub struct NatsServer(Broker);
 
 impl NatsServer {
-    /// Starts one that lets everybody in.
+    /// Starts one that asks for no login.
     ///
     /// # Panics
     /// If it is not installed or does not start.
@@ -64,7 +64,7 @@ impl NatsServer {
 pub struct RedisServer(Broker);
 
 impl RedisServer {
-    /// Starts one that lets everybody in.
+    /// Starts one that asks for no login.
     ///
     /// # Panics
     /// If it is not installed or does not start.
@@ -116,7 +116,7 @@ impl RedisServer {
     }
 }
 
-/// What one does to any broker.
+/// The controls that all brokers share.
 macro_rules! controls {
     ($($broker:ident),*) => { $(impl $broker {
         /// Its port, the same for its whole life.
@@ -219,7 +219,7 @@ impl Broker {
     }
 }
 
-/// Debian puts nats-server into /usr/sbin, which is not in everybody's PATH. Each package has the name of its program.
+/// Debian puts nats-server into /usr/sbin, which is not in every PATH. Each package has the name of its program.
 #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
 fn find(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -84,7 +84,7 @@ impl Channel {
         }
     }
 
-    /// Kills the broker, if it still runs, and starts it again on the same port: for everybody, or for those who know a password.
+    /// Kills the broker, if it still runs, and starts it again on the same port: without a login, or with a password.
     ///
     /// # Panics
     /// If it does not start, or this is a directory.

@@ -1,4 +1,4 @@
-//! A road to a server that can be cut, jammed and closed.
+//! A TCP proxy that can be cut, jammed and closed.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Proxy {
 enum Traffic {
     /// They arrive.
     Flows,
-    /// They never arrive, and nobody is told: connections stay open, new ones are taken.
+    /// They never arrive: connections stay open, new ones are taken.
     Jammed,
     /// Connections end, new ones too.
     Closed,
@@ -54,7 +54,7 @@ impl Proxy {
         self.traffic.send_replace(Traffic::Flows);
     }
 
-    /// Swallows everything from now on, as a firewall does that drops; nobody is told.
+    /// Swallows everything from now on, as a firewall does that drops; connections stay open.
     pub fn jam(&self) {
         self.traffic.send_replace(Traffic::Jammed);
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_jam_holds_everything_up_and_tells_nobody() {
+    async fn a_jam_holds_everything_up_and_ends_no_connection() {
         let proxy = echo().await;
         let mut stream = connected(&proxy).await;
         assert!(says_back(&mut stream).await);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_empty_file_or_one_that_is_no_text_is_an_error_that_names_the_file() {
+    fn a_missing_empty_or_binary_file_is_an_error_that_names_it() {
         let (newline, binary) = (file_with(b"\n"), file_with(b"hush\xff"));
         for path in [newline.path(), binary.path(), Path::new("/nowhere/secret")] {
             let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_without_a_writer_or_a_file_too_large_is_an_error_at_once() {
+    fn a_fifo_or_a_file_too_large_is_an_error_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let (fifo, large) = (directory.path().join("fifo"), file_with(&[b'x'; MAX_LEN + 1]));
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_reaches_every_clone_and_says_whether_the_secret_changed() {
+    fn a_reload_reaches_every_clone_and_tells_of_a_change() {
         let file = file_with(b"old\n");
         let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
         let clone = secret.clone();

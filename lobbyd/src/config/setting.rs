@@ -21,7 +21,7 @@ pub(crate) struct SettingInfo {
     pub(crate) meaning: Cow<'static, str>,
 }
 
-/// The value of a setting that nobody sets.
+/// The value of a setting that is not set.
 pub(crate) enum DefaultValue {
     /// This value, written as a user would.
     Literal(&'static str),

@@ -1,4 +1,4 @@
-//! Where a driver puts what its broker says. It is bounded, so that a flood costs packets and not memory, and every packet lost
+//! The inbox of a connection: a bounded queue of what its broker sends. A flood costs packets and not memory, and every packet lost
 //! that way is counted.
 
 use std::collections::VecDeque;
@@ -17,18 +17,18 @@ use tokio::task::coop::unconstrained;
 use super::driver::LARGEST_BATCH;
 use lobby_core::link::message::InboundEvent;
 
-/// Most packets that wait for a reader who has fallen behind.
+/// Most packets that wait for a reader that has fallen behind.
 pub(super) const MOST_PACKETS: usize = 16_384;
 /// Most bytes that wait: a few huge packets must not cost more than many small ones.
 pub(super) const MOST_BYTES: usize = 16 << 20;
 
-/// A new inbox, and the way into it.
+/// A new inbox, and its sending half.
 pub(super) fn inbox() -> (InboxSender, Inbox) {
     let shared = Arc::new(Shared::default());
     (InboxSender(Arc::clone(&shared)), Inbox { shared, tasks: JoinSet::new() })
 }
 
-/// The way into an inbox, shared by all who have something to report.
+/// The sending half of an inbox, shared by all that have something to report.
 #[derive(Clone)]
 pub(super) struct InboxSender(Arc<Shared>);
 
@@ -38,7 +38,7 @@ impl InboxSender {
         self.change(|waiting| payloads.into_iter().for_each(|payload| waiting.put(payload)));
     }
 
-    /// Counts packets that the broker's client dropped before they came here.
+    /// Counts packets that the broker's client dropped before.
     pub(super) fn lost(&self, packets: u64) {
         self.change(|waiting| waiting.dropped += packets);
     }
@@ -61,18 +61,18 @@ impl InboxSender {
 
 impl fmt::Debug for InboxSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Feeder")
+        f.write_str("InboxSender")
     }
 }
 
-/// The reading end: packets in order, then the reason why the link is down, then nothing.
+/// The receiving half: packets in order, then the reason why the link is down, then nothing.
 pub(super) struct Inbox {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
 
 impl Inbox {
-    /// Runs a task for as long as somebody holds this inbox.
+    /// Runs a task until this inbox is dropped.
     pub(super) fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }
@@ -81,17 +81,17 @@ impl Inbox {
     ///
     /// tokio makes a task pause after 128 messages, while the client gets thousands into its own queue in one turn; that queue would
     /// grow under a flood. So this task is exempt: it empties the queue each time.
-    pub(super) fn pump(&mut self, feeder: InboxSender, messages: impl Stream<Item = Bytes> + Send + 'static) {
+    pub(super) fn pump(&mut self, sender: InboxSender, messages: impl Stream<Item = Bytes> + Send + 'static) {
         self.run(unconstrained(async move {
             let mut messages = pin!(messages.ready_chunks(LARGEST_BATCH));
             while let Some(payloads) = messages.next().await {
-                feeder.put(payloads);
+                sender.put(payloads);
             }
-            feeder.fail(anyhow!("the server closed the connection"));
+            sender.fail(anyhow!("the server closed the connection"));
         }));
     }
 
-    /// Says whether the link is still up.
+    /// Checks that the link is still up.
     ///
     /// # Errors
     /// Why it is down.
@@ -193,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn packets_come_out_in_order_and_then_the_first_reason_for_the_end() {
-        let (feeder, mut inbox) = inbox();
+    fn packets_come_in_order_and_then_the_first_reason_for_the_end() {
+        let (sender, mut inbox) = inbox();
         let [one, two] = [&b"one"[..], b"two"].map(Bytes::from_static);
-        feeder.put([one.clone()]);
-        feeder.put([two.clone()]);
-        feeder.fail(anyhow!("cause"));
-        feeder.fail(anyhow!("consequence"));
+        sender.put([one.clone()]);
+        sender.put([two.clone()]);
+        sender.fail(anyhow!("cause"));
+        sender.fail(anyhow!("consequence"));
         assert_eq!(read(&mut inbox), batch(&[&one, &two]));
         assert_eq!(read(&mut inbox), Some(Some(Err("cause".to_owned()))));
         assert_eq!(read(&mut inbox), Some(None));
@@ -207,18 +207,18 @@ mod tests {
 
     #[test]
     fn a_link_that_we_closed_ends_without_an_error() {
-        let (feeder, mut inbox) = inbox();
-        feeder.finish();
-        feeder.fail(anyhow!("the server closed the connection"));
+        let (sender, mut inbox) = inbox();
+        sender.finish();
+        sender.fail(anyhow!("the server closed the connection"));
         assert!(inbox.check().is_ok());
         assert_eq!(read(&mut inbox), Some(None));
     }
 
     #[test]
-    fn a_full_inbox_drops_and_counts_what_comes_on_top_and_is_read_in_batches() {
-        let (feeder, mut inbox) = inbox();
-        feeder.put(vec![Bytes::from_static(b"x"); MOST_PACKETS + 5]);
-        feeder.lost(2);
+    fn a_full_inbox_drops_and_counts_and_is_read_in_batches() {
+        let (sender, mut inbox) = inbox();
+        sender.put(vec![Bytes::from_static(b"x"); MOST_PACKETS + 5]);
+        sender.lost(2);
         let (mut dropped, mut kept) = (0, 0);
         while let Some(Some(Ok(batch))) = read(&mut inbox) {
             assert!(!batch.is_empty() && batch.len() <= LARGEST_BATCH);
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn huge_packets_fill_it_by_their_bytes_and_reading_makes_room_again() {
-        let (feeder, mut inbox) = inbox();
+    fn huge_packets_fill_it_by_bytes_and_reading_makes_room() {
+        let (sender, mut inbox) = inbox();
         let half = Bytes::from(vec![0; MOST_BYTES / 2]);
-        feeder.put(vec![half.clone(); 3]);
+        sender.put(vec![half.clone(); 3]);
         let both = [InboundEvent::fresh(half.clone()), InboundEvent::fresh(half.clone())];
         assert_eq!(read(&mut inbox), Some(Some(Ok([&[InboundEvent::Dropped(1)][..], &both].concat()))));
-        feeder.put(vec![half.clone(); 2]);
+        sender.put(vec![half.clone(); 2]);
         assert_eq!(read(&mut inbox), batch(&[&half, &half]));
         assert_eq!(read(&mut inbox), None);
     }

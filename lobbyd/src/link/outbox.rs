@@ -1,12 +1,12 @@
-//! The queue before a channel: parcels go out one after another, and a slow broker delays nobody but itself.
+//! The outbox of a connection: packets go out one after another, and a slow broker delays no other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::driver::PacketSink;
@@ -14,62 +14,54 @@ use crate::sys::clock;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::log::throttle::Throttle;
 
-/// Most parcels that wait. More would be stale when they got their turn: the next keep-alive says it all.
+/// Most packets that wait. More would be stale when they got their turn: the next keep-alive says it all.
 const LONGEST_QUEUE: usize = 16;
 
-/// Longest time that a channel may take over one parcel.
+/// Longest time that a connection may take over one packet.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sends parcels over one open channel, in order. Dropped, it forgets those that wait.
+/// Sends packets over one open connection, in order. When it is dropped, those that wait are lost.
 #[derive(Debug)]
 pub(super) struct Outbox {
     driver: &'static str,
     queue: mpsc::Sender<OutboundPacket>,
-    carriage: Carriage,
-}
-
-/// The task that carries the parcels; it ends with its owner.
-#[derive(Debug)]
-struct Carriage(JoinHandle<()>);
-
-impl Drop for Carriage {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// Sends the packets; ends with its owner.
+    task: AbortOnDropHandle<()>,
 }
 
 impl Outbox {
-    /// Begins to send over a channel. `driver` is its name, for logs; `sent` is called for each parcel that the channel took.
+    /// Begins to send over a connection. `driver` is its name, for logs; `sent` is called for each packet that the channel took.
     pub(super) fn open(driver: &'static str, outgoing: Arc<dyn PacketSink>, sent: impl Fn() + Send + 'static) -> Self {
-        let (queue, parcels) = mpsc::channel(LONGEST_QUEUE);
-        Self { driver, queue, carriage: Carriage(tokio::spawn(carry(driver, outgoing, parcels, sent))) }
+        let (queue, packets) = mpsc::channel(LONGEST_QUEUE);
+        let task = AbortOnDropHandle::new(tokio::spawn(send_all(driver, outgoing, packets, sent)));
+        Self { driver, queue, task }
     }
 
-    /// Puts a parcel in the queue; when that is full the parcel is dropped.
+    /// Puts a packet in the queue; when that is full the packet is dropped.
     pub(super) fn post(&self, packet: OutboundPacket) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(packet) {
-            debug!(driver = self.driver, "broker is slow, own packet dropped");
+            debug!(target: "lobby::link", driver = self.driver, "broker is slow, own packet dropped");
         }
     }
 
-    /// Sends what waits, closes the channel and returns when both are done. The caller limits the time.
+    /// Sends what waits, closes the connection and returns when both are done. The caller limits the time.
     pub(super) async fn empty(self) {
-        let Self { queue, mut carriage, .. } = self;
+        let Self { queue, task, .. } = self;
         drop(queue);
         // The task ends by itself once the queue is empty; that it was cancelled or panicked leaves nothing to be done.
-        (&mut carriage.0).await.ok();
+        task.await.ok();
     }
 }
 
-async fn carry(
+async fn send_all(
     driver: &'static str,
     outgoing: Arc<dyn PacketSink>,
-    mut parcels: mpsc::Receiver<OutboundPacket>,
+    mut packets: mpsc::Receiver<OutboundPacket>,
     sent: impl Fn() + Send,
 ) {
     let mut log = Throttle::new(3, Duration::from_secs(60));
-    while let Some(packet) = parcels.recv().await {
-        debug!(driver, host = %packet.host, bytes = packet.payload.len(), "sending own packet");
+    while let Some(packet) = packets.recv().await {
+        debug!(target: "lobby::link", driver, host = %packet.host, bytes = packet.payload.len(), "sending own packet");
         let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(packet)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
         let Err(error) = outcome else {
@@ -77,7 +69,7 @@ async fn carry(
             continue;
         };
         if let Some(held_back) = log.pass(clock::now()) {
-            warn!(driver, error = format!("{error:#}"), held_back, "publishing failed");
+            warn!(target: "lobby::link", driver, error = format!("{error:#}"), held_back, "publishing failed");
         }
     }
     outgoing.close().await;

@@ -1,4 +1,4 @@
-//! Tells the channels about this server.
+//! The publisher: announces this server over every link.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use lobby_core::link::announcer::Announcer;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::liveness::connectivity::DriverId;
 
-/// Longest random wait before the first packet after a reconnection, so that a fleet does not shout in unison.
+/// Longest random wait before the first packet after a reconnection, so that a fleet does not publish in unison.
 const GREETING_SPREAD: Duration = Duration::from_millis(500);
 
-/// There is a way out through a driver. *Sent by its Subscriber.* No reply.
+/// A driver's connection is open. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct ChannelOpened {
@@ -25,23 +25,23 @@ pub struct ChannelOpened {
     pub driver_id: DriverId,
     /// Its name, for logs.
     pub driver: &'static str,
-    /// The way out.
+    /// Its sending side.
     pub outgoing: Arc<dyn PacketSink>,
-    /// Whether there was one before that got lost.
+    /// Whether there was one before that was lost.
     pub again: bool,
 }
 
-/// There is no way out through a driver any more. *Sent by its Subscriber.* No reply.
+/// A driver's connection is closed. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct ChannelClosed(pub DriverId);
 
-/// Say goodbye through every driver and close it. *Asked by main* at the end. Replies when the channels have it.
+/// Say goodbye through every driver and close it. *Asked by App* at the end. Replies when the channels have it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SayGoodbye;
 
-/// Says hi in every interval and when something changes, goodbye at the end.
+/// The publisher: says hi in every interval and when something changes, goodbye at the end.
 #[derive(Debug)]
 pub struct Publisher {
     announcer: Announcer,

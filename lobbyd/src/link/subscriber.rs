@@ -1,4 +1,4 @@
-//! Keeps one driver's link up and hands over what comes in.
+//! The subscriber: keeps one driver's link up and hands over what comes in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,23 +19,23 @@ use lobby_core::link::message::InboundEvent;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::wire::instance_id::InstanceId;
 
-/// Longest time that opening a channel may take.
+/// Longest time that opening a connection may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
 
-/// Close the channel and open it anew, because its secrets are others now. *Sent by main.* No reply.
+/// Close the connection and open it anew, because its secrets have changed. *Sent by App.* No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Reconnect;
 
-/// Opens a driver's channel, again and again for ever, and listens to it.
+/// The subscriber of one driver: opens its connection, again and again for ever, and listens to it.
 pub struct Subscriber {
-    link: Arc<SubscriberContext>,
+    context: Arc<SubscriberContext>,
     following: Option<SpawnHandle>,
 }
 
-/// A driver and those who want to know about it.
+/// What a subscriber works with: its driver and the actors below it.
 pub struct SubscriberContext {
-    /// The driver's place in the list of active ones.
+    /// The driver's index in the list of active ones.
     pub driver_id: DriverId,
     /// Its name, for logs.
     pub name: &'static str,
@@ -43,11 +43,11 @@ pub struct SubscriberContext {
     pub driver: Box<dyn Driver>,
     /// Tells the broker who connects.
     pub client_name: String,
-    /// Gets what comes in.
+    /// Is told what comes in.
     pub registry: Addr<Registry>,
-    /// Gets the way out; none with REGISTER=false.
+    /// Is told the sending side; none with REGISTER=false.
     pub publisher: Option<Addr<Publisher>>,
-    /// The instance in own packets, to be known when they come back.
+    /// The instance in own packets, so that they are recognised when they come back.
     pub instance: InstanceId,
     /// Interval of the own packets.
     pub keep_alive: Duration,
@@ -55,35 +55,32 @@ pub struct SubscriberContext {
 
 impl Subscriber {
     /// Follows a link once started.
-    pub fn new(link: SubscriberContext) -> Self {
-        Self { link: Arc::new(link), following: None }
+    pub fn new(context: SubscriberContext) -> Self {
+        Self { context: Arc::new(context), following: None }
     }
 
     fn follow(&mut self, ctx: &mut Context<Self>) {
-        self.following = Some(ctx.spawn(follow(Arc::clone(&self.link)).into_actor(self)));
+        self.following = Some(ctx.spawn(follow(Arc::clone(&self.context)).into_actor(self)));
     }
 }
 
 /// Keeps the link up for ever.
-async fn follow(link: Arc<SubscriberContext>) {
-    let (mut backoff, mut outage) = (Backoff::default(), Downtime::default());
+async fn follow(context: Arc<SubscriberContext>) {
+    let (mut backoff, mut downtime) = (Backoff::default(), Downtime::default());
     let mut again = false;
     loop {
-        let ended = match link.open().await {
-            Ok(channel) => {
+        let ended = match context.open().await {
+            Ok(connection) => {
                 backoff.opened(clock::now());
-                info!(
-                    driver = link.name,
-                    down_for_seconds = outage.ends(clock::now()).map(|outage| outage.as_secs()),
-                    "link is up"
-                );
-                link.opened(&channel, again);
+                let down_for_seconds = downtime.end(clock::now()).map(|downtime| downtime.as_secs());
+                info!(target: "lobby::link", driver = context.name, down_for_seconds, "link is up");
+                context.opened(&connection, again);
                 again = true;
-                link.listen(channel).await
+                context.listen(connection).await
             }
             Err(fault) => Err(fault),
         };
-        link.closed(ended, &mut outage);
+        context.closed(ended, &mut downtime);
         sleep(backoff.pause(clock::now(), fastrand::f64())).await;
     }
 }
@@ -94,22 +91,22 @@ impl SubscriberContext {
         opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
     }
 
-    fn opened(&self, channel: &Connection, again: bool) {
-        let (driver_id, driver, outgoing) = (self.driver_id, self.name, Arc::clone(&channel.outgoing));
+    fn opened(&self, connection: &Connection, again: bool) {
+        let (driver_id, driver, outgoing) = (self.driver_id, self.name, Arc::clone(&connection.outgoing));
         self.registry.do_send(LinkOpened(driver_id));
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelOpened { driver_id, driver, outgoing, again });
         }
     }
 
-    /// Tells of a link that could not be brought up, that broke, or that we closed ourselves.
-    fn closed(&self, ended: anyhow::Result<()>, outage: &mut Downtime) {
+    /// Tells that the link could not be brought up, that it broke, or that we closed it ourselves.
+    fn closed(&self, ended: anyhow::Result<()>, downtime: &mut Downtime) {
         let broken = ended.is_err();
         let reason = ended.map_or_else(|fault| format!("{fault:#}"), |()| "closed by lobbyd itself".to_owned());
-        if broken && outage.record(&reason, clock::now()) {
-            warn!(driver = self.name, error = reason, "link is down, it is tried again until it is up");
+        if broken && downtime.record(&reason, clock::now()) {
+            warn!(target: "lobby::link", driver = self.name, error = reason, "link is down, it is tried again until it is up");
         } else {
-            debug!(driver = self.name, reason, "link is closed");
+            debug!(target: "lobby::link", driver = self.name, reason, "link is closed");
         }
         self.registry.do_send(LinkClosed { driver_id: self.driver_id, reason });
         if let Some(publisher) = &self.publisher {
@@ -121,50 +118,50 @@ impl SubscriberContext {
     ///
     /// # Errors
     /// Why the link broke.
-    async fn listen(&self, channel: Connection) -> anyhow::Result<()> {
-        let mut incoming = channel.incoming;
-        let mut echo =
+    async fn listen(&self, connection: Connection) -> anyhow::Result<()> {
+        let mut incoming = connection.incoming;
+        let mut loopback =
             self.publisher.as_ref().map(|_| LoopbackCheck::new(self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
-                // What has come is read before a link is called deaf: the own packet may be in it.
+                // What has come is read before a link counts as stalled: the own packet may be in it.
                 biased;
                 batch = incoming.next() => match batch {
-                    Some(batch) => self.hand_over(batch?, echo.as_mut()),
+                    Some(batch) => self.hand_over(batch?, loopback.as_mut()),
                     None => return Ok(()),
                 },
-                () = deaf(echo.as_ref()) => {
+                () = stalled(loopback.as_ref()) => {
                     anyhow::bail!("own packets do not come back: the link is dead, or the broker does not let us publish");
                 }
             }
         }
     }
 
-    fn hand_over(&self, batch: Vec<InboundEvent>, echo: Option<&mut LoopbackCheck>) {
-        if let Some(echo) = echo {
-            hear(&batch, echo);
+    fn hand_over(&self, batch: Vec<InboundEvent>, loopback: Option<&mut LoopbackCheck>) {
+        if let Some(loopback) = loopback {
+            observe(&batch, loopback);
         }
         self.registry.do_send(PacketsReceived { driver_id: self.driver_id, batch });
     }
 }
 
 /// Looks for the own packet in a batch.
-fn hear(batch: &[InboundEvent], echo: &mut LoopbackCheck) {
+fn observe(batch: &[InboundEvent], loopback: &mut LoopbackCheck) {
     let now = clock::now();
     if batch.len() == LARGEST_BATCH {
-        echo.postpone(now);
+        loopback.postpone(now);
     }
     for incoming in batch {
         if let InboundEvent::Packet { payload, .. } = incoming {
-            echo.listen(payload, now);
+            loopback.listen(payload, now);
         }
     }
 }
 
 /// Waits until the own packet is overdue; for ever where none is sent.
-async fn deaf(echo: Option<&LoopbackCheck>) {
-    match echo {
-        Some(echo) => clock::sleep_until(echo.deadline()).await,
+async fn stalled(loopback: Option<&LoopbackCheck>) {
+    match loopback {
+        Some(loopback) => clock::sleep_until(loopback.deadline()).await,
         None => std::future::pending().await,
     }
 }
@@ -186,7 +183,7 @@ impl Handler<Reconnect> for Subscriber {
         if let Some(following) = self.following.take() {
             ctx.cancel_future(following);
         }
-        self.link.closed(Ok(()), &mut Downtime::default());
+        self.context.closed(Ok(()), &mut Downtime::default());
         self.follow(ctx);
     }
 }

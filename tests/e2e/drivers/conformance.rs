@@ -1,4 +1,4 @@
-//! What every driver must do: each case runs once per driver.
+//! The conformance suite of drivers: each case runs once per driver.
 
 use lobby_tests::{Channel, LIMIT, Lobbyd, RenamableHost, Signal};
 use serde_json::json;
@@ -13,7 +13,7 @@ macro_rules! conformance {
             labels_arrive_as_they_are_whatever_their_script,
             a_host_that_is_terminated_is_gone_at_once,
             a_host_that_is_killed_is_gone_after_its_ttl,
-            a_host_that_was_silent_for_its_ttl_is_back_with_its_next_packet,
+            a_host_that_was_silent_for_a_ttl_is_back_with_its_next_hi,
             a_host_that_does_not_register_sees_all_and_is_seen_by_none,
             a_renamed_host_is_known_by_its_new_name_only,
             a_host_that_comes_back_shows_its_new_labels
@@ -38,9 +38,9 @@ conformance!(local);
 async fn a_host_that_joins_is_seen_by_all(channel: Channel) {
     let a = Lobbyd::named("a").labels("service:web").on(&channel).start().await;
     let b = Lobbyd::named("b").on(&channel).start().await;
-    let everybody = json!({"a": ["service:web"], "b": []});
-    a.knows(everybody.clone()).await;
-    b.knows(everybody).await;
+    let both = json!({"a": ["service:web"], "b": []});
+    a.knows(both.clone()).await;
+    b.knows(both).await;
 }
 
 async fn a_late_joiner_learns_of_all_who_are_there(channel: Channel) {
@@ -94,7 +94,7 @@ async fn a_host_that_is_killed_is_gone_after_its_ttl(channel: Channel) {
     b.knows(json!({"b": []})).await;
 }
 
-async fn a_host_that_was_silent_for_its_ttl_is_back_with_its_next_packet(channel: Channel) {
+async fn a_host_that_was_silent_for_a_ttl_is_back_with_its_next_hi(channel: Channel) {
     let a = Lobbyd::named("a").on(&channel).start().await;
     let b = Lobbyd::named("b").set("TTL", "3").on(&channel).start().await;
     b.meets("a").await;

@@ -1,4 +1,4 @@
-//! What both drivers of a broker promise to whoever opens them.
+//! Drivers over real brokers: what both of them promise.
 
 mod conformance;
 mod nats;
@@ -106,8 +106,8 @@ on_both_brokers! {
     what_one_publishes_all_hear_and_so_does_the_sender,
     an_absent_server_is_an_error_at_once_that_names_it,
     a_frozen_server_cannot_be_opened_and_says_so,
-    a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind,
-    a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old,
+    a_killed_server_ends_the_link_and_leaves_no_task_behind,
+    a_link_that_is_down_sends_nothing_and_keeps_nothing,
     a_frozen_server_ends_the_link_with_a_reason,
     what_was_published_before_the_close_arrives,
     a_link_that_we_close_ends_without_an_error,
@@ -137,7 +137,7 @@ async fn a_frozen_server_cannot_be_opened_and_says_so<B: Broker>() {
     assert!(is_late(&error), "{error}");
 }
 
-async fn a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind<B: Broker>() {
+async fn a_killed_server_ends_the_link_and_leaves_no_task_behind<B: Broker>() {
     let mut broker = B::start().await;
     let before = tasks();
     let mut channel = opened(&*broker.driver()).await;
@@ -151,7 +151,7 @@ async fn a_killed_server_ends_the_link_with_a_reason_and_leaves_no_task_behind<B
     eventually(LIMIT, async || ensure(tasks() <= before, format!("{} tasks instead of {before}", tasks()))).await;
 }
 
-async fn a_link_that_is_down_sends_nothing_and_a_new_one_hears_nothing_old<B: Broker>() {
+async fn a_link_that_is_down_sends_nothing_and_keeps_nothing<B: Broker>() {
     let mut broker = B::start().await;
     let mut channel = opened(&*broker.driver()).await;
     broker.kill();

@@ -19,7 +19,7 @@ fn as_user(port: u16, password: &str) -> RedisSettings {
 }
 
 #[actix_rt::test]
-async fn a_password_lets_in_and_a_wrong_or_missing_one_is_refused_without_showing_it() {
+async fn a_password_lets_in_and_a_wrong_one_is_not_shown() {
     let server = RedisServer::with_config("requirepass s3cret").await;
     let with = |password: Option<&str>| {
         Redis::new(RedisSettings { password: password.map(Secret::fixed), ..redis_settings(server.port()) })
@@ -32,7 +32,7 @@ async fn a_password_lets_in_and_a_wrong_or_missing_one_is_refused_without_showin
 }
 
 #[actix_rt::test]
-async fn an_acl_user_needs_no_more_than_publish_and_subscribe_on_the_one_channel() {
+async fn an_acl_user_needs_only_publish_and_subscribe_on_the_channel() {
     let server = RedisServer::with_config(&user(ENOUGH)).await;
     works(&Redis::new(as_user(server.port(), "s3cret"))).await;
     let error = refused(&Redis::new(as_user(server.port(), "wr0ng"))).await;

@@ -1,11 +1,11 @@
-//! How long to wait before a lost link is tried again.
+//! Back-off: how long to wait before a lost link is tried again.
 
 use std::time::{Duration, Instant};
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_millis(1500);
 
-/// A link that was up this long was a good one: the next pause is a short one again.
+/// After a link that was up for this long the next pause is a short one again.
 const PROVEN: Duration = Duration::from_secs(5);
 
 /// Growing, jittered pauses between attempts, at most a second and a half: after an attempt that began just before the broker came
@@ -29,7 +29,7 @@ impl Backoff {
     }
 
     /// The link went down, or did not come up: how long to wait. `jitter` from 0 to 1 takes up to half of the pause away, so that a
-    /// fleet does not knock in unison.
+    /// fleet does not reconnect in unison.
     pub fn pause(&mut self, now: Instant, jitter: f64) -> Duration {
         if self.opened.take().is_some_and(|opened| now - opened >= PROVEN) {
             self.next = SHORTEST;

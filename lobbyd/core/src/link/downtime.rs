@@ -1,11 +1,11 @@
-//! What is said of a link that is down: when it went, when the reason is another, and now and then that it still is.
+//! The downtime of a link, and what of it is worth a line in the log: its beginning, a new reason, and now and then that it goes on.
 
 use std::time::{Duration, Instant};
 
-/// How often one is reminded of a link that stays down.
+/// How often a link that stays down is logged again.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// The time during which a link is down.
+/// The downtime of a link, if it is down.
 #[derive(Debug, Default)]
 pub struct Downtime(Option<Begun>);
 
@@ -27,8 +27,8 @@ impl Downtime {
         news
     }
 
-    /// The link is up. Returns for how long it was not.
-    pub fn ends(&mut self, now: Instant) -> Option<Duration> {
+    /// The link is up. Returns for how long it was down.
+    pub fn end(&mut self, now: Instant) -> Option<Duration> {
         self.0.take().map(|begun| now.saturating_duration_since(begun.at))
     }
 }
@@ -42,21 +42,21 @@ mod tests {
 
     #[test]
     fn the_same_reason_is_told_once_a_minute_and_another_at_once() {
-        let (start, mut outage) = (clock::now(), Downtime::default());
-        assert!(outage.record("refused", start));
-        assert!(!outage.record("refused", start + SECOND * 59));
-        assert!(outage.record("timed out", start + SECOND * 59));
-        assert!(!outage.record("timed out", start + SECOND * 60));
-        assert!(outage.record("timed out", start + SECOND * 119));
+        let (start, mut downtime) = (clock::now(), Downtime::default());
+        assert!(downtime.record("refused", start));
+        assert!(!downtime.record("refused", start + SECOND * 59));
+        assert!(downtime.record("timed out", start + SECOND * 59));
+        assert!(!downtime.record("timed out", start + SECOND * 60));
+        assert!(downtime.record("timed out", start + SECOND * 119));
     }
 
     #[test]
     fn it_lasts_from_the_first_reason_to_the_end() {
-        let (start, mut outage) = (clock::now(), Downtime::default());
-        assert_eq!(outage.ends(start), None);
-        outage.record("refused", start);
-        outage.record("timed out", start + SECOND);
-        assert_eq!(outage.ends(start + SECOND * 5), Some(SECOND * 5));
-        assert_eq!(outage.ends(start + SECOND * 6), None);
+        let (start, mut downtime) = (clock::now(), Downtime::default());
+        assert_eq!(downtime.end(start), None);
+        downtime.record("refused", start);
+        downtime.record("timed out", start + SECOND);
+        assert_eq!(downtime.end(start + SECOND * 5), Some(SECOND * 5));
+        assert_eq!(downtime.end(start + SECOND * 6), None);
     }
 }

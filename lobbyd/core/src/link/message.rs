@@ -1,11 +1,11 @@
-//! What passes between a driver and those above it.
+//! What passes between a driver and the actors above it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use lobby_client::HostName;
 
-/// An encoded packet on its way out, with what a channel that keeps packets must know of it.
+/// An encoded packet to send, with what a channel that keeps packets must know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundPacket {
     /// Whose packet this is.
@@ -16,7 +16,7 @@ pub struct OutboundPacket {
     pub last: bool,
 }
 
-/// What was heard on a channel.
+/// An event of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InboundEvent {
     /// A packet.
@@ -26,12 +26,12 @@ pub enum InboundEvent {
         /// How long ago it was sent, where the channel keeps packets; else zero.
         age: Duration,
     },
-    /// A packet that the channel kept was taken away by its sender.
+    /// A packet that the channel kept was removed by its sender.
     Withdrawn {
         /// The packet as it was last heard.
         payload: Bytes,
     },
-    /// So many packets came faster than they were read and were dropped since this was last said.
+    /// The number of packets that were dropped since the last such event, because they came faster than they were read.
     Dropped(u64),
 }
 

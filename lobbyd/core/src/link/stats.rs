@@ -1,4 +1,4 @@
-//! What happened on each link, in numbers.
+//! The counters of a link.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use lobby_client::{DriverStatus, LinkState};
 
 use crate::wire::envelope::Refusal;
 
-/// The account of one link.
+/// State and counters of one link.
 #[derive(Debug)]
 pub struct LinkStats {
     driver: &'static str,
@@ -42,7 +42,7 @@ impl LinkStats {
         (self.up, self.since, self.reason) = (true, unix_seconds, None);
     }
 
-    /// The link is down, or still down, because of this.
+    /// The link is down, or still down, for this reason.
     pub fn closed(&mut self, reason: String, unix_seconds: i64) {
         if self.up {
             self.since = unix_seconds;
@@ -65,7 +65,7 @@ impl LinkStats {
         *self.refused.entry(refusal.reason()).or_default() += 1;
     }
 
-    /// A packet that came in is believed although it is not signed (PACKET_VERIFY=warn).
+    /// A packet that came in was accepted although it is not signed (PACKET_VERIFY=warn).
     pub fn unsigned(&mut self) {
         self.unsigned += 1;
     }
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn a_link_is_down_since_it_went_down_however_often_it_is_tried() {
-        let mut tally = LinkStats::new("NATS", 100);
-        tally.opened(101);
-        tally.closed("connection reset".into(), 110);
-        tally.closed("connection refused".into(), 112);
-        let status = tally.status();
+        let mut stats = LinkStats::new("NATS", 100);
+        stats.opened(101);
+        stats.closed("connection reset".into(), 110);
+        stats.closed("connection refused".into(), 112);
+        let status = stats.status();
         assert_eq!(
             (status.state, status.since, status.reason.as_deref()),
             (LinkState::Down, 110, Some("connection refused"))
@@ -110,11 +110,11 @@ mod tests {
 
     #[test]
     fn refusals_are_counted_by_reason() {
-        let mut tally = LinkStats::new("NATS", 100);
-        tally.refused(&Refusal::NoHostName);
-        tally.refused(&Refusal::NoHostName);
-        tally.refused(&Refusal::RegistryFull(5));
-        let counts: Vec<_> = tally.status().refused.into_iter().collect();
+        let mut stats = LinkStats::new("NATS", 100);
+        stats.refused(&Refusal::NoHostName);
+        stats.refused(&Refusal::NoHostName);
+        stats.refused(&Refusal::RegistryFull(5));
+        let counts: Vec<_> = stats.status().refused.into_iter().collect();
         assert_eq!(counts, [("no_hostname".to_owned(), 2), ("registry_full".to_owned(), 1)]);
     }
 }

@@ -6,7 +6,7 @@ use lobby_client::HostName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-/// Not merely `.json`: files of this name are swept, and LOCAL_PATH may be set to a directory with somebody else's.
+/// Not merely `.json`: files of this name are swept, and LOCAL_PATH may be set to a directory with files of other programs.
 const SUFFIX: &str = ".lobby.json";
 
 /// Longest encoded host name that is a file name as it stands, in bytes. The file systems of Linux allow 255 for the whole name.

@@ -10,7 +10,7 @@ fn listed() -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
-fn the_environment_file_lists_every_setting_with_its_default_in_the_order_of_the_help() {
+fn the_environment_file_lists_all_settings_in_the_helps_order() {
     let default = |default: &DefaultValue| if let DefaultValue::Literal(text) = default { text } else { "" };
     let declaration = declaration();
     let settings = declaration.settings().map(|(_, setting)| setting.info());

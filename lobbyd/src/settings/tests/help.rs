@@ -5,7 +5,7 @@ fn help(width: usize) -> String {
 }
 
 #[test]
-fn the_help_shows_flag_unit_variable_and_default_of_each_setting() {
+fn the_help_shows_flag_unit_variable_and_default() {
     let help = help(120);
     let declaration = declaration();
     for setting in declaration.settings().map(|(_, setting)| setting.info()) {

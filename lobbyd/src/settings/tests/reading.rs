@@ -70,7 +70,7 @@ fn switches_are_read_in_every_spelling_and_case() {
 }
 
 #[test]
-fn a_switch_flag_takes_its_value_behind_a_sign_behind_a_space_or_alone() {
+fn a_switch_flag_takes_a_value_after_a_sign_a_space_or_none() {
     let read = |flags| read(flags, "DRIVER=Redis DISABLE_API=false").unwrap();
     assert!(!read("--register=false").register);
     assert!(!read("--register false").register);
@@ -123,7 +123,7 @@ fn a_log_filter_loses_its_white_space() {
 }
 
 #[test]
-fn with_a_key_packets_are_verified_with_a_warning_unless_told_otherwise() {
+fn with_a_key_packets_are_verified_with_a_warning_by_default() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "0123456789abcdef\n").unwrap();
     let verify = |setting: &str| {

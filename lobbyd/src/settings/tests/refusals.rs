@@ -136,7 +136,7 @@ fn both_forms_of_one_thing_are_refused() {
 }
 
 #[test]
-fn a_client_certificate_without_key_is_refused_and_a_key_without_certificate() {
+fn a_client_certificate_or_a_key_alone_is_refused() {
     let read = |setting| refusal(&format!("NATS_URL=nats://b {setting}=/x"));
     assert_eq!(read("NATS_CERT_FILE"), "NATS_CERT_FILE is set without NATS_KEY_FILE: both are needed");
     assert_eq!(read("NATS_KEY_FILE"), "NATS_KEY_FILE is set without NATS_CERT_FILE: both are needed");
@@ -174,13 +174,13 @@ fn a_bad_secret_in_a_file_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_bad_nats_url_is_refused_by_its_place_in_the_list_without_being_shown() {
+fn a_bad_url_is_refused_by_its_place_without_being_shown() {
     let message = refusal("NATS_URL=nats://a,nats://user:hush@b:port");
     assert_eq!(message, "NATS_URL: server 2: the port is not a number from 1 to 65535");
 }
 
 #[test]
-fn a_value_that_is_not_utf8_is_refused_and_a_secret_one_not_shown() {
+fn a_value_that_is_not_utf8_is_refused_a_secret_one_not_shown() {
     let refusal = |bad: &str| {
         let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));
         message(declaration().read(["lobbyd".into(), "--driver=redis".into()], &value), 2)

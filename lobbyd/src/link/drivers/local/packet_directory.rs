@@ -20,7 +20,7 @@ use lobby_core::wire::file_name;
 /// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
 const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
 
-/// The directory of packets as it was last seen. Its methods block.
+/// The packet directory as it was last seen. Its methods block.
 ///
 /// Age is counted by the monotonic clock from when a file was first seen. The wall clock is asked only how old it was then: if it lies,
 /// a living host's file is taken for dead until it is renewed, and is never swept for it.
@@ -33,7 +33,7 @@ pub(super) struct PacketDirectory {
     looked: Option<Instant>,
 }
 
-/// What a look has brought.
+/// The result of a look.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Packets that came or went.
@@ -51,7 +51,7 @@ struct FileState {
     payload: Option<Bytes>,
     /// How old the file was when it was first seen with this stamp.
     initial_age: Duration,
-    /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE counts: if nobody looked for longer,
+    /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE counts: after a longer gap
     /// this daemon slept, and the others may have slept with it.
     watched: Duration,
     missed: bool,
@@ -188,7 +188,7 @@ impl FileState {
             Err(error) if error.kind() == ErrorKind::NotFound => (),
             Err(_) if self.unreadable => (),
             Err(error) => {
-                warn!(file = %path.display(), %error, "another daemon's packet cannot be read");
+                warn!(target: "lobby::link", file = %path.display(), %error, "another daemon's packet cannot be read");
                 self.unreadable = true;
             }
         }
@@ -196,7 +196,7 @@ impl FileState {
     }
 }
 
-/// The stamp of a regular file; nothing for anything else, which is nobody's packet.
+/// The stamp of a regular file; nothing for anything else, which cannot be a packet.
 fn stamp_of(metadata: io::Result<Metadata>) -> Option<Stamp> {
     metadata.ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
 }
@@ -214,6 +214,6 @@ fn swept(directory: &Path, name: &OsStr, stamp: Stamp) -> bool {
         return false;
     }
     let removed = fs::remove_file(&path);
-    debug!(file = %path.display(), error = removed.as_ref().err().map(tracing::field::display), "file not renewed for TTL swept");
+    debug!(target: "lobby::link", file = %path.display(), error = removed.as_ref().err().map(tracing::field::display), "file not renewed for TTL swept");
     removed.is_ok()
 }

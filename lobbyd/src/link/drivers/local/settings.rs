@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_machines_for_root_and_the_users_for_others() {
+    fn the_default_is_the_machines_for_root_else_the_users() {
         let runtime_dir = || Some(PathBuf::from("/run/user/7"));
         assert_eq!(default_path(true, runtime_dir()), Some("/run/lobby".into()));
         assert_eq!(default_path(false, runtime_dir()), Some("/run/user/7/lobby".into()));

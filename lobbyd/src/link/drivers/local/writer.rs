@@ -37,7 +37,7 @@ impl PacketSink for Writer {
             let turn = Arc::clone(&self.turn).lock_owned().await;
             spawn_blocking(move || {
                 let _turn = turn;
-                // Not synced: after a power cut nobody needs it.
+                // Not synced: after a power cut it is not needed.
                 if packet.last { remove(&path) } else { files::replace_short_lived_file(&path, &packet.payload) }
             })
             .await?

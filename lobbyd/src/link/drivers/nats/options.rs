@@ -19,7 +19,7 @@ const CLIENT_CAPACITY: usize = 128;
 /// The client handles at most 128 reads of this size in one turn, too few bytes to overflow its queue (65,536 messages) before we empty it.
 const READ_BUFFER: u16 = 8192;
 
-/// A port where nobody can listen.
+/// A port where nothing can listen.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
 /// Options for exactly one connection to one server, and the pool to connect to with them. A server that is silent is given up before

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_percent_decoded_and_may_hold_an_at_sign_or_slash() {
+    fn credentials_are_decoded_and_may_hold_an_at_sign_or_slash() {
         assert_eq!(parse("nats://u%3A:p%2C%40%25@h").unwrap(), [server(false, "h", 4222, user("u:", "p,@%"))]);
         assert_eq!(parse("nats://u:p@s/s:w@h:7").unwrap(), [server(false, "h", 7, user("u", "p@s/s:w"))]);
         assert_eq!(parse("nats://u:@h").unwrap(), [server(false, "h", 4222, user("u", ""))]);

@@ -100,7 +100,7 @@ async fn a_directory_that_cannot_be_made_is_named() {
 }
 
 #[tokio::test]
-async fn every_packet_is_a_file_of_its_own_so_that_the_sender_hears_itself() {
+async fn every_packet_is_a_file_and_the_sender_hears_itself() {
     let directory = tempfile::tempdir().unwrap();
     let mut channel = open(&directory).await;
     let mut inodes = Vec::new();

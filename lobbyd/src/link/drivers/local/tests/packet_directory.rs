@@ -85,7 +85,7 @@ fn a_file_from_the_future_is_new() {
 }
 
 #[test]
-fn a_packet_that_came_since_the_last_look_is_no_older_than_that_whatever_its_file_says() {
+fn a_new_packet_is_no_older_than_the_last_look() {
     let mut scene = Scene::set(|_| ());
     scene.look_after(0);
     put(&scene.directory, "a", "a1");
@@ -165,7 +165,7 @@ fn a_renewed_file_is_never_swept() {
 }
 
 #[test]
-fn a_living_host_survives_a_wall_clock_that_jumped_and_a_machine_that_slept() {
+fn a_host_survives_a_clock_that_jumps_and_a_machine_that_sleeps() {
     let mut scene = Scene::set(|directory| {
         put(directory, "a", "a1");
         make_older(&file_of(directory, "a"), TTL * 100);
@@ -179,7 +179,7 @@ fn a_living_host_survives_a_wall_clock_that_jumped_and_a_machine_that_slept() {
 }
 
 #[test]
-fn temporary_files_of_crashed_writers_are_swept_and_files_of_others_are_not() {
+fn temporary_files_of_crashed_writers_are_swept_others_are_not() {
     let mut scene = Scene::set(|directory| {
         for name in [".lobby-0123456789abcdef.tmp", "config.json", "notes"] {
             fs::write(settings(directory).path.join(name), "x").unwrap();
