@@ -1,7 +1,8 @@
-//! The labels of this server: where they come from, and the actor that tells when they change.
+//! The labels of this host: where they come from, how they are changed, and the actor that tells of them.
 
 pub mod files;
 pub mod local_host;
 mod problems;
 mod runtime_file;
 pub mod source;
+pub mod store;

@@ -1,9 +1,32 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use lobby_core::wire::limits::LimitExceeded;
+
+/// What is wrong with this host's name or labels. Everything else counts all the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// In a label file.
+    File(FileProblem),
+    /// In the sum of all labels, of which the last ones are left out.
+    Labels(LimitExceeded),
+    /// In the machine's name, in words.
+    HostName(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(problem) => problem.fmt(f),
+            Self::Labels(excess) => write!(f, "{excess}; the last ones are left out"),
+            Self::HostName(problem) => f.write_str(problem),
+        }
+    }
+}
+
 /// Something in LABELS_PATH that is not a label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct FileProblem {
     /// The file, or the directory itself.
     pub path: PathBuf,
     /// The line in the file, from 1; `None` if it is about the whole file.
@@ -12,7 +35,7 @@ pub struct Problem {
     pub reason: String,
 }
 
-impl Problem {
+impl FileProblem {
     pub(super) fn with_file(path: &Path, reason: &impl fmt::Display) -> Self {
         Self { path: path.to_owned(), line: None, reason: reason.to_string() }
     }
@@ -22,7 +45,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         if let Some(line) = self.line {
@@ -38,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_problem_names_the_file_and_the_line() {
-        let problem = Problem::with_line(Path::new("/etc/lobby/labels/a"), 3, &"a label must be UTF-8");
+        let problem = FileProblem::with_line(Path::new("/etc/lobby/labels/a"), 3, &"a label must be UTF-8");
         assert_eq!(problem.to_string(), "/etc/lobby/labels/a:3: a label must be UTF-8");
     }
 }

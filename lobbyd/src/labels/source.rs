@@ -1,4 +1,4 @@
-//! Knows what this server is called and which labels it has.
+//! The label source: knows this host's name and labels, and tells when they change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,10 @@ use lobby_client::{Discovery, Label};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::labels::local_host::{LocalHost, LocalReading, Problem, StoreError};
+use crate::labels::local_host::{LocalHost, LocalReading};
+use crate::labels::problems::Problem;
+use crate::labels::runtime_file::LabelChange;
+use crate::labels::store::{LabelStore, StoreError};
 use crate::registry::LocalChanged;
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::log::transitions::Transitions;
@@ -27,31 +30,31 @@ pub struct AddLabels(pub Vec<Label>);
 #[rtype(result = "Result<(), StoreError>")]
 pub struct DeleteLabels(pub Vec<Label>);
 
-/// What is this server's packet, fresh from files and environment? *Asked by HttpApi and main.*
+/// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.*
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<Discovery>")]
 pub struct GetLocalPacket;
 
-/// Read label files again and publish, changed or not. *Sent by main* on SIGHUP. No reply.
+/// Read label files again and publish, changed or not. *Sent by App* on SIGHUP. No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct ReloadLabels;
 
-/// The files keep everybody waiting: tell of the server as it is without them until they are read. *Sent by main* at the start. No reply.
+/// Publish this host without its label files until they are read. *Sent by App* at the start, when they take too long. No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StartWithoutFiles;
 
-/// Reads the server's name and labels and tells when they change.
+/// Reads this host's name and labels and tells when they change.
 pub struct LabelSource {
-    server: Arc<LocalHost>,
+    host: LocalHost,
+    /// Held while files are read or written: one at a time, in the order of asking.
+    store: Arc<Mutex<LabelStore>>,
+    waiting: usize,
     listeners: Vec<Recipient<LocalChanged>>,
     problems: Transitions<Problem>,
     known: Option<Discovery>,
     keep_alive: Duration,
-    /// Held while files are read or written: one at a time, in the order of asking.
-    turn: Arc<Mutex<()>>,
-    waiting: usize,
 }
 
 /// Something happened in the directory of label files.
@@ -59,22 +62,29 @@ struct FilesChanged;
 
 impl LabelSource {
     /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every change.
-    pub fn new(server: LocalHost, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
-        let (server, turn) = (Arc::new(server), Arc::default());
-        Self { server, listeners, problems: Transitions::default(), known: None, keep_alive, turn, waiting: 0 }
+    pub fn new(host: LocalHost, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
+        Self {
+            store: Arc::new(Mutex::new(LabelStore::new(host.clone()))),
+            waiting: 0,
+            host,
+            listeners,
+            problems: Transitions::default(),
+            known: None,
+            keep_alive,
+        }
     }
 
     /// Does something with the files, off the actor's thread and after everything asked for before.
     fn take_turn<T, Work>(&mut self, work: Work) -> impl ActorFuture<Self, Output = Option<T>> + use<T, Work>
     where
         T: Send + 'static,
-        Work: FnOnce(&LocalHost) -> T + Send + 'static,
+        Work: FnOnce(&mut LabelStore) -> T + Send + 'static,
     {
-        let (server, turn) = (Arc::clone(&self.server), Arc::clone(&self.turn));
+        let store = Arc::clone(&self.store);
         self.waiting += 1;
         let work = async move {
-            let _turn = turn.lock_owned().await;
-            tokio::task::spawn_blocking(move || work(&server)).await.ok()
+            let mut store = store.lock_owned().await;
+            tokio::task::spawn_blocking(move || work(&mut store)).await.ok()
         };
         work.into_actor(self).map(|done, source, _| {
             source.waiting -= 1;
@@ -83,40 +93,38 @@ impl LabelSource {
     }
 
     fn read(&mut self) -> impl ActorFuture<Self, Output = Option<Discovery>> + use<> {
-        self.take_turn(LocalHost::read).map(|reading, source, _| {
+        self.take_turn(LabelStore::read).map(|reading, source, _| {
             source.take_in(reading?);
             source.known.clone()
         })
     }
 
-    /// Stores labels with `change`, reads what came of it and tells.
-    fn store(
-        &mut self,
-        change: impl FnOnce(&LocalHost) -> Result<LocalReading, StoreError> + Send + 'static,
-    ) -> ResponseActFuture<Self, Result<(), StoreError>> {
-        let stored = self.take_turn(change).map(|outcome, source, _| {
-            let reading = outcome.unwrap_or_else(|| Err(StoreError::Failed(anyhow::anyhow!("lobbyd is stopping"))))?;
+    /// Stores a change and tells what came of it.
+    fn store(&mut self, change: LabelChange) -> ResponseActFuture<Self, Result<(), StoreError>> {
+        let stored = self.take_turn(move |store| store.change(&change)).map(|done, source, _| {
+            let stopping = || StoreError::Failed(anyhow::anyhow!("lobbyd is stopping"));
+            let (reading, stored) = done.ok_or_else(stopping)?;
             source.take_in(reading);
-            Ok(())
+            stored
         });
         Box::pin(stored)
     }
 
-    /// Tells of what is new in a reading; returns whether anything was.
+    /// Takes in a reading and tells if the packet is another; returns whether it is.
     fn take_in(&mut self, reading: LocalReading) -> bool {
         for problem in self.problems.news(reading.problems) {
-            warn!(problem = problem.to_string(), "of no use as this server's name or labels");
+            warn!(target: "lobby::labels", problem = problem.to_string(), "ignored an invalid host name or label");
         }
-        let news = reading.packet.filter(|packet| self.known.as_ref() != Some(packet));
-        let is_new = news.is_some();
-        if is_new {
-            self.known = news;
+        let changed = reading.packet.filter(|packet| self.known.as_ref() != Some(packet));
+        let is_changed = changed.is_some();
+        if is_changed {
+            self.known = changed;
             self.tell();
         }
-        is_new
+        is_changed
     }
 
-    /// Tells once, whether there is anything new in a reading or not.
+    /// Takes in a reading and tells once, whether the packet is another or not.
     fn publish(&mut self, reading: Option<LocalReading>) {
         if !reading.is_some_and(|reading| self.take_in(reading)) {
             self.tell();
@@ -142,9 +150,9 @@ crate::healthz::answers_healthz!(LabelSource);
 impl Actor for LabelSource {
     type Context = Context<Self>;
 
-    /// The first reading is the one that main asks for.
+    /// The first reading is the one that App asks for.
     fn started(&mut self, ctx: &mut Self::Context) {
-        let watch = DirectoryWatch::new(self.server.labels_path(), DEBOUNCE);
+        let watch = DirectoryWatch::new(self.host.labels_path(), DEBOUNCE);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
             watch.changed().await;
             Some((FilesChanged, watch))
@@ -165,7 +173,7 @@ impl Handler<AddLabels> for LabelSource {
     type Result = ResponseActFuture<Self, Result<(), StoreError>>;
 
     fn handle(&mut self, AddLabels(labels): AddLabels, _: &mut Self::Context) -> Self::Result {
-        self.store(move |server| server.add(&labels))
+        self.store(LabelChange::Add(labels))
     }
 }
 
@@ -173,7 +181,7 @@ impl Handler<DeleteLabels> for LabelSource {
     type Result = ResponseActFuture<Self, Result<(), StoreError>>;
 
     fn handle(&mut self, DeleteLabels(labels): DeleteLabels, _: &mut Self::Context) -> Self::Result {
-        self.store(move |server| server.delete(&labels))
+        self.store(LabelChange::Delete(labels))
     }
 }
 
@@ -189,7 +197,7 @@ impl Handler<ReloadLabels> for LabelSource {
     type Result = ();
 
     fn handle(&mut self, _: ReloadLabels, ctx: &mut Self::Context) {
-        let read = self.take_turn(LocalHost::read).map(|reading, source, _| source.publish(reading));
+        let read = self.take_turn(LabelStore::read).map(|reading, source, _| source.publish(reading));
         ctx.spawn(read);
     }
 }
@@ -199,7 +207,7 @@ impl Handler<StartWithoutFiles> for LabelSource {
 
     fn handle(&mut self, _: StartWithoutFiles, _: &mut Self::Context) {
         if self.known.is_none() {
-            self.known = self.server.without_files();
+            self.known = self.host.without_files();
             self.tell();
         }
     }
@@ -232,7 +240,7 @@ mod tests {
     }
 
     fn source(directory: &Path) -> (LabelSource, UnboundedReceiver<Discovery>) {
-        let facts = LocalHostSettings {
+        let settings = LocalHostSettings {
             hostname: HostName::parse("a").ok(),
             labels: vec![Label::parse("env:1").unwrap()],
             labels_path: directory.to_owned(),
@@ -240,7 +248,7 @@ mod tests {
         };
         let (told, news) = unbounded_channel();
         let listeners = vec![Listener(told).start().recipient()];
-        (LabelSource::new(LocalHost::new(facts), Duration::from_secs(3600), listeners), news)
+        (LabelSource::new(LocalHost::new(settings), Duration::from_secs(3600), listeners), news)
     }
 
     async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
@@ -249,11 +257,11 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn while_files_hang_the_server_is_told_of_without_them() {
+    async fn while_files_hang_the_host_is_published_without_them() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), "file:1").unwrap();
         let (source, mut news) = source(directory.path());
-        let hanging = Arc::clone(&source.turn).lock_owned().await;
+        let hanging = Arc::clone(&source.store).lock_owned().await;
         let source = source.start();
         source.send(StartWithoutFiles).await.unwrap();
         assert_eq!(next(&mut news).await, ["env:1"]);
@@ -271,7 +279,7 @@ mod tests {
         let labels = ["file:1", "file:1", "file:2", "file:3"];
         for label in labels {
             fs::write(directory.path().join("file"), label).unwrap();
-            let reading = source.server.read();
+            let reading = source.store.try_lock().unwrap().read();
             source.publish(Some(reading));
         }
         for label in labels {

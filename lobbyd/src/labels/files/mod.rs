@@ -1,4 +1,4 @@
-//! Labels kept in files: reading LABELS_PATH, and adding and deleting labels at run time. Everything here blocks.
+//! Label files: LABELS_PATH and what is in it. Everything here blocks.
 
 #[cfg(test)]
 mod tests;
@@ -7,53 +7,110 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lobby_client::Label;
 
-pub use super::problems::Problem;
-pub use super::runtime_file::RuntimeLabels;
+use super::problems::FileProblem;
+use super::runtime_file::RuntimeFile;
 use crate::sys::files;
 use lobby_core::lines;
 
 /// Greatest size of a label file, in bytes.
 pub const MAX_FILE_LEN: usize = 1024 * 1024;
 
-/// Bad lines told of in one file, each by itself; the others are only counted.
+/// Most invalid lines of one file that are each a problem; the others are only counted.
 const MAX_LINES_TOLD: usize = 5;
 
-/// What the label files say.
+/// The label files: every regular file in LABELS_PATH, one label a line, symbolic links to files included.
+///
+/// Names that editors, package managers and Kubernetes leave are skipped: those that begin with `.` or end in `~`, `.swp`, `.tmp`,
+/// `.dpkg-*`. The runtime file (RUNTIME_LABELS_FILENAME) is read whatever its name.
+#[derive(Debug)]
+pub struct LabelFiles {
+    directory: PathBuf,
+    runtime: RuntimeFile,
+}
+
+/// What the label files say, each of them read once.
+#[derive(Debug)]
+pub struct FilesRead {
+    /// All files but the runtime file.
+    others: LabelsRead,
+    runtime_path: PathBuf,
+    /// The contents of the runtime file, or why it cannot be read.
+    pub runtime: Result<Vec<u8>, FileProblem>,
+}
+
+/// The labels of label files, and what is not a label in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelsRead {
-    /// The labels of all files, sorted and unique.
+    /// The labels; those of all files together are sorted and unique.
     pub labels: Vec<Label>,
-    /// What could not be read as labels, in the order of the file names.
-    pub problems: Vec<Problem>,
+    /// What could not be read as labels.
+    pub problems: Vec<FileProblem>,
 }
 
-/// Reads every label file in a directory (LABELS_PATH): one label a line, white space around it and blank lines ignored.
-///
-/// Label files are all regular files, symbolic links to them included, but for those that editors, package managers and Kubernetes
-/// leave: names that begin with `.` or end in `~`, `.swp`, `.tmp`, `.dpkg-*`. The file named `runtime_file` (RUNTIME_LABELS_FILENAME) is
-/// read whatever its name. A directory that is missing holds no labels. A file that cannot be read is a problem and spoils nothing else.
-///
-/// # Errors
-/// When nobody can tell which files there are.
-pub fn read_labels(directory: &Path, runtime_file: &str) -> Result<LabelsRead, Problem> {
-    let mut read = LabelsRead::default();
-    match file_names(directory, runtime_file) {
-        Ok(names) => names.iter().for_each(|name| read.read_file(&directory.join(name))),
-        Err(error) if error.kind() == ErrorKind::NotFound => (),
-        Err(error) => return Err(Problem::with_file(directory, &error)),
+impl LabelFiles {
+    /// The label files in a directory, which need not exist.
+    pub fn new(directory: &Path, runtime_file: &str) -> Self {
+        Self { directory: directory.to_owned(), runtime: RuntimeFile::new(directory.join(runtime_file)) }
     }
-    read.labels.sort_unstable();
-    read.labels.dedup();
-    Ok(read)
+
+    /// The file that labels are stored in.
+    pub fn runtime(&self) -> &RuntimeFile {
+        &self.runtime
+    }
+
+    /// Reads each file once. A directory that is missing holds no labels. A file that cannot be read is a problem and spoils nothing
+    /// else.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn read(&self) -> Result<FilesRead, FileProblem> {
+        let mut others = LabelsRead::default();
+        match file_names(&self.directory) {
+            Ok(names) => names.iter().map(|name| self.directory.join(name)).for_each(|path| {
+                if path != self.runtime.path() {
+                    others.read_file(&path);
+                }
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(FileProblem::with_file(&self.directory, &error)),
+        }
+        let runtime_path = self.runtime.path().to_owned();
+        let runtime = others.read_runtime(&runtime_path);
+        Ok(FilesRead { others, runtime_path, runtime })
+    }
 }
 
-fn file_names(directory: &Path, runtime_file: &str) -> io::Result<Vec<OsString>> {
-    let names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
-    let mut names: Vec<_> = names.into_iter().filter(|name| name == runtime_file || !is_left_behind(name)).collect();
+impl FilesRead {
+    /// The labels of all files, sorted and unique, where the runtime file has these contents.
+    pub fn labels_with(&self, runtime: &[u8]) -> LabelsRead {
+        let mut read = self.others.clone();
+        read.read_lines(&self.runtime_path, runtime);
+        read.labels.sort_unstable();
+        read.labels.dedup();
+        read
+    }
+
+    /// The labels of all files, sorted and unique.
+    pub fn labels(&self) -> LabelsRead {
+        match &self.runtime {
+            Ok(contents) => self.labels_with(contents),
+            Err(problem) => {
+                let mut read = self.labels_with(b"");
+                read.problems.push(problem.clone());
+                read
+            }
+        }
+    }
+}
+
+/// The names of the files that count, sorted.
+fn file_names(directory: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    names.retain(|name| !is_left_behind(name));
     names.sort_unstable();
     Ok(names)
 }
@@ -74,7 +131,20 @@ impl LabelsRead {
             Ok(contents) => self.read_lines(path, &contents),
             // Removed since the directory was listed; a link that leads nowhere is still there.
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => (),
-            Err(error) => self.problems.push(Problem::with_file(path, &error)),
+            Err(error) => self.problems.push(FileProblem::with_file(path, &error)),
+        }
+    }
+
+    /// The contents of the runtime file. If it is missing it has none; a link that leads nowhere is a problem besides.
+    fn read_runtime(&mut self, path: &Path) -> Result<Vec<u8>, FileProblem> {
+        match files::read_bounded(path, MAX_FILE_LEN) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if path.is_symlink() {
+                    self.problems.push(FileProblem::with_file(path, &error));
+                }
+                Ok(Vec::new())
+            }
+            read => read.map_err(|error| FileProblem::with_file(path, &error)),
         }
     }
 
@@ -87,14 +157,14 @@ impl LabelsRead {
                 Err(reason) => {
                     invalid += 1;
                     if invalid <= MAX_LINES_TOLD {
-                        self.problems.push(Problem::with_line(path, line.number, &reason));
+                        self.problems.push(FileProblem::with_line(path, line.number, &reason));
                     }
                 }
             }
         }
         if invalid > MAX_LINES_TOLD {
             let reason = format!("{} more lines are no labels", invalid - MAX_LINES_TOLD);
-            self.problems.push(Problem::with_file(path, &reason));
+            self.problems.push(FileProblem::with_file(path, &reason));
         }
     }
 }

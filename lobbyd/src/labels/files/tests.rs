@@ -1,7 +1,4 @@
-use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::os::unix::fs::symlink;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -19,7 +16,7 @@ fn directory_of(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn read(dir: &TempDir) -> LabelsRead {
-    read_labels(dir.path(), RUNTIME).unwrap()
+    LabelFiles::new(dir.path(), RUNTIME).read().unwrap().labels()
 }
 
 fn labels(texts: &[&str]) -> Vec<Label> {
@@ -48,8 +45,9 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
 #[test]
 fn a_missing_directory_holds_no_labels_and_a_file_in_its_place_is_a_problem() {
     let dir = directory_of(&[("file", b"a:1\n")]);
-    assert_eq!(read_labels(&dir.path().join("missing"), RUNTIME), Ok(LabelsRead::default()));
-    let problem = read_labels(&dir.path().join("file"), RUNTIME).unwrap_err();
+    let missing = LabelFiles::new(&dir.path().join("missing"), RUNTIME).read().unwrap();
+    assert_eq!(missing.labels(), LabelsRead::default());
+    let problem = LabelFiles::new(&dir.path().join("file"), RUNTIME).read().unwrap_err();
     assert_eq!((problem.path, problem.line), (dir.path().join("file"), None));
 }
 
@@ -68,7 +66,8 @@ fn what_editors_and_package_managers_leave_is_skipped() {
 #[test]
 fn the_runtime_file_is_read_whatever_its_name() {
     let dir = directory_of(&[(".runtime", b"a:1\n"), (".other", b"b:2\n")]);
-    assert_eq!(read_labels(dir.path(), ".runtime").unwrap().labels, labels(&["a:1"]));
+    let read = LabelFiles::new(dir.path(), ".runtime").read().unwrap();
+    assert_eq!(read.labels().labels, labels(&["a:1"]));
 }
 
 #[test]
@@ -122,142 +121,4 @@ fn a_file_that_is_no_label_file_at_all_is_told_of_in_a_few_lines() {
     let dir = directory_of(&[("binary", &b"\xff\n".repeat(1000))]);
     let told = problems(&read(&dir), &dir);
     assert_eq!((told.len(), told[5].as_str()), (6, "binary: 995 more lines are no labels"));
-}
-
-#[test]
-fn labels_are_stored_sorted_in_a_directory_made_for_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("lobby/labels/_runtime");
-    let runtime = RuntimeLabels::new(path.clone());
-    assert!(runtime.add(&labels(&["b:2", "a:1"])).unwrap());
-    assert_eq!(fs::read_to_string(&path).unwrap(), "a:1\nb:2\n");
-    assert!(runtime.delete(&labels(&["a:1", "unknown"])).unwrap());
-    assert_eq!(fs::read_to_string(&path).unwrap(), "b:2\n");
-    assert!(runtime.delete(&labels(&["b:2"])).unwrap());
-    assert_eq!(fs::read_to_string(&path).unwrap(), "");
-}
-
-#[test]
-fn nothing_is_written_when_nothing_changes() {
-    let dir = directory_of(&[(RUNTIME, b"b:2\n a:1")]);
-    let path = dir.path().join(RUNTIME);
-    let runtime = RuntimeLabels::new(path.clone());
-    assert!(!runtime.add(&labels(&["a:1"])).unwrap());
-    assert!(!runtime.delete(&labels(&["c:3"])).unwrap());
-    assert_eq!(fs::read_to_string(&path).unwrap(), "b:2\n a:1");
-    assert!(!RuntimeLabels::new(dir.path().join("missing/file")).delete(&labels(&["c:3"])).unwrap());
-    assert!(!dir.path().join("missing").exists());
-}
-
-#[test]
-fn lines_written_by_hand_count_and_are_kept_even_if_they_are_no_labels() {
-    let dir = directory_of(&[(RUNTIME, b"z:9\r\nby:hand\n\nnot \xff utf8\n")]);
-    let path = dir.path().join(RUNTIME);
-    RuntimeLabels::new(path.clone()).add(&labels(&["a:1"])).unwrap();
-    assert_eq!(fs::read(&path).unwrap(), b"a:1\nby:hand\nnot \xff utf8\nz:9\n");
-}
-
-#[test]
-fn a_linked_runtime_file_stays_a_link() {
-    let dir = directory_of(&[("elsewhere", b"a:1\n")]);
-    let path = dir.path().join(RUNTIME);
-    symlink("elsewhere", &path).unwrap();
-    RuntimeLabels::new(path.clone()).add(&labels(&["b:2"])).unwrap();
-    assert!(path.is_symlink());
-    assert_eq!(fs::read_to_string(dir.path().join("elsewhere")).unwrap(), "a:1\nb:2\n");
-}
-
-#[test]
-fn a_runtime_file_that_cannot_be_read_is_left_alone() {
-    let dir = directory_of(&[("huge", &vec![b'x'; MAX_FILE_LEN + 1])]);
-    let path = dir.path().join(RUNTIME);
-    fs::create_dir(&path).unwrap();
-    let error = RuntimeLabels::new(path.clone()).add(&labels(&["a:1"])).unwrap_err();
-    assert_eq!(format!("{error:#}"), format!("cannot read {}: is a directory, not a regular file", path.display()));
-    assert!(RuntimeLabels::new(dir.path().join("huge")).add(&labels(&["a:1"])).is_err());
-    assert_eq!(fs::metadata(dir.path().join("huge")).unwrap().len(), 1_048_577);
-}
-
-#[test]
-fn a_directory_that_cannot_be_made_is_named() {
-    let dir = directory_of(&[("file", b"")]);
-    let error = RuntimeLabels::new(dir.path().join("file/labels")).add(&labels(&["a:1"])).unwrap_err();
-    assert!(format!("{error:#}").contains(&format!("{}/file", dir.path().display())), "{error:#}");
-}
-
-#[test]
-fn overlapping_calls_lose_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let runtime = RuntimeLabels::new(dir.path().join(RUNTIME));
-    std::thread::scope(|scope| {
-        for number in 0..40 {
-            let runtime = &runtime;
-            scope.spawn(move || runtime.add(&labels(&[&format!("n:{number}")])).unwrap());
-        }
-    });
-    assert_eq!(read(&dir).labels.len(), 40);
-}
-
-#[test]
-fn a_file_that_would_become_too_large_is_not_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let runtime = RuntimeLabels::new(dir.path().join(RUNTIME));
-    let many: Vec<_> = (0..1024).map(|n| Label::parse(&format!("{n}:{}", "x".repeat(1018))).unwrap()).collect();
-    runtime.add(&many).unwrap();
-    let before = fs::metadata(dir.path().join(RUNTIME)).unwrap();
-    let more: Vec<_> = many.iter().map(|label| Label::parse(&format!("y{label}")).unwrap()).collect();
-    assert!(runtime.add(&more).is_err());
-    assert_eq!(fs::metadata(dir.path().join(RUNTIME)).unwrap().len(), before.len());
-    assert_eq!(before.permissions().mode() & 0o777, 0o644);
-}
-
-/// Lies where the writer may write, so that it ends by itself should nobody live to kill it.
-const LEASE: &str = ".lease";
-
-/// Killed at any moment, a writer leaves the old labels or the new.
-#[tokio::test]
-async fn a_killed_writer_leaves_no_torn_file() {
-    let dir = directory_of(&[(LEASE, b"")]);
-    let mut times_full = 0;
-    for _ in 0..200 {
-        let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "labels::files::tests::writes_while_it_may", "--ignored", "--nocapture"])
-            .current_dir(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = writer.stdout.take().unwrap();
-        while !next_byte_is(&mut output, b'#') {}
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(..3000))).await;
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        let read = read(&dir);
-        assert!(read.labels.is_empty() || read.labels == block(), "{} labels", read.labels.len());
-        assert_eq!(read.problems, []);
-        times_full += usize::from(!read.labels.is_empty());
-    }
-    assert_ne!(times_full, 0, "no writer lived long enough to write");
-}
-
-fn next_byte_is(output: &mut impl Read, wanted: u8) -> bool {
-    let mut byte = [0];
-    output.read_exact(&mut byte).expect("the writer ended");
-    byte[0] == wanted
-}
-
-fn block() -> Vec<Label> {
-    let mut labels: Vec<_> = (0..500).map(|n| Label::parse(&format!("label:{n}")).unwrap()).collect();
-    labels.sort_unstable();
-    labels
-}
-
-#[test]
-#[ignore = "does nothing by itself: started, and killed, by a_killed_writer_leaves_no_torn_file"]
-fn writes_while_it_may() {
-    let runtime = RuntimeLabels::new(RUNTIME.into());
-    println!("#");
-    while Path::new(LEASE).exists() {
-        runtime.add(&block()).unwrap();
-        runtime.delete(&block()).unwrap();
-    }
 }

@@ -1,0 +1,84 @@
+//! Reading and changing this host's labels. Everything here blocks.
+
+#[cfg(test)]
+mod tests;
+
+use lobby_client::Label;
+
+use super::files::{FilesRead, LabelFiles, LabelsRead};
+use super::local_host::{LocalHost, LocalReading};
+use super::problems::FileProblem;
+use super::runtime_file::LabelChange;
+use lobby_core::wire::limits::LimitExceeded;
+
+/// This host with its label files.
+#[derive(Debug)]
+pub struct LabelStore {
+    host: LocalHost,
+    files: LabelFiles,
+    /// The labels of the last reading: a directory that cannot be listed for a while takes no labels away.
+    last_read: Vec<Label>,
+}
+
+/// Why labels were not stored. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The host would have more labels than its peers accept.
+    #[error(transparent)]
+    LimitExceeded(#[from] LimitExceeded),
+    /// The disk did not take them.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl LabelStore {
+    /// The label files of a host.
+    pub fn new(host: LocalHost) -> Self {
+        let files = LabelFiles::new(host.labels_path(), host.runtime_labels_filename());
+        Self { host, files, last_read: Vec::new() }
+    }
+
+    /// Reads everything anew.
+    pub fn read(&mut self) -> LocalReading {
+        let files = self.files.read();
+        self.reading(files)
+    }
+
+    /// Reads everything anew and stores a change of the runtime labels. The reading shows the change if it was stored.
+    ///
+    /// The change is an error when peers would refuse the host with it, or when it could not be stored.
+    pub fn change(&mut self, change: &LabelChange) -> (LocalReading, Result<(), StoreError>) {
+        let mut files = self.files.read();
+        let stored = match &mut files {
+            Ok(files) => self.store(change, files),
+            Err(problem) => Err(cannot_read(problem)),
+        };
+        (self.reading(files), stored)
+    }
+
+    fn store(&self, change: &LabelChange, files: &mut FilesRead) -> Result<(), StoreError> {
+        let before = files.runtime.as_ref().map_err(cannot_read)?;
+        let after = change.applied_to(before);
+        if let LabelChange::Add(_) = change {
+            self.host.check_limits(files.labels_with(after.as_ref().unwrap_or(before)).labels)?;
+        }
+        if let Some(after) = after {
+            self.files.runtime().write(&after)?;
+            files.runtime = Ok(after);
+        }
+        Ok(())
+    }
+
+    fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LocalReading {
+        let read = match files {
+            Ok(files) => files.labels(),
+            Err(problem) => LabelsRead { labels: self.last_read.clone(), problems: vec![problem] },
+        };
+        self.last_read.clone_from(&read.labels);
+        self.host.reading(read)
+    }
+}
+
+fn cannot_read(problem: &FileProblem) -> StoreError {
+    StoreError::Failed(anyhow::anyhow!("cannot read {problem}"))
+}
