@@ -20,6 +20,7 @@ mod raw_peer;
 mod script;
 mod silent_resolver;
 mod small_disk;
+mod tracer;
 
 pub use binaries::program;
 pub use brokers::{NatsServer, RedisServer};
@@ -41,3 +42,4 @@ pub use rustix::process::Signal;
 pub use script::{Run, Script};
 pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;
+pub use tracer::Tracer;

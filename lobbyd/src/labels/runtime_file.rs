@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use lobby_client::Label;
 
 use super::files::MAX_FILE_LEN;
 use crate::sys::files;
+use crate::sys::replacement::Replacement;
 use lobby_core::lines::{self, Line};
 
 /// Age from which a temporary file is one that a crash has left: writing takes no such time.
@@ -19,7 +20,7 @@ const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);
 /// Lines edited by hand count like any other. Invalid ones stay as they are, so that nothing a person wrote is lost. A symbolic link is
 /// followed: its target is replaced, the link stays.
 #[derive(Debug)]
-pub struct RuntimeFile {
+pub(super) struct RuntimeFile {
     path: PathBuf,
 }
 
@@ -52,27 +53,27 @@ fn kept(line: Line<'_>) -> Vec<u8> {
 
 impl RuntimeFile {
     /// The file at this path, which need not exist.
-    pub fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
     /// Where the file is, or the link to it.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Replaces the contents, and creates the directory if it is missing. When this returns, the disk has them.
+    /// Replaces the contents, and creates the directory if it is missing. Returns what the file is then, when the disk has that.
     ///
     /// # Errors
     /// The path and what keeps it from being written; then nothing has changed.
-    pub fn write(&self, contents: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn write(&self, contents: &[u8]) -> anyhow::Result<Metadata> {
         // A larger file would not be read again: all of its labels would be lost.
         ensure!(contents.len() <= MAX_FILE_LEN, "{} would exceed {MAX_FILE_LEN} bytes", self.path.display());
         let path = self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         files::remove_temporaries(directory, TEMPORARIES_KEPT);
-        files::replace_file(&path, contents)
+        Replacement::write(&path, contents)?.commit()
     }
 
     /// Where the file really lies. A link that leads nowhere is replaced by a file.

@@ -143,6 +143,18 @@ impl LabelSource {
             ctx.spawn(read);
         }
     }
+
+    /// Reads again if a file has changed: not after each change of our own, which is known.
+    fn reread_if_changed(&mut self, ctx: &mut Context<Self>) {
+        if self.waiting < 2 {
+            let read = self.take_turn(LabelStore::read_if_changed).map(|reading, source, _| {
+                if let Some(reading) = reading.flatten() {
+                    source.take_in(reading);
+                }
+            });
+            ctx.spawn(read);
+        }
+    }
 }
 
 crate::healthz::answers_healthz!(LabelSource);
@@ -163,7 +175,7 @@ impl Actor for LabelSource {
 
 impl StreamHandler<FilesChanged> for LabelSource {
     fn handle(&mut self, _: FilesChanged, ctx: &mut Self::Context) {
-        self.reread(ctx);
+        self.reread_if_changed(ctx);
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}

@@ -15,23 +15,14 @@ use crate::sys::clock;
 const TEMPORARY_PREFIX: &str = ".lobby-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Creates or replaces a file so that a crash at any moment leaves the old contents or the new; returns when the disk has them.
+/// Creates or replaces a file without waiting for the disk: readers see the old contents or the new, a power failure may lose both.
 ///
 /// A new file may be read by all (mode 0644 less the umask). A symbolic link at `path` is replaced, not followed.
 ///
 /// # Errors
-/// The path and the reason; the old file then stands, unless only the final sync failed.
-pub fn replace_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    replace(path, contents, true).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Replaces a file like [`replace_file`], without waiting for the disk: readers see the old contents or the new, a power failure may
-/// lose both.
-///
-/// # Errors
 /// The path and the reason.
 pub fn replace_short_lived_file(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    replace(path, contents, false).with_context(|| format!("cannot write {}", path.display()))
+    replace(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether this is the name of a temporary file of the replacing functions, which only a crash leaves behind.
@@ -104,31 +95,26 @@ fn expect_regular(kind: FileType) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::InvalidInput, format!("is a {what}, not a regular file")))
 }
 
-fn replace(path: &Path, contents: &[u8], synced: bool) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = directory.join(temporary_name());
-    if let Err(error) = write_new(&temporary, contents, synced).and_then(|()| fs::rename(&temporary, path)) {
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = path.with_file_name(temporary_name());
+    write_new(&temporary, contents).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         // It may not exist; the first error is the one to report.
         fs::remove_file(&temporary).ok();
-        return Err(error);
-    }
-    if synced { File::open(directory)?.sync_all() } else { Ok(()) }
+    })
 }
 
 /// Random rather than counted: daemons in several containers may share the directory and the process id.
-fn temporary_name() -> String {
+pub(super) fn temporary_name() -> String {
     format!("{TEMPORARY_PREFIX}{:016x}{TEMPORARY_SUFFIX}", fastrand::u64(..))
 }
 
-fn write_new(path: &Path, contents: &[u8], synced: bool) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    file.write_all(contents)?;
-    if synced { file.sync_all() } else { Ok(()) }
+fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(contents)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
     use rustix::fs::{CWD, FileType as NodeType, Mode, mknodat};
@@ -141,26 +127,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_and_replaced_and_nothing_else_is_left() {
+    fn a_short_lived_file_is_replaced_and_nothing_else_is_left() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
+        let (path, taken) = (dir.path().join("file"), dir.path().join("taken"));
         for contents in ["first", "second, longer", ""] {
-            replace_file(&path, contents.as_bytes()).unwrap();
+            replace_short_lived_file(&path, contents.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
         }
-        assert_eq!(names_in(dir.path()), ["file"]);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-    }
-
-    #[test]
-    fn a_failure_names_the_path_and_leaves_no_temporary() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("taken");
-        fs::create_dir_all(path.join("inside")).unwrap();
-        let error = format!("{:#}", replace_file(&path, b"x").unwrap_err());
-        assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
-        assert_eq!(names_in(dir.path()), ["taken"]);
+        fs::create_dir_all(taken.join("inside")).unwrap();
+        let error = format!("{:#}", replace_short_lived_file(&taken, b"x").unwrap_err());
+        assert!(error.starts_with(&format!("cannot write {}: ", taken.display())), "{error}");
         assert!(replace_short_lived_file(&dir.path().join("missing/file"), b"x").is_err());
+        let mut left = names_in(dir.path());
+        left.sort_unstable();
+        assert_eq!(left, ["file", "taken"]);
     }
 
     #[test]

@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod files;
 pub mod limits;
+pub mod replacement;
 pub mod signals;
 pub mod watch;

@@ -1,9 +1,10 @@
 //! Runtime labels: what is `OK` is stored, and what is stored stays.
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use futures_util::future::{join, join_all};
-use lobby_tests::{LIMIT, Lobbyd, Signal, ensure, eventually, http};
+use lobby_tests::{LIMIT, Lobbyd, Signal, Tracer, ensure, eventually, http};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -146,4 +147,28 @@ async fn lines_edited_by_hand_in_the_runtime_file_count_as_well() {
         ensure(labels == json!(["a:1", "b:2"]), labels)
     })
     .await;
+}
+
+#[actix_rt::test]
+async fn a_posted_label_opens_each_label_file_once() {
+    let daemon = Lobbyd::named("a").without_keep_alive();
+    let (tracer, path) = (Tracer::of("openat"), daemon.labels_path());
+    for name in ["file", "other", "_runtime"] {
+        std::fs::write(path.join(name), format!("{name}:1")).unwrap();
+    }
+    let daemon = daemon.launched_by(tracer.launcher()).start().await;
+    let opened = |path: &Path| {
+        let quoted = format!("\"{}\"", path.display());
+        tracer.calls().iter().filter(|call| call.contains(&quoted)).count()
+    };
+    let files = || ["file", "other", "_runtime"].map(|name| opened(&path.join(name)));
+    daemon.meets("a").await;
+    let (before, listed) = (files(), opened(&path));
+    assert_ok(&daemon.add_labels("new:1").await);
+    daemon.knows(json!({"a": ["_runtime:1", "file:1", "new:1", "other:1"]})).await;
+    // Listed, cleared of temporaries, synced, and listed again because of the event.
+    eventually(LIMIT, async || ensure(opened(&path) >= listed + 4, tracer.calls())).await;
+    std::fs::write(path.join("later"), "later:1").unwrap();
+    daemon.knows(json!({"a": ["_runtime:1", "file:1", "later:1", "new:1", "other:1"]})).await;
+    assert_eq!(files(), before.map(|count| count + 2), "once for the label, once for the file written later");
 }

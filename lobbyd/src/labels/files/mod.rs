@@ -1,8 +1,10 @@
 //! Label files: LABELS_PATH and what is in it. Everything here blocks.
 
+mod stamp;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,6 +17,7 @@ use super::problems::FileProblem;
 use super::runtime_file::RuntimeFile;
 use crate::sys::files;
 use lobby_core::lines;
+use stamp::Stamp;
 
 /// Greatest size of a label file, in bytes.
 pub const MAX_FILE_LEN: usize = 1024 * 1024;
@@ -29,7 +32,10 @@ const MAX_LINES_TOLD: usize = 5;
 #[derive(Debug)]
 pub struct LabelFiles {
     directory: PathBuf,
+    runtime_name: OsString,
     runtime: RuntimeFile,
+    /// The files as they were when they were last read, by name; `None` for one that must be read again whatever it looks like.
+    seen: BTreeMap<OsString, Option<Stamp>>,
 }
 
 /// What the label files say, each of them read once.
@@ -53,13 +59,13 @@ pub struct LabelsRead {
 
 impl LabelFiles {
     /// The label files in a directory, which need not exist.
-    pub fn new(directory: &Path, runtime_file: &str) -> Self {
-        Self { directory: directory.to_owned(), runtime: RuntimeFile::new(directory.join(runtime_file)) }
-    }
-
-    /// The file that labels are stored in.
-    pub fn runtime(&self) -> &RuntimeFile {
-        &self.runtime
+    pub fn new(directory: &Path, runtime_name: &str) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            runtime_name: runtime_name.into(),
+            runtime: RuntimeFile::new(directory.join(runtime_name)),
+            seen: BTreeMap::new(),
+        }
     }
 
     /// Reads each file once. A directory that is missing holds no labels. A file that cannot be read is a problem and spoils nothing
@@ -67,20 +73,51 @@ impl LabelFiles {
     ///
     /// # Errors
     /// When the directory cannot be listed.
-    pub fn read(&self) -> Result<FilesRead, FileProblem> {
+    pub fn read(&mut self) -> Result<FilesRead, FileProblem> {
+        self.seen.clear();
+        let names = self.names().map_err(|error| FileProblem::with_file(&self.directory, &error))?;
+        let seen = |name: OsString| {
+            let stamp = Stamp::settled(&self.directory.join(&name));
+            (name, stamp)
+        };
+        self.seen = names.into_iter().map(seen).collect();
         let mut others = LabelsRead::default();
-        match file_names(&self.directory) {
-            Ok(names) => names.iter().map(|name| self.directory.join(name)).for_each(|path| {
-                if path != self.runtime.path() {
-                    others.read_file(&path);
-                }
-            }),
-            Err(error) if error.kind() == ErrorKind::NotFound => (),
-            Err(error) => return Err(FileProblem::with_file(&self.directory, &error)),
+        for name in self.seen.keys().filter(|name| **name != self.runtime_name) {
+            others.read_file(&self.directory.join(name));
         }
         let runtime_path = self.runtime.path().to_owned();
         let runtime = others.read_runtime(&runtime_path);
         Ok(FilesRead { others, runtime_path, runtime })
+    }
+
+    /// Whether reading again would show what the last reading did. This opens no file.
+    pub fn are_as_read(&self) -> bool {
+        let is_as_read = |(name, seen): (&OsString, &Option<Stamp>)| {
+            seen.is_some() && Stamp::of_path(&self.directory.join(name)) == *seen
+        };
+        self.names().is_ok_and(|names| self.seen.keys().eq(&names)) && self.seen.iter().all(is_as_read)
+    }
+
+    /// Replaces the runtime file, as [`RuntimeFile::write`] does.
+    ///
+    /// # Errors
+    /// The path and what keeps it from being written; then nothing has changed.
+    pub fn write_runtime(&mut self, contents: &[u8]) -> anyhow::Result<()> {
+        let stamp = Stamp::of(&self.runtime.write(contents)?);
+        self.seen.insert(self.runtime_name.clone(), stamp);
+        Ok(())
+    }
+
+    /// The names of all label files, sorted; none if the directory is missing.
+    fn names(&self) -> io::Result<Vec<OsString>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        names.retain(|name| *name == self.runtime_name || !is_left_behind(name));
+        names.sort_unstable();
+        Ok(names)
     }
 }
 
@@ -105,14 +142,6 @@ impl FilesRead {
             }
         }
     }
-}
-
-/// The names of the files that count, sorted.
-fn file_names(directory: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
-    names.retain(|name| !is_left_behind(name));
-    names.sort_unstable();
-    Ok(names)
 }
 
 /// Whether a file name is one that editors, package managers or Kubernetes leave beside the real files.

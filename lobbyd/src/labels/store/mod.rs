@@ -44,6 +44,11 @@ impl LabelStore {
         self.reading(files)
     }
 
+    /// Reads everything anew if any label file has changed since the last reading.
+    pub fn read_if_changed(&mut self) -> Option<LocalReading> {
+        (!self.files.are_as_read()).then(|| self.read())
+    }
+
     /// Reads everything anew and stores a change of the runtime labels. The reading shows the change if it was stored.
     ///
     /// The change is an error when peers would refuse the host with it, or when it could not be stored.
@@ -56,14 +61,14 @@ impl LabelStore {
         (self.reading(files), stored)
     }
 
-    fn store(&self, change: &LabelChange, files: &mut FilesRead) -> Result<(), StoreError> {
+    fn store(&mut self, change: &LabelChange, files: &mut FilesRead) -> Result<(), StoreError> {
         let before = files.runtime.as_ref().map_err(cannot_read)?;
         let after = change.applied_to(before);
         if let LabelChange::Add(_) = change {
             self.host.check_limits(files.labels_with(after.as_ref().unwrap_or(before)).labels)?;
         }
         if let Some(after) = after {
-            self.files.runtime().write(&after)?;
+            self.files.write_runtime(&after)?;
             files.runtime = Ok(after);
         }
         Ok(())

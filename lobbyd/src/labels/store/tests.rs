@@ -138,8 +138,7 @@ fn a_file_that_would_become_too_large_is_not_written() {
     let mut store = store_of(dir.path(), RUNTIME);
     store.delete(&[&many[0]]).unwrap();
     assert!(len() < before);
-    let runtime = store.files.runtime();
-    assert!(runtime.write(&vec![b'x'; MAX_FILE_LEN + 1]).is_err());
+    assert!(store.files.write_runtime(&vec![b'x'; MAX_FILE_LEN + 1]).is_err());
     assert!(len() < before);
     assert_eq!(fs::metadata(dir.path().join(RUNTIME)).unwrap().permissions().mode() & 0o777, 0o644);
 }
@@ -172,6 +171,45 @@ fn a_label_that_would_be_left_out_is_refused_and_not_stored() {
     let refusal = store_of(dir.path(), RUNTIME).add(&["z:1"]).unwrap_err();
     assert!(matches!(refusal, StoreError::LimitExceeded(LimitExceeded::Labels(count)) if count == MAX_LABELS + 2));
     assert!(!dir.path().join(RUNTIME).exists());
+}
+
+/// Waits until a further change of files would give them another time.
+async fn settle(store: &mut LabelStore) {
+    while store.read_if_changed().is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_change_has_read_and_written_is_not_read_again() {
+    let dir = directory_of(&[("file", b"a:1\n")]);
+    let mut store = store_of(dir.path(), RUNTIME);
+    settle(&mut store).await;
+    store.add(&["b:2"]).unwrap();
+    assert!(store.read_if_changed().is_none());
+}
+
+#[tokio::test]
+async fn a_change_of_any_file_is_read() {
+    let dir = directory_of(&[("file", b"a:1\n"), (RUNTIME, b"b:2\n")]);
+    let mut store = store_of(dir.path(), RUNTIME);
+    for (name, contents) in [("file", "a:2\n"), (RUNTIME, "b:3\n"), ("new", "c:1\n")] {
+        settle(&mut store).await;
+        fs::write(dir.path().join(name), contents).unwrap();
+        assert!(store.read_if_changed().is_some(), "{name} is another");
+    }
+    settle(&mut store).await;
+    fs::remove_file(dir.path().join("new")).unwrap();
+    assert_eq!(store.read_if_changed().unwrap().packet.unwrap().labels, labels(&["a:2", "b:3"]));
+}
+
+#[test]
+fn a_file_read_right_after_a_change_is_read_again() {
+    let dir = directory_of(&[]);
+    let mut store = store_of(dir.path(), RUNTIME);
+    fs::write(dir.path().join("file"), "a:1\n").unwrap();
+    store.read();
+    assert!(store.read_if_changed().is_some(), "it might have been changed again in the same tick");
 }
 
 /// Lies where the writer may write, so that it ends by itself should nobody live to kill it.
