@@ -1,4 +1,4 @@
-//! A disk for one daemon, which is easily filled and may become read-only.
+//! A disk for one daemon that is easily filled and may become read-only.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use crate::fake_host::unshare;
 /// Mounts the disk, then becomes the command.
 const SCRIPT: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1" && shift && exec "$@""#;
 
-/// A file system of 64 KiB at some directory, which only the programs launched with it see.
+/// A file system of 64 KiB that only the programs launched with it see.
 #[derive(Debug)]
 pub struct SmallDisk {
     unshare: Vec<&'static str>,
@@ -23,7 +23,7 @@ impl SmallDisk {
     /// A disk that will be mounted on this directory, which must be there.
     ///
     /// # Panics
-    /// If this machine lets us mount nothing, neither as root nor in a user namespace.
+    /// If nothing can be mounted, neither as root nor in a user namespace.
     pub fn on(directory: &Path) -> Self {
         Self { unshare: unshare("--mount", "mount -t tmpfs tmpfs /mnt"), directory: directory.to_owned() }
     }
@@ -34,7 +34,7 @@ impl SmallDisk {
         words.map(OsString::from).chain([self.directory.clone().into()]).collect()
     }
 
-    /// The path of a file on the disk of this program, for us who do not see the disk.
+    /// The path of a file on the disk of this program, as seen from outside its namespace.
     pub fn file(&self, program: &Process, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", program.id()));
         root.join(self.directory.strip_prefix("/").unwrap_or(&self.directory)).join(name)

@@ -17,7 +17,7 @@ use crate::registry::LocalChanged;
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::log::transitions::Transitions;
 
-/// How long label files must be left alone before they are read, so that nobody sees one half written.
+/// Time without changes after which label files are read, so that a file is not read half written.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// Add labels to the runtime file. *Asked by HttpApi.* Replies when they are stored.

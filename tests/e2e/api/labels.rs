@@ -135,7 +135,7 @@ async fn the_file_has_the_name_that_was_set_and_one_label_a_line() {
 }
 
 #[actix_rt::test]
-async fn lines_edited_by_hand_in_the_runtime_file_count_as_well() {
+async fn lines_of_the_runtime_file_edited_by_hand_count() {
     let daemon = Lobbyd::named("a").start().await;
     assert_ok(&daemon.add_labels("a:1").await);
     std::fs::write(daemon.labels_path().join("_runtime"), "hand:1\na:1\n").unwrap();

@@ -1,4 +1,4 @@
-//! Label files: seen at once however they change, and what is wrong with one harms no other.
+//! Label files: every change is seen at once, and an invalid file spoils no other.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,12 +7,12 @@ use std::path::Path;
 use lobby_tests::{Lobbyd, LobbydBuilder};
 use serde_json::json;
 
-/// A daemon `me` that shows what it publishes in its own list, and never re-reads by the clock.
+/// A daemon `me` that reads its files again for events only, not from time to time.
 fn daemon() -> LobbydBuilder {
     Lobbyd::named("me").without_keep_alive()
 }
 
-/// As a person with an editor that writes beside and renames, or a package manager, replaces a file.
+/// Replaces a file by a rename, as many editors and package managers do.
 fn replace(file: &Path, text: &str) {
     let beside = file.with_extension("tmp");
     fs::write(&beside, text).unwrap();
@@ -20,7 +20,7 @@ fn replace(file: &Path, text: &str) {
 }
 
 #[actix_rt::test]
-async fn labels_of_the_environment_and_of_all_files_are_united_sorted_and_unique() {
+async fn labels_of_environment_and_files_are_united_and_sorted() {
     let daemon = daemon().labels(" env:2 ,env:1,,both:1,env:2");
     fs::write(daemon.labels_path().join("one"), "b:1\n  a:1\t\r\n\nboth:1\n").unwrap();
     fs::write(daemon.labels_path().join("two.txt"), "both:1\nlast line without break").unwrap();
@@ -29,7 +29,7 @@ async fn labels_of_the_environment_and_of_all_files_are_united_sorted_and_unique
 }
 
 #[actix_rt::test]
-async fn a_file_that_is_written_edited_and_removed_is_followed_at_once() {
+async fn a_file_written_edited_and_removed_is_followed_at_once() {
     let daemon = daemon().start().await;
     let file = daemon.labels_path().join("file");
     for text in ["a:1", "a:2", "a:1\nb:1"] {
@@ -150,7 +150,7 @@ async fn a_kubernetes_config_map_is_followed_through_its_swaps() {
 }
 
 #[actix_rt::test]
-async fn files_that_editors_and_package_managers_leave_are_skipped() {
+async fn files_of_editors_and_package_managers_are_skipped() {
     let daemon = daemon();
     let left = [".hidden", "file~", "file.swp", "file.tmp", "file.dpkg-old", "file.dpkg-dist", "..data"];
     for name in left {
@@ -163,7 +163,7 @@ async fn files_that_editors_and_package_managers_leave_are_skipped() {
 }
 
 #[actix_rt::test]
-async fn what_cannot_be_read_is_one_warning_each_and_all_else_counts() {
+async fn what_cannot_be_read_is_one_warning_each() {
     let daemon = daemon().set("KEEP_ALIVE", "1").labels("env:1");
     let labels = daemon.labels_path();
     fs::create_dir(labels.join("a-directory")).unwrap();
@@ -176,7 +176,7 @@ async fn what_cannot_be_read_is_one_warning_each_and_all_else_counts() {
         daemon.logged(name).await;
     }
     let before = daemon.logs_with("WARN").len();
-    // It is read again and again; what was said is not repeated.
+    // The files are read again and again; the warnings are not repeated.
     for round in 0..5 {
         fs::write(labels.join("round"), format!("round:{round}")).unwrap();
         daemon.knows(json!({"me": ["env:1", "good:1", "good:2", "good:3", format!("round:{round}")]})).await;

@@ -1,4 +1,4 @@
-//! Disks that are full or read-only, files that are none, and crashes: the daemon goes on with what it has, and says what is wrong.
+//! Full and read-only disks, special files and crashes: the daemon keeps what it has and says what is wrong.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use lobby_tests::{Answer, LIMIT, Lobbyd, LobbydBuilder, SmallDisk, ensure, eventually};
 use serde_json::{Value, json};
 
-fn is_refused(answer: &Answer, reason: &str) {
+fn assert_refused(answer: &Answer, reason: &str) {
     let text = answer.text();
     assert_eq!(answer.status, 500, "{text}");
     assert!(text.contains("_runtime") && text.contains(reason), "{text}");
@@ -24,17 +24,17 @@ async fn on_small_disk() -> (SmallDisk, Lobbyd) {
     (disk, daemon)
 }
 
-/// What is refused while the disk is not to be written.
+/// Changes are refused while the disk cannot be written.
 async fn refuses_changes(daemon: &Lobbyd, reason: &str) {
-    is_refused(&daemon.add_labels("lost:1").await, reason);
-    is_refused(&daemon.delete_labels("kept:1").await, reason);
+    assert_refused(&daemon.add_labels("lost:1").await, reason);
+    assert_refused(&daemon.delete_labels("kept:1").await, reason);
     daemon.logged(reason).await;
     assert_eq!(daemon.own_labels().await, json!(["env:1", "file:1", "kept:1", "kept:2"]));
     daemon.knows(json!({"me": ["env:1", "file:1", "kept:1", "kept:2"]})).await;
 }
 
 #[actix_rt::test]
-async fn on_a_full_disk_labels_are_refused_until_there_is_room_again() {
+async fn a_full_disk_refuses_labels_until_there_is_room_again() {
     let (disk, daemon) = on_small_disk().await;
     let filler = disk.fill(&daemon);
     refuses_changes(&daemon, "No space left on device").await;
@@ -45,7 +45,7 @@ async fn on_a_full_disk_labels_are_refused_until_there_is_room_again() {
 }
 
 #[actix_rt::test]
-async fn on_a_read_only_disk_labels_are_refused_until_it_is_writable_again() {
+async fn a_read_only_disk_refuses_labels_until_it_is_writable() {
     let (disk, daemon) = on_small_disk().await;
     disk.remount(&daemon, "ro");
     refuses_changes(&daemon, "Read-only file system").await;
@@ -55,7 +55,7 @@ async fn on_a_read_only_disk_labels_are_refused_until_it_is_writable_again() {
 }
 
 #[actix_rt::test]
-async fn a_full_disk_under_local_path_is_told_of_and_made_good_when_there_is_room() {
+async fn a_packet_is_written_once_a_full_disk_has_room() {
     let directory = tempfile::TempDir::new().unwrap();
     let disk = SmallDisk::on(directory.path());
     let daemon = Lobbyd::named("me").local(directory.path()).launched_by(disk.launcher()).start().await;
@@ -87,7 +87,7 @@ async fn a_directory_removed_while_running_is_made_again_for_a_label() {
 
 type Put = fn(&Path);
 
-/// What may come in the place of a label file, with what is said of it.
+/// What may take the place of a label file, with the reason that is given.
 const ODD: [(&str, Put); 4] = [
     ("is a directory, not a regular file", |path| fs::create_dir(path).unwrap()),
     ("is a FIFO, not a regular file", |path| {
@@ -101,7 +101,7 @@ fn remove(path: &Path) {
     if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }.unwrap();
 }
 
-/// A daemon `me` with one label file that is good, and another for the test to replace.
+/// A daemon `me` with one valid label file, and another for the test to replace.
 async fn with_two_files() -> Lobbyd {
     let daemon: LobbydBuilder = Lobbyd::named("me");
     fs::write(daemon.labels_path().join("good"), "good:1").unwrap();
@@ -110,7 +110,7 @@ async fn with_two_files() -> Lobbyd {
 }
 
 #[actix_rt::test]
-async fn a_file_replaced_by_what_is_none_is_told_of_and_the_others_count() {
+async fn a_file_replaced_by_a_special_one_is_a_warning() {
     let daemon = with_two_files().await;
     let odd = daemon.labels_path().join("odd");
     for (reason, put) in ODD {
@@ -129,12 +129,12 @@ async fn a_file_replaced_by_what_is_none_is_told_of_and_the_others_count() {
 }
 
 #[actix_rt::test]
-async fn a_runtime_file_replaced_by_what_is_none_refuses_labels_and_the_others_count() {
+async fn a_runtime_file_replaced_by_a_special_one_refuses_labels() {
     let daemon = with_two_files().await;
     let runtime = daemon.labels_path().join("_runtime");
     for (reason, put) in ODD {
         put(&runtime);
-        is_refused(&daemon.add_labels("lost:1").await, reason);
+        assert_refused(&daemon.add_labels("lost:1").await, reason);
         daemon.logged(reason).await;
         assert_eq!(daemon.own_labels().await, json!(["good:1", "odd:1"]));
         remove(&runtime);
@@ -144,7 +144,7 @@ async fn a_runtime_file_replaced_by_what_is_none_refuses_labels_and_the_others_c
     }
 }
 
-/// Adds labels one after the other until the daemon is gone; those that it said it had stored.
+/// Adds labels one after the other until the daemon is gone; returns those that were confirmed.
 async fn stored_until_killed(daemon: &Lobbyd, round: usize) -> Vec<Value> {
     let client = daemon.client();
     let mut stored = Vec::new();
@@ -158,7 +158,7 @@ async fn stored_until_killed(daemon: &Lobbyd, round: usize) -> Vec<Value> {
 }
 
 #[actix_rt::test]
-async fn a_daemon_killed_while_it_stores_labels_has_all_it_had_confirmed() {
+async fn a_daemon_killed_while_storing_keeps_what_it_confirmed() {
     let mut daemon = Lobbyd::named("me").start().await;
     let mut stored: Vec<Value> = Vec::new();
     for round in 0..15_u8 {

@@ -1,4 +1,4 @@
-//! The body of a request that adds or removes labels: one label a line.
+//! Label bodies: the labels that a request adds or removes, one a line.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,7 @@ use lobby_core::lines::{self, InvalidLine};
 /// Longest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// How long a client may take over a body.
+/// Longest time that a client may take over a body.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The labels of a request's body, in their order, whatever its content type.
@@ -62,7 +62,7 @@ impl FromRequest for LabelBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let too_large = announced(request).is_some_and(|length| length > MAX_BODY as u64);
+        let too_large = announced_length(request).is_some_and(|length| length > MAX_BODY as u64);
         let body = web::Payload::from_request(request, payload);
         Box::pin(async move {
             if too_large {
@@ -74,8 +74,8 @@ impl FromRequest for LabelBody {
     }
 }
 
-/// How long the body will be, in bytes, if the client says so beforehand.
-fn announced(request: &HttpRequest) -> Option<u64> {
+/// The length of the body in bytes, if the client announces it.
+fn announced_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -43,7 +43,7 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
 }
 
 #[test]
-fn a_missing_directory_holds_no_labels_and_a_file_in_its_place_is_a_problem() {
+fn a_missing_directory_is_empty_a_file_in_its_place_is_not() {
     let dir = directory_of(&[("file", b"a:1\n")]);
     let missing = LabelFiles::new(&dir.path().join("missing"), RUNTIME).read().unwrap();
     assert_eq!(missing.labels(), LabelsRead::default());
@@ -52,7 +52,7 @@ fn a_missing_directory_holds_no_labels_and_a_file_in_its_place_is_a_problem() {
 }
 
 #[test]
-fn what_editors_and_package_managers_leave_is_skipped() {
+fn files_of_editors_and_package_managers_are_skipped() {
     let names = [".hidden", "a~", "a.swp", "a.tmp", "a.dpkg-old", "a.dpkg-dist", "..2026_01_01"];
     let dir = directory_of(&names.map(|name| (name, b"left:behind\n".as_slice())));
     for name in ["swp", "tmp", "dpkg-list", "a.tmpl", "tmp.a"] {
@@ -117,7 +117,7 @@ fn a_bad_line_is_named_and_the_others_count() {
 }
 
 #[test]
-fn a_file_that_is_no_label_file_at_all_is_told_of_in_a_few_lines() {
+fn a_binary_file_is_only_a_few_problems() {
     let dir = directory_of(&[("binary", &b"\xff\n".repeat(1000))]);
     let told = problems(&read(&dir), &dir);
     assert_eq!((told.len(), told[5].as_str()), (6, "binary: 995 more lines are no labels"));

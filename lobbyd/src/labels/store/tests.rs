@@ -212,7 +212,7 @@ fn a_file_read_right_after_a_change_is_read_again() {
     assert!(store.read_if_changed().is_some(), "it might have been changed again in the same tick");
 }
 
-/// Lies where the writer may write, so that it ends by itself should nobody live to kill it.
+/// Exists for as long as the writer may write, so that it ends by itself if its test is gone.
 const LEASE: &str = ".lease";
 
 /// Killed at any moment, a writer leaves the old labels or the new.
