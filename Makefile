@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test chaos bench check fuzz release
+.PHONY: demo test chaos differential bench check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -23,6 +23,14 @@ chaos:
 	tests/install-servers
 	cargo build --workspace --locked
 	cargo run --locked --quiet -p lobby-tests --bin chaos
+
+# Two builds side by side: whatever a user can see of them must be the same, but for the exceptions in tests/differential.
+# BASE=DIR holds the older lobbyd and lobbyctl; without it they are built of the commit that tests/differential/base names.
+# OPTIONS="--only nats,wire --seed 7" are those of the program.
+differential:
+	tests/install-servers
+	cargo build --workspace --locked
+	base=$${BASE:-$$(tests/differential/base)} && cargo run --locked --quiet -p lobby-tests --bin differential -- --base "$$base" $(OPTIONS)
 
 # What a change must pass before its tests are worth running.
 check:

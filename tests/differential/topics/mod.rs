@@ -1,0 +1,47 @@
+//! Topics: what is compared, one after the other.
+
+pub(crate) mod access;
+pub(crate) mod callback;
+pub(crate) mod deaths;
+pub(crate) mod feed;
+pub(crate) mod labels;
+pub(crate) mod lobbyctl;
+pub(crate) mod lobbyd;
+pub(crate) mod outage;
+pub(crate) mod routes;
+pub(crate) mod wire;
+
+use crate::pair::Pair;
+use crate::programs::Programs;
+use crate::report::Report;
+
+/// What every topic needs.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) programs: Pair<Programs>,
+    pub(crate) report: Report,
+    pub(crate) seed: u64,
+    /// Packets fed over each driver.
+    pub(crate) packets: usize,
+}
+
+/// A topic: its name for `--only`, and what it does.
+pub(crate) type Topic = (&'static str, fn(&Run));
+
+/// All topics, those that take longest first.
+pub(crate) const ALL: &[Topic] = &[
+    ("local", feed::over_local),
+    ("nats", feed::over_nats),
+    ("redis", feed::over_redis),
+    ("warn", feed::with_warn),
+    ("enforce", feed::with_enforce),
+    ("settings", lobbyd::settings),
+    ("callback", callback::all),
+    ("deaths", deaths::all),
+    ("wire", wire::all),
+    ("lobbyctl", lobbyctl::all),
+    ("labels", labels::all),
+    ("access", access::all),
+    ("outage", outage::all),
+    ("help", lobbyd::help),
+];
