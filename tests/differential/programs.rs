@@ -133,6 +133,11 @@ impl Daemon {
     /// Ends it with SIGTERM and tells its exit status.
     pub(crate) fn stop(&mut self) -> Observation {
         self.signal(Signal::TERM);
+        self.end()
+    }
+
+    /// Waits for its end and tells its exit status.
+    pub(crate) fn end(&mut self) -> Observation {
         let ended = eventually(LIMIT, || self.child.try_wait().ok().flatten());
         Observation::default().with("exit status", exit_text(ended))
     }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::compare::{Difference, Verdict, compare};
 use crate::exceptions::EXCEPTIONS;
 use crate::observation::Observation;
 use crate::pair::Pair;
+use crate::waiting::eventually;
 
 /// Most characters shown of each side of a difference.
 const SHOWN: usize = 320;
@@ -59,6 +61,23 @@ impl Report {
         }
         let verdict = compare(topic, case, &seen.old, &seen.new);
         state.count(topic, case, cases, verdict);
+    }
+
+    /// Looks again and again until both programs show the same, or time is up, and compares that.
+    pub(crate) fn compare_settled(
+        &self,
+        topic: &str,
+        case: &str,
+        limit: Duration,
+        mut look: impl FnMut() -> Pair<Observation>,
+    ) {
+        let mut seen = Pair::default();
+        eventually(limit, || {
+            seen = look();
+            let verdict = compare(topic, case, &seen.old, &seen.new);
+            (!matches!(verdict, Verdict::Unexplained(_))).then_some(())
+        });
+        self.compare(topic, case, seen);
     }
 
     /// Notes that a topic could not be compared to its end.

@@ -1,8 +1,13 @@
 //! Access: a daemon with a TOKEN, and one with names of its own.
 
+use std::path::Path;
+
+use rustix::process::Signal;
+
 use super::{Run, lobbyctl};
 use crate::http::{self, Request};
-use crate::programs::{listening_only, settings, start};
+use crate::programs::{LIMIT, listening_only, settings, start, start_with};
+use crate::waiting::eventually;
 
 const TOPIC: &str = "access: token";
 
@@ -15,6 +20,35 @@ pub(crate) fn all(run: &Run) {
     }
     lobbyctl::with_token(run, "lobbyctl: token", &daemons);
     names(run);
+    token_file(run);
+}
+
+/// A token in a file that changes: SIGHUP makes the new one count.
+fn token_file(run: &Run) {
+    let topic = "access: token file";
+    let own = settings(&[("DRIVER", "Local"), ("TOKEN_FILE", "token")]);
+    let write = |home: &Path, text: &str| std::fs::write(home.join("token"), text).expect("it can be written");
+    let daemons = start_with(&run.programs, &[listening_only(), own].concat(), &|home| write(home, "first\n"));
+    let try_both = |case: &str| {
+        for token in ["first", "second", "third"] {
+            let request = Request::get("/v1/discovery").header("Authorization", &format!("Token {token}"));
+            let seen = daemons.map(|daemon| http::ask(daemon.address(), &request));
+            run.report.compare(topic, &format!("{case}: {}", request.name()), seen);
+        }
+    };
+    try_both("at the start");
+    for (case, text, counts) in
+        [("changed", "second\r\n", "second"), ("emptied", "", "second"), ("again", "third", "third")]
+    {
+        for daemon in daemons.both() {
+            write(daemon.home(), text);
+            daemon.signal(Signal::HUP);
+            let request = Request::get("/v1/discovery").header("Authorization", &format!("Token {counts}"));
+            let is_in = || http::ask(daemon.address(), &request).part("status line") == Some("HTTP/1.1 200 OK");
+            eventually(LIMIT, || is_in().then_some(()));
+        }
+        try_both(case);
+    }
 }
 
 fn with_token() -> Vec<Request> {

@@ -10,22 +10,75 @@ use crate::pair::Pair;
 use crate::programs::{Daemon, listening_only, settings, spawn_each};
 use crate::waiting::{eventually, pause, unix_millis};
 
-const TOPIC: &str = "callback";
-
 /// How long a run may be in coming.
 const LIMIT: Duration = Duration::from_secs(6);
 
 /// Keeps environment, arguments and input of each run.
-const SCRIPT: &str = r#"n=$(ls runs | grep -c input)
+const RECORDING: &str = r#"n=$(ls runs | grep -c input)
 tr '\0' '\n' </proc/$$/environ | sort >runs/$n.environment
 printf '%s\n' "$@" >runs/$n.arguments
 cat >runs/$n.draft
 mv runs/$n.draft runs/$n.input
 "#;
 
-pub(crate) fn all(run: &Run) {
+/// Reads nothing, says something and fails.
+const FAILING: &str = r#"n=$(ls runs | grep -c input)
+echo output; echo error >&2
+touch runs/$n.input
+exit 3
+"#;
+
+/// Does not end by itself, nor does its child.
+const HANGING: &str = r#"trap 'echo asked >runs/0.arguments; exit 0' TERM
+sleep 60 &
+touch runs/0.input
+wait
+"#;
+
+pub(crate) fn recording(run: &Run) {
+    in_steps(run, "callback", RECORDING);
+}
+
+pub(crate) fn failing(run: &Run) {
+    in_steps(run, "callback: failing", FAILING);
+}
+
+/// Runs once after the start and once after each step.
+fn in_steps(run: &Run, topic: &str, script: &str) {
     let broker = Broker::start(Kind::Nats);
     let mut voice = broker.voice("callback");
+    let mut daemons = daemons(run, &broker, script);
+    let mut runs = 0;
+    let mut compare = |case: &str, daemons: &Pair<Daemon>| {
+        runs += 1;
+        run.report.compare(topic, case, daemons.map(|daemon| seen_in(daemon, runs)));
+    };
+    compare("the first run", &daemons);
+    for (case, payload) in STEPS {
+        // Early in a second, so that both daemons hear it in the same one.
+        pause(Duration::from_millis(1_050 - unix_millis() % 1_000));
+        voice.say([payload.as_bytes()]);
+        compare(case, &daemons);
+    }
+    compare("a silent host dies", &daemons);
+    let ends = Pair { old: daemons.old.stop(), new: daemons.new.stop() };
+    run.report.compare(topic, "SIGTERM", ends);
+}
+
+/// A run that goes on keeps others back, and is ended with the daemon.
+pub(crate) fn hanging(run: &Run) {
+    let topic = "callback: hanging";
+    let broker = Broker::start(Kind::Nats);
+    let mut daemons = daemons(run, &broker, HANGING);
+    run.report.compare(topic, "the first run", daemons.map(|daemon| seen_in(daemon, 1)));
+    let payloads = STEPS.iter().map(|(_, payload)| payload.as_bytes());
+    broker.voice("callback").say(payloads);
+    let ends = Pair { old: daemons.old.stop(), new: daemons.new.stop() };
+    run.report.compare(topic, "SIGTERM", ends);
+    run.report.compare(topic, "after the end", daemons.map(|daemon| seen_in(daemon, 1)));
+}
+
+fn daemons(run: &Run, broker: &Broker, script: &str) -> Pair<Daemon> {
     let own = settings(&[
         ("CALLBACK", r#"sh callback.sh one 'two words' "" \$HOME"#),
         ("CALLBACK_COOLDOWN", "1"),
@@ -39,24 +92,7 @@ pub(crate) fn all(run: &Run) {
         ("CLEAN_EVERY", "1"),
     ]);
     let all = [listening_only(), broker.settings("callback"), own].concat();
-    let mut daemons = spawn_each(&run.programs, &[], |_| all.clone(), &prepare);
-    // PORT is the one variable that differs; it must not be in the environment of the callback's copy.
-    let mut runs = 0;
-    let mut compare = |case: &str, daemons: &Pair<Daemon>| {
-        runs += 1;
-        let seen = daemons.map(|daemon| seen_in(daemon, runs));
-        run.report.compare(TOPIC, case, seen);
-    };
-    compare("the first run", &daemons);
-    for (case, payload) in STEPS {
-        // Early in a second, so that both daemons hear it in the same one.
-        pause(Duration::from_millis(1_050 - unix_millis() % 1_000));
-        voice.say([payload.as_bytes()]);
-        compare(case, &daemons);
-    }
-    compare("a silent host dies", &daemons);
-    let ends = Pair { old: daemons.old.stop(), new: daemons.new.stop() };
-    run.report.compare(TOPIC, "SIGTERM", ends);
+    spawn_each(&run.programs, &[], |_| all.clone(), &|home| prepare(home, script))
 }
 
 const STEPS: &[(&str, &str)] = &[
@@ -66,9 +102,9 @@ const STEPS: &[(&str, &str)] = &[
     ("another one joins", r#"{"discovery":{"hostname":"y","labels":null},"message":"hi"}"#),
 ];
 
-fn prepare(home: &Path) {
+fn prepare(home: &Path, script: &str) {
     std::fs::create_dir(home.join("runs")).expect("a directory can be made");
-    std::fs::write(home.join("callback.sh"), SCRIPT).expect("a temporary file can be written");
+    std::fs::write(home.join("callback.sh"), script).expect("a temporary file can be written");
 }
 
 /// The last run, when there were that many or time is up.
@@ -81,6 +117,7 @@ fn seen_in(daemon: &Daemon, wanted: usize) -> Observation {
         let path = daemon.home().join(format!("runs/{last}.{kind}"));
         std::fs::read_to_string(path).unwrap_or_default()
     };
+    // The daemons have ports of their own.
     let port = |line: &&str| !line.starts_with("PORT=");
     let environment: Vec<_> = read("environment").lines().filter(port).map(|line| line.to_owned() + "\n").collect();
     seen.with("callback input", read("input"))

@@ -11,7 +11,6 @@ use crate::http::{self, Request};
 use crate::observation::Observation;
 use crate::pair::Pair;
 use crate::programs::{Daemon, listening_only, settings, start_with};
-use crate::waiting::eventually;
 
 const TOPIC: &str = "labels";
 
@@ -108,12 +107,7 @@ fn requests() -> Vec<Request> {
 
 /// The own packet, the list and the file of run-time labels.
 fn compare_state(run: &Run, case: &str, daemons: &Pair<Daemon>) {
-    let mut seen = Pair::default();
-    eventually(Duration::from_secs(3), || {
-        seen = daemons.map(state);
-        (seen.old.part("list") == seen.new.part("list")).then_some(())
-    });
-    run.report.compare(TOPIC, case, seen);
+    run.report.compare_settled(TOPIC, case, Duration::from_secs(3), || daemons.map(state));
 }
 
 fn state(daemon: &Daemon) -> Observation {

@@ -13,14 +13,24 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Run;
+use crate::http;
+use crate::observation::Observation;
 use crate::pair::Pair;
 use crate::programs::{Daemon, Settings, clean, listening_only, run as run_program, settings, start};
+use crate::waiting::eventually;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn all(run: &Run) {
-    let own = settings(&[("DRIVER", "Local"), ("LABELS", "from:env,service:web"), ("REGISTER", "true")]);
+    let labels = ("LABELS", "from:env,service:web");
+    // Without keep-alives: each would change counters of the status.
+    let own = settings(&[("DRIVER", "Local"), ("REGISTER", "true"), ("KEEP_ALIVE", "3600"), ("TTL", "7200"), labels]);
     let daemons = start(&run.programs, &[listening_only(), own].concat());
+    for daemon in daemons.both() {
+        eventually(LIMIT, || {
+            http::get(daemon.address(), "/v1/status").contains("\"received\":1,\"sent\":1").then_some(())
+        });
+    }
     reading(run, "lobbyctl: commands", &daemons);
     changing(run, &daemons);
     usage(run);
@@ -216,7 +226,7 @@ fn closed_output(run: &Run, daemons: &Pair<Daemon>) {
         let mut command = clean("sh");
         command.args(["-c", script]).arg(programs.lobbyctl()).envs(at(daemons.new.address()));
         let output = command.output().expect("a shell can be started");
-        crate::observation::Observation::default().with("stdout", output.stdout).with("stderr", output.stderr)
+        Observation::default().with("stdout", output.stdout).with("stderr", output.stderr)
     });
     run.report.compare("lobbyctl: terminal", "an output that is closed or full", seen);
 }
@@ -235,7 +245,7 @@ fn compare_os(run: &Run, topic: &str, words: &[&OsStr], environment: &Settings) 
     run.report.compare(topic, &shown, outcomes(run, words, environment));
 }
 
-fn outcomes(run: &Run, words: &[&OsStr], environment: &Settings) -> Pair<crate::observation::Observation> {
+fn outcomes(run: &Run, words: &[&OsStr], environment: &Settings) -> Pair<Observation> {
     run.programs.map(|programs| run_program(&programs.lobbyctl(), words, environment, Path::new("/"), LIMIT))
 }
 

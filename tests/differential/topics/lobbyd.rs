@@ -5,10 +5,13 @@ use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::Run;
-use crate::programs::{Settings, run as run_program, settings as pairs};
+use crate::http::{self, Request};
+use crate::pair::Pair;
+use crate::programs::{Daemon, Settings, listening_only, run as run_program, settings as pairs, start_each};
 
 const TOPIC: &str = "lobbyd: settings";
 
@@ -41,6 +44,59 @@ pub(crate) fn settings(run: &Run) {
     }
     not_utf8(run);
     late(run);
+    accepted(run);
+    signals(run);
+}
+
+/// Settings in odd spellings, all of which are accepted: the daemons run, and answer.
+fn accepted(run: &Run) {
+    let odd = pairs(&[
+        ("DRIVER", " local , LOCAL,"),
+        ("HOST", "0.0.0.0"),
+        ("REGISTER", " Yes "),
+        ("DISABLE_API", "n"),
+        ("KEEP_ALIVE", " 3600 "),
+        ("TTL", "31536000"),
+        ("MAX_SERVERS", "4294967295"),
+        ("LABELS", " a:1 ,, b:2,a:1 "),
+        ("LOG_LEVEL", " info , a=debug"),
+        ("LOG_FORMAT", "JSON"),
+        ("CALLBACK", ""),
+        ("CALLBACK_COOLDOWN", "0"),
+        ("PACKET_VERIFY", "OFF"),
+        ("RUNTIME_LABELS_FILENAME", ".hidden file"),
+        ("HOSTNAME", "ž\"<>"),
+        ("NATS_URL", "nats://user:p%40ss@host:1,tls://[::1]"),
+        ("UNKNOWN", "x"),
+    ]);
+    let daemons = start_each(&run.programs, |_| [listening_only(), odd.clone()].concat(), &|_| ());
+    for path in ["/v1/discovery", "/v1/discoveries", "/v1/status"] {
+        // Own packets are on their way at first.
+        let look = || daemons.map(|daemon| http::ask(daemon.address(), &Request::get(path)));
+        run.report.compare_settled("lobbyd: odd settings", path, LIMIT, look);
+    }
+}
+
+/// How a daemon ends at each signal.
+fn signals(run: &Run) {
+    for (name, signals) in [
+        ("SIGTERM", &[Signal::TERM][..]),
+        ("SIGINT", &[Signal::INT]),
+        ("SIGHUP, then SIGTERM", &[Signal::HUP, Signal::TERM]),
+        ("SIGTERM twice", &[Signal::TERM, Signal::TERM]),
+        ("SIGQUIT", &[Signal::QUIT]),
+        ("SIGUSR1", &[Signal::USR1]),
+        ("SIGPIPE, then SIGTERM", &[Signal::PIPE, Signal::TERM]),
+    ] {
+        let local = pairs(&[("DRIVER", "Local"), ("REGISTER", "true")]);
+        let mut daemons = start_each(&run.programs, |_| [listening_only(), local.clone()].concat(), &|_| ());
+        let ended = |daemon: &mut Daemon| {
+            signals.iter().for_each(|signal| daemon.signal(*signal));
+            daemon.end()
+        };
+        let seen = Pair { old: ended(&mut daemons.old), new: ended(&mut daemons.new) };
+        run.report.compare("lobbyd: signals", name, seen);
+    }
 }
 
 /// Settings under which a start succeeds, so that only what is added can be wrong.
