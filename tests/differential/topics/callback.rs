@@ -11,7 +11,7 @@ use crate::programs::{Daemon, listening_only, settings, spawn_each};
 use crate::waiting::{eventually, pause, unix_millis};
 
 /// How long a run may be in coming.
-const LIMIT: Duration = Duration::from_secs(6);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Keeps environment, arguments and input of each run.
 const RECORDING: &str = r#"n=$(ls runs | grep -c input)
@@ -88,7 +88,7 @@ fn daemons(run: &Run, broker: &Broker, script: &str) -> Pair<Daemon> {
         ("REDIS_PASSWORD", "s3cret"),
         ("EXTRA", "kept"),
         ("LABELS", "a:1"),
-        ("TTL", "4"),
+        ("TTL", "10"),
         ("CLEAN_EVERY", "1"),
     ]);
     let all = [listening_only(), broker.settings("callback"), own].concat();
