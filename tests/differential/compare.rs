@@ -41,7 +41,7 @@ pub(crate) struct Difference {
 
 /// Compares two observations under the exceptions of this run.
 pub(crate) fn compare(topic: &str, case: &str, old: &Observation, new: &Observation) -> Verdict {
-    compare_under(&EXCEPTIONS, topic, case, old, new)
+    compare_under(EXCEPTIONS, topic, case, old, new)
 }
 
 fn compare_under(exceptions: &[Exception], topic: &str, case: &str, old: &Observation, new: &Observation) -> Verdict {
@@ -203,7 +203,7 @@ mod tests {
             name: "words",
             reason: "a test",
             covers: |place| place.part == "stderr",
-            level: |old, new| crate::exceptions::reworded(old, new, "is no port", "is not a valid port"),
+            level: |old, new| crate::levels::reworded(old, new, "is no port", "is not a valid port"),
         };
         let old = Observation::default().with("stderr", "x is no port");
         let new = Observation::default().with("stderr", "x is not a valid port");

@@ -8,6 +8,7 @@ mod brokers;
 mod compare;
 mod exceptions;
 mod http;
+mod levels;
 mod observation;
 mod options;
 mod packets;

@@ -138,7 +138,7 @@ impl State {
             writeln!(table, "{topic:<28}{cases:>8}{equal:>8}{excused:>9}{unexplained:>13}  {names}").ok();
         }
         table.push_str("\nexceptions used:\n");
-        for exception in &EXCEPTIONS {
+        for exception in EXCEPTIONS {
             if let Some(times) = self.excuses.get(exception.name) {
                 writeln!(table, "  {:<18}{times:>6}  {}", exception.name, exception.reason).ok();
             }

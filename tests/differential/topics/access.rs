@@ -14,6 +14,9 @@ const TOPIC: &str = "access: token";
 pub(crate) fn all(run: &Run) {
     let local = settings(&[("DRIVER", "Local"), ("TOKEN", "s3cret token"), ("LABELS", "a:1")]);
     let daemons = start(&run.programs, &[listening_only(), local].concat());
+    for daemon in daemons.both() {
+        eventually(LIMIT, || (http::get(daemon.address(), "/readyz") == "ready\n").then_some(()));
+    }
     for request in with_token() {
         let seen = daemons.map(|daemon| http::ask(daemon.address(), &request));
         run.report.compare(TOPIC, &request.name(), seen);
