@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::Run;
 use crate::brokers::{Broker, Kind};
+use crate::observation::Observation;
 use crate::packets::{Generator, KEYS};
 use crate::pair::{Pair, Side};
 use crate::programs::{Daemon, Settings, listening_only, settings, start_each, start_with};
@@ -67,9 +68,17 @@ pub(crate) fn into_members(run: &Run) {
         let ttl = settings(&[("TTL", "7200")]);
         [listening_only(), member.clone(), ttl, broker.settings(side.name()), full()].concat()
     };
+    let ears = Pair::of(|side| broker.ear(side.name()));
     let daemons = start_each(&run.programs, of, &write_keys);
     let channel = Channel::Copies(vec![broker.voice(Side::Old.name()), broker.voice(Side::New.name())]);
     Feed::new(run, "NATS member", daemons, channel).run_cold(generator(run, 40, ""), run.packets / 5);
+    let said = ears.map(|ear| {
+        let mut own = ear.heard();
+        // Only their own packets name this label.
+        own.retain(|packet| packet.windows(7).any(|text| text == b"\"own:1\""));
+        Observation::default().with("wire", own.join(&b'\n'))
+    });
+    run.report.compare("NATS member: wire", "what they said meanwhile", said);
 }
 
 fn over_broker(run: &Run, kind: Kind, more: &[(String, String)], mode: &str, packets: usize) {
