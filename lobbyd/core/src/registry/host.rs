@@ -1,15 +1,17 @@
 //! One host in the registry.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lobby_client::HostName;
 
 use crate::index::host_id::HostId;
-use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
+use crate::liveness::Liveness;
+use crate::liveness::connectivity::DriverId;
+use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
+use crate::liveness::time_base::millis;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
@@ -133,93 +135,5 @@ impl Host {
         let latest = self.last_heard.latest();
         let through = self.last_heard.since(latest.saturating_sub(millis(liveness.ttl)));
         liveness.connectivity.deadline(liveness.time_base.instant(latest), through, liveness.ttl)
-    }
-}
-
-/// What decides on who is alive, beside the records themselves.
-#[derive(Debug, Clone)]
-pub(crate) struct Liveness {
-    pub time_base: TimeBase,
-    pub ttl: Duration,
-    pub connectivity: Connectivity,
-    pub watchdog: Arc<Watchdog>,
-    /// How long the daemon itself stood still since it was started.
-    pub suspended: Duration,
-}
-
-impl Liveness {
-    /// A moment on the clock that decides on life and death: it stands still while the daemon does, as nobody hears anybody then.
-    pub(crate) fn running_time(&self, moment: Instant) -> Instant {
-        moment.checked_sub(self.suspended).unwrap_or(moment)
-    }
-}
-
-/// When the registry last showed that it works, in milliseconds of working time since the epoch. A daemon that is stopped or starved hears nobody, so
-/// its readers must not let anybody die meanwhile.
-#[derive(Debug, Default)]
-pub(crate) struct Watchdog(AtomicU64);
-
-impl Watchdog {
-    /// Longest time between two beats of a registry that works.
-    const PATIENCE: Duration = Duration::from_secs(1);
-
-    /// The registry works.
-    pub(crate) fn tick(&self, time_base: TimeBase, now: Instant) {
-        self.0.store(time_base.millis(now), Ordering::Relaxed);
-    }
-
-    /// Up to when the registry can tell who is alive.
-    pub(crate) fn covers_until(&self, time_base: TimeBase) -> Instant {
-        time_base.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
-    }
-}
-
-/// The moment from which the times in records count.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TimeBase(pub Instant);
-
-impl TimeBase {
-    pub(crate) fn millis(self, instant: Instant) -> u64 {
-        millis(instant.saturating_duration_since(self.0))
-    }
-
-    fn instant(self, millis: u64) -> Instant {
-        self.0 + Duration::from_millis(millis)
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// For each driver when the host was last heard through it, in milliseconds since the epoch plus one; 0 = never.
-#[derive(Debug, Default)]
-struct LastHeard([AtomicU64; DriverId::MAX]);
-
-impl LastHeard {
-    fn set(&self, driver_id: DriverId, millis: u64) {
-        self.0[driver_id.index()].fetch_max(millis + 1, Ordering::Relaxed);
-    }
-
-    fn latest(&self) -> u64 {
-        self.0.iter().map(|last_heard| last_heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
-    }
-
-    /// The drivers it was heard through at that time or later. A driver it was not heard through for long no longer counts: that
-    /// this one is up says nothing about the host.
-    fn since(&self, millis: u64) -> DriverSet {
-        let mut through = DriverSet::default();
-        for (place, last_heard) in self.0.iter().enumerate() {
-            if let Some(driver_id) = DriverId::new(place).filter(|_| last_heard.load(Ordering::Relaxed) > millis) {
-                through.insert(driver_id);
-            }
-        }
-        through
-    }
-}
-
-impl Clone for LastHeard {
-    fn clone(&self) -> Self {
-        Self(std::array::from_fn(|place| AtomicU64::new(self.0[place].load(Ordering::Relaxed))))
     }
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
+use crate::liveness::Liveness;
 use crate::liveness::initial_sync::InitialSync;
-use crate::registry::host::{Host, Liveness};
+use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::select::selection::Selection;
 

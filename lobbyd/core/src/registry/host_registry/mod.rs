@@ -11,10 +11,12 @@ pub use intake::Accepted;
 
 use crate::index::host_id::{HostId, HostIdAllocator};
 use crate::index::label_index::LabelIndex;
+use crate::liveness::Liveness;
 use crate::liveness::connectivity::{Connectivity, DriverId};
 use crate::liveness::initial_sync::InitialSync;
+use crate::liveness::time_base::TimeBase;
 pub use crate::registry::change::{Applied, Change};
-use crate::registry::host::{Host, Liveness, TimeBase};
+use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
 use crate::registry::snapshot::Snapshot;

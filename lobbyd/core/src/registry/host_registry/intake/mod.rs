@@ -7,9 +7,10 @@ use std::time::Instant;
 use lobby_client::{Discovery, DuplicateName, HostName};
 
 use super::{Applied, Change, HostRegistry};
+use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
-use crate::registry::host::{Host, Liveness};
+use crate::registry::host::Host;
 use crate::registry::name_table::NameTable;
 use crate::signing::keys::SignedFields;
 use crate::signing::verifier::Authenticity;
