@@ -1,14 +1,14 @@
-//! What this daemon can hear, and since when. A record may only die of silence if there was somebody to listen.
+//! Which links are up, and for how long somebody has listened: a host may only expire of silence where somebody did.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 /// A driver by its place in the list of active drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DriverId(u8);
 
 impl DriverId {
-    /// Most drivers that can be active at once.
-    pub const MAX: usize = 3;
+    /// Most drivers that can be active at once, as many as a [`DriverSet`] has bits.
+    pub const MAX: usize = 8;
 
     /// The driver at a place in the list of active drivers, which has at most [`DriverId::MAX`] places.
     pub fn new(index: usize) -> Option<Self> {
@@ -26,9 +26,19 @@ impl DriverId {
 pub struct DriverSet(u8);
 
 impl DriverSet {
-    /// Every set that there can be.
-    fn all() -> impl Iterator<Item = Self> {
-        (0..1 << DriverId::MAX).map(Self)
+    /// The set of these bits.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// A bit for each driver.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether no driver is in the set.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Adds a driver.
@@ -51,122 +61,101 @@ impl DriverSet {
     }
 }
 
-/// Which links are up, and for each set of drivers since when at least one of them has been.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Connectivity {
+/// Which links are up, and for each set of active drivers its listening time. Cheap to copy. All times are in milliseconds; `now` is
+/// running time.
+#[derive(Debug, Clone)]
+pub(crate) struct Connectivity {
     up: DriverSet,
-    regained: [Option<Instant>; 1 << DriverId::MAX],
-    /// Which sets saw once and do not any more.
-    blinded: [bool; 1 << DriverId::MAX],
+    /// One for each set of active drivers, by its bits.
+    clocks: Arc<[ListeningClock]>,
+}
+
+/// A clock that runs while at least one driver of a set is up.
+#[derive(Debug, Clone, Copy)]
+struct ListeningClock {
+    /// What it showed when it last began to run, or when it stopped.
+    shown: u64,
+    /// When it last began to run; none while it stands still.
+    running_since: Option<u64>,
+    /// Whether it ran before.
+    stopped: bool,
+    /// What it showed when it last ran on after it had stopped.
+    resumed: Option<u64>,
+}
+
+impl ListeningClock {
+    fn show(&self, now: u64) -> u64 {
+        self.shown + self.running_since.map_or(0, |since| now.saturating_sub(since))
+    }
+
+    fn start(&mut self, now: u64) {
+        if self.running_since.is_none() {
+            self.running_since = Some(now);
+            self.resumed = self.stopped.then_some(self.shown);
+        }
+    }
+
+    fn stop(&mut self, now: u64) {
+        if self.running_since.is_some() {
+            (self.shown, self.running_since, self.stopped) = (self.show(now), None, true);
+        }
+    }
+
+    /// What it shows when a host expires that was last heard when it showed `heard`.
+    fn expiry(&self, heard: u64, ttl: u64) -> u64 {
+        match self.resumed {
+            Some(resumed) if resumed >= heard => (resumed + ttl).min(heard + 2 * ttl),
+            Some(_) | None => heard + ttl,
+        }
+    }
 }
 
 impl Connectivity {
-    /// A link came up: sets that were blind until now see again.
-    pub fn link_up(&mut self, driver_id: DriverId, now: Instant) {
-        for set in DriverSet::all().filter(|set| set.contains(driver_id) && set.is_disjoint(self.up)) {
-            if std::mem::take(&mut self.blinded[usize::from(set.0)]) {
-                self.regained[usize::from(set.0)] = Some(now);
-            }
-        }
+    /// So many drivers, none of them up yet. Listening times begin at `start`.
+    pub(crate) fn new(drivers: usize, start: u64) -> Self {
+        let clock = ListeningClock { shown: start, running_since: None, stopped: false, resumed: None };
+        Self { up: DriverSet::default(), clocks: vec![clock; 1 << drivers.min(DriverId::MAX)].into() }
+    }
+
+    /// A link came up.
+    pub(crate) fn link_up(&mut self, driver_id: DriverId, now: u64) {
         self.up.insert(driver_id);
+        self.set_clocks(now);
     }
 
     /// A link went down.
-    pub fn link_down(&mut self, driver_id: DriverId) {
-        let seeing = self.up.contains(driver_id);
+    pub(crate) fn link_down(&mut self, driver_id: DriverId, now: u64) {
         self.up.remove(driver_id);
-        for set in DriverSet::all().filter(|set| seeing && set.contains(driver_id) && set.is_disjoint(self.up)) {
-            self.blinded[usize::from(set.0)] = true;
+        self.set_clocks(now);
+    }
+
+    /// Whether a link is up.
+    pub(crate) fn is_up(&self, driver_id: DriverId) -> bool {
+        self.up.contains(driver_id)
+    }
+
+    /// The listening time of a set of drivers.
+    pub(crate) fn listened(&self, drivers: DriverSet, now: u64) -> u64 {
+        self.clocks.get(usize::from(drivers.0)).map_or(0, |clock| clock.show(now))
+    }
+
+    /// The running time at which a host expires that was last heard through these drivers at this listening time of theirs; none
+    /// while all of them are down.
+    pub(crate) fn deadline(&self, drivers: DriverSet, heard: u64, ttl: u64) -> Option<u64> {
+        let clock = self.clocks.get(usize::from(drivers.0))?;
+        let running_since = clock.running_since?;
+        Some((running_since + clock.expiry(heard, ttl)).saturating_sub(clock.shown))
+    }
+
+    /// Lets run what has a link that is up, and stops the others.
+    fn set_clocks(&mut self, now: u64) {
+        let up = self.up;
+        for (bits, clock) in (0..=u8::MAX).zip(Arc::make_mut(&mut self.clocks)) {
+            if DriverSet(bits).is_disjoint(up) {
+                clock.stop(now);
+            } else {
+                clock.start(now);
+            }
         }
-    }
-
-    /// Whether any link is up.
-    pub fn is_any_up(&self) -> bool {
-        self.up != DriverSet::default()
-    }
-
-    /// When a host that came through these drivers and was last heard then is dead. While all of them are down it is not going to
-    /// be; once one of them is back, the host has a full `ttl` to be heard again.
-    pub fn deadline(&self, heard: Instant, through: DriverSet, ttl: Duration) -> Option<Instant> {
-        if through.is_disjoint(self.up) {
-            return None;
-        }
-        let regained = self.regained[usize::from(through.0)];
-        Some(regained.map_or(heard, |regained| regained.max(heard)) + ttl)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock;
-
-    const TTL: Duration = Duration::from_secs(30);
-
-    fn seconds(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    fn set(drivers: &[DriverId]) -> DriverSet {
-        drivers.iter().fold(DriverSet::default(), |mut set, &driver_id| {
-            set.insert(driver_id);
-            set
-        })
-    }
-
-    #[test]
-    fn a_host_dies_one_ttl_after_it_was_last_heard() {
-        let (start, nats) = (clock::now(), DriverId::new(0).unwrap());
-        let mut connectivity = Connectivity::default();
-        connectivity.link_up(nats, start);
-        assert_eq!(connectivity.deadline(start + seconds(5), set(&[nats]), TTL), Some(start + seconds(35)));
-    }
-
-    #[test]
-    fn nobody_dies_while_the_link_is_down_and_everybody_has_a_full_ttl_when_it_is_back() {
-        let (start, nats) = (clock::now(), DriverId::new(0).unwrap());
-        let mut connectivity = Connectivity::default();
-        connectivity.link_up(nats, start);
-        connectivity.link_down(nats);
-        assert_eq!(connectivity.deadline(start, set(&[nats]), TTL), None);
-        connectivity.link_up(nats, start + seconds(1000));
-        assert_eq!(connectivity.deadline(start, set(&[nats]), TTL), Some(start + seconds(1030)));
-    }
-
-    #[test]
-    fn before_the_first_link_came_up_nothing_was_frozen() {
-        let (start, nats) = (clock::now(), DriverId::new(0).unwrap());
-        let mut connectivity = Connectivity::default();
-        connectivity.link_down(nats);
-        connectivity.link_up(nats, start + seconds(5));
-        assert_eq!(connectivity.deadline(start, set(&[nats]), TTL), Some(start + TTL));
-    }
-
-    #[test]
-    fn one_of_two_links_is_enough_to_see_by() {
-        let (start, nats, redis) = (clock::now(), DriverId::new(0).unwrap(), DriverId::new(1).unwrap());
-        let mut connectivity = Connectivity::default();
-        connectivity.link_up(nats, start);
-        connectivity.link_up(redis, start);
-        connectivity.link_down(nats);
-        assert_eq!(connectivity.deadline(start, set(&[nats, redis]), TTL), Some(start + TTL));
-        assert_eq!(connectivity.deadline(start, set(&[nats]), TTL), None);
-        connectivity.link_up(nats, start + seconds(9));
-        connectivity.link_down(redis);
-        assert_eq!(connectivity.deadline(start, set(&[nats, redis]), TTL), Some(start + TTL));
-    }
-
-    #[test]
-    fn only_the_time_when_both_links_were_down_counts_as_blind() {
-        let (start, nats, redis) = (clock::now(), DriverId::new(0).unwrap(), DriverId::new(1).unwrap());
-        let mut connectivity = Connectivity::default();
-        connectivity.link_up(nats, start);
-        connectivity.link_up(redis, start);
-        connectivity.link_down(nats);
-        connectivity.link_down(redis);
-        assert_eq!(connectivity.deadline(start, set(&[nats, redis]), TTL), None);
-        connectivity.link_up(redis, start + seconds(60));
-        connectivity.link_up(nats, start + seconds(70));
-        assert_eq!(connectivity.deadline(start, set(&[nats, redis]), TTL), Some(start + seconds(90)));
     }
 }

@@ -33,6 +33,11 @@ impl InitialSync {
         Self { keep_alive, started: now, drivers, first_up: [None; DriverId::MAX] }
     }
 
+    /// How many drivers are active.
+    pub fn drivers(&self) -> usize {
+        self.drivers
+    }
+
     /// A link came up. Once the daemon is warm nothing makes it cold again, not even a driver that joins late.
     pub fn link_up(&mut self, driver_id: DriverId, now: Instant) {
         let warm = self.is_warm(now);

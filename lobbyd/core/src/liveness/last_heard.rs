@@ -1,39 +1,91 @@
-//! When a host was last heard, and through which drivers.
+//! When a host was last heard, and through which drivers of late.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::liveness::connectivity::{DriverId, DriverSet};
+use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
 
-/// For each driver when the host was last heard through it, in milliseconds since the time base plus one; 0 = never.
+/// So many units of coarse times make a TTL.
+const UNITS: u64 = 16;
+
+/// The last sign of life of a host. The registry alone writes it, in place; readers see the drivers and the time together.
 #[derive(Debug, Default)]
-pub(crate) struct LastHeard([AtomicU64; DriverId::MAX]);
+pub(crate) struct LastHeard {
+    /// The listening time of the drivers when the host was last heard, in milliseconds, and the set of these drivers in the lowest
+    /// [`DriverId::MAX`] bits: those it was heard through in the TTL before. That another one is up says nothing about the host.
+    heard: AtomicU64,
+    /// For each driver of the set how long before `at` the host was last heard through it, in coarse units. For the registry only.
+    lags: AtomicU64,
+    /// The running time when the host was last heard, in coarse units. For the registry only.
+    at: AtomicU32,
+}
 
 impl LastHeard {
-    /// The host was heard through a driver.
-    pub(crate) fn set(&self, driver_id: DriverId, millis: u64) {
-        self.0[driver_id.index()].fetch_max(millis + 1, Ordering::Relaxed);
+    /// The drivers that the host was heard through of late, and their listening time then, in milliseconds.
+    pub(crate) fn get(&self) -> (DriverSet, u64) {
+        let heard = self.heard.load(Ordering::Relaxed);
+        (DriverSet::from_bits((heard & 0xff) as u8), heard >> DriverId::MAX)
     }
 
-    /// When it was last heard through any driver.
-    pub(crate) fn latest(&self) -> u64 {
-        self.0.iter().map(|last_heard| last_heard.load(Ordering::Relaxed)).max().unwrap_or_default().saturating_sub(1)
+    /// The drivers that the host was heard through of late.
+    pub(crate) fn drivers(&self) -> DriverSet {
+        self.get().0
     }
 
-    /// The drivers it was heard through at that time or later. A driver it was not heard through for long no longer counts: that
-    /// this one is up says nothing about the host.
-    pub(crate) fn since(&self, millis: u64) -> DriverSet {
-        let mut through = DriverSet::default();
-        for (place, last_heard) in self.0.iter().enumerate() {
-            if let Some(driver_id) = DriverId::new(place).filter(|_| last_heard.load(Ordering::Relaxed) > millis) {
-                through.insert(driver_id);
+    /// The host was heard through a driver. All times are in milliseconds; `now` is running time, `age`, less than `ttl`, is how old
+    /// the sign of life was then.
+    pub(crate) fn renew(&self, driver_id: DriverId, now: u64, age: u64, ttl: u64, connectivity: &Connectivity) {
+        let (before, heard) = self.get();
+        let drivers = self.renew_drivers(before, driver_id, now - age, ttl);
+        let listened = connectivity.listened(drivers, now);
+        let heard = if drivers == before {
+            // Old news of a host that was heard since changes nothing.
+            heard.max(listened.saturating_sub(age))
+        } else if before.is_empty() {
+            listened.saturating_sub(age)
+        } else {
+            // From now on other links decide, whose clock is another: the host gets a full TTL on it. So whatever is heard never
+            // makes a host expire sooner.
+            listened
+        };
+        self.heard.store(heard << DriverId::MAX | u64::from(drivers.bits()), Ordering::Relaxed);
+    }
+
+    /// The drivers that the host was heard through in the TTL before it was last heard, which may be now.
+    fn renew_drivers(&self, before: DriverSet, driver_id: DriverId, sent_at: u64, ttl: u64) -> DriverSet {
+        let unit = ttl.div_ceil(UNITS).max(1);
+        let sent_at = u32::try_from(sent_at / unit).unwrap_or(u32::MAX);
+        let at = self.at.load(Ordering::Relaxed);
+        let latest = at.max(sent_at);
+        self.at.store(latest, Ordering::Relaxed);
+        let mut drivers = DriverSet::default();
+        drivers.insert(driver_id);
+        if before.is_empty() || before == drivers {
+            self.lags.store(0, Ordering::Relaxed);
+            return drivers;
+        }
+        let mut lags = self.lags.load(Ordering::Relaxed).to_le_bytes();
+        for (index, lag) in lags.iter_mut().enumerate() {
+            let Some(other) = DriverId::new(index).filter(|other| before.contains(*other)) else { continue };
+            let since = u64::from(*lag) + u64::from(latest - at);
+            *lag = u8::try_from(since).unwrap_or(u8::MAX);
+            if since <= UNITS {
+                drivers.insert(other);
             }
         }
-        through
+        let lag = u8::try_from(latest - sent_at).unwrap_or(u8::MAX);
+        let own = &mut lags[driver_id.index()];
+        *own = if before.contains(driver_id) { lag.min(*own) } else { lag };
+        self.lags.store(u64::from_le_bytes(lags), Ordering::Relaxed);
+        drivers
     }
 }
 
 impl Clone for LastHeard {
     fn clone(&self) -> Self {
-        Self(std::array::from_fn(|place| AtomicU64::new(self.0[place].load(Ordering::Relaxed))))
+        Self {
+            heard: AtomicU64::new(self.heard.load(Ordering::Relaxed)),
+            lags: AtomicU64::new(self.lags.load(Ordering::Relaxed)),
+            at: AtomicU32::new(self.at.load(Ordering::Relaxed)),
+        }
     }
 }

@@ -1,26 +1,23 @@
 //! The watchdog of the registry: finds out that the daemon itself stood still.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use crate::liveness::time_base::TimeBase;
-
-/// When the registry last showed that it works, in milliseconds of working time since the time base. A daemon that is stopped or starved hears nobody, so
-/// its readers must not let anybody die meanwhile.
+/// The last tick of the registry. All times are in milliseconds of running time. A daemon that is stopped or starved hears nobody, so its readers
+/// must not let anybody expire meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Watchdog(AtomicU64);
 
 impl Watchdog {
-    /// Longest time between two beats of a registry that works.
-    const PATIENCE: Duration = Duration::from_secs(1);
+    /// Longest time between two ticks of a registry that works.
+    const PATIENCE: u64 = 1000;
 
     /// The registry works.
-    pub(crate) fn tick(&self, time_base: TimeBase, now: Instant) {
-        self.0.store(time_base.millis(now), Ordering::Relaxed);
+    pub(crate) fn tick(&self, now: u64) {
+        self.0.store(now, Ordering::Relaxed);
     }
 
-    /// Up to when the registry can tell who is alive.
-    pub(crate) fn covers_until(&self, time_base: TimeBase) -> Instant {
-        time_base.instant(self.0.load(Ordering::Relaxed)) + Self::PATIENCE
+    /// Until when the registry can tell who is alive.
+    pub(crate) fn covers_until(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) + Self::PATIENCE
     }
 }

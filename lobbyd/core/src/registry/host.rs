@@ -11,7 +11,6 @@ use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
-use crate::liveness::time_base::millis;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
@@ -107,7 +106,7 @@ impl Host {
 
     /// The host was heard again.
     pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) {
-        self.last_heard.set(reception.driver_id, liveness.time_base.millis(liveness.running_time(reception.sent_at())));
+        liveness.renew(&self.last_heard, reception);
         self.touch(reception.unix_seconds());
     }
 
@@ -118,22 +117,17 @@ impl Host {
 
     /// Whether the host counts as alive.
     pub(crate) fn is_alive(&self, now: Instant, liveness: &Liveness) -> bool {
-        let judged_at = liveness.running_time(now).min(liveness.watchdog.covers_until(liveness.time_base));
-        self.deadline(liveness).is_none_or(|deadline| judged_at < deadline)
+        self.own || liveness.is_alive(&self.last_heard, now)
     }
 
-    /// Whether the host spoke through a driver of late.
-    pub(crate) fn speaks_through(&self, driver_id: DriverId, liveness: &Liveness) -> bool {
-        self.last_heard.since(self.last_heard.latest().saturating_sub(millis(liveness.ttl))).contains(driver_id)
+    /// Whether the host was heard through a driver of late.
+    pub(crate) fn speaks_through(&self, driver_id: DriverId) -> bool {
+        self.last_heard.drivers().contains(driver_id)
     }
 
-    /// When, in working time, the host is dead if it stays silent; never while nobody could hear it, and never if it is this server.
-    pub(crate) fn deadline(&self, liveness: &Liveness) -> Option<Instant> {
-        if self.own {
-            return None;
-        }
-        let latest = self.last_heard.latest();
-        let through = self.last_heard.since(latest.saturating_sub(millis(liveness.ttl)));
-        liveness.connectivity.deadline(liveness.time_base.instant(latest), through, liveness.ttl)
+    /// Before what time the host does not expire, whatever is heard from `now` on and as long as no link comes up; never, if it is
+    /// this server. Both are in milliseconds of running time.
+    pub(crate) fn no_expiry_before(&self, now: u64, liveness: &Liveness) -> u64 {
+        if self.own { u64::MAX } else { liveness.no_expiry_before(&self.last_heard, now) }
     }
 }

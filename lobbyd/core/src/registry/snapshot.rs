@@ -81,12 +81,11 @@ impl Snapshot {
 
     /// Looks through all hosts only when one of them may have died since this was last asked.
     fn is_everybody_alive(&self, now: Instant) -> bool {
-        let now = self.liveness.time_base.millis(self.liveness.running_time(now));
+        let now = self.liveness.judged_at(now);
         if now < self.no_death_before.load(Ordering::Relaxed) {
             return true;
         }
-        let deadlines = self.hosts.iter().filter_map(|record| record.deadline(&self.liveness));
-        let first = deadlines.min().map_or(u64::MAX, |first| self.liveness.time_base.millis(first));
+        let first = self.hosts.iter().map(|host| host.no_expiry_before(now, &self.liveness)).min().unwrap_or(u64::MAX);
         self.no_death_before.store(first, Ordering::Relaxed);
         now < first
     }

@@ -12,9 +12,8 @@ pub use intake::Accepted;
 use crate::index::host_id::{HostId, HostIdAllocator};
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
-use crate::liveness::connectivity::{Connectivity, DriverId};
+use crate::liveness::connectivity::DriverId;
 use crate::liveness::initial_sync::InitialSync;
-use crate::liveness::time_base::TimeBase;
 pub use crate::registry::change::{Applied, Change};
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
@@ -46,16 +45,7 @@ impl HostRegistry {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
     /// `max_servers` the most hosts held beside the own one.
     pub fn new(instance: String, ttl: Duration, max_servers: usize, initial_sync: InitialSync, now: Instant) -> Self {
-        // What a channel kept may be up to a TTL older than this daemon.
-        let time_base = TimeBase(now.checked_sub(ttl).unwrap_or(now));
-        let liveness = Liveness {
-            time_base,
-            ttl,
-            connectivity: Connectivity::default(),
-            watchdog: Arc::default(),
-            suspended: Duration::ZERO,
-        };
-        liveness.watchdog.tick(time_base, now);
+        let liveness = Liveness::new(ttl, initial_sync.drivers(), now);
         Self {
             hosts: HostTable::default(),
             ids: HostIdAllocator::default(),
@@ -89,15 +79,7 @@ impl HostRegistry {
     /// Shows that the registry works; to be called several times a second. Returns for how long it had stood still, if it had: nobody
     /// could be heard then, and that time counts for nobody's death.
     pub fn tick(&mut self, now: Instant) -> Option<Duration> {
-        let expected = self.liveness.watchdog.covers_until(self.liveness.time_base);
-        let lost = self.liveness.running_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
-        if let Some(lost) = lost {
-            self.liveness.suspended += lost;
-            // Snapshots of before know nothing of this: their pulse stands still, so that nobody dies in them.
-            self.liveness.watchdog = Arc::default();
-        }
-        self.liveness.watchdog.tick(self.liveness.time_base, self.liveness.running_time(now));
-        lost
+        self.liveness.tick(now)
     }
 
     /// The own name; none with REGISTER=false.
@@ -124,14 +106,14 @@ impl HostRegistry {
 
     /// A link came up.
     pub fn link_opened(&mut self, driver_id: DriverId, now: Instant) {
-        self.liveness.connectivity.link_up(driver_id, self.liveness.running_time(now));
+        self.liveness.link_up(driver_id, now);
         self.initial_sync.link_up(driver_id, now);
     }
 
     /// A link went down. Who was dead by then is removed: from now on nobody dies of silence on it.
     pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Change> {
         let dead = self.sweep(now);
-        self.liveness.connectivity.link_down(driver_id);
+        self.liveness.link_down(driver_id, now);
         self.initial_sync.link_down(driver_id, now);
         dead
     }
@@ -158,7 +140,7 @@ impl HostRegistry {
         if let Some(verifier) = &mut self.verifier {
             verifier.forget(now);
         }
-        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl);
+        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
         let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.liveness));
         let dead: Vec<_> = dead.map(|record| record.name().clone()).collect();
         for hostname in &dead {

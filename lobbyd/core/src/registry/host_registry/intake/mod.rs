@@ -81,7 +81,7 @@ impl HostRegistry {
     pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Change>, Refusal> {
         let hostname = envelope::decode(payload)?.discovery.hostname;
         let host = self.known.get(hostname.as_str());
-        let carried = host.is_some_and(|host| host.speaks_through(driver_id, &self.liveness));
+        let carried = host.is_some_and(|host| host.speaks_through(driver_id));
         Ok(if carried && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
     }
 
