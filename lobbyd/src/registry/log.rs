@@ -1,14 +1,18 @@
-//! What the Registry logs, however many hosts come, go and misbehave.
+//! Log of the registry, at a limited rate however many hosts come, go and misbehave.
 
 use std::time::Duration;
 
 use lobby_client::{DuplicateName, HostName};
+use tracing::field::{DisplayValue, display};
 use tracing::{debug, info, warn};
 
 use crate::sys::clock;
 use lobby_core::log::throttle::Throttle;
-use lobby_core::registry::host_registry::Change;
+use lobby_core::registry::change::{Change, ChangeKind, LabelSummary};
 use lobby_core::wire::envelope::Refusal;
+
+/// The target of these lines, which users may filter by.
+const MEMBERSHIP: &str = "lobby::membership";
 
 /// Most log lines about membership, and about refused packets, in every [`PERIOD`].
 const BURST: u32 = 100;
@@ -40,27 +44,37 @@ impl Default for RegistryLog {
     }
 }
 
+fn summary(labels: &[Box<str>]) -> Option<DisplayValue<LabelSummary<'_>>> {
+    (!labels.is_empty()).then(|| display(LabelSummary(labels)))
+}
+
 impl RegistryLog {
     /// Something happened to a host.
     pub(super) fn changed(&mut self, change: &Change) {
-        match self.membership.pass(clock::now()) {
-            Some(0) => info!(host = %change.hostname(), "{change}"),
-            Some(held_back) => info!(host = %change.hostname(), held_back, "{change}"),
-            None => debug!(host = %change.hostname(), "{change}"),
+        let held_back = self.membership.pass(clock::now());
+        let (host, kind, told) = (change.host.hostname(), &change.kind, held_back.filter(|held_back| *held_back > 0));
+        let (added, removed) = match kind {
+            ChangeKind::Relabelled { added, removed } => (summary(added), summary(removed)),
+            ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => (None, None),
+        };
+        if held_back.is_some() {
+            info!(target: MEMBERSHIP, %host, added, removed, held_back = told, "{kind}");
+        } else {
+            debug!(target: MEMBERSHIP, %host, added, removed, "{kind}");
         }
     }
 
     /// A packet changed nothing.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         if let Some(held_back) = self.refusals.pass(clock::now()) {
-            warn!(reason = refusal.reason(), error = refusal.to_string(), held_back, "packet refused");
+            warn!(target: MEMBERSHIP, reason = refusal.reason(), error = refusal.to_string(), held_back, "packet refused");
         }
     }
 
     /// A packet is believed although nothing speaks for it.
     pub(super) fn unsigned(&mut self, host: &HostName) {
         if let Some(held_back) = self.unsigned.pass(clock::now()) {
-            warn!(%host, held_back, "packet without signature accepted, as PACKET_VERIFY=warn says");
+            warn!(target: MEMBERSHIP, %host, held_back, "packet without signature accepted, as PACKET_VERIFY=warn says");
         }
     }
 
@@ -70,6 +84,7 @@ impl RegistryLog {
             let host = own.map(HostName::as_str);
             let instance = duplicate.and_then(|duplicate| duplicate.instance.as_deref());
             warn!(
+                target: MEMBERSHIP,
                 host,
                 instance, held_back, "another daemon goes by this server's name: give one of them another HOSTNAME"
             );

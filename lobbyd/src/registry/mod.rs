@@ -1,9 +1,9 @@
-//! Keeps the list of all hosts that are alive.
+//! The registry: keeps the list of all hosts that are alive.
 
 mod log;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use lobby_client::{Discovery, Status};
@@ -26,6 +26,9 @@ use log::RegistryLog;
 
 /// How often the registry shows that it works.
 const TICK: Duration = Duration::from_millis(400);
+
+/// Least time between two looks for expired hosts, so that thousands that expire in a second cost no timer each.
+const EXPIRY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Message)]
@@ -80,6 +83,8 @@ pub struct Registry {
     started: i64,
     pace: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    /// When the registry looks for expired hosts next.
+    expiry: Option<(Instant, SpawnHandle)>,
     clean_every: Duration,
     keep_alive: Duration,
     log: RegistryLog,
@@ -95,6 +100,7 @@ impl Registry {
             started,
             pace: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(records.snapshot())),
+            expiry: None,
             records,
             clean_every,
             keep_alive,
@@ -112,7 +118,7 @@ impl Registry {
         let driver_id = now.driver_id;
         match incoming {
             InboundEvent::Packet { payload, age } => {
-                debug!(driver = driver_id.index(), bytes = payload.len(), "packet heard");
+                debug!(target: "lobby::membership", driver = driver_id.index(), bytes = payload.len(), "packet heard");
                 self.tally(driver_id, LinkStats::received);
                 self.apply_payload(payload, now.kept_for(*age))
             }
@@ -158,6 +164,32 @@ impl Registry {
         }
     }
 
+    /// Removes the hosts whose deadline has come.
+    fn expire(&mut self, ctx: &mut Context<Self>) {
+        // A registry that was away must know it before it lets anybody expire.
+        self.tick();
+        let changes = self.records.expire(clock::now());
+        self.tell(&changes, ctx);
+    }
+
+    /// Sets the timer for the next host that expires. Keep-alives only move that moment later, so a timer that is set already and
+    /// comes too early just looks again.
+    fn await_expiry(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let Some(deadline) = self.records.deadline(now) else { return };
+        let deadline = deadline.max(now + EXPIRY_PAUSE);
+        if self.expiry.is_some_and(|(set, _)| set <= deadline) {
+            return;
+        }
+        let timer = ctx.run_later(deadline - now, |registry, ctx| {
+            registry.expiry = None;
+            registry.expire(ctx);
+        });
+        if let Some((_, former)) = self.expiry.replace((deadline, timer)) {
+            ctx.cancel_future(former);
+        }
+    }
+
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         let changes = self.records.sweep(clock::now());
         self.tell(&changes, ctx);
@@ -166,12 +198,12 @@ impl Registry {
     /// Shows that the registry works. If it had been away, readers must know that the time does not count.
     fn tick(&mut self) {
         if let Some(lost) = self.records.tick(clock::now()) {
-            warn!(seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
+            warn!(target: "lobby", seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
             self.publish();
         }
     }
 
-    fn tell(&mut self, changes: &[Change], ctx: &mut Context<Self>) {
+    fn tell(&mut self, changes: &[Arc<Change>], ctx: &mut Context<Self>) {
         for change in changes {
             self.log.changed(change);
         }
@@ -179,6 +211,7 @@ impl Registry {
             self.pace.add(changes.len());
             self.publish_soon(ctx);
         }
+        self.await_expiry(ctx);
     }
 }
 
@@ -200,7 +233,7 @@ impl Handler<PacketsReceived> for Registry {
     fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
         let (at, unix_millis) = (clock::now(), clock::unix_millis());
         let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
-        let mut changes = Vec::new();
+        let mut changes = self.records.expire(at);
         for incoming in &batch {
             match self.take_in(incoming, now) {
                 Ok(Applied::Unchanged) => {}
@@ -216,21 +249,26 @@ impl Handler<PacketsReceived> for Registry {
 impl Handler<LinkOpened> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkOpened(driver_id): LinkOpened, _: &mut Self::Context) {
+    fn handle(&mut self, LinkOpened(driver_id): LinkOpened, ctx: &mut Self::Context) {
         self.records.link_opened(driver_id, clock::now());
         self.tally(driver_id, |tally| tally.opened(clock::unix_seconds()));
         self.publish();
+        self.await_expiry(ctx);
     }
 }
 
 impl Handler<LinkClosed> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, _: &mut Self::Context) {
-        let dead = self.records.link_closed(driver_id, clock::now());
+    fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, ctx: &mut Self::Context) {
         self.tally(driver_id, |tally| tally.closed(reason, clock::unix_seconds()));
-        dead.iter().for_each(|change| self.log.changed(change));
-        self.publish();
+        let was_up = self.records.is_link_up(driver_id);
+        let expired = self.records.link_closed(driver_id, clock::now());
+        // A further attempt that failed is no news for readers.
+        if was_up {
+            self.publish();
+        }
+        self.tell(&expired, ctx);
     }
 }
 
@@ -278,3 +316,6 @@ impl Handler<KeysChanged> for Registry {
         self.records.use_keys(keys);
     }
 }
+
+#[cfg(test)]
+mod tests;

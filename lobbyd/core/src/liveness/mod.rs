@@ -79,10 +79,15 @@ impl Liveness {
         self.connectivity.is_up(driver_id)
     }
 
-    /// Takes in a sign of life. What a channel kept for a TTL or longer is none.
+    /// Whether a packet shows that its host is alive: not if a channel has kept it for a TTL or longer.
+    pub(crate) fn is_sign_of_life(&self, reception: Reception) -> bool {
+        millis(reception.age) < self.ttl
+    }
+
+    /// Takes in a packet of a host.
     pub(crate) fn renew(&self, last_heard: &LastHeard, reception: Reception) {
-        let (now, age) = (self.running_millis(reception.at), millis(reception.age));
-        if age < self.ttl {
+        if self.is_sign_of_life(reception) {
+            let (now, age) = (self.running_millis(reception.at), millis(reception.age));
             last_heard.renew(reception.driver_id, now, age, self.ttl, &self.connectivity);
         }
     }

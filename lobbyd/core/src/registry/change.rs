@@ -1,55 +1,170 @@
-//! What a packet does to the registry.
+//! Changes of the registry: what happened to which host.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
-use lobby_client::HostName;
+use crate::registry::host::Host;
+use crate::wire::packet_json::PacketJson;
 
-/// What happened to a host. Every change makes a new revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// It was not here before.
-    Joined(HostName),
-    /// It has other labels than before.
-    Relabelled(HostName),
-    /// It said goodbye.
-    Left(HostName),
-    /// It was not heard for TTL.
-    Expired(HostName),
+/// Most bytes of labels that a [`LabelSummary`] writes.
+const SUMMARY_LEN: usize = 256;
+
+/// A change of the list of hosts or of their labels.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The revision of the registry that the change made. Each change has its own, one higher than the one before.
+    pub revision: u64,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The host as it is now, or as it was last.
+    pub host: Arc<Host>,
 }
 
-impl fmt::Display for Change {
+impl PartialEq for Change {
+    fn eq(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.kind == other.kind && self.host.hostname() == other.host.hostname()
+    }
+}
+
+impl Eq for Change {}
+
+/// What happened to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was not here before.
+    Joined,
+    /// It has other labels than before. Both lists are sorted.
+    Relabelled {
+        /// The labels that it did not have before.
+        added: Labels,
+        /// The labels that it has no more.
+        removed: Labels,
+    },
+    /// It said goodbye.
+    Left,
+    /// It was not heard for TTL.
+    Expired,
+}
+
+/// Some labels, sorted.
+pub type Labels = Box<[Box<str>]>;
+
+impl fmt::Display for ChangeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Joined(_) => "host joined",
-            Self::Relabelled(_) => "host changed its labels",
-            Self::Left(_) => "host left",
-            Self::Expired(_) => "host expired",
+            Self::Joined => "host joined",
+            Self::Relabelled { .. } => "host changed its labels",
+            Self::Left => "host left",
+            Self::Expired => "host expired",
         })
     }
 }
 
-impl Change {
-    /// The host that it happened to.
-    pub fn hostname(&self) -> &HostName {
+impl ChangeKind {
+    /// The labels of `after` are not those of `before`.
+    pub(crate) fn relabelled(before: &PacketJson, after: &PacketJson) -> Self {
+        let (mut old, mut new) = (before.labels().peekable(), after.labels().peekable());
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (Some(old), Some(new)) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let gone = if order.is_le() { old.next() } else { None };
+            let come = if order.is_ge() { new.next() } else { None };
+            if order.is_ne() {
+                removed.extend(gone.map(Into::into));
+                added.extend(come.map(Into::into));
+            }
+        }
+        Self::Relabelled { added: added.into(), removed: removed.into() }
+    }
+
+    /// The length of the labels that it holds, in bytes.
+    pub(crate) fn text_len(&self) -> usize {
         match self {
-            Self::Joined(name) | Self::Relabelled(name) | Self::Left(name) | Self::Expired(name) => name,
+            Self::Relabelled { added, removed } => added.iter().chain(removed).map(|label| label.len()).sum(),
+            Self::Joined | Self::Left | Self::Expired => 0,
         }
     }
 }
 
-/// What a packet was good for.
+/// Writes some labels for a log, the first ones as they are and the others as their number.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelSummary<'a>(pub &'a [Box<str>]);
+
+impl fmt::Display for LabelSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut len = 0;
+        for (number, label) in self.0.iter().enumerate() {
+            len += label.len();
+            if len > SUMMARY_LEN {
+                return write!(f, "{}{} more", if number == 0 { "" } else { " and " }, self.0.len() - number);
+            }
+            f.write_str(if number == 0 { "" } else { ", " })?;
+            f.write_str(label)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a packet did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    /// Unchanged new.
+    /// It told nothing new.
     Unchanged,
-    /// Something happened to a host.
-    Changed(Change),
-    /// Another daemon goes by the own name. The own record stands.
+    /// It changed the registry.
+    Changed(Arc<Change>),
+    /// It came from another daemon that goes by the own name. The own host stands.
     DuplicateName,
 }
 
-impl From<Option<Change>> for Applied {
-    fn from(change: Option<Change>) -> Self {
+impl From<Option<Arc<Change>>> for Applied {
+    fn from(change: Option<Arc<Change>>) -> Self {
         change.map_or(Self::Unchanged, Self::Changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lobby_client::{Discovery, HostName, Label};
+
+    use super::*;
+
+    fn packet(labels: &[&str]) -> PacketJson {
+        let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+        PacketJson::new(&Discovery::new(HostName::parse("a").unwrap(), labels))
+    }
+
+    fn labels(texts: &[&str]) -> Labels {
+        texts.iter().map(|text| (*text).into()).collect()
+    }
+
+    #[test]
+    fn a_change_of_labels_tells_what_came_and_what_went() {
+        for (before, after, added, removed) in [
+            (&["a", "b", "d"][..], &["b", "c", "e"][..], &["c", "e"][..], &["a", "d"][..]),
+            (&[], &["x", "\"y\""], &["\"y\"", "x"], &[]),
+            (&["x"], &[], &[], &["x"]),
+        ] {
+            let expected = ChangeKind::Relabelled { added: labels(added), removed: labels(removed) };
+            assert_eq!(ChangeKind::relabelled(&packet(before), &packet(after)), expected);
+        }
+    }
+
+    #[test]
+    fn a_summary_counts_the_labels_that_it_has_no_room_for() {
+        let long = "x".repeat(SUMMARY_LEN - 1);
+        for (texts, expected) in [
+            (&["a", "b:1"][..], "a, b:1"),
+            (&[], ""),
+            (&["a", &long, "c", "d"], &format!("a, {long} and 2 more")),
+            (&[&format!("{long}yy"), "z"], "2 more"),
+        ] {
+            assert_eq!(LabelSummary(&labels(texts)).to_string(), expected);
+        }
     }
 }

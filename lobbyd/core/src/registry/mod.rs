@@ -1,8 +1,10 @@
 //! The registry: all hosts of the lobby, what changes about them, and snapshots for readers.
 
 pub mod change;
+pub(crate) mod changes;
 pub mod debounce;
-pub(crate) mod host;
+pub(crate) mod expiry_schedule;
+pub mod host;
 pub mod host_registry;
 pub mod host_table;
 pub(crate) mod name_table;

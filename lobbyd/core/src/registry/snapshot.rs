@@ -8,6 +8,8 @@ use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
 use crate::liveness::initial_sync::InitialSync;
+use crate::registry::change::Change;
+use crate::registry::changes::Changes;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::select::selection::Selection;
@@ -18,28 +20,39 @@ pub struct Snapshot {
     hosts: HostTable,
     labels: LabelIndex,
     liveness: Liveness,
+    changes: Changes,
     revision: u64,
     initial_sync: InitialSync,
     instance: Arc<str>,
-    /// Before this nobody dies, in milliseconds since the epoch. Who is heard again only lives longer.
-    no_death_before: AtomicU64,
+    /// No host expires before this, in milliseconds of running time. A keep-alive only moves it later, so a stale value is safe.
+    no_expiry_before: AtomicU64,
 }
 
 impl Snapshot {
+    #[expect(clippy::too_many_arguments, reason = "they are the fields")]
     pub(crate) fn new(
         hosts: HostTable,
         labels: LabelIndex,
         liveness: Liveness,
+        changes: Changes,
         revision: u64,
         initial_sync: InitialSync,
         instance: Arc<str>,
+        no_expiry_before: u64,
     ) -> Self {
-        Self { hosts, labels, liveness, revision, initial_sync, instance, no_death_before: AtomicU64::new(0) }
+        let no_expiry_before = AtomicU64::new(no_expiry_before);
+        Self { hosts, labels, liveness, changes, revision, initial_sync, instance, no_expiry_before }
     }
 
-    /// The revision: grows with every change of the hosts or their labels.
+    /// The revision that the last change made: grows with every change of the list of hosts or of their labels.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The changes after a revision, in order. None if some of them are forgotten, or if this is not a revision of this registry: then
+    /// a reader must start over from the list.
+    pub fn changes_since(&self, revision: u64) -> Option<impl Iterator<Item = &Arc<Change>>> {
+        self.changes.since(revision, self.revision)
     }
 
     /// The run of the daemon that made this: revisions of another run are not comparable.
@@ -82,11 +95,11 @@ impl Snapshot {
     /// Looks through all hosts only when one of them may have died since this was last asked.
     fn is_everybody_alive(&self, now: Instant) -> bool {
         let now = self.liveness.judged_at(now);
-        if now < self.no_death_before.load(Ordering::Relaxed) {
+        if now < self.no_expiry_before.load(Ordering::Relaxed) {
             return true;
         }
         let first = self.hosts.iter().map(|host| host.no_expiry_before(now, &self.liveness)).min().unwrap_or(u64::MAX);
-        self.no_death_before.store(first, Ordering::Relaxed);
+        self.no_expiry_before.store(first, Ordering::Relaxed);
         now < first
     }
 

@@ -9,12 +9,14 @@ use lobby_client::{Discovery, DuplicateName, HostName};
 
 pub use intake::Accepted;
 
-use crate::index::host_id::{HostId, HostIdAllocator};
+use crate::index::host_id::HostIdAllocator;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::initial_sync::InitialSync;
-pub use crate::registry::change::{Applied, Change};
+pub use crate::registry::change::{Applied, Change, ChangeKind};
+use crate::registry::changes::Changes;
+use crate::registry::expiry_schedule::ExpirySchedule;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
@@ -37,7 +39,10 @@ pub struct HostRegistry {
     started: Instant,
     duplicate: Option<(Instant, DuplicateName)>,
     max_servers: usize,
+    /// That of the last change.
     revision: u64,
+    changes: Changes,
+    expiries: ExpirySchedule,
     verifier: Option<PacketVerifier>,
 }
 
@@ -59,6 +64,8 @@ impl HostRegistry {
             duplicate: None,
             max_servers,
             revision: 0,
+            changes: Changes::default(),
+            expiries: ExpirySchedule::new(ttl),
             verifier: None,
         }
     }
@@ -99,32 +106,53 @@ impl HostRegistry {
 
     /// All that is known now.
     pub fn snapshot(&self) -> Snapshot {
-        let (hosts, labels) = (self.hosts.clone(), self.labels.clone());
-        let instance = Arc::clone(&self.instance);
-        Snapshot::new(hosts, labels, self.liveness.clone(), self.revision, self.initial_sync, instance)
+        Snapshot::new(
+            self.hosts.clone(),
+            self.labels.clone(),
+            self.liveness.clone(),
+            self.changes.clone(),
+            self.revision,
+            self.initial_sync,
+            Arc::clone(&self.instance),
+            self.expiries.next(),
+        )
+    }
+
+    /// Whether a link is up.
+    pub fn is_link_up(&self, driver_id: DriverId) -> bool {
+        self.liveness.is_up(driver_id)
     }
 
     /// A link came up.
     pub fn link_opened(&mut self, driver_id: DriverId, now: Instant) {
         self.liveness.link_up(driver_id, now);
         self.initial_sync.link_up(driver_id, now);
+        // Hosts that nobody could hear until now may have little time left.
+        self.look_at_all(self.liveness.judged_at(now));
     }
 
-    /// A link went down. Who was dead by then is removed: from now on nobody dies of silence on it.
-    pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Change> {
-        let dead = self.sweep(now);
+    /// A link went down, or could not be brought up. Hosts that had expired by then are removed: from now on none expires of silence
+    /// on this link.
+    pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Arc<Change>> {
+        let expired = self.expire(now);
         self.liveness.link_down(driver_id, now);
         self.initial_sync.link_down(driver_id, now);
-        dead
+        expired
+    }
+
+    /// When to call [`Self::expire`]: no host expires before this moment. None while no host can expire.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let next = Some(self.expiries.next()).filter(|next| *next < u64::MAX)?;
+        Some(self.liveness.moment(next).max(now))
     }
 
     /// This server is called so and has these labels now. It is always in its own list.
-    pub fn set_own(&mut self, packet: Discovery, unix_seconds: i64) -> Vec<Change> {
+    pub fn set_own(&mut self, packet: Discovery, unix_seconds: i64) -> Vec<Arc<Change>> {
         let former = self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
         if former.is_some() {
             self.duplicate = None;
         }
-        let left = former.and_then(|former| self.remove(&former));
+        let left = former.and_then(|former| self.remove(&former, ChangeKind::Left));
         left.into_iter().chain(self.put_own(packet, unix_seconds)).collect()
     }
 
@@ -135,54 +163,79 @@ impl HostRegistry {
         }
     }
 
-    /// Removes the dead.
-    pub fn sweep(&mut self, now: Instant) -> Vec<Change> {
+    /// Removes the hosts whose deadline has come.
+    pub fn expire(&mut self, now: Instant) -> Vec<Arc<Change>> {
+        let (at, mut expired) = (self.liveness.judged_at(now), Vec::new());
+        if self.expiries.is_used_up(at) {
+            self.look_at_all(at);
+        }
+        while let Some(id) = self.expiries.pop(at) {
+            let Some(host) = self.hosts.get(id) else { continue };
+            let deadline = host.no_expiry_before(at, &self.liveness);
+            if at < deadline {
+                self.expiries.note(at, id, deadline);
+            } else {
+                let hostname = host.hostname().clone();
+                expired.extend(self.remove(&hostname, ChangeKind::Expired));
+            }
+        }
+        expired
+    }
+
+    /// Removes the hosts whose deadline has come, found by a look at all of them, and forgets what is over: a duplicate of a TTL ago,
+    /// signed packets that would be refused by their age alone.
+    pub fn sweep(&mut self, now: Instant) -> Vec<Arc<Change>> {
         if let Some(verifier) = &mut self.verifier {
             verifier.forget(now);
         }
         self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
-        let dead = self.hosts.sorted().filter(|record| !record.is_alive(now, &self.liveness));
-        let dead: Vec<_> = dead.map(|record| record.name().clone()).collect();
-        for hostname in &dead {
-            self.remove(hostname);
-        }
-        dead.into_iter().map(Change::Expired).collect()
+        self.look_at_all(self.liveness.judged_at(now));
+        self.expire(now)
     }
 
-    fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Change> {
+    /// Notes the deadlines of all hosts.
+    fn look_at_all(&mut self, at: u64) {
+        let deadlines = self.hosts.iter().map(|host| (host.id(), host.no_expiry_before(at, &self.liveness)));
+        self.expiries.look(at, deadlines);
+    }
+
+    fn put_own(&mut self, packet: Discovery, unix_seconds: i64) -> Option<Arc<Change>> {
         let (text, hostname) = (PacketJson::new(&packet), packet.hostname);
-        let change = match self.known.get(hostname.as_str()) {
-            Some(record) if *record.text() != text => Some(Change::Relabelled(hostname.clone())),
-            Some(record) if record.is_own() => return None,
+        let known = self.known.get(hostname.as_str());
+        let kind = match known {
+            Some(host) if *host.text() != text => Some(ChangeKind::relabelled(host.text(), &text)),
+            Some(host) if host.is_own() => return None,
             Some(_) => None,
-            None => Some(Change::Joined(hostname.clone())),
+            None => Some(ChangeKind::Joined),
         };
-        let id = self.id_of(&hostname);
-        self.put(Host::own(id, hostname, text, unix_seconds));
+        let id = known.map_or_else(|| self.ids.allocate(), |host| host.id());
+        let host = self.put(Host::own(id, hostname, text, unix_seconds));
+        kind.map(|kind| self.changed(kind, host))
+    }
+
+    /// Gives a host the place of the one that had its name, or a new one.
+    fn put(&mut self, host: Host) -> Arc<Host> {
+        let host = Arc::new(host);
+        let before = self.hosts.put(Arc::clone(&host));
+        self.labels.change(host.id(), before.as_ref().map(|before| before.text()), Some(host.text()));
+        self.known.insert(Arc::clone(&host));
+        host
+    }
+
+    fn remove(&mut self, hostname: &HostName, kind: ChangeKind) -> Option<Arc<Change>> {
+        let host = self.known.remove(hostname.as_str())?;
+        self.hosts.remove(host.id());
+        self.labels.change(host.id(), Some(host.text()), None);
+        self.ids.free(host.id());
+        Some(self.changed(kind, host))
+    }
+
+    /// Makes the next revision.
+    fn changed(&mut self, kind: ChangeKind, host: Arc<Host>) -> Arc<Change> {
+        self.revision += 1;
+        let change = Arc::new(Change { revision: self.revision, kind, host });
+        self.changes.push(Arc::clone(&change));
         change
-    }
-
-    /// The place of a host in the table of hosts, a free one if it is not here yet.
-    fn id_of(&mut self, hostname: &HostName) -> HostId {
-        let known = self.known.get(hostname.as_str()).map(|record| record.id());
-        known.unwrap_or_else(|| self.ids.allocate())
-    }
-
-    fn put(&mut self, record: Host) {
-        self.revision += 1;
-        let record = Arc::new(record);
-        let before = self.hosts.put(Arc::clone(&record));
-        self.labels.change(record.id(), before.as_ref().map(|before| before.text()), Some(record.text()));
-        self.known.insert(record);
-    }
-
-    fn remove(&mut self, hostname: &HostName) -> Option<Change> {
-        let record = self.known.remove(hostname.as_str())?;
-        self.revision += 1;
-        self.hosts.remove(record.id());
-        self.labels.change(record.id(), Some(record.text()), None);
-        self.ids.free(record.id());
-        Some(Change::Left(hostname.clone()))
     }
 
     fn is_own(&self, hostname: &HostName) -> bool {

@@ -45,11 +45,10 @@ impl Fixture {
         labels: &[&str],
         second: u32,
         place: usize,
-    ) -> Result<Option<Change>, Refusal> {
-        let heard = self.hear_from(None, message, hostname, labels, second, place)?;
-        match heard {
+    ) -> Result<Option<Told>, Refusal> {
+        match self.hear_from(None, message, hostname, labels, second, place)? {
             Applied::Unchanged => Ok(None),
-            Applied::Changed(change) => Ok(Some(change)),
+            Applied::Changed(change) => Ok(Some(told(&change))),
             Applied::DuplicateName => panic!("{hostname} is a duplicate"),
         }
     }
@@ -80,7 +79,7 @@ impl Fixture {
         self.records.apply_payload(envelope.to_string().as_bytes(), reception).map(|accepted| accepted.applied)
     }
 
-    fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Change>, Refusal> {
+    fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Told>, Refusal> {
         self.apply_payload("hi", hostname, labels, second, 0)
     }
 
@@ -90,15 +89,43 @@ impl Fixture {
         names(&snapshot, &Selection::All, self.start + SECOND * second)
     }
 
-    fn sweep(&mut self, second: u32) -> Vec<Change> {
+    fn sweep(&mut self, second: u32) -> Vec<Told> {
         self.advance_to(second);
-        self.records.sweep(self.start + SECOND * second)
+        told_all(&self.records.sweep(self.start + SECOND * second))
     }
 }
 
 /// The names of the living hosts of a selection.
 fn names(snapshot: &Snapshot, selection: &Selection, now: Instant) -> Vec<String> {
     snapshot.find(selection, now).into_iter().map(|host| host.name().to_string()).collect()
+}
+
+/// A change by what happened and the name of the host.
+type Told = (ChangeKind, String);
+
+fn told(change: &Arc<Change>) -> Told {
+    (change.kind.clone(), change.host.name().to_string())
+}
+
+fn told_all(changes: &[Arc<Change>]) -> Vec<Told> {
+    changes.iter().map(told).collect()
+}
+
+fn joined(name: &str) -> Told {
+    (ChangeKind::Joined, name.to_owned())
+}
+
+fn left(name: &str) -> Told {
+    (ChangeKind::Left, name.to_owned())
+}
+
+fn expired(name: &str) -> Told {
+    (ChangeKind::Expired, name.to_owned())
+}
+
+fn relabelled(name: &str, added: &[&str], removed: &[&str]) -> Told {
+    let labels = |texts: &[&str]| texts.iter().map(|text| (*text).into()).collect();
+    (ChangeKind::Relabelled { added: labels(added), removed: labels(removed) }, name.to_owned())
 }
 
 fn driver_id(place: usize) -> DriverId {
@@ -121,10 +148,10 @@ fn server(hostname: &str, labels: &[&str]) -> Discovery {
 #[test]
 fn a_host_joins_changes_its_labels_and_leaves() {
     let mut lobby = Fixture::new();
-    assert_eq!(lobby.hi("a", &["x"], 0), Ok(Some(Change::Joined(name("a")))));
+    assert_eq!(lobby.hi("a", &["x"], 0), Ok(Some(joined("a"))));
     assert_eq!(lobby.hi("a", &["x"], 1), Ok(None));
-    assert_eq!(lobby.hi("a", &["y"], 2), Ok(Some(Change::Relabelled(name("a")))));
-    assert_eq!(lobby.apply_payload("goodbye", "a", &["y"], 3, 1), Ok(Some(Change::Left(name("a")))));
+    assert_eq!(lobby.hi("a", &["y"], 2), Ok(Some(relabelled("a", &["y"], &["x"]))));
+    assert_eq!(lobby.apply_payload("goodbye", "a", &["y"], 3, 1), Ok(Some(left("a"))));
     assert_eq!(lobby.living(3), Vec::<String>::new());
 }
 
@@ -154,14 +181,14 @@ fn the_dead_are_not_shown_even_before_they_are_swept() {
     assert_eq!(lobby.living(29), ["a"]);
     assert_eq!(lobby.living(30), Vec::<String>::new());
     assert_eq!(lobby.sweep(29), []);
-    assert_eq!(lobby.sweep(30), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.sweep(30), [expired("a")]);
 }
 
 #[test]
 fn a_host_that_returns_after_its_death_joins_anew() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    assert_eq!(lobby.hi("a", &[], 31), Ok(Some(Change::Joined(name("a")))));
+    assert_eq!(lobby.hi("a", &[], 31), Ok(Some(joined("a"))));
 }
 
 #[test]
@@ -170,7 +197,7 @@ fn a_host_lives_while_any_driver_hears_it() {
     lobby.apply_payload("hi", "a", &[], 0, 0).unwrap();
     lobby.apply_payload("hi", "a", &[], 20, 1).unwrap();
     assert_eq!(lobby.living(49), ["a"]);
-    assert_eq!(lobby.sweep(50), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.sweep(50), [expired("a")]);
 }
 
 #[test]
@@ -181,7 +208,7 @@ fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
     assert_eq!(lobby.sweep(10_000), []);
     lobby.records.link_opened(driver_id(0), lobby.start + SECOND * 10_000);
     assert_eq!(lobby.living(10_029), ["a"]);
-    assert_eq!(lobby.sweep(10_030), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.sweep(10_030), [expired("a")]);
 }
 
 #[test]
@@ -189,7 +216,8 @@ fn an_outage_does_not_bring_back_who_had_died_before_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     assert_eq!(lobby.living(31), Vec::<String>::new());
-    assert_eq!(lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 31), [Change::Expired(name("a"))]);
+    let closed = lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 31);
+    assert_eq!(told_all(&closed), [expired("a")]);
     assert_eq!(lobby.living(32), Vec::<String>::new());
 }
 
@@ -204,7 +232,7 @@ fn short_standstills_keep_nobody_alive_for_ever() {
         now += SECOND * 3 / 2;
         lobby.records.tick(now);
     }
-    assert_eq!(lobby.records.sweep(now), [Change::Expired(name("a"))]);
+    assert_eq!(told_all(&lobby.records.sweep(now)), [expired("a")]);
 }
 
 #[test]
@@ -213,7 +241,16 @@ fn what_a_channel_kept_counts_from_when_it_was_sent() {
     let kept = received(lobby.start).kept_for(SECOND * 20);
     lobby.records.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
     assert_eq!(lobby.living(9), ["a"]);
-    assert_eq!(lobby.sweep(10), [Change::Expired(name("a"))]);
+    assert_eq!(lobby.sweep(10), [expired("a")]);
+}
+
+#[test]
+fn what_a_channel_kept_for_a_ttl_joins_nobody() {
+    let mut lobby = Fixture::new();
+    let kept = received(lobby.start).kept_for(TTL);
+    let packet = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
+    assert_eq!(lobby.records.apply_payload(packet, kept).unwrap().applied, Applied::Unchanged);
+    assert_eq!(lobby.living(0), Vec::<String>::new());
 }
 
 #[test]
@@ -222,7 +259,8 @@ fn only_a_channel_that_carried_a_host_can_withdraw_it() {
     lobby.hi("a", &[], 0).unwrap();
     let file = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
     assert_eq!(lobby.records.withdraw(file, driver_id(1)), Ok(None));
-    assert_eq!(lobby.records.withdraw(file, driver_id(0)), Ok(Some(Change::Left(name("a")))));
+    let withdrawn = lobby.records.withdraw(file, driver_id(0)).unwrap();
+    assert_eq!(withdrawn.as_ref().map(told), Some(left("a")));
 }
 
 #[test]
@@ -294,11 +332,7 @@ fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
     assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
     assert_eq!(lobby.living(1028), ["a"]);
-    assert_eq!(
-        lobby.sweep(1029),
-        [Change::Expired(name("a"))],
-        "of its 30 seconds one was over before, as far as one can tell"
-    );
+    assert_eq!(lobby.sweep(1029), [expired("a")], "of its 30 seconds one was over before, as far as one can tell");
 }
 
 #[test]
@@ -306,7 +340,7 @@ fn a_renamed_server_leaves_its_own_list_under_the_former_name() {
     let mut lobby = Fixture::new();
     lobby.records.set_own(server("old", &[]), 1000);
     let changes = lobby.records.set_own(server("new", &[]), 1001);
-    assert_eq!(changes, [Change::Left(name("old")), Change::Joined(name("new"))]);
+    assert_eq!(told_all(&changes), [left("old"), joined("new")]);
     assert_eq!(lobby.living(1), ["new"]);
 }
 
@@ -325,7 +359,7 @@ fn a_full_registry_refuses_strangers_and_keeps_acquaintances() {
     lobby.hi("a", &[], 0).unwrap();
     lobby.hi("b", &[], 0).unwrap();
     assert_eq!(lobby.hi("c", &[], 1), Err(Refusal::RegistryFull(2)));
-    assert_eq!(lobby.hi("a", &["new"], 1), Ok(Some(Change::Relabelled(name("a")))));
+    assert_eq!(lobby.hi("a", &["new"], 1), Ok(Some(relabelled("a", &["new"], &[]))));
     assert_eq!(lobby.living(1), ["a", "b", "me"]);
 }
 
@@ -351,3 +385,67 @@ fn the_dead_are_found_by_no_selection() {
     }
     assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
 }
+
+#[test]
+fn a_host_is_gone_logged_and_a_change_at_its_deadline() {
+    let mut lobby = Fixture::new();
+    assert_eq!(lobby.records.deadline(lobby.start), None);
+    lobby.hi("a", &["x"], 0).unwrap();
+    lobby.records.set_own(server("me", &[]), 1000);
+    let deadline = lobby.start + TTL;
+    assert_eq!(lobby.records.deadline(lobby.start), Some(deadline));
+    lobby.advance_to(29);
+    let before = lobby.records.snapshot();
+    assert_eq!(lobby.records.expire(deadline - Duration::from_millis(1)), []);
+    assert_eq!((before.count_living(deadline - Duration::from_millis(1)), before.count_living(deadline)), (2, 1));
+    assert_eq!(told_all(&lobby.records.expire(deadline)), [expired("a")]);
+    assert_eq!(lobby.records.snapshot().revision(), before.revision() + 1);
+    assert_eq!(lobby.records.deadline(deadline), None, "this server never expires");
+}
+
+#[test]
+fn a_timer_that_was_set_before_a_keep_alive_finds_nobody() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.hi("a", &[], 25).unwrap();
+    assert_eq!(lobby.sweep(29), []);
+    lobby.advance_to(30);
+    assert_eq!(lobby.records.expire(lobby.start + TTL), []);
+    assert_eq!(lobby.records.deadline(lobby.start + TTL), Some(lobby.start + SECOND * 55));
+}
+
+#[test]
+fn a_host_that_expired_unseen_expires_before_it_joins_anew() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.hi("a", &[], 31).unwrap();
+    let snapshot = lobby.records.snapshot();
+    let changes: Vec<_> = snapshot.changes_since(1).unwrap().map(told).collect();
+    assert_eq!(changes, [expired("a"), joined("a")]);
+}
+
+#[test]
+fn an_own_record_that_only_replaces_a_heard_one_is_no_change() {
+    let mut lobby = Fixture::new();
+    lobby.hi("me", &["x"], 0).unwrap();
+    let before = lobby.records.snapshot().revision();
+    lobby.records.set_own(server("me", &["x"]), 1000);
+    assert_eq!(lobby.records.snapshot().revision(), before);
+}
+
+#[test]
+fn the_frozen_are_found_dead_after_they_were_heard_through_another_link() {
+    let mut lobby = Fixture::new();
+    lobby.hi("a", &[], 0).unwrap();
+    lobby.advance_to(10);
+    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 10);
+    let snapshot = lobby.records.snapshot();
+    assert_eq!(snapshot.count_living(lobby.start + SECOND * 10), 1);
+    lobby.apply_payload("hi", "a", &[], 20, 1).unwrap();
+    lobby.advance_to(50);
+    assert_eq!(snapshot.count_living(lobby.start + SECOND * 49), 1);
+    assert_eq!(snapshot.count_living(lobby.start + SECOND * 50), 0);
+    assert_eq!(lobby.sweep(50), [expired("a")]);
+}
+
+mod schedules;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
-use super::{Applied, Change, HostRegistry};
+use super::{Applied, Change, ChangeKind, HostRegistry};
 use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
@@ -70,7 +70,7 @@ impl HostRegistry {
         match kind {
             _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, reception)),
             MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
-            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname).into()),
+            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname, ChangeKind::Left).into()),
         }
     }
 
@@ -78,11 +78,11 @@ impl HostRegistry {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
-    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Change>, Refusal> {
+    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Arc<Change>>, Refusal> {
         let hostname = envelope::decode(payload)?.discovery.hostname;
         let host = self.known.get(hostname.as_str());
         let carried = host.is_some_and(|host| host.speaks_through(driver_id));
-        Ok(if carried && !self.is_own(&hostname) { self.remove(&hostname) } else { None })
+        Ok(if carried && !self.is_own(&hostname) { self.remove(&hostname, ChangeKind::Left) } else { None })
     }
 
     /// A packet of the own name: it comes from this daemon itself, or from another one. What a channel kept from before the start does
@@ -101,7 +101,12 @@ impl HostRegistry {
         Applied::DuplicateName
     }
 
-    fn apply_hi(&mut self, packet: Discovery, payload: &[u8], reception: Reception) -> Result<Option<Change>, Refusal> {
+    fn apply_hi(
+        &mut self,
+        packet: Discovery,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Option<Arc<Change>>, Refusal> {
         let text = PacketJson::new(&packet);
         let sender = trailer_in(&text, payload).and_then(|trailer| trailer.sender_of_hi());
         match self.known.get(packet.hostname.as_str()).filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
@@ -112,14 +117,15 @@ impl HostRegistry {
                 let other = (*host.text() != text).then(|| Arc::clone(host));
                 Ok(other.map(|host| self.relabel(&host, text)))
             }
-            None => self.join(packet.hostname, text, sender, reception).map(Some),
+            None => self.join(packet.hostname, text, sender, reception),
         }
     }
 
     /// Gives a known host other labels.
-    fn relabel(&mut self, host: &Host, text: PacketJson) -> Change {
-        self.put(host.relabelled(text));
-        Change::Relabelled(host.name().clone())
+    fn relabel(&mut self, host: &Host, text: PacketJson) -> Arc<Change> {
+        let kind = ChangeKind::relabelled(host.text(), &text);
+        let host = self.put(host.relabelled(text));
+        self.changed(kind, host)
     }
 
     fn join(
@@ -128,15 +134,22 @@ impl HostRegistry {
         text: PacketJson,
         sender: Option<InstanceId>,
         reception: Reception,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<Option<Arc<Change>>, Refusal> {
+        if !self.liveness.is_sign_of_life(reception) {
+            return Ok(None);
+        }
         let others = self.hosts.len() - usize::from(self.own.is_some());
         if others >= self.max_servers && self.known.get(hostname.as_str()).is_none() {
             return Err(Refusal::RegistryFull(others));
         }
-        let host = Host::heard(self.id_of(&hostname), hostname.clone(), text, &self.liveness, reception);
+        // One that had expired is gone for readers since then.
+        self.remove(&hostname, ChangeKind::Expired);
+        let host = Host::heard(self.ids.allocate(), hostname, text, &self.liveness, reception);
         host.said_by(sender);
-        self.put(host);
-        Ok(Change::Joined(hostname))
+        let at = self.liveness.judged_at(reception.at);
+        self.expiries.note(at, host.id(), host.no_expiry_before(at, &self.liveness));
+        let host = self.put(host);
+        Ok(Some(self.changed(ChangeKind::Joined, host)))
     }
 }
 
