@@ -34,6 +34,8 @@ pub struct CallbackRunner {
     command: CallbackCommand,
     cooldown: Cooldown,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The revision up to which changes have been seen; none before the first snapshot.
+    seen: Option<u64>,
     timer: Option<SpawnHandle>,
     running: Option<Run>,
 }
@@ -49,7 +51,7 @@ struct Run {
 impl CallbackRunner {
     /// A runner of this command for changes of the snapshot.
     pub fn new(command: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { command, cooldown, snapshots, timer: None, running: None }
+        Self { command, cooldown, snapshots, seen: None, timer: None, running: None }
     }
 
     fn revision(&self) -> u64 {
@@ -120,8 +122,12 @@ impl Actor for CallbackRunner {
 }
 
 impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
-    fn handle(&mut self, _: Arc<Snapshot>, ctx: &mut Self::Context) {
-        self.schedule(ctx);
+    fn handle(&mut self, snapshot: Arc<Snapshot>, ctx: &mut Self::Context) {
+        let changes = self.seen.replace(snapshot.revision()).and_then(|seen| snapshot.changes_since(seen));
+        // A reader that has to start over has missed changes.
+        if changes.is_none_or(|mut changes| changes.next().is_some()) {
+            self.schedule(ctx);
+        }
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}
