@@ -52,7 +52,7 @@ impl RegistryLog {
     /// Something happened to a host.
     pub(super) fn changed(&mut self, change: &Change) {
         let held_back = self.membership.pass(clock::now());
-        let (host, kind, told) = (change.host.hostname(), &change.kind, held_back.filter(|held_back| *held_back > 0));
+        let (host, kind, told) = (change.host.name(), &change.kind, held_back.filter(|held_back| *held_back > 0));
         let (added, removed) = match kind {
             ChangeKind::Relabelled { added, removed } => (summary(added), summary(removed)),
             ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => (None, None),

@@ -23,7 +23,7 @@ pub struct Change {
 
 impl PartialEq for Change {
     fn eq(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.kind == other.kind && self.host.hostname() == other.host.hostname()
+        self.revision == other.revision && self.kind == other.kind && self.host.name() == other.host.name()
     }
 }
 

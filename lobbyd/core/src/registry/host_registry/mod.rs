@@ -175,7 +175,7 @@ impl HostRegistry {
             if at < deadline {
                 self.expiries.note(at, id, deadline);
             } else {
-                let hostname = host.hostname().clone();
+                let hostname = host.name().clone();
                 expired.extend(self.remove(&hostname, ChangeKind::Expired));
             }
         }

@@ -62,13 +62,13 @@ impl Fixture {
     /// All hosts with their labels, the expired ones that were not removed yet included.
     fn list(&self) -> BTreeMap<String, Vec<String>> {
         let hosts = self.records.hosts.iter();
-        hosts.map(|host| (host.hostname().to_string(), host.labels().map(Cow::into_owned).collect())).collect()
+        hosts.map(|host| (host.name().to_string(), host.labels().map(Cow::into_owned).collect())).collect()
     }
 }
 
 /// Does to a list what a change tells.
 fn follow(list: &mut BTreeMap<String, Vec<String>>, change: &Change) {
-    let name = change.host.hostname().to_string();
+    let name = change.host.name().to_string();
     match &change.kind {
         ChangeKind::Joined => {
             let labels = change.host.labels().map(Cow::into_owned).collect();
@@ -116,11 +116,11 @@ proptest! {
         for event in events {
             lobby.happens(event);
             let now = lobby.start + SECOND * lobby.second;
-            let mut living = lobby.records.snapshot().living(now).count();
+            let mut living = lobby.records.snapshot().find(&Selection::All, now).len();
             if lobby.records.deadline(now).is_some_and(|deadline| deadline <= now) {
                 lobby.records.expire(now);
                 prop_assert!(lobby.records.deadline(now).is_none_or(|deadline| deadline > now));
-                living = lobby.records.snapshot().living(now).count();
+                living = lobby.records.snapshot().find(&Selection::All, now).len();
             }
             prop_assert_eq!(living, lobby.records.hosts.len(), "all that are left are alive");
             prop_assert_eq!(living, lobby.records.snapshot().count_living(now));
