@@ -1,4 +1,4 @@
-//! What daemons say, byte for byte as the original does.
+//! Packets of daemons, byte for byte as lobby 1.x writes them.
 
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, RedisServer, RenamableHost, Signal};
 use serde_json::{Value, json};
@@ -16,17 +16,17 @@ fn assert_said(message: &str, expected: &str) {
 async fn hi_and_goodbye_over_nats_are_those_of_the_original() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
-    says_the_bytes_of_the_original(wire, Lobbyd::named("node-a").nats(&nats)).await;
+    writes_the_bytes_of_lobby_1(wire, Lobbyd::named("node-a").nats(&nats)).await;
 }
 
 #[actix_rt::test]
 async fn hi_and_goodbye_over_redis_are_those_of_the_original() {
     let redis = RedisServer::start().await;
     let wire = RawPeer::redis(&redis).await;
-    says_the_bytes_of_the_original(wire, Lobbyd::named("node-a").redis(&redis)).await;
+    writes_the_bytes_of_lobby_1(wire, Lobbyd::named("node-a").redis(&redis)).await;
 }
 
-async fn says_the_bytes_of_the_original(wire: RawPeer, daemon: lobby_tests::LobbydBuilder) {
+async fn writes_the_bytes_of_lobby_1(wire: RawPeer, daemon: lobby_tests::LobbydBuilder) {
     let daemon = daemon.labels("service:smtp, public_ip6:2a03::1,public_ip4:1.2.3.4,service:smtp").start().await;
     let hi = wire.hears(1, "node-a", "hi").await;
     let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#;

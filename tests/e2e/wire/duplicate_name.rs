@@ -20,7 +20,7 @@ async fn instance(daemon: &Lobbyd) -> String {
     daemon.get_json("/v1/status").await["instance"].as_str().unwrap().to_owned()
 }
 
-/// Waits until a daemon has heard so many packets of its double.
+/// Waits until a daemon has received so many packets of the other one.
 async fn has_heard(daemon: &Lobbyd, packets: u64) -> serde_json::Value {
     eventually(LIMIT, async || {
         let duplicate = daemon.get_json("/v1/status").await["duplicate"].clone();
@@ -32,7 +32,7 @@ async fn has_heard(daemon: &Lobbyd, packets: u64) -> serde_json::Value {
 async fn both_tell_of_it_and_neither_flaps_in_its_own_list(channel: Channel) {
     let one = Lobbyd::named("twin").labels(&format!("who:one,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
     let two = Lobbyd::named("twin").labels(&format!("who:two,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
-    let vigils = [ContinuityCheck::over(&one, &["twin"]).await, ContinuityCheck::over(&two, &["twin"]).await];
+    let checks = [ContinuityCheck::over(&one, &["twin"]).await, ContinuityCheck::over(&two, &["twin"]).await];
     for (daemon, other, who) in [(&one, &two, "who:one"), (&two, &one, "who:two")] {
         for packets in 1..4 {
             assert_eq!(has_heard(daemon, packets).await["instance"], json!(instance(other).await));
@@ -42,8 +42,8 @@ async fn both_tell_of_it_and_neither_flaps_in_its_own_list(channel: Channel) {
         assert_eq!(printed.status, Some(0), "{printed:?}");
         assert!(printed.stdout.contains(&format!("DUPLICATE  instance {}", instance(other).await)), "{printed:?}");
     }
-    for vigil in vigils {
-        vigil.nobody_was_missing(SLOWEST_ANSWER).await;
+    for check in checks {
+        check.nobody_was_missing(SLOWEST_ANSWER).await;
     }
 }
 
@@ -64,12 +64,12 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
 async fn a_goodbye_for_the_own_name_is_not_heeded(channel: Channel) {
     let daemon = Lobbyd::named("twin").labels(ContinuityCheck::LABELS).on(&channel).start().await;
     let wire: RawPeer = channel.wire().await;
-    let vigil = ContinuityCheck::over(&daemon, &["twin"]).await;
+    let check = ContinuityCheck::over(&daemon, &["twin"]).await;
     for _ in 0..10 {
         wire.say_goodbye("twin").await;
     }
     has_heard(&daemon, 10).await;
-    vigil.nobody_was_missing(SLOWEST_ANSWER).await;
+    check.nobody_was_missing(SLOWEST_ANSWER).await;
 }
 
 async fn one_who_was_restarted_is_no_duplicate(channel: Channel) {

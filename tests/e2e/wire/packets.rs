@@ -3,14 +3,14 @@
 use lobby_tests::{Channel, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
-/// A daemon that certainly hears what we say on the wire, and never forgets.
-struct Stage {
+/// A daemon that certainly receives what the raw peer sends, and never forgets.
+struct Fixture {
     wire: RawPeer,
     daemon: Lobbyd,
     _nats: NatsServer,
 }
 
-impl Stage {
+impl Fixture {
     async fn new() -> Self {
         Self::with(|daemon| daemon).await
     }
@@ -19,12 +19,12 @@ impl Stage {
         let nats = NatsServer::start().await;
         let wire = RawPeer::nats(&nats).await;
         let daemon = settings(Lobbyd::named("me").set("TTL", "7200").nats(&nats)).start().await;
-        let stage = Self { wire, daemon, _nats: nats };
-        stage.settle().await;
-        stage
+        let fixture = Self { wire, daemon, _nats: nats };
+        fixture.settle().await;
+        fixture
     }
 
-    /// Waits until all that was said before has been heard, by a host that comes and goes.
+    /// Waits until all that was sent before has been received, by a host that comes and goes.
     async fn settle(&self) {
         eventually(LIMIT, async || {
             self.wire.say_hi("marker", &[]).await;
@@ -53,63 +53,63 @@ fn hi(packet: &Value) -> String {
 
 #[actix_rt::test]
 async fn labels_null_are_no_labels() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let lobby =
-        stage.lobby_after(r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"hi"}"#).await;
+        fixture.lobby_after(r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"hi"}"#).await;
     assert_eq!(lobby, json!({"me": [], "x": []}));
 }
 
 #[actix_rt::test]
 async fn a_goodbye_with_labels_null_removes_the_host() {
-    let stage = Stage::new().await;
-    stage.wire.say_hi("x", &["a:1"]).await;
-    stage.daemon.knows(json!({"me": [], "x": ["a:1"]})).await;
+    let fixture = Fixture::new().await;
+    fixture.wire.say_hi("x", &["a:1"]).await;
+    fixture.daemon.knows(json!({"me": [], "x": ["a:1"]})).await;
     let goodbye = r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"goodbye"}"#;
-    assert_eq!(stage.lobby_after(goodbye).await, json!({"me": []}));
+    assert_eq!(fixture.lobby_after(goodbye).await, json!({"me": []}));
 }
 
 #[actix_rt::test]
 async fn unknown_fields_are_ignored_wherever_they_are() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let packet =
         r#"{"v":2,"discovery":{"id":[1,{}],"hostname":"x","labels":["a:1"],"extra":null},"message":"hi","z":"z"}"#;
-    assert_eq!(stage.lobby_after(packet).await, json!({"me": [], "x": ["a:1"]}));
+    assert_eq!(fixture.lobby_after(packet).await, json!({"me": [], "x": ["a:1"]}));
 }
 
 #[actix_rt::test]
 async fn labels_in_any_order_are_served_sorted_and_unique() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let packet = r#"{"message":"hi","discovery":{"labels":["b","a:2"," a:10 ","b"],"hostname":"x"}}"#;
-    assert_eq!(stage.lobby_after(packet).await, json!({"me": [], "x": ["a:10", "a:2", "b"]}));
+    assert_eq!(fixture.lobby_after(packet).await, json!({"me": [], "x": ["a:10", "a:2", "b"]}));
 }
 
 #[actix_rt::test]
 async fn last_check_is_the_receivers_clock_whatever_the_sender_says() {
-    let stage = Stage::new().await;
-    stage.wire.say(r#"{"discovery":{"hostname":"x","labels":[],"last_check":7},"message":"hi"}"#).await;
-    stage.daemon.meets("x").await;
+    let fixture = Fixture::new().await;
+    fixture.wire.say(r#"{"discovery":{"hostname":"x","labels":[],"last_check":7},"message":"hi"}"#).await;
+    fixture.daemon.meets("x").await;
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let packets = stage.daemon.discoveries().await;
+    let packets = fixture.daemon.discoveries().await;
     let heard = packets.iter().find(|packet| packet["hostname"] == "x").unwrap()["last_check"].as_u64().unwrap();
     assert!((now - 60..=now).contains(&heard), "{heard} is not a moment ago, at {now}");
 }
 
 #[actix_rt::test]
 async fn a_goodbye_of_an_unknown_host_is_harmless() {
-    let stage = Stage::new().await;
-    stage.wire.say_hi("x", &[]).await;
+    let fixture = Fixture::new().await;
+    fixture.wire.say_hi("x", &[]).await;
     let goodbye = r#"{"discovery":{"hostname":"y","labels":[],"last_check":0},"message":"goodbye"}"#;
-    assert_eq!(stage.lobby_after(goodbye).await, json!({"me": [], "x": []}));
+    assert_eq!(fixture.lobby_after(goodbye).await, json!({"me": [], "x": []}));
 }
 
 #[actix_rt::test]
 async fn the_greatest_packets_allowed_are_accepted() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let (name, label) = ("h".repeat(253), "l".repeat(1024));
     let many: Vec<String> = (0..1024).map(|number| format!("{number:04}{}", "m".repeat(200))).collect();
-    stage.wire.say(hi(&json!({"hostname": name, "labels": [label]}))).await;
-    stage.wire.say(hi(&json!({"hostname": "many", "labels": many}))).await;
-    stage.daemon.knows(json!({"me": [], "many": many, name: [label]})).await;
+    fixture.wire.say(hi(&json!({"hostname": name, "labels": [label]}))).await;
+    fixture.wire.say(hi(&json!({"hostname": "many", "labels": many}))).await;
+    fixture.daemon.knows(json!({"me": [], "many": many, name: [label]})).await;
 }
 
 /// Payloads of which each is refused, with what is wrong.
@@ -153,50 +153,50 @@ fn refused() -> Vec<(&'static str, Vec<u8>)> {
 
 #[actix_rt::test]
 async fn a_refused_packet_changes_nothing() {
-    let stage = Stage::new().await;
-    stage.wire.say_hi("x", &["good"]).await;
-    stage.daemon.knows(json!({"me": [], "x": ["good"]})).await;
+    let fixture = Fixture::new().await;
+    fixture.wire.say_hi("x", &["good"]).await;
+    fixture.daemon.knows(json!({"me": [], "x": ["good"]})).await;
     for (wrong, payload) in refused() {
-        assert_eq!(stage.lobby_after(payload).await, json!({"me": [], "x": ["good"]}), "{wrong}");
+        assert_eq!(fixture.lobby_after(payload).await, json!({"me": [], "x": ["good"]}), "{wrong}");
     }
 }
 
 #[actix_rt::test]
-async fn a_refused_goodbye_removes_nobody() {
-    let stage = Stage::new().await;
-    stage.wire.say_hi("x", &["good"]).await;
-    stage.daemon.knows(json!({"me": [], "x": ["good"]})).await;
+async fn a_refused_goodbye_removes_no_host() {
+    let fixture = Fixture::new().await;
+    fixture.wire.say_hi("x", &["good"]).await;
+    fixture.daemon.knows(json!({"me": [], "x": ["good"]})).await;
     let goodbye = r#"{"discovery":{"hostname":"x","labels":"bad"},"message":"goodbye"}"#;
-    assert_eq!(stage.lobby_after(goodbye).await, json!({"me": [], "x": ["good"]}));
+    assert_eq!(fixture.lobby_after(goodbye).await, json!({"me": [], "x": ["good"]}));
 }
 
 #[actix_rt::test]
 async fn refused_packets_are_logged_but_not_each_of_them() {
-    let stage = Stage::new().await;
-    let before = stage.daemon.logs().len();
+    let fixture = Fixture::new().await;
+    let before = fixture.daemon.logs().len();
     for number in 0..5000 {
-        stage.wire.say(format!("garbage {number}")).await;
+        fixture.wire.say(format!("garbage {number}")).await;
     }
-    stage.settle().await;
-    stage.daemon.logged("packet refused").await;
-    let logged = stage.daemon.logs().len() - before;
+    fixture.settle().await;
+    fixture.daemon.logged("packet refused").await;
+    let logged = fixture.daemon.logs().len() - before;
     assert!(logged < 1000, "{logged} lines for 5000 refused packets");
 }
 
 #[actix_rt::test]
 async fn a_full_registry_refuses_new_hosts_and_refreshes_those_it_has() {
-    let stage = Stage::with(|daemon| daemon.set("MAX_SERVERS", "3")).await;
+    let fixture = Fixture::with(|daemon| daemon.set("MAX_SERVERS", "3")).await;
     for host in ["x", "h1", "h2", "h3", "h4", "h5"] {
-        stage.wire.say_hi(host, &["a:1"]).await;
+        fixture.wire.say_hi(host, &["a:1"]).await;
     }
-    stage.wire.say_hi("x", &["a:2"]).await;
+    fixture.wire.say_hi("x", &["a:2"]).await;
     eventually(LIMIT, async || {
-        let lobby = stage.daemon.lobby().await;
+        let lobby = fixture.daemon.lobby().await;
         ensure(lobby["x"] == json!(["a:2"]), lobby)
     })
     .await;
     // Whether the own host takes a place is its own affair.
-    let others = stage.daemon.discoveries().await.len() - 1;
+    let others = fixture.daemon.discoveries().await.len() - 1;
     assert!((2..=3).contains(&others), "{others} other hosts");
 }
 

@@ -1,4 +1,4 @@
-//! Packets that prove who said them: signatures, replays, a fleet half moved, a change of keys.
+//! Signed packets: signatures, replays, a fleet half moved, a change of keys.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -61,7 +61,7 @@ async fn stop(daemon: &Lobbyd) {
 }
 
 #[actix_rt::test]
-async fn a_fleet_half_moved_lives_together_and_the_unsigned_are_counted() {
+async fn a_half_moved_fleet_meets_and_unsigned_packets_are_counted() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let a = keyed("a", KEY).nats(&nats).start().await;
@@ -78,7 +78,7 @@ async fn a_fleet_half_moved_lives_together_and_the_unsigned_are_counted() {
     }
     let status = a.client().status().await.unwrap();
     assert!(status.drivers[0].unsigned >= 2, "{status:?}");
-    assert_eq!(c.client().status().await.unwrap().drivers[0].unsigned, 0, "without a key nobody looks");
+    assert_eq!(c.client().status().await.unwrap().drivers[0].unsigned, 0, "without a key nothing is verified");
     assert!(lobbyctl(&a, &["status"]).await.stdout.contains(" accepted without signature\n"));
     a.logged("packet without signature accepted").await;
     for daemon in [&a, &b, &c] {
@@ -89,7 +89,7 @@ async fn a_fleet_half_moved_lives_together_and_the_unsigned_are_counted() {
 }
 
 #[actix_rt::test]
-async fn a_wrong_signature_is_refused_already_while_the_fleet_is_half_moved() {
+async fn an_invalid_signature_is_refused_in_a_half_moved_fleet() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let a = keyed("a", KEY).nats(&nats).start().await;
@@ -102,7 +102,7 @@ async fn a_wrong_signature_is_refused_already_while_the_fleet_is_half_moved() {
 }
 
 #[actix_rt::test]
-async fn with_enforce_nobody_without_a_key_can_say_goodbye_for_another() {
+async fn with_enforce_a_goodbye_without_a_key_removes_no_host() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
@@ -196,7 +196,7 @@ async fn the_same_packet_through_two_drivers_is_no_replay() {
 }
 
 #[actix_rt::test]
-async fn signed_packets_in_a_shared_directory_are_read_by_those_who_come_later() {
+async fn signed_packets_in_a_directory_are_read_by_late_comers() {
     let directory = TempDir::new().unwrap();
     let a = enforcing("a").local(directory.path()).start().await;
     let b = enforcing("b").local(directory.path()).start().await;
@@ -273,9 +273,9 @@ async fn with_off_signatures_are_made_but_not_looked_at() {
     wire.say_hi("original", &[]).await;
     wire.say(signed(NEW_KEY, MessageKind::Hi, "wrong", 0)).await;
     wire.say(signed(KEY, MessageKind::Hi, "old", 600)).await;
-    let everybody = json!({"a": [], "plain": [], "original": [], "wrong": [], "old": []});
-    a.knows(everybody.clone()).await;
-    plain.knows(everybody).await;
+    let fleet = json!({"a": [], "plain": [], "original": [], "wrong": [], "old": []});
+    a.knows(fleet.clone()).await;
+    plain.knows(fleet).await;
     assert_eq!(a.client().status().await.unwrap().drivers[0].unsigned, 0);
     let hi = wire.hears(1, "plain", "hi").await.remove(0);
     assert!(!hi.contains("signature") && !hi.contains("timestamp"), "{hi}");

@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_before_the_server_knows_itself() {
+    fn nothing_is_sent_before_the_server_knows_its_name() {
         assert_eq!((announcer().hi(1000), announcer().goodbye(1000)), (None, None));
     }
 
     #[test]
-    fn a_new_name_is_announced_and_the_former_one_said_goodbye_to() {
+    fn a_new_name_is_announced_and_the_former_one_gets_a_goodbye() {
         let mut announcer = announcer();
         announcer.local_changed(server("old"), 1000);
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_after_the_goodbye() {
+    fn nothing_is_sent_after_the_goodbye() {
         let mut announcer = announcer();
         announcer.local_changed(server("a"), 1000);
         assert!(!announcer.has_left() && announcer.goodbye(1000).is_some() && announcer.has_left());
@@ -134,16 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn with_a_key_all_that_is_said_is_signed_each_with_a_later_time() {
+    fn with_a_key_each_packet_is_signed_with_a_later_time() {
         let keys = Keys::parse("0123456789abcdef").unwrap();
         let signer = Signer::new(keys.clone(), Duration::from_secs(30));
         let mut announcer = Announcer::new(instance(0xa1), Some(signer));
         announcer.local_changed(server("old"), 1000);
-        let mut said = announcer.local_changed(server("new"), 1000);
-        said.extend(announcer.hi(1000));
-        said.extend(announcer.goodbye(1000));
-        let said = said.iter().map(|packet| envelope::decode(&packet.payload).unwrap());
-        let times: Vec<_> = said
+        let mut packets = announcer.local_changed(server("new"), 1000);
+        packets.extend(announcer.hi(1000));
+        packets.extend(announcer.goodbye(1000));
+        let envelopes = packets.iter().map(|packet| envelope::decode(&packet.payload).unwrap());
+        let times: Vec<_> = envelopes
             .map(|envelope| {
                 let verifies = |signature: &Signature<'_>| keys.verify(envelope.signed_fields(), signature);
                 envelope.signature.clone().filter(verifies).unwrap().timestamp

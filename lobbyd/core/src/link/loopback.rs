@@ -1,4 +1,4 @@
-//! The loopback check: own packets must come back. While they do not, a link is stalled, whatever its client library says.
+//! The loopback check: own packets must come back. While they do not, a link is stalled, whatever its client library reports.
 
 use std::time::{Duration, Instant};
 
@@ -15,32 +15,32 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct LoopbackCheck {
     mark: Finder<'static>,
     keep_alive: Duration,
-    heard: Instant,
+    received: Instant,
 }
 
 impl LoopbackCheck {
     /// A link that came up `now`. `instance` is what the own packets carry, `keep_alive` their interval.
     pub fn new(instance: InstanceId, keep_alive: Duration, now: Instant) -> Self {
         let mark = Finder::new(layout::instance_mark(&instance.to_string()).as_bytes()).into_owned();
-        Self { mark, keep_alive, heard: now }
+        Self { mark, keep_alive, received: now }
     }
 
     /// A packet was received. It is searched only when the own one is due, so that a busy link costs nothing.
     pub fn listen(&mut self, payload: &[u8], now: Instant) {
-        let due = now.saturating_duration_since(self.heard) >= self.keep_alive / 2;
+        let due = now.saturating_duration_since(self.received) >= self.keep_alive / 2;
         if due && self.mark.find(payload).is_some() {
-            self.heard = now;
+            self.received = now;
         }
     }
 
     /// More packets wait than were read at once, and the own one may be among them: the deadline moves on.
     pub fn postpone(&mut self, now: Instant) {
-        self.heard = now;
+        self.received = now;
     }
 
     /// When the link counts as stalled if the own packet does not come.
     pub fn deadline(&self) -> Instant {
-        self.heard + self.keep_alive * 2 + GRACE
+        self.received + self.keep_alive * 2 + GRACE
     }
 }
 

@@ -1,16 +1,16 @@
-//! The query string of a request, read as Go's net/url does it for the original, except that a bad one is refused.
+//! Query parameters, read as Go's net/url does it for lobby 1.x, except that an invalid query string is refused.
 
 use lobby_client::Filter;
 use percent_encoding::percent_decode_str;
 
-/// The parameters of a request, in their order. Those that nobody asks for are of no importance.
+/// The parameters of a request, in their order. Unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryParams(Vec<(String, String)>);
 
-/// Why a text is no query string.
+/// The reason why a text is not a valid query string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuery {
-    /// The text behind a `%` that begins no escape.
+    /// The parameter with a `%` that begins no escape.
     #[error(
         "bad escape in query parameter {0:?}: behind % two hexadecimal digits are needed, and the sign itself is written %25"
     )]
@@ -24,7 +24,7 @@ impl QueryParams {
     /// Reads a query string, which is what stands behind the `?`.
     ///
     /// # Errors
-    /// [`InvalidQuery`] names the parameter. The original takes such a query for none at all and answers with everything.
+    /// [`InvalidQuery`] names the parameter. lobby 1.x takes such a query for an empty one and answers with everything.
     pub fn parse(raw: &str) -> Result<Self, InvalidQuery> {
         raw.split('&')
             .filter(|parameter| !parameter.is_empty())
@@ -33,7 +33,7 @@ impl QueryParams {
             .map(Self)
     }
 
-    /// Which servers are wanted: `labels` or, without it, `prefixes`, with commas in between. An empty parameter is none.
+    /// The wanted servers: `labels` or, without it, `prefixes`, with commas in between. An empty parameter counts as absent.
     pub fn filter(&self) -> Filter {
         match (self.first("labels"), self.first("prefixes")) {
             ("", "") => Filter::All,
@@ -47,7 +47,7 @@ impl QueryParams {
         self.0.iter().any(|(name, value)| name == "pretty" && !matches!(value.as_str(), "0" | "false"))
     }
 
-    /// The label to resolve; empty when there is none, and then no server has it.
+    /// The label to resolve; empty if it is missing: no server has that.
     pub fn label(&self) -> &str {
         self.first("label")
     }

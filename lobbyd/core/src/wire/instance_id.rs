@@ -34,7 +34,7 @@ impl InstanceId {
         (text.len() == DIGITS && number > Self::UNNAMED.0).then_some(Self(number))
     }
 
-    /// The text in packets; `None` if there is none.
+    /// The text in packets; `None` for [`Self::UNNAMED`].
     pub fn text(self) -> Option<String> {
         (self != Self::UNNAMED).then(|| self.to_string())
     }

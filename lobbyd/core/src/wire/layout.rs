@@ -7,7 +7,7 @@
 //!
 //! Encoder, [`PacketJson`](super::packet_json::PacketJson) and the fast path, which recognises a keep-alive without decoding it, are all
 //! made from this file. A new field of the envelope is a constant, a field of [`Trailer`] and a line in [`Trailer::visit`]; writing and
-//! recognising follow. The decoder needs it only if somebody reads the field.
+//! recognising follow. The decoder needs it only if the field is used.
 
 use std::ops::Range;
 
@@ -79,9 +79,9 @@ pub(crate) fn instance_mark(instance: &str) -> String {
 /// What follows the packet in an envelope, from the value of `last_check` on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Trailer<'a> {
-    /// What is said: [`HI`] or [`GOODBYE`].
+    /// The message: [`HI`] or [`GOODBYE`].
     pub message: Option<&'a str>,
-    /// Which run of which daemon says it.
+    /// The run of the daemon that sent it.
     pub instance: Option<&'a str>,
     /// When it was signed, in milliseconds since the Unix epoch.
     pub timestamp: Option<u64>,
@@ -126,7 +126,7 @@ impl<'a> Trailer<'a> {
 }
 
 impl<'a> Trailer<'a> {
-    /// Whom a hi comes from, if it is one and in a form in which lobbyd or lobby 1.x writes it.
+    /// The sender of a hi, if it is one, in a form in which lobbyd or lobby 1.x writes it.
     pub(crate) fn sender_of_hi(&self) -> Option<InstanceId> {
         InstanceId::of(self.instance).filter(|_| self.message == Some(HI))
     }
@@ -165,7 +165,7 @@ impl<'a> Visitor<'a> for Writer<'_> {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Reads a field with a value that ends where `end` says; a field that does not come next is not there.
+    /// Reads a field whose value `split` takes off the bytes; a field that does not come next is absent.
     fn read<T>(
         &mut self,
         field: Field,

@@ -63,7 +63,7 @@ impl Keys {
     /// Reads one key a line (PACKET_KEY_FILE), without the white space around it; blank lines do not count.
     ///
     /// # Errors
-    /// When there is none, or one is shorter than [`MIN_KEY_LEN`].
+    /// When all lines are blank, or a key is shorter than [`MIN_KEY_LEN`].
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let lines = text.lines().map(str::trim).enumerate().filter(|(_, key)| !key.is_empty());
         let keys: Vec<_> = lines.map(|(place, key)| parse_key(place + 1, key)).collect::<Result<_, _>>()?;

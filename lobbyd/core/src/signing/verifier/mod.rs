@@ -21,11 +21,11 @@ pub enum VerifyMode {
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {
-    /// Nothing was checked: there is no verifier.
+    /// It was not checked: there is no verifier.
     Unchecked,
     /// The signature is valid.
     Signed,
-    /// There is no signature, and [`VerifyMode::Warn`] accepts that from this host.
+    /// The signature is missing, which [`VerifyMode::Warn`] accepts. Whose packet it is.
     Unsigned(HostName),
 }
 
@@ -48,7 +48,7 @@ impl PacketVerifier {
         self.keys = keys;
     }
 
-    /// Checks a packet. `is_own` says that it is about this server: such a packet cannot change anything and may well be older than the
+    /// Checks a packet. `is_own`: it is about this server: such a packet cannot change anything and may well be older than the
     /// last one, because another daemon of the same name has a clock of its own.
     ///
     /// # Errors

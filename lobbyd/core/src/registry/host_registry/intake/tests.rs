@@ -126,7 +126,7 @@ fn a_recognised_keep_alive_is_verified_like_any_other() {
 }
 
 #[test]
-fn with_warn_unsigned_packets_are_told_whether_recognised_or_not() {
+fn with_warn_unsigned_packets_are_told_recognised_or_not() {
     let (mut lobby, a) = (Fixture::new(Some(VerifyMode::Warn)), packet("a", &["x"]));
     for second in [0, 1] {
         let authenticity = lobby.apply(&hi(&a, instance(0xa1)), second).unwrap().authenticity;
