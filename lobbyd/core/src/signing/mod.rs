@@ -1,5 +1,5 @@
 //! Signing: packets are proved to come from a member of the lobby, and only once.
 
 pub mod keys;
-pub mod replay_window;
+pub(crate) mod replay_window;
 pub mod verifier;

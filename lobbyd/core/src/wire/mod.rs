@@ -5,4 +5,4 @@ pub mod file_name;
 pub mod instance_id;
 pub(crate) mod layout;
 pub mod limits;
-pub mod packet_json;
+pub(crate) mod packet_json;

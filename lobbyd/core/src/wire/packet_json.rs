@@ -15,14 +15,14 @@ pub struct PacketJson(Box<str>);
 
 impl PacketJson {
     /// The JSON of a packet.
-    pub fn new(packet: &Discovery) -> Self {
+    pub(crate) fn new(packet: &Discovery) -> Self {
         let mut text = String::new();
         layout::write_packet(&packet.hostname, Some(&packet.labels), &mut text);
         Self(text.into_boxed_str())
     }
 
     /// The text itself.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -32,7 +32,7 @@ impl PacketJson {
     }
 
     /// What follows this packet in an envelope, from the value of `last_check` on, if the envelope begins with just this packet.
-    pub fn suffix_if_same<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn suffix_if_same<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
         envelope.strip_prefix(layout::ENVELOPE_START.as_bytes())?.strip_prefix(self.0.as_bytes())
     }
 
@@ -57,13 +57,13 @@ impl PacketJson {
     }
 
     /// The labels in order.
-    pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.json_labels().map(unquoted)
     }
 }
 
 /// The host name in an envelope as lobbyd and lobby 1.x write it, if there is one without escapes where it should be.
-pub fn hostname_in(envelope: &[u8]) -> Option<&str> {
+pub(crate) fn hostname_in(envelope: &[u8]) -> Option<&str> {
     let packet = envelope.strip_prefix(layout::ENVELOPE_START.as_bytes())?;
     let rest = packet.strip_prefix(layout::PACKET_START.as_bytes())?.strip_prefix(b"\"")?;
     std::str::from_utf8(&rest[..memchr::memchr(b'"', rest)?]).ok()

@@ -11,7 +11,7 @@ use crate::wire::envelope::{MessageKind, Refusal};
 
 /// The replay window: of each host, whether it is here or has left, when its last packets were signed. Call it with verified packets only.
 #[derive(Debug)]
-pub struct ReplayWindow {
+pub(crate) struct ReplayWindow {
     hosts: HashMap<HostName, HostHistory>,
     ttl: Duration,
     max_servers: usize,
@@ -20,7 +20,7 @@ pub struct ReplayWindow {
 impl ReplayWindow {
     /// `ttl` is how much older or newer than this daemon's time a packet may be. As many hosts as `max_servers` may be here, and as
     /// many others have left a moment ago.
-    pub fn new(ttl: Duration, max_servers: usize) -> Self {
+    pub(crate) fn new(ttl: Duration, max_servers: usize) -> Self {
         Self { hosts: HashMap::new(), ttl, max_servers }
     }
 
@@ -28,7 +28,7 @@ impl ReplayWindow {
     ///
     /// # Errors
     /// The [`Refusal`] of one that is stale or replayed, or of a host too many; nothing is remembered then.
-    pub fn admit(
+    pub(crate) fn admit(
         &mut self,
         host: &HostName,
         kind: MessageKind,
@@ -50,13 +50,13 @@ impl ReplayWindow {
     ///
     /// # Errors
     /// [`Refusal::Stale`].
-    pub fn check_age(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<(), Refusal> {
+    pub(crate) fn check_age(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<(), Refusal> {
         self.useful_for(host, timestamp, unix_millis).map(drop)
     }
 
     /// Forgets hosts whose accepted packets are all stale by now, so that none can be replayed. Counted by the monotonic clock: a wall
     /// clock that jumps ahead for a while makes nothing forgotten.
-    pub fn forget(&mut self, now: Instant) {
+    pub(crate) fn forget(&mut self, now: Instant) {
         self.hosts.retain(|_, host| host.until.is_some_and(|until| now <= until));
     }
 
