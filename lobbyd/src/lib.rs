@@ -11,7 +11,7 @@ mod callback;
 pub mod config;
 mod healthz;
 pub mod http;
-pub mod labels;
+mod labels;
 pub mod link;
 pub mod logging;
 mod registry;

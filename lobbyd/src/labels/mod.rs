@@ -1,6 +1,6 @@
 //! The labels of this host: where they come from, how they are changed, and the actor that tells of them.
 
-pub mod files;
+mod files;
 pub mod local_host;
 mod problems;
 mod runtime_file;

@@ -20,7 +20,7 @@ const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);
 /// Lines edited by hand count like any other. Invalid ones stay as they are, so that nothing a person wrote is lost. A symbolic link is
 /// followed: its target is replaced, the link stays.
 #[derive(Debug)]
-pub(super) struct RuntimeFile {
+pub struct RuntimeFile {
     path: PathBuf,
 }
 
@@ -53,12 +53,12 @@ fn kept(line: Line<'_>) -> Vec<u8> {
 
 impl RuntimeFile {
     /// The file at this path, which need not exist.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
     /// Where the file is, or the link to it.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -66,7 +66,7 @@ impl RuntimeFile {
     ///
     /// # Errors
     /// The path and what keeps it from being written; then nothing has changed.
-    pub(super) fn write(&self, contents: &[u8]) -> anyhow::Result<Metadata> {
+    pub fn write(&self, contents: &[u8]) -> anyhow::Result<Metadata> {
         // A larger file would not be read again: all of its labels would be lost.
         ensure!(contents.len() <= MAX_FILE_LEN, "{} would exceed {MAX_FILE_LEN} bytes", self.path.display());
         let path = self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn of_labels_too_long_in_sum_as_many_stay_as_peers_accept() {
+    fn labels_too_long_in_sum_are_cut_until_peers_accept_them() {
         let (packet, excess) = truncate_to_limits(host(), labels(500, 1000));
         assert!(matches!(excess, Some(LimitExceeded::Bytes(_))));
         assert!(check(&packet).is_ok() && packet.labels.len() > 200);
