@@ -125,10 +125,10 @@ impl DriverSetting {
 
     fn unknown(&self, text: &str) -> String {
         let names = match &self.names[..] {
-            [several @ .., last] if !several.is_empty() => format!("{} and {last}", several.join(", ")),
+            [several @ .., last] if !several.is_empty() => format!("{} or {last}", several.join(", ")),
             names => names.concat(),
         };
-        refusal(text, "list of drivers", format!("{names} are allowed, several of them comma separated"))
+        refusal(text, "list of drivers", format!("{names}, or several of them, comma separated"))
     }
 }
 

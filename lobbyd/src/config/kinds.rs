@@ -1,7 +1,7 @@
 //! The kinds of values that settings take: what the help calls them and how their text is read.
 //!
-//! A parser refuses a bad text with the words that follow the setting's name in the error: the text, unless it is secret, and what is
-//! allowed. Kinds that only one driver needs are declared in that driver's folder.
+//! A parser refuses a bad text with the words that follow the setting's name in the error: the text, unless it is secret, and what was
+//! expected. Kinds that only one driver needs are declared in that driver's folder.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -65,15 +65,15 @@ pub(crate) const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, Str
 const MOST_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// The words that refuse a text.
-pub(crate) fn refusal(text: &str, noun: &str, allowed: impl Display) -> String {
-    format!("{text:?} is no {noun}: {allowed}")
+pub(crate) fn refusal(text: &str, noun: &str, expected: impl Display) -> String {
+    format!("{text:?} is not a valid {noun}: expected {expected}")
 }
 
 /// A number in this range.
 pub(crate) fn whole_number<N: TryFrom<u64>>(text: &str, noun: &str, allowed: RangeInclusive<u64>) -> Result<N, String> {
     let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
     number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
-        let range = format!("a whole number from {} to {} is allowed", allowed.start(), allowed.end());
+        let range = format!("{} to {}", allowed.start(), allowed.end());
         refusal(text, noun, range)
     })
 }
@@ -86,7 +86,7 @@ fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "1" => Ok(true),
         "false" | "f" | "no" | "n" | "0" => Ok(false),
-        _ => Err(refusal(text, "truth value", "true, false, t, f, yes, no, y, n, 1 and 0 are allowed")),
+        _ => Err(refusal(text, "truth value", "true, false, t, f, yes, no, y, n, 1 or 0")),
     }
 }
 
@@ -97,7 +97,7 @@ fn any_text(text: &str) -> Result<String, String> {
 /// A text without white space.
 pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(refusal(text, noun, "one or more characters other than white space are allowed"));
+        return Err(refusal(text, noun, "one or more characters other than white space"));
     }
     Ok(text.to_owned())
 }
@@ -106,14 +106,13 @@ pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
 fn host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bare = bare.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).unwrap_or(text);
-    unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name is allowed"))
+    unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name"))
 }
 
 fn host_name(text: &str) -> Result<HostName, String> {
     HostName::parse(text).map_err(|_| {
-        let allowed =
-            format!("1 to {} bytes without white space and control characters are allowed", HostName::MAX_LEN);
-        refusal(text, "host name", allowed)
+        let expected = format!("1 to {} bytes without white space and control characters", HostName::MAX_LEN);
+        refusal(text, "host name", expected)
     })
 }
 
@@ -125,8 +124,8 @@ pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
 fn labels(text: &str) -> Result<Vec<Label>, String> {
     let parse = |item| {
         Label::parse(item).map_err(|_| {
-            let allowed = format!("1 to {} bytes without control characters are allowed", Label::MAX_LEN);
-            refusal(item, "label", allowed)
+            let expected = format!("1 to {} bytes without control characters", Label::MAX_LEN);
+            refusal(item, "label", expected)
         })
     };
     items(text).map(parse).collect()
@@ -134,22 +133,22 @@ fn labels(text: &str) -> Result<Vec<Label>, String> {
 
 fn path(text: &str, noun: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
-        return Err(refusal(text, noun, "a path is allowed"));
+        return Err(refusal(text, noun, "a path"));
     }
     Ok(PathBuf::from(text))
 }
 
 fn file_name(text: &str) -> Result<String, String> {
     if matches!(text, "" | "." | "..") || text.contains(['/', '\0']) {
-        return Err(refusal(text, "file name", "a bare name without / is allowed"));
+        return Err(refusal(text, "file name", "a bare name without /"));
     }
     Ok(text.to_owned())
 }
 
 fn command_line(text: &str) -> Result<Vec<String>, String> {
-    let words = shlex::split(text).ok_or_else(|| refusal(text, "command line", "every quote must be closed"))?;
+    let words = shlex::split(text).ok_or_else(|| refusal(text, "command line", "every quote to be closed"))?;
     if words.first().is_none_or(String::is_empty) {
-        return Err(refusal(text, "command line", "a program with its arguments is allowed"));
+        return Err(refusal(text, "command line", "a program with its arguments"));
     }
     Ok(words)
 }
@@ -160,8 +159,8 @@ fn log_filter(text: &str) -> Result<String, String> {
     let is_plausible = |item: &str| item.contains(['=', '[']) || item.parse::<LevelFilter>().is_ok();
     let filter = items(text).collect::<Vec<_>>().join(",");
     if filter.is_empty() || !items(text).all(is_plausible) || EnvFilter::builder().parse(&filter).is_err() {
-        let allowed = "error, warn, info, debug, trace or a filter such as info,async_nats=debug is allowed";
-        return Err(refusal(text, "log level", allowed));
+        let expected = "error, warn, info, debug, trace or a filter such as info,async_nats=debug";
+        return Err(refusal(text, "log level", expected));
     }
     Ok(filter)
 }
@@ -171,7 +170,7 @@ fn verify(text: &str) -> Result<Option<VerifyMode>, String> {
         "off" => Ok(None),
         "warn" => Ok(Some(VerifyMode::Warn)),
         "enforce" => Ok(Some(VerifyMode::Enforce)),
-        _ => Err(refusal(text, "way to verify", "off, warn or enforce is allowed")),
+        _ => Err(refusal(text, "way to verify", "off, warn or enforce")),
     }
 }
 
@@ -179,6 +178,6 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err(refusal(text, "log format", "text or json is allowed")),
+        _ => Err(refusal(text, "log format", "text or json")),
     }
 }

@@ -32,7 +32,7 @@ fn timing(values: &Values<'_>) -> Result<Timing, ConfigError> {
     let ttl = values.get(&table::TTL)?;
     if ttl <= keep_alive {
         let why =
-            format!("{} s is too short: more than KEEP_ALIVE, {} s, is allowed", ttl.as_secs(), keep_alive.as_secs());
+            format!("{} s is too short: expected more than KEEP_ALIVE, {} s", ttl.as_secs(), keep_alive.as_secs());
         return Err(ConfigError::bad_value(&table::TTL.info, &why));
     }
     Ok(Timing { keep_alive, ttl, clean_every: values.get(&table::CLEAN_EVERY)? })

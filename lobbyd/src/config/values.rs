@@ -113,6 +113,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn utf8(setting: &SettingInfo, value: OsString) -> Result<String, ConfigError> {
     value.into_string().map_err(|value| {
         let shown = if setting.is_secret() { "the value".to_owned() } else { format!("{value:?}") };
-        ConfigError::bad_value(setting, &format!("{shown} is not UTF-8: only UTF-8 text is allowed"))
+        ConfigError::bad_value(setting, &format!("{shown} is not UTF-8: expected UTF-8 text"))
     })
 }

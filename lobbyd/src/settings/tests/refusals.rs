@@ -18,7 +18,7 @@ fn a_bad_number_is_refused_with_its_range() {
         ("CALLBACK_FIRST_RUN_DELAY", "number of seconds", 0, year),
     ] {
         for bad in ["abc", "-1", "1.5", "99999999999999999999", &(most + 1).to_string(), &(least - 1).to_string()] {
-            let expected = format!("{setting}: {bad:?} is no {noun}: a whole number from {least} to {most} is allowed");
+            let expected = format!("{setting}: {bad:?} is not a valid {noun}: expected {least} to {most}");
             assert_eq!(refusal(&format!("DRIVER=Redis {setting}={bad}")), expected);
         }
     }
@@ -26,21 +26,22 @@ fn a_bad_number_is_refused_with_its_range() {
 
 #[test]
 fn a_bad_flag_is_refused_as_a_bad_variable_is() {
-    let expected = r#"PORT: "-1" is no port: a whole number from 0 to 65535 is allowed"#;
+    let expected = r#"PORT: "-1" is not a valid port: expected 0 to 65535"#;
     assert_eq!(message(read("--driver redis --port -1", ""), 2), expected);
     assert_eq!(message(read_exactly(&["--driver=redis", "--port="], &[]), 2), expected.replace("-1", ""));
 }
 
 #[test]
 fn a_bad_word_is_refused_with_what_is_allowed() {
-    let level = "is no log level: error, warn, info, debug, trace or a filter such as info,async_nats=debug is allowed";
-    let drivers = "is no list of drivers: NATS, Redis and Local are allowed, several of them comma separated";
+    let level =
+        "is not a valid log level: expected error, warn, info, debug, trace or a filter such as info,async_nats=debug";
+    let drivers = "is not a valid list of drivers: expected NATS, Redis or Local, or several of them, comma separated";
     for (setting, bad, expected) in [
-        ("REGISTER", "on", "is no truth value: true, false, t, f, yes, no, y, n, 1 and 0 are allowed"),
+        ("REGISTER", "on", "is not a valid truth value: expected true, false, t, f, yes, no, y, n, 1 or 0"),
         ("LOG_LEVEL", "verbose", level),
         ("LOG_LEVEL", "lobbyd=loud", level),
         ("LOG_LEVEL", ",", level),
-        ("LOG_FORMAT", "xml", "is no log format: text or json is allowed"),
+        ("LOG_FORMAT", "xml", "is not a valid log format: expected text or json"),
         ("DRIVER", "NATS,Kafka", drivers),
         ("DRIVER", " , ", drivers),
     ] {
@@ -50,24 +51,32 @@ fn a_bad_word_is_refused_with_what_is_allowed() {
 
 #[test]
 fn a_bad_name_is_refused_with_what_is_allowed() {
-    let host = "is no host: an IP address or a name is allowed";
-    let file_name = "is no file name: a bare name without / is allowed";
-    let subject = "is no subject: words joined by single dots, without the wildcards * and >, are allowed";
-    let program = "is no command line: a program with its arguments is allowed";
+    let host = "is not a valid host: expected an IP address or a name";
+    let file_name = "is not a valid file name: expected a bare name without /";
+    let subject = "is not a valid subject: expected words joined by single dots, without the wildcards * and >";
+    let program = "is not a valid command line: expected a program with its arguments";
     for (setting, bad, expected) in [
         ("HOST", "a b", host),
         ("REDIS_HOST", " ", host),
-        ("HOSTNAME", "a b", "is no host name: 1 to 253 bytes without white space and control characters are allowed"),
-        ("LABELS", "ok,a\tb", r#""a\tb" is no label: 1 to 1024 bytes without control characters are allowed"#),
+        (
+            "HOSTNAME",
+            "a b",
+            "is not a valid host name: expected 1 to 253 bytes without white space and control characters",
+        ),
+        ("LABELS", "ok,a\tb", r#""a\tb" is not a valid label: expected 1 to 1024 bytes without control characters"#),
         ("RUNTIME_LABELS_FILENAME", "../x", file_name),
         ("RUNTIME_LABELS_FILENAME", "..", file_name),
         ("RUNTIME_LABELS_FILENAME", ".", file_name),
-        ("REDIS_CHANNEL", "a b", "is no channel: one or more characters other than white space are allowed"),
-        ("NATS_DISCOVERY_CHANNEL", "a b", "is no subject: one or more characters other than white space are allowed"),
+        ("REDIS_CHANNEL", "a b", "is not a valid channel: expected one or more characters other than white space"),
+        (
+            "NATS_DISCOVERY_CHANNEL",
+            "a b",
+            "is not a valid subject: expected one or more characters other than white space",
+        ),
         ("NATS_DISCOVERY_CHANNEL", "lobby.>", subject),
         ("NATS_DISCOVERY_CHANNEL", "lobby..x", subject),
-        ("PACKET_VERIFY", "always", "is no way to verify: off, warn or enforce is allowed"),
-        ("CALLBACK", "/bin/cb 'a", "is no command line: every quote must be closed"),
+        ("PACKET_VERIFY", "always", "is not a valid way to verify: expected off, warn or enforce"),
+        ("CALLBACK", "/bin/cb 'a", "is not a valid command line: expected every quote to be closed"),
         ("CALLBACK", "'' a", program),
         ("CALLBACK", "  ", program),
     ] {
@@ -84,11 +93,11 @@ fn assert_refused(setting: &str, bad: &str, expected: &str) {
 #[test]
 fn an_empty_flag_is_refused_where_a_value_must_be() {
     for (flag, expected) in [
-        ("--host=", r#"HOST: "" is no host: an IP address or a name is allowed"#),
-        ("--labels-path=", r#"LABELS_PATH: "" is no directory: a path is allowed"#),
+        ("--host=", r#"HOST: "" is not a valid host: expected an IP address or a name"#),
+        ("--labels-path=", r#"LABELS_PATH: "" is not a valid directory: expected a path"#),
         (
             "--runtime-labels-filename=",
-            r#"RUNTIME_LABELS_FILENAME: "" is no file name: a bare name without / is allowed"#,
+            r#"RUNTIME_LABELS_FILENAME: "" is not a valid file name: expected a bare name without /"#,
         ),
     ] {
         assert_eq!(message(read(flag, "DRIVER=Redis"), 2), expected);
@@ -103,7 +112,7 @@ fn a_bad_value_is_refused_also_where_nothing_asks_for_it() {
 
 #[test]
 fn a_ttl_that_is_not_greater_than_keep_alive_is_refused() {
-    let expected = "TTL: 30 s is too short: more than KEEP_ALIVE, 30 s, is allowed";
+    let expected = "TTL: 30 s is too short: expected more than KEEP_ALIVE, 30 s";
     assert_eq!(refusal("DRIVER=Redis KEEP_ALIVE=30"), expected);
     assert!(read("", "DRIVER=Redis KEEP_ALIVE=30 TTL=31").is_ok());
 }
@@ -118,7 +127,7 @@ fn nats_without_url_is_refused_with_two_ways_out() {
 
 #[test]
 fn nats_without_a_server_is_refused() {
-    let expected = "NATS_URL: no server is named: nats:// or tls:// URLs, comma separated, are allowed";
+    let expected = "NATS_URL: no server is named: expected nats:// or tls:// URLs, comma separated";
     assert_eq!(message(read_exactly(&[], &[("NATS_URL", " , ")]), 2), expected);
 }
 
@@ -170,7 +179,7 @@ fn a_bad_secret_in_a_file_is_refused_without_being_shown() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), ",,\n").unwrap();
     let message = refusal(&format!("NATS_URL_FILE={}", file.path().display()));
-    assert_eq!(message, "NATS_URL_FILE: no server is named: nats:// or tls:// URLs, comma separated, are allowed");
+    assert_eq!(message, "NATS_URL_FILE: no server is named: expected nats:// or tls:// URLs, comma separated");
 }
 
 #[test]
@@ -185,8 +194,8 @@ fn a_value_that_is_not_utf8_is_refused_a_secret_one_not_shown() {
         let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));
         message(declaration().read(["lobbyd".into(), "--driver=redis".into()], &value), 2)
     };
-    assert_eq!(refusal("HOST"), r#"HOST: "hush\xFF" is not UTF-8: only UTF-8 text is allowed"#);
-    assert_eq!(refusal("TOKEN"), "TOKEN: the value is not UTF-8: only UTF-8 text is allowed");
+    assert_eq!(refusal("HOST"), r#"HOST: "hush\xFF" is not UTF-8: expected UTF-8 text"#);
+    assert_eq!(refusal("TOKEN"), "TOKEN: the value is not UTF-8: expected UTF-8 text");
 }
 
 #[test]

@@ -84,8 +84,8 @@ fn urls(text: &str) -> Result<String, String> {
 fn subject(text: &str) -> Result<String, String> {
     let subject = kinds::unspaced(text, "subject")?;
     if subject.split('.').any(|token| matches!(token, "" | "*" | ">")) {
-        let allowed = "words joined by single dots, without the wildcards * and >, are allowed";
-        return Err(kinds::refusal(text, "subject", allowed));
+        let expected = "words joined by single dots, without the wildcards * and >";
+        return Err(kinds::refusal(text, "subject", expected));
     }
     Ok(subject)
 }

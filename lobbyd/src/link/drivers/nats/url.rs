@@ -67,7 +67,7 @@ pub fn parse(list: &str) -> anyhow::Result<Vec<ServerUrl>> {
     let servers: anyhow::Result<Vec<_>> =
         urls.map(|(index, url)| parse_one(url).with_context(|| format!("server {}", index + 1))).collect();
     let servers = servers?;
-    ensure!(!servers.is_empty(), "no server is named: nats:// or tls:// URLs, comma separated, are allowed");
+    ensure!(!servers.is_empty(), "no server is named: expected nats:// or tls:// URLs, comma separated");
     Ok(servers)
 }
 
@@ -183,7 +183,7 @@ mod tests {
         }
         assert!(refusal("[::1").contains("not closed"));
         assert!(refusal("u:%ff@a").contains("not UTF-8"));
-        assert_eq!(refusal(" , "), "no server is named: nats:// or tls:// URLs, comma separated, are allowed");
+        assert_eq!(refusal(" , "), "no server is named: expected nats:// or tls:// URLs, comma separated");
     }
 
     #[test]
