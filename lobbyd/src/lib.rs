@@ -40,6 +40,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let drivers = settings.drivers.iter().map(|active| active.name).collect::<Vec<_>>().join(",");
     let labels_path = settings.local.labels_path.display().to_string();
     info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
+    settings.oddities.iter().for_each(config::Oddity::log);
     let app = App::start(settings, local_host, &hostname, listener).await?;
     while signals.next().await == Signal::Reload {
         tokio::select! {

@@ -39,6 +39,6 @@ fn flag(setting: &SettingInfo) -> Arg {
         .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.default()));
     match setting.style {
         ValueStyle::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
-        ValueStyle::Open | ValueStyle::Secret => flag,
+        ValueStyle::Open | ValueStyle::Secret | ValueStyle::SecretFile => flag,
     }
 }

@@ -89,6 +89,15 @@ impl<D> Declaration<D> {
         Ok(places.into_iter().map(|place| &self.drivers[place]).collect())
     }
 
+    /// The drivers that DRIVER does not name.
+    pub(super) fn idle(
+        &self,
+        values: &Values<'_>,
+    ) -> Result<impl Iterator<Item = &'static DriverSpec<D>>, ConfigError> {
+        let active: Vec<_> = self.active(values)?.into_iter().map(|spec| spec.name).collect();
+        Ok(self.drivers.iter().filter(move |spec| !active.contains(&spec.name)))
+    }
+
     fn blocks(&self) -> impl Iterator<Item = &'static Block> {
         let before = [&table::API, &table::SERVER, &table::LOBBY];
         let drivers = self.drivers.iter().map(|driver| driver.settings);

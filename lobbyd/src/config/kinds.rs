@@ -31,8 +31,10 @@ pub(crate) enum ValueStyle {
     Open,
     /// A flag that means `true` when it stands alone.
     Switch,
-    /// Never shown, and not for the eyes of the callback.
+    /// Never shown, and withheld from the callback.
     Secret,
+    /// The name of a file with a secret. The name may be shown.
+    SecretFile,
 }
 
 pub(crate) const SWITCH: ValueKind<bool> = ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
@@ -44,11 +46,14 @@ pub(crate) const COUNT: ValueKind<usize> = open("COUNT", |text| whole_number(tex
 pub(crate) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
 pub(crate) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
 
+pub(crate) const TOKEN: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: token };
 pub(crate) const USER: ValueKind<String> = open("NAME", any_text);
-pub(crate) const HOST: ValueKind<String> = open("HOST", host);
+pub(crate) const HOST: ValueKind<String> = open("HOST", |text| host(text, "PORT"));
 pub(crate) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
 pub(crate) const LABELS: ValueKind<Vec<Label>> = open("LABELS", labels);
 pub(crate) const DIR: ValueKind<PathBuf> = open("DIR", |text| path(text, "directory"));
+pub(crate) const SECRET_FILE: ValueKind<PathBuf> =
+    ValueKind { unit: "FILE", style: ValueStyle::SecretFile, parse: |text| path(text, "file") };
 pub(crate) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
 pub(crate) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
 pub(crate) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
@@ -94,6 +99,14 @@ fn any_text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A token as a client can send it. It is not shown.
+fn token(text: &str) -> Result<String, String> {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("the token holds white space or a line break, which no client can send: expected none".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// A text without white space.
 pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -102,11 +115,21 @@ pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Takes `[::1]` for `::1`: the original needed the brackets.
-fn host(text: &str) -> Result<String, String> {
+/// A host, whose port is given by another setting. Takes `[::1]` for `::1`: lobby 1.x needed the brackets.
+pub(crate) fn host(text: &str, port_setting: &str) -> Result<String, String> {
+    if holds_port(text) {
+        return Err(format!("{text:?} holds a port: use {port_setting} for it"));
+    }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bare = bare.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).unwrap_or(text);
     unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name"))
+}
+
+/// Whether the text is a host with a port behind it. An IPv6 address has more than one colon and no brackets.
+fn holds_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_host = host.starts_with('[') && host.ends_with(']') || !host.is_empty() && !host.contains(':');
+    is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn host_name(text: &str) -> Result<HostName, String> {

@@ -5,6 +5,7 @@ mod command;
 mod declaration;
 mod error;
 pub(crate) mod kinds;
+mod oddities;
 mod secret;
 mod setting;
 mod settings;
@@ -20,6 +21,7 @@ use lobby_client::{HostName, Label};
 
 pub(crate) use declaration::{Declaration, DriverSpec};
 pub use error::ConfigError;
+pub use oddities::Oddity;
 pub use secret::Secret;
 pub(crate) use setting::{Block, DefaultValue, Rule, Setting, settings};
 pub(crate) use values::Values;
@@ -48,6 +50,8 @@ pub struct Settings<D> {
     pub max_servers: usize,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// What is most likely a mistake, to be told at the start.
+    pub oddities: Vec<Oddity>,
 }
 
 /// Where the HTTP API listens and whom it lets in.

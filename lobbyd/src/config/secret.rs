@@ -23,6 +23,8 @@ pub struct Secret {
 struct SecretFile {
     setting: &'static str,
     path: PathBuf,
+    /// Refuses a text that is of no use as this secret.
+    parse: fn(&str) -> Result<String, String>,
 }
 
 impl Secret {
@@ -37,7 +39,19 @@ impl Secret {
     /// When the file cannot be read or holds nothing; the message names the file.
     pub fn from_file(setting: &'static str, path: &Path) -> anyhow::Result<Self> {
         let text = Arc::new(RwLock::new(read(path)?));
-        Ok(Self { text, file: Some(SecretFile { setting, path: path.to_owned() }) })
+        Ok(Self { text, file: Some(SecretFile { setting, path: path.to_owned(), parse: |text| Ok(text.to_owned()) }) })
+    }
+
+    /// The same secret, whose text must be valid, also when it is read again.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn checked(mut self, parse: fn(&str) -> Result<String, String>) -> Result<Self, String> {
+        parse(&self.expose())?;
+        if let Some(file) = &mut self.file {
+            file.parse = parse;
+        }
+        Ok(self)
     }
 
     /// The text itself.
@@ -48,10 +62,12 @@ impl Secret {
     /// Reads the file again, if there is one, and says whether the text is another now.
     ///
     /// # Errors
-    /// When the file cannot be read or holds nothing; the secret then stays as it was. The message names the setting.
+    /// When the file cannot be read, or holds nothing or something invalid; the secret then stays as it was. The message names the
+    /// setting.
     pub fn reload(&self) -> anyhow::Result<bool> {
-        let Some(SecretFile { setting, path }) = &self.file else { return Ok(false) };
+        let Some(SecretFile { setting, path, parse }) = &self.file else { return Ok(false) };
         let fresh = read(path).context(*setting)?;
+        parse(&fresh).map_err(anyhow::Error::msg).context(*setting)?;
         let mut text = self.text.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *text != fresh;
         *text = fresh;
@@ -137,6 +153,16 @@ mod tests {
         let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap();
         std::fs::write(file.path(), "").unwrap();
         assert!(secret.reload().is_err());
+        assert_eq!(&*secret.expose(), "old");
+    }
+
+    #[test]
+    fn a_reload_that_brings_an_invalid_secret_leaves_it_as_it_was() {
+        let file = file_with(b"old");
+        let never_new = |text: &str| if text == "new" { Err("is new".to_owned()) } else { Ok(text.to_owned()) };
+        let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap().checked(never_new).unwrap();
+        std::fs::write(file.path(), "new").unwrap();
+        assert_eq!(format!("{:#}", secret.reload().unwrap_err()), "TOKEN_FILE: is new");
         assert_eq!(&*secret.expose(), "old");
     }
 

@@ -67,6 +67,11 @@ impl<T> Setting<T> {
         Self { info: SettingInfo { name, unit, style, default, meaning }, parse: kind.parse }
     }
 
+    /// What reads a text.
+    pub(super) fn parser(&self) -> fn(&str) -> Result<T, String> {
+        self.parse
+    }
+
     /// The value that the text stands for.
     ///
     /// # Errors
@@ -101,6 +106,11 @@ impl SettingInfo {
 
     pub(crate) fn is_secret(&self) -> bool {
         self.style == ValueStyle::Secret
+    }
+
+    /// Whether it names a file with a secret.
+    pub(super) fn names_secret_file(&self) -> bool {
+        self.style == ValueStyle::SecretFile
     }
 }
 

@@ -4,7 +4,7 @@ use super::declaration::Declaration;
 use super::values::Values;
 use super::{
     ActiveDriver, ApiSettings, CallbackSettings, ConfigError, LocalHostSettings, LogSettings, Settings,
-    SigningSettings, Timing, table,
+    SigningSettings, Timing, oddities, table,
 };
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
@@ -23,6 +23,7 @@ impl<D> Settings<D> {
             callback: callback(declaration, values)?,
             max_servers: values.get(&table::MAX_SERVERS)?,
             log: log(values)?,
+            oddities: oddities::find(declaration, values)?,
         })
     }
 }

@@ -17,8 +17,8 @@ settings! {
     API, "HTTP API" {
         HOST: String, kinds::HOST, Literal("127.0.0.1"), "Listen address, an IP address or a name";
         PORT: u16, kinds::LISTEN_PORT, Literal("1313"), "Listen port; 0 takes a free one";
-        TOKEN: String, kinds::SECRET, Described("none, no authentication"), "Token that clients must show";
-        TOKEN_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds TOKEN";
+        TOKEN: String, kinds::TOKEN, Described("none, no authentication"), "Token that clients must show";
+        TOKEN_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds TOKEN";
         DISABLE_API: bool, kinds::SWITCH, Literal("false"), "Do not start the HTTP API";
         NODE_EXPORTER_PORT: u16, kinds::PORT, Literal("9100"), "Port of Prometheus targets that name none";
     }
@@ -44,7 +44,7 @@ settings! {
         TTL: Duration, kinds::INTERVAL, Literal("30"), "Age at which a server counts as dead; greater than KEEP_ALIVE";
         CLEAN_EVERY: Duration, kinds::INTERVAL, Literal("15"), "Interval at which dead servers are swept away";
         MAX_SERVERS: usize, kinds::COUNT, Literal("100000"), "Most servers held";
-        PACKET_KEY_FILE: PathBuf, kinds::FILE, Described("none"),
+        PACKET_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"),
             "File of secret keys, one a line: packets are signed with the first and verified with all";
         PACKET_VERIFY: Option<VerifyMode>, kinds::VERIFY, Described("warn with PACKET_KEY_FILE, else off"),
             "off: ignore signatures; warn: accept and count packets without; enforce: refuse them; warn and enforce refuse wrong ones";

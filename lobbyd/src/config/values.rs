@@ -8,6 +8,10 @@ use clap::ArgMatches;
 
 use super::setting::{AnySetting, DefaultValue, Rule, Setting, SettingInfo};
 use super::{ConfigError, Secret};
+use crate::sys::files;
+
+/// Most bytes of a file that a setting names: certificates of all authorities of the world, several times over.
+pub(crate) const LONGEST_FILE: usize = 4 << 20;
 
 /// Returns the value of an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -43,7 +47,7 @@ impl<'a> Values<'a> {
         let Some(secret) = self.secret_file(file)? else {
             return Ok(self.optional(plain)?.map(|text| Secret::fixed(&text)));
         };
-        plain.parse(&secret.expose()).map_err(|why| ConfigError::bad_value(&file.info, &why))?;
+        let secret = secret.checked(plain.parser()).map_err(|why| ConfigError::bad_value(&file.info, &why))?;
         Ok(Some(secret))
     }
 
@@ -91,10 +95,15 @@ impl<'a> Values<'a> {
         Ok(self.text(setting)?.is_some())
     }
 
+    /// The text that the setting was given by a flag or a variable.
+    pub(super) fn given(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
+        let flag = self.flags.get_one::<OsString>(setting.name).cloned();
+        flag.or_else(|| self.variable(setting.name)).map(|value| utf8(setting, value)).transpose()
+    }
+
     /// The text that the setting was given, else its default. An empty flag hides the variable, where the setting can do without a value.
     pub(super) fn text(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
-        let flag = self.flags.get_one::<OsString>(setting.name).cloned();
-        let given = flag.or_else(|| self.variable(setting.name)).map(|value| utf8(setting, value)).transpose()?;
+        let given = self.given(setting)?;
         Ok(match setting.default {
             DefaultValue::Literal(default) => Some(given.unwrap_or_else(|| default.to_owned())),
             DefaultValue::Described(_) => given.filter(|text| !text.is_empty()),
@@ -107,7 +116,7 @@ fn alone(present: &SettingInfo, absent: &SettingInfo) -> String {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read file {}", path.display()))
+    files::read_bounded(path, LONGEST_FILE).with_context(|| format!("cannot read file {}", path.display()))
 }
 
 fn utf8(setting: &SettingInfo, value: OsString) -> Result<String, ConfigError> {

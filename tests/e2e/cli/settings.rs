@@ -107,3 +107,14 @@ async fn without_hostname_the_name_is_the_machines() {
     let daemon = Lobbyd::named("a").unset("HOSTNAME").start().await;
     daemon.knows(json!({name.trim(): []})).await;
 }
+
+#[actix_rt::test]
+async fn what_is_odd_about_settings_is_said_at_the_start() {
+    let daemon = Lobbyd::named("a").labels("service=web").set("NATS_URL", "nats://user:s3cret@broker").start().await;
+    daemon.logged("LABELS").await;
+    daemon.logged("NATS_URL").await;
+    let odd: Vec<_> = daemon.logs().into_iter().filter(|line| line.contains("a setting is odd")).collect();
+    assert_eq!(odd.len(), 2, "{odd:?}");
+    assert!(odd[0].contains("separated by a colon") && odd[1].contains("DRIVER does not name NATS"), "{odd:?}");
+    assert!(!odd[1].contains("s3cret"), "{odd:?}");
+}

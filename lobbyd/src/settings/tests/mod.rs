@@ -1,5 +1,6 @@
 mod files;
 mod help;
+mod oddities;
 mod reading;
 mod refusals;
 

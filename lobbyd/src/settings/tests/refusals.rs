@@ -229,3 +229,55 @@ fn a_key_file_without_a_good_key_is_refused_without_showing_it() {
     let expected = "PACKET_KEY_FILE: there is no key in it: one key a line, of at least 16 bytes, is allowed";
     assert_eq!(refusal("\n\n"), expected);
 }
+
+#[test]
+fn a_host_that_holds_a_port_is_refused_with_the_right_setting() {
+    for host in ["127.0.0.1:1313", "srv1:80", "[::1]:80"] {
+        assert_eq!(
+            refusal(&format!("DRIVER=Redis HOST={host}")),
+            format!("HOST: {host:?} holds a port: use PORT for it")
+        );
+        let expected = format!("REDIS_HOST: {host:?} holds a port: use REDIS_PORT for it");
+        assert_eq!(refusal(&format!("DRIVER=Redis REDIS_HOST={host}")), expected);
+    }
+    assert!(read("", "DRIVER=Redis HOST=::1 REDIS_HOST=2a03::1:80").is_ok());
+}
+
+#[test]
+fn a_token_that_no_client_can_send_is_refused_unshown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for token in ["hush hush", " hush", "hush\n\n", "hush\t", "hu\nsh"] {
+        let expected = "the token holds white space or a line break, which no client can send: expected none";
+        let outcome = read_exactly(&["--driver=redis"], &[("TOKEN", token)]);
+        assert_eq!(message(outcome, 2), format!("TOKEN: {expected}"));
+        std::fs::write(file.path(), token).unwrap();
+        let outcome = read_exactly(&["--driver=redis"], &[("TOKEN_FILE", file.path().to_str().unwrap())]);
+        assert_eq!(message(outcome, 2), format!("TOKEN_FILE: {expected}"));
+    }
+}
+
+#[test]
+fn a_device_or_fifo_in_place_of_any_file_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let regular = tempfile::NamedTempFile::new().unwrap();
+    let pair = |setting: &str| match setting {
+        "NATS_CERT_FILE" => format!("NATS_KEY_FILE={}", regular.path().display()),
+        "NATS_KEY_FILE" => format!("NATS_CERT_FILE={}", regular.path().display()),
+        _ => String::new(),
+    };
+    let declaration = declaration();
+    let files = declaration.settings().map(|(_, setting)| setting.info()).filter(|info| info.unit == "FILE");
+    for setting in files.map(|info| info.name) {
+        for (path, kind) in [(fifo.to_str().unwrap(), "FIFO"), ("/dev/zero", "device")] {
+            let given = format!("DRIVER=NATS,Redis {} {setting}={path}", pair(setting));
+            let url = if setting == "NATS_URL_FILE" { "" } else { "NATS_URL=nats://b" };
+            let message = message(read("", &format!("{given} {url}")), 1);
+            assert!(
+                message.starts_with(setting) && message.contains(&format!("is a {kind}, not a regular file")),
+                "{message}"
+            );
+        }
+    }
+}

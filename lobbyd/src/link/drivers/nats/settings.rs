@@ -17,14 +17,14 @@ settings! {
     BLOCK, "Driver NATS" {
         NATS_URL: String, URLS, Described("none, required with NATS"),
             "Servers, comma separated: nats:// or tls://, with user:password@ or token@ where needed";
-        NATS_URL_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds NATS_URL";
+        NATS_URL_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds NATS_URL";
         NATS_DISCOVERY_CHANNEL: String, SUBJECT, Literal("lobby.discovery"), "Subject that packets travel on";
-        NATS_NKEY_SEED_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds an nkey seed to log in with";
-        NATS_CREDS_FILE: PathBuf, kinds::FILE, Described("none"), "Credentials file (.creds) to log in with";
+        NATS_NKEY_SEED_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds an nkey seed to log in with";
+        NATS_CREDS_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "Credentials file (.creds) to log in with";
         NATS_CA_FILE: PathBuf, kinds::FILE, Described("the system's authorities"),
             "Authority that signed the servers' certificates, PEM";
         NATS_CERT_FILE: PathBuf, kinds::FILE, Described("none"), "Client certificate, PEM";
-        NATS_KEY_FILE: PathBuf, kinds::FILE, Described("none"), "Key of the client certificate, PEM";
+        NATS_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "Key of the client certificate, PEM";
     }
     NotBoth(&NATS_URL.info, &NATS_URL_FILE.info),
     NotBoth(&NATS_NKEY_SEED_FILE.info, &NATS_CREDS_FILE.info),

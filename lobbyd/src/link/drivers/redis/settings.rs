@@ -8,6 +8,7 @@ use crate::config::Rule::NotBoth;
 use crate::config::kinds::{self, ValueKind};
 use crate::config::{ConfigError, Secret, Timing, Values, settings};
 
+const HOST: ValueKind<String> = kinds::open("HOST", |text| kinds::host(text, "REDIS_PORT"));
 const DATABASE: ValueKind<u32> =
     kinds::open("NUMBER", |text| kinds::whole_number(text, "database", 0..=u32::MAX.into()));
 const CHANNEL: ValueKind<String> = kinds::open("CHANNEL", |text| kinds::unspaced(text, "channel"));
@@ -15,13 +16,13 @@ const CHANNEL: ValueKind<String> = kinds::open("CHANNEL", |text| kinds::unspaced
 settings! {
     /// The settings of the Redis driver.
     BLOCK, "Driver Redis" {
-        REDIS_HOST: String, kinds::HOST, Literal("127.0.0.1"), "Server, an IP address or a name";
+        REDIS_HOST: String, HOST, Literal("127.0.0.1"), "Server, an IP address or a name";
         REDIS_PORT: u16, kinds::PORT, Literal("6379"), "Port of the server";
         REDIS_DB: u32, DATABASE, Literal("0"), "Database to select; channels are common to all of them";
         REDIS_CHANNEL: String, CHANNEL, Literal("lobby:discovery"), "Channel that packets travel on";
         REDIS_USERNAME: String, kinds::USER, Described("none"), "User to log in as";
         REDIS_PASSWORD: String, kinds::SECRET, Described("none"), "Password to log in with";
-        REDIS_PASSWORD_FILE: PathBuf, kinds::FILE, Described("none"), "File that holds REDIS_PASSWORD";
+        REDIS_PASSWORD_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds REDIS_PASSWORD";
         REDIS_TLS: bool, kinds::SWITCH, Literal("false"), "Speak TLS";
         REDIS_CA_FILE: PathBuf, kinds::FILE, Described("the system's authorities"),
             "Authority that signed the server's certificate, PEM; implies REDIS_TLS";

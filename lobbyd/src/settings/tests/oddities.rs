@@ -1,0 +1,56 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn odd(flags: &str, variables: &str) -> Vec<String> {
+    read(flags, variables).unwrap().oddities.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn usual_settings_are_not_odd() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().display();
+    assert_eq!(odd("", &format!("NATS_URL=nats://b LABELS=service:web LABELS_PATH={path}")), [""; 0]);
+    assert_eq!(odd("", "DRIVER=Local,NATS NATS_URL=nats://b LOCAL_PATH=/l"), [""; 0]);
+}
+
+#[test]
+fn settings_of_a_driver_that_is_not_active_are_odd() {
+    let expected = [
+        "NATS_URL: it is set and not used: DRIVER does not name NATS",
+        "NATS_DISCOVERY_CHANNEL: it is set and not used: DRIVER does not name NATS",
+    ];
+    assert_eq!(odd("--nats-discovery-channel=x", "DRIVER=Redis NATS_URL=nats://hush@b"), expected);
+}
+
+#[test]
+fn labels_with_other_signs_are_odd() {
+    let semicolon = r#"LABELS: "a:1;b:2" holds a semicolon: labels are separated by commas"#;
+    assert_eq!(odd("--driver=redis", "LABELS=a:1;b:2"), [semicolon]);
+    let equals = r#"LABELS: "a=1" holds a = and no colon: name and value of a label are separated by a colon"#;
+    assert_eq!(odd("--driver=redis", "LABELS=c:3,a=1"), [equals]);
+}
+
+#[test]
+fn a_path_of_labels_that_is_not_there_is_odd_if_it_was_given() {
+    let expected = "LABELS_PATH: /nowhere is not a directory, or not yet: no label files are read until it is";
+    assert_eq!(odd("--driver=redis", "LABELS_PATH=/nowhere"), [expected]);
+    assert_eq!(odd("--driver=redis", ""), [""; 0]);
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_is_odd() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "hush").unwrap();
+    let path = file.path().display();
+    let odd_with = |mode| {
+        std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
+        odd("--driver=redis", &format!("TOKEN_FILE={path}"))
+    };
+    let expected =
+        format!("TOKEN_FILE: {path} can be read by every user of this machine: its mode should be 0600 or 0640");
+    assert_eq!(odd_with(0o644), [expected]);
+    for mode in [0o600, 0o640, 0o400] {
+        assert_eq!(odd_with(mode), [""; 0]);
+    }
+}
