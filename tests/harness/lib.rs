@@ -27,7 +27,7 @@ pub use brokers::{NatsServer, RedisServer};
 pub use certificates::Certificates;
 pub use channel::Channel;
 pub use continuity::ContinuityCheck;
-pub use eventually::{LIMIT, ensure, eventually};
+pub use eventually::{LIMIT, ensure, eventually, now};
 pub use fake_host::{HostNames, RenamableHost};
 pub use http::Answer;
 pub use lobbyctl::{Outcome, lobbyctl, lobbyctl_with};

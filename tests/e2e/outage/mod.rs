@@ -2,6 +2,7 @@
 
 mod brokers;
 mod delay;
+mod flapping;
 mod freeze;
 mod recovery;
 
