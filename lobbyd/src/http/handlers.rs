@@ -27,6 +27,8 @@ const DISK_LIMIT: Duration = Duration::from_secs(5);
 /// When a request that came too early should be tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+const INCOMPLETE: &str = "lobbyd has not listened long enough yet to have heard every host: try again";
+
 const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
 /// `GET /` and `GET /v1/discoveries`: all hosts, or those that the query asks for.
@@ -84,6 +86,7 @@ async fn wait_until_warm(state: &AppState) -> Result<(), ApiError> {
         match sync {
             SyncState::Complete => return Ok(()),
             SyncState::NoDriver => return Err(not_ready(NO_DRIVER)),
+            SyncState::Incomplete => return Err(not_ready(INCOMPLETE)),
             SyncState::Pending(until) => tokio::select! {
                 () = clock::sleep_until(until) => {}
                 _ = snapshots.changed() => {}

@@ -1,5 +1,7 @@
 //! The Prometheus document, rule by rule.
 
+use std::time::Duration;
+
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
@@ -158,4 +160,28 @@ async fn without_a_driver_only_the_document_is_503() {
     let seconds: Option<u32> = answer.header("retry-after").and_then(|value| value.parse().ok());
     assert!(seconds.is_some_and(|seconds| seconds > 0), "{answer:?}");
     assert_eq!(daemon.lobby().await, json!({"a": ["prometheus:ne"]}));
+}
+
+#[actix_rt::test]
+async fn a_broker_that_comes_late_gives_no_list_before_all_were_heard() {
+    let mut nats = NatsServer::start().await;
+    nats.kill();
+    let member = |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "5").labels("prometheus:ne").nats(&nats);
+    let (a, b) = (member("a").start().await, member("b").start().await);
+    let asked_at_the_start = async {
+        let answer = a.get("/v1/prometheus/ne").await;
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    };
+    let broker_comes = async {
+        b.is_cut_off_for(Duration::from_secs(2)).await;
+        nats.restart().await;
+    };
+    tokio::join!(asked_at_the_start, broker_comes);
+    let first = eventually(LIMIT, async || {
+        let answer = a.get("/v1/prometheus/ne").await;
+        if answer.status == 200 { Ok(answer.json()) } else { Err(answer.text()) }
+    });
+    let all = json!([{"Labels": {}, "Targets": ["a:9100"]}, {"Labels": {}, "Targets": ["b:9100"]}]);
+    assert_eq!(first.await, all, "the first list is the whole one");
 }

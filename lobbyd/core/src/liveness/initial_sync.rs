@@ -1,28 +1,38 @@
-//! Whether this daemon has listened long enough to know everybody.
+//! The initial sync: whether this daemon has listened long enough to know every host.
 
 use std::time::{Duration, Instant};
 
-use crate::liveness::connectivity::DriverId;
+use crate::liveness::connectivity::{DriverId, DriverSet};
 
 /// How much longer than KEEP_ALIVE anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up.
+/// How long after a broker is back the other daemons may take to be heard: up to 5 s until they notice, and half a second of random
+/// delay, so that they do not all speak at once.
+const RECONNECTION: Duration = Duration::from_millis(5500);
+
+/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up. If a driver did not come up at once,
+/// its broker was away for the other daemons, too, and they need time to come back.
 #[derive(Debug, Clone, Copy)]
 pub struct InitialSync {
     keep_alive: Duration,
     started: Instant,
     drivers: usize,
-    first_up: [Option<Instant>; DriverId::MAX],
+    /// For each driver when it will have been listened to for long enough, if it stays up.
+    complete_at: [Option<Instant>; DriverId::MAX],
+    /// The drivers with a link that could not be brought up, or that broke.
+    tried_again: DriverSet,
 }
 
-/// What to tell somebody who wants to know of everybody.
+/// What to answer a request that needs to know every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncState {
     /// What is known now is the answer.
     Complete,
     /// Look again at this moment, or when something changes before.
     Pending(Instant),
+    /// The daemon will not have listened for long enough while the request waits.
+    Incomplete,
     /// No driver has come up, and that was waited for.
     NoDriver,
 }
@@ -30,7 +40,8 @@ pub enum SyncState {
 impl InitialSync {
     /// A daemon that starts now with this many drivers.
     pub fn new(keep_alive: Duration, drivers: usize, now: Instant) -> Self {
-        Self { keep_alive, started: now, drivers, first_up: [None; DriverId::MAX] }
+        let (complete_at, tried_again) = ([None; DriverId::MAX], DriverSet::default());
+        Self { keep_alive, started: now, drivers, complete_at, tried_again }
     }
 
     /// How many drivers are active.
@@ -40,23 +51,28 @@ impl InitialSync {
 
     /// A link came up. Once the daemon is warm nothing makes it cold again, not even a driver that joins late.
     pub fn link_up(&mut self, driver_id: DriverId, now: Instant) {
-        let warm = self.is_warm(now);
-        self.first_up[driver_id.index()].get_or_insert(if warm { self.started } else { now });
+        let again = self.tried_again.contains(driver_id);
+        let listen_for = if again { self.keep_alive.max(RECONNECTION) } else { self.keep_alive };
+        let complete_at = if self.is_warm(now) { self.started } else { now + listen_for };
+        self.complete_at[driver_id.index()].get_or_insert(complete_at);
     }
 
-    /// A link went down. If that was too early to have heard everybody through it, listening begins anew with the next one.
+    /// A link went down, or could not be brought up. If that was too early to have heard everybody through it, listening begins anew
+    /// with the next one.
     pub fn link_down(&mut self, driver_id: DriverId, now: Instant) {
+        self.tried_again.insert(driver_id);
         if !self.is_warm(now) {
-            self.first_up[driver_id.index()] = None;
+            self.complete_at[driver_id.index()] = None;
         }
     }
 
     /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver that does not come up is not
     /// waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
-        let drivers = &self.first_up[..self.drivers];
-        let listened = |up: &Option<Instant>| up.unwrap_or(self.started + PATIENCE) + self.keep_alive;
-        drivers.iter().any(Option::is_some).then(|| drivers.iter().map(listened).max().unwrap_or(self.started))
+        let drivers = &self.complete_at[..self.drivers];
+        let without = self.started + PATIENCE + self.keep_alive;
+        let latest = drivers.iter().map(|complete_at| complete_at.unwrap_or(without)).max();
+        latest.filter(|_| drivers.iter().any(Option::is_some))
     }
 
     /// Whether the daemon is warm.
@@ -64,12 +80,13 @@ impl InitialSync {
         self.warm_at().is_some_and(|at| at <= now)
     }
 
-    /// What to tell somebody who asked at `asked` and is still waiting `now`. Nobody waits longer than KEEP_ALIVE and a second.
+    /// What to answer a request that came at `asked` and is still waiting `now`. None waits longer than KEEP_ALIVE and a second.
     pub fn state(&self, asked: Instant, now: Instant) -> SyncState {
         let longest = self.keep_alive + PATIENCE;
         match self.warm_at() {
-            Some(at) if at <= now || asked + longest <= now => SyncState::Complete,
-            Some(at) => SyncState::Pending(at.min(asked + longest)),
+            Some(at) if at <= now => SyncState::Complete,
+            Some(at) if at <= asked + longest => SyncState::Pending(at),
+            Some(_) => SyncState::Incomplete,
             None if self.started + longest <= now => SyncState::NoDriver,
             None => SyncState::Pending(self.started + longest),
         }
@@ -103,7 +120,7 @@ mod tests {
         let start = clock::now();
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 1, start);
         initial_sync.link_up(driver_id(0), start + SECOND);
-        assert_eq!(initial_sync.state(start + SECOND, start + SECOND), SyncState::Pending(start + SECOND * 6));
+        assert_eq!(initial_sync.state(start, start + SECOND), SyncState::Pending(start + SECOND * 6));
         assert_eq!(initial_sync.state(start + SECOND, start + SECOND * 6), SyncState::Complete);
     }
 
@@ -115,18 +132,31 @@ mod tests {
         initial_sync.link_down(driver_id(0), start + SECOND);
         assert_eq!(initial_sync.state(start, start + SECOND * 20), SyncState::NoDriver);
         initial_sync.link_up(driver_id(0), start + SECOND * 60);
-        assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 65));
-        initial_sync.link_down(driver_id(0), start + SECOND * 65);
-        assert!(initial_sync.is_warm(start + SECOND * 65), "what it knows then is what there was");
+        assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 60 + RECONNECTION));
+        initial_sync.link_down(driver_id(0), start + SECOND * 66);
+        assert!(initial_sync.is_warm(start + SECOND * 66), "what it knows then is what there was");
     }
 
     #[test]
-    fn nobody_waits_longer_than_a_keep_alive_and_a_second() {
+    fn a_request_that_would_wait_longer_is_told_so_instead() {
         let start = clock::now();
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 1, start);
-        initial_sync.link_up(driver_id(0), start + SECOND * 5);
-        assert_eq!(initial_sync.state(start, start + SECOND * 5), SyncState::Pending(start + SECOND * 6));
-        assert_eq!(initial_sync.state(start, start + SECOND * 6), SyncState::Complete);
+        initial_sync.link_up(driver_id(0), start + SECOND * 4);
+        assert_eq!(initial_sync.state(start, start + SECOND * 4), SyncState::Incomplete);
+        assert_eq!(initial_sync.state(start, start + SECOND * 6), SyncState::Incomplete);
+        assert_eq!(initial_sync.state(start + SECOND * 3, start + SECOND * 6), SyncState::Pending(start + SECOND * 9));
+        assert_eq!(initial_sync.state(start, start + SECOND * 9), SyncState::Complete);
+    }
+
+    #[test]
+    fn where_the_broker_was_away_the_others_have_time_to_return() {
+        let start = clock::now();
+        for (keep_alive, expected) in [(SECOND, RECONNECTION), (KEEP_ALIVE, RECONNECTION), (SECOND * 60, SECOND * 60)] {
+            let mut initial_sync = InitialSync::new(keep_alive, 1, start);
+            initial_sync.link_down(driver_id(0), start + SECOND);
+            initial_sync.link_up(driver_id(0), start + SECOND * 3);
+            assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 3 + expected));
+        }
     }
 
     #[test]
