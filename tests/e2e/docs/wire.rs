@@ -1,7 +1,7 @@
 //! The page about the wire format says what the program does.
 
 use lobby_core::signing::keys::Keys;
-use lobby_core::wire::envelope::{self, Refusal, Statement};
+use lobby_core::wire::envelope::{self, Message, Refusal};
 
 use super::page::{Page, unquoted};
 
@@ -23,7 +23,7 @@ fn payloads_become_what_the_table_says() {
 fn the_envelopes_shown_are_as_lobbyd_writes_them() {
     for shown in Page::read(PAGE).blocks("json") {
         let decoded = envelope::decode(shown.trim_end().as_bytes()).unwrap();
-        let written = envelope::write(&Statement::of(&decoded), decoded.seal.as_ref());
+        let written = envelope::write(&Message::of(&decoded), decoded.seal.as_ref());
         assert_eq!(String::from_utf8(written).unwrap() + "\n", shown);
     }
 }
