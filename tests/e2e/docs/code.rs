@@ -8,6 +8,7 @@ use super::page::{Page, files_below, root, unquoted};
 fn sources() -> String {
     let mut files = files_below(&root().join("lobbyd/src"), "rs");
     files.extend(files_below(&root().join("lobbyd/core/src"), "rs"));
+    files.retain(|path| !path.ends_with("tests.rs") && !path.iter().any(|part| part == "tests"));
     let texts = files.iter().map(|path| std::fs::read_to_string(path).unwrap());
     texts.map(|text| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()).collect()
 }
