@@ -45,6 +45,25 @@ fn the_reasons_of_refusals_documented_are_those_of_the_code() {
     assert_eq!(rows.iter().map(|row| unquoted(&row[0]).to_owned()).collect::<BTreeSet<_>>(), in_code);
 }
 
+/// The rooms in the rows of a constant of the test of the structure.
+fn rooms(constant: &str) -> Vec<String> {
+    let test = Page::read("lobbyd/tests/structure/main.rs").text;
+    let (_, rest) = test.split_once(&format!("const {constant}: ")).expect("the test draws the rooms");
+    let (rows, _) = rest.split_once(";\n").unwrap();
+    rows.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_rooms_are_drawn_as_the_test_of_the_structure_has_them() {
+    let page = Page::read("docs/internals/architecture.md");
+    for (constant, krate) in [("DAEMON", "lobbyd"), ("CORE", "lobby-core")] {
+        let rows = page.table(&format!("| {krate}, from top to bottom | has |"));
+        let drawn: Vec<_> = rows.iter().flat_map(|row| row[0].split(", ")).collect();
+        let rooms: Vec<_> = rooms(constant).into_iter().filter(|room| krate == "lobbyd" || room != "lib").collect();
+        assert_eq!(drawn, rooms, "{krate}");
+    }
+}
+
 /// An invariant is proved by tests that are there: each is named as `[name](file)`.
 #[test]
 fn the_proofs_of_invariants_are_tests() {

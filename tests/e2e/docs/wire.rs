@@ -2,6 +2,7 @@
 
 use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{self, Message, Refusal};
+use lobby_core::wire::instance_id::InstanceId;
 
 use super::page::{Page, unquoted};
 
@@ -23,7 +24,8 @@ fn payloads_become_what_the_table_says() {
 fn the_envelopes_shown_are_as_lobbyd_writes_them() {
     for shown in Page::read(PAGE).blocks("json") {
         let decoded = envelope::decode(shown.trim_end().as_bytes()).unwrap();
-        let written = envelope::write(&Message::of(&decoded), decoded.seal.as_ref());
+        let instance = InstanceId::of(decoded.instance.as_deref()).unwrap();
+        let written = Message::new(decoded.kind, &decoded.discovery, instance).encode(decoded.signature.as_ref());
         assert_eq!(String::from_utf8(written).unwrap() + "\n", shown);
     }
 }
@@ -34,5 +36,5 @@ fn the_signature_shown_is_right() {
     let (_, rest) = page.text.split_once("with the key `").unwrap();
     let keys = Keys::parse(rest.split('`').next().unwrap()).unwrap();
     let decoded = envelope::decode(page.blocks("json")[1].trim_end().as_bytes()).unwrap();
-    assert!(keys.verify(&decoded, decoded.seal.as_ref().unwrap()));
+    assert!(keys.verify(decoded.signed_fields(), decoded.signature.as_ref().unwrap()));
 }
