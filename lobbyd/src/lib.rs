@@ -19,21 +19,21 @@ pub mod settings;
 mod sys;
 
 pub use sys::limits::raise_open_files;
+pub use sys::signals::Signals;
 
 use tracing::{info, warn};
 
 use app::App;
 use labels::local_host::LocalHost;
 use settings::Settings;
-use sys::signals::{Signal, Signals};
+use sys::signals::Signal;
 
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
 /// Why it cannot start; nothing was announced then.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, mut signals: Signals) -> anyhow::Result<()> {
     raise_open_files();
-    let mut signals = Signals::listen()?;
     let local_host = LocalHost::new(settings.local.clone());
     let hostname = local_host.hostname()?;
     let listener = settings.api.as_ref().map(http::bind).transpose()?;
@@ -42,6 +42,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     settings.oddities.iter().for_each(config::Oddity::log);
     let app = App::start(settings, local_host, &hostname, listener).await?;
+    signals.started();
     while signals.next().await == Signal::Reload {
         tokio::select! {
             () = app.reload() => {}

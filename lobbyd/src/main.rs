@@ -3,31 +3,29 @@
 use std::process;
 
 use lobbyd::settings::{self, Settings};
-use lobbyd::{logging, run};
+use lobbyd::{Signals, logging, run};
 use tracing::error;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "returning would wait for file operations that may hang, on a dead NFS for one"
-)]
 fn main() {
+    // Before anything else: until then a signal has the meaning that the parent process gave it.
+    let signals = Signals::take_over(leave);
     let status = match settings::read_process() {
-        Ok(settings) => serve(settings),
+        Ok(settings) => serve(settings, signals),
         Err(error) => {
             // With standard error gone there is nowhere to say it.
             error.print().ok();
             error.exit_status()
         }
     };
-    process::exit(status.into());
+    leave(status);
 }
 
 /// Runs the daemon to its end and returns the exit status. The runtime is left to the operating system: dropping it would wait for
 /// blocked file operations.
-fn serve(settings: Settings) -> u8 {
+fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
     rustls::crypto::ring::default_provider().install_default().ok();
     let system = actix_rt::System::new();
-    let ended = logging::init(&settings.log).and_then(|()| system.block_on(run(settings)));
+    let ended = logging::init(&settings.log).and(signals).and_then(|signals| system.block_on(run(settings, signals)));
     std::mem::forget(system);
     match ended {
         Ok(()) => 0,
@@ -36,4 +34,13 @@ fn serve(settings: Settings) -> u8 {
             1
         }
     }
+}
+
+/// Ends the process, from whatever thread.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "returning from main would wait for file operations that may hang, on a dead NFS for one"
+)]
+fn leave(status: u8) -> ! {
+    process::exit(status.into())
 }

@@ -3,3 +3,4 @@
 mod label_files;
 mod lifecycle;
 mod shutdown;
+mod signals;

@@ -1,0 +1,58 @@
+//! Signals at the start, and whatever the parent process had made of them.
+
+use std::time::Duration;
+
+use lobby_tests::{LIMIT, Lobbyd, Process, Script, Signal};
+
+/// Whether a process catches a signal, by its number.
+fn catches(process: &Process, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
+}
+
+/// Starts a daemon with much to read in its settings, and returns as soon as its program runs: the first thing that it catches is
+/// SIGSEGV, for overflows of the stack.
+async fn just_started() -> Process {
+    let daemon = Lobbyd::named("a").set("NATS_URL", "nats://broker.example,".repeat(5000)).spawn();
+    while !catches(&daemon, 11) {
+        assert!(daemon.is_running(), "{:?}", daemon.logs());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    daemon
+}
+
+#[actix_rt::test]
+async fn sighup_in_the_first_milliseconds_does_not_end_it() {
+    for delay in 1..=5 {
+        let daemon = just_started().await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        daemon.signal(Signal::HUP);
+        daemon.logged("listening").await;
+        daemon.logged("reading label files").await;
+    }
+}
+
+#[actix_rt::test]
+async fn sigterm_in_the_first_milliseconds_is_a_clean_end() {
+    for delay in 1..=5 {
+        let daemon = just_started().await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        daemon.signal(Signal::TERM);
+        let exit = daemon.wait(LIMIT).await;
+        assert!(exit.status.success(), "after {delay} ms: {:?}", exit.status);
+    }
+}
+
+#[actix_rt::test]
+async fn signals_blocked_or_ignored_by_the_parent_are_handled() {
+    let script = Script::recording_then("");
+    let launcher = ["env", "--block-signal=TERM,HUP", "--ignore-signal=CHLD,HUP,INT"].map(Into::into).to_vec();
+    let daemon = Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
+    let daemon = daemon.launched_by(launcher).start().await;
+    daemon.logged("callback succeeded").await;
+    daemon.signal(Signal::HUP);
+    daemon.logged("reading label files").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait(LIMIT).await.status.success());
+}
