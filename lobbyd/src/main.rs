@@ -36,11 +36,12 @@ fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
     }
 }
 
-/// Ends the process, from whatever thread.
+/// Ends the process, from whatever thread, with its last log lines written if they can be.
 #[expect(
     clippy::disallowed_methods,
     reason = "returning from main would wait for file operations that may hang, on a dead NFS for one"
 )]
 fn leave(status: u8) -> ! {
+    logging::flush();
     process::exit(status.into())
 }

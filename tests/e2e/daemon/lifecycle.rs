@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually, free_port, http};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually};
 use serde_json::json;
 
 #[actix_rt::test]
@@ -121,36 +121,6 @@ async fn sighup_with_a_fifo_for_a_token_file_keeps_the_old_token() {
     assert_eq!(daemon.request("GET", "/v1/discovery", &headers, "").await.status, 200);
     daemon.signal(Signal::TERM);
     assert!(daemon.wait(LIMIT).await.status.success());
-}
-
-#[actix_rt::test]
-async fn logs_are_json_on_demand() {
-    let daemon = Lobbyd::named("a").set("LOG_FORMAT", "json").start().await;
-    daemon.signal(Signal::TERM);
-    daemon.wait(LIMIT).await;
-    let lines = daemon.logs();
-    assert!(!lines.is_empty());
-    for line in lines {
-        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|line| line.is_object()), "{line}");
-    }
-}
-
-#[actix_rt::test]
-async fn logs_that_cannot_be_written_disturb_nothing() {
-    for format in ["text", "json"] {
-        let port = free_port();
-        let blind = ["sh", "-c", r#"exec "$0" "$@" 2>/dev/full"#].map(Into::into).to_vec();
-        let daemon = Lobbyd::named("a").set("PORT", port.to_string()).set("LOG_FORMAT", format).launched_by(blind);
-        let daemon = daemon.spawn();
-        let address = ([127, 0, 0, 1], port).into();
-        eventually(LIMIT, async || http::exchange(address, b"GET / HTTP/1.0\r\n\r\n").await.map_err(|e| e.to_string()))
-            .await;
-        daemon.signal(Signal::HUP);
-        assert_eq!(http::send(address, "POST", "/v1/labels", &[], "x:1").await.status, 200);
-        assert_eq!(http::send(address, "GET", "/healthz", &[], "").await.status, 200);
-        daemon.signal(Signal::TERM);
-        assert!(daemon.wait(LIMIT).await.status.success());
-    }
 }
 
 #[actix_rt::test]

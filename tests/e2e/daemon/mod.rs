@@ -2,5 +2,6 @@
 
 mod label_files;
 mod lifecycle;
+mod logs;
 mod shutdown;
 mod signals;

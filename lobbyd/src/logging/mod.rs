@@ -1,15 +1,23 @@
 //! The log: lines on standard error, as text or JSON.
 
+mod fields;
+mod queue;
+
 use std::io::{self, IsTerminal};
+use std::panic;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Context;
-use tracing::Subscriber;
+use tracing::{Subscriber, error, warn};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, LogSettings};
+use fields::CleanFields;
+use queue::{LineQueue, StandardError};
 
 /// The target that all targets of the daemon begin with: `lobby::membership`, `lobby::link`, `lobby::labels`, `lobby::api`,
 /// `lobby::callback`, and `lobby` itself for the start, the end, signals and settings. A level alone in LOG_LEVEL applies to it.
@@ -23,12 +31,37 @@ const ALIAS: &str = "lobbyd";
 /// which the link logs as the reason why it is down.
 const SILENT: &str = "actix_http=off,async_nats::connector=off";
 
-/// Sends all logs, those of libraries that use `log` included, to standard error. Only the first call can succeed.
+/// How long the last lines may take at the end.
+const FLUSH_LIMIT: Duration = Duration::from_millis(250);
+
+static LINES: OnceLock<LineQueue> = OnceLock::new();
+
+/// Sends all logs, those of libraries that use `log` and panics included, to standard error, through a queue: nobody waits for its
+/// reader. Only the first call can succeed.
 ///
 /// # Errors
 /// When the filter is invalid or logs go somewhere already.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    subscriber(settings, io::stderr, io::stderr().is_terminal())?.try_init().context("logs go somewhere already")
+    let lines = LineQueue::start(StandardError::open()?, report_lost).context("cannot start a thread for logs")?;
+    let lines = LINES.get_or_init(|| lines);
+    let is_terminal = io::stderr().is_terminal();
+    subscriber(settings, || lines.clone(), is_terminal)?.try_init().context("logs go somewhere already")?;
+    panic::set_hook(Box::new(|panic| {
+        error!(target: ROOT, "{panic}");
+        flush();
+    }));
+    Ok(())
+}
+
+/// Waits for the last lines to be written, for a limited time. To be called before the process ends.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(FLUSH_LIMIT);
+    }
+}
+
+fn report_lost(lines: u64) {
+    warn!(target: ROOT, lines, "log lines were dropped: standard error was not read or could not be written");
 }
 
 type Logs = Box<dyn Subscriber + Send + Sync>;
@@ -41,8 +74,9 @@ where
     let logs = fmt().log_internal_errors(false).with_env_filter(filter(&settings.filter)?).with_writer(writer);
     Ok(match settings.format {
         LogFormat::Json => Box::new(logs.json().flatten_event(true).finish()),
-        LogFormat::Text if is_terminal => Box::new(logs.finish()), // in colour, unless NO_COLOR is set
-        LogFormat::Text => Box::new(logs.with_ansi(false).finish()),
+        // In colour, unless NO_COLOR is set.
+        LogFormat::Text if is_terminal => Box::new(logs.fmt_fields(CleanFields).finish()),
+        LogFormat::Text => Box::new(logs.with_ansi(false).fmt_fields(CleanFields).finish()),
     })
 }
 
@@ -177,6 +211,14 @@ mod tests {
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.len() == "2026-11-22T21:44:16.123456Z".len() && time.ends_with('Z'), "{time}");
         assert_eq!(rest.trim_start(), "INFO lobby: server appeared host=\"a\\nb\"\n");
+    }
+
+    #[test]
+    fn control_characters_cannot_break_or_forge_a_text_line() {
+        let text = logged("info", LogFormat::Text, || {
+            info!(target: "lobby", line = %"50 %\r\x1b[2J", "forged\n2026");
+        });
+        assert!(text.ends_with("INFO lobby: forged\\n2026 line=50 %\\r\\u{1b}[2J\n"), "{text:?}");
     }
 
     #[test]
