@@ -25,6 +25,7 @@ use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
 use crate::registry::{KeysChanged, LocalChanged, Registry};
 use crate::settings::Settings;
+use crate::sys::children::Children;
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::link::announcer::Announcer;
@@ -224,7 +225,8 @@ impl CoreActors {
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
-        let command = CallbackCommand { words: settings.command.clone(), withheld: settings.withheld.clone() };
+        let (words, withheld) = (settings.command.clone(), settings.withheld.clone());
+        let command = CallbackCommand::new(words, withheld, Children::new());
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
         CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
     }

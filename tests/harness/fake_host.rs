@@ -65,6 +65,15 @@ pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
     })
 }
 
+/// The words that run a command as process 1, as in a container. It is killed when its launcher is.
+///
+/// # Panics
+/// If this machine lets us make no namespace of process ids, neither as root nor in a user namespace.
+pub fn process_one() -> Vec<OsString> {
+    let words = unshare("--pid", "true").into_iter().chain(["--fork", "--kill-child=KILL"]);
+    words.map(OsString::from).collect()
+}
+
 /// Puts its own files in the place of the machine's, then becomes the command.
 const NAMES_SCRIPT: &str = r#"mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf || exit
 shift; exec "$@""#;

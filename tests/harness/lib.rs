@@ -28,7 +28,7 @@ pub use certificates::Certificates;
 pub use channel::Channel;
 pub use continuity::ContinuityCheck;
 pub use eventually::{LIMIT, ensure, eventually, now};
-pub use fake_host::{HostNames, RenamableHost};
+pub use fake_host::{HostNames, RenamableHost, process_one};
 pub use http::Answer;
 pub use lobbyctl::{Outcome, lobbyctl, lobbyctl_with};
 pub use lobbyd::{Lobbyd, LobbydBuilder};

@@ -1,4 +1,5 @@
 //! The callback: a program that is run when the list of hosts changes.
 
+mod output;
 pub mod process;
 pub mod runner;

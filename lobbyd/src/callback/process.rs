@@ -1,28 +1,28 @@
-//! The process of the callback: a process group of its own, its input, its output as log lines, its end.
+//! The process of the callback: a process group of its own, its input, its output, its end.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::info;
 
-/// Longest piece of output that is logged as one line, in bytes.
-const MAX_LINE_LEN: u64 = 8 * 1024;
+use crate::callback::output::OutputLog;
+use crate::sys::children::Children;
 
-/// How long output may still come after the program itself has ended, from a child that it left behind.
+/// How long a run waits for output that comes after the end of its program, from processes that it left behind.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// The command to run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CallbackCommand {
-    /// The program and its arguments; not empty.
-    pub words: Vec<String>,
-    /// Environment variables that it must not inherit.
-    pub withheld: Vec<&'static str>,
+    words: Vec<String>,
+    withheld: Vec<&'static str>,
+    children: Children,
+    output: OutputLog,
 }
 
 /// The process group of a running callback.
@@ -49,14 +49,34 @@ impl ProcessGroup {
 /// A callback that was started.
 pub struct CallbackProcess {
     child: Child,
-    group: ProcessGroup,
+    id: Pid,
+    children: Children,
+    output: OutputLog,
+}
+
+/// How a run ended.
+pub struct Ended {
+    /// The program's exit status, or why it cannot be waited for.
+    pub status: io::Result<ExitStatus>,
+    /// The reading of output that processes in the background still hold open. Without a reader they would be ended by SIGPIPE.
+    pub open_output: Option<JoinHandle<()>>,
 }
 
 impl CallbackCommand {
-    /// Starts the program.
+    /// `words` are the program and its arguments, `withheld` the environment variables that it must not inherit.
+    pub fn new(words: Vec<String>, withheld: Vec<&'static str>, children: Children) -> Self {
+        Self { words, withheld, children, output: OutputLog::new() }
+    }
+
+    /// The program and its arguments.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Starts the program. Blocks until it is executed.
     ///
     /// # Errors
-    /// When the program does not exist or must not be executed.
+    /// When the program does not exist or cannot be executed.
     pub fn start(&self) -> io::Result<CallbackProcess> {
         let (program, arguments) = self.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
@@ -65,48 +85,40 @@ impl CallbackCommand {
         for variable in &self.withheld {
             command.env_remove(variable);
         }
-        let child = command.spawn()?;
-        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = ProcessGroup(pid.ok_or(io::ErrorKind::NotFound)?);
-        Ok(CallbackProcess { child, group })
+        let (child, id) = self.children.spawn(&mut command)?;
+        Ok(CallbackProcess { child, id, children: self.children.clone(), output: self.output.clone() })
     }
 }
 
 impl CallbackProcess {
     /// Its process group, to end it.
     pub fn group(&self) -> ProcessGroup {
-        self.group
+        ProcessGroup(self.id)
     }
 
     /// Writes its input, logs its output line by line and waits for its end.
-    ///
-    /// # Errors
-    /// When it cannot be waited for.
-    pub async fn finish(mut self, input: Vec<u8>) -> io::Result<ExitStatus> {
+    pub async fn finish(mut self, input: Vec<u8>) -> Ended {
         let stdin = self.child.stdin.take();
-        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
         let feed = tokio::spawn(async move {
             if let Some(mut stdin) = stdin {
                 // A callback that does not read its input is not an error.
                 stdin.write_all(&input).await.ok();
             }
         });
-        let output = tokio::spawn(async { tokio::join!(log_lines("stdout", stdout), log_lines("stderr", stderr)) });
-        let (feed_end, output_end) = (feed.abort_handle(), output.abort_handle());
+        let mut output = self.log_output();
         let status = self.child.wait().await;
-        feed_end.abort();
-        timeout(LAST_OUTPUT, output).await.ok();
-        output_end.abort();
-        status
+        self.children.ended(self.id);
+        feed.abort();
+        let is_open = timeout(LAST_OUTPUT, &mut output).await.is_err();
+        self.output.log_rest();
+        Ended { status, open_output: is_open.then_some(output) }
     }
-}
 
-async fn log_lines(stream: &'static str, output: Option<impl AsyncRead + Unpin>) {
-    let Some(output) = output else { return };
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    while let Ok(1..) = (&mut output).take(MAX_LINE_LEN).read_until(b'\n', &mut line).await {
-        info!(target: "lobby::callback", stream, line = %String::from_utf8_lossy(&line).trim_end(), "callback output");
-        line.clear();
+    fn log_output(&mut self) -> JoinHandle<()> {
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        let log = self.output.clone();
+        tokio::spawn(async move {
+            tokio::join!(log.log_lines("stdout", stdout), log.log_lines("stderr", stderr));
+        })
     }
 }

@@ -1,15 +1,19 @@
 //! The callback runner: runs the callback when the list of hosts changes.
 
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
 use tracing::{info, warn};
 
-use crate::callback::process::{CallbackCommand, CallbackProcess, ProcessGroup};
+use crate::callback::process::{CallbackCommand, CallbackProcess, Ended, ProcessGroup};
 use crate::sys::clock;
 use lobby_core::callback::cooldown::Cooldown;
 use lobby_core::registry::snapshot::Snapshot;
@@ -18,6 +22,16 @@ use lobby_core::render::list::List;
 
 /// How long a callback has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
 const TERM_GRACE: Duration = Duration::from_millis(850);
+
+/// How long the start of a program may take before that is logged. It takes milliseconds unless a file system hangs.
+const SLOW_START: Duration = Duration::from_secs(10);
+
+/// Pause before a program is started again that is just being written, and how often that is done.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
+const BUSY_ATTEMPTS: u32 = 50;
+
+/// Most runs whose processes in the background may still write.
+const MAX_OPEN_OUTPUTS: usize = 32;
 
 /// End the callback, if one is running. *Asked by App* at the end. Replies when it is gone.
 #[derive(Debug, Clone, Copy, Message)]
@@ -31,27 +45,28 @@ pub struct KillCallback;
 
 /// Actor that watches the registry and runs the callback when the cooldown permits.
 pub struct CallbackRunner {
-    command: CallbackCommand,
+    command: Arc<CallbackCommand>,
     cooldown: Cooldown,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The revision up to which changes have been seen; none before the first snapshot.
     seen: Option<u64>,
     timer: Option<SpawnHandle>,
     running: Option<Run>,
+    /// Readers of output that earlier runs left open, the oldest first.
+    open_outputs: VecDeque<JoinHandle<()>>,
 }
 
-/// A callback that is running.
-#[derive(Clone)]
-struct Run {
-    group: ProcessGroup,
-    /// Closed when the callback ends.
-    ended: watch::Receiver<()>,
-}
+/// A run of the callback: its process group once the program is started; closed when the run ends.
+type Run = watch::Receiver<Option<ProcessGroup>>;
+
+/// The other side of a [`Run`].
+type RunState = watch::Sender<Option<ProcessGroup>>;
 
 impl CallbackRunner {
     /// A runner of this command for changes of the snapshot.
     pub fn new(command: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { command, cooldown, snapshots, seen: None, timer: None, running: None }
+        let (command, open_outputs) = (Arc::new(command), VecDeque::new());
+        Self { command, cooldown, snapshots, seen: None, timer: None, running: None, open_outputs }
     }
 
     fn revision(&self) -> u64 {
@@ -73,29 +88,70 @@ impl CallbackRunner {
         if !self.cooldown.start(self.revision(), clock::now()) {
             return self.schedule(ctx);
         }
-        match self.command.start() {
-            Ok(process) => self.attend(process, ctx),
-            Err(error) => {
-                warn!(target: "lobby::callback", command = ?self.command.words, %error, "callback cannot be started");
-                self.ended(ctx);
-            }
-        }
+        let (state, run) = watch::channel(None);
+        self.running = Some(run);
+        self.start_program(state, 1, ctx);
     }
 
-    fn attend(&mut self, process: CallbackProcess, ctx: &mut Context<Self>) {
-        info!(target: "lobby::callback", command = ?self.command.words, "callback started");
-        let (end, ended) = watch::channel(());
-        self.running = Some(Run { group: process.group(), ended });
-        let finished = process.finish(self.input()).into_actor(self).map(|status, runner, ctx| {
-            drop(end);
-            match status {
-                Ok(status) if status.success() => info!(target: "lobby::callback", "callback succeeded"),
-                Ok(status) => warn!(target: "lobby::callback", status = status.to_string(), "callback failed, the next change runs it again"),
-                Err(error) => warn!(target: "lobby::callback", %error, "cannot wait for the callback"),
+    /// Starts the program, off this thread.
+    fn start_program(&self, state: RunState, attempt: u32, ctx: &mut Context<Self>) {
+        let command = Arc::clone(&self.command);
+        let start = async {
+            let mut start = spawn_blocking(move || command.start());
+            let joined = match timeout(SLOW_START, &mut start).await {
+                Ok(joined) => joined,
+                Err(_) => {
+                    warn!(target: "lobby::callback", "callback does not start, its file system may hang; waiting for it");
+                    start.await
+                }
+            };
+            joined.map_err(io::Error::other).flatten()
+        };
+        ctx.spawn(start.into_actor(self).map(move |started, runner, ctx| match started {
+            Ok(process) => runner.attend(process, state, ctx),
+            Err(error) => runner.not_started(&error, state, attempt, ctx),
+        }));
+    }
+
+    fn not_started(&mut self, error: &io::Error, state: RunState, attempt: u32, ctx: &mut Context<Self>) {
+        if error.kind() == ErrorKind::ExecutableFileBusy && attempt < BUSY_ATTEMPTS && !self.cooldown.is_retired() {
+            if attempt == 1 {
+                info!(target: "lobby::callback", %error, "the callback's program is being written, trying again");
             }
-            runner.ended(ctx);
-        });
+            ctx.run_later(BUSY_PAUSE, move |runner, ctx| runner.start_program(state, attempt + 1, ctx));
+            return;
+        }
+        warn!(target: "lobby::callback", command = ?self.command.words(), %error, "callback cannot be started");
+        self.ended(ctx);
+    }
+
+    fn attend(&mut self, process: CallbackProcess, state: RunState, ctx: &mut Context<Self>) {
+        if self.cooldown.is_retired() {
+            return process.group().kill();
+        }
+        info!(target: "lobby::callback", command = ?self.command.words(), "callback started");
+        state.send_replace(Some(process.group()));
+        let finished =
+            process.finish(self.input()).into_actor(self).map(|Ended { status, open_output }, runner, ctx| {
+                drop(state);
+                log_end(&status);
+                runner.keep_reading(open_output);
+                runner.ended(ctx);
+            });
         ctx.spawn(finished);
+    }
+
+    /// Goes on reading what processes in the background write.
+    fn keep_reading(&mut self, open_output: Option<JoinHandle<()>>) {
+        self.open_outputs.retain(|output| !output.is_finished());
+        self.open_outputs.extend(open_output);
+        if self.open_outputs.len() > MAX_OPEN_OUTPUTS
+            && let Some(oldest) = self.open_outputs.pop_front()
+        {
+            let runs = MAX_OPEN_OUTPUTS;
+            warn!(target: "lobby::callback", runs, "too many runs left processes with open output, that of the oldest is closed");
+            oldest.abort();
+        }
     }
 
     /// The list of packets, as the API returns it.
@@ -121,6 +177,16 @@ impl Actor for CallbackRunner {
     }
 }
 
+fn log_end(status: &io::Result<ExitStatus>) {
+    match status {
+        Ok(status) if status.success() => info!(target: "lobby::callback", "callback succeeded"),
+        Ok(status) => {
+            warn!(target: "lobby::callback", status = status.to_string(), "callback failed, the next change runs it again");
+        }
+        Err(error) => warn!(target: "lobby::callback", %error, "cannot wait for the callback"),
+    }
+}
+
 impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
     fn handle(&mut self, snapshot: Arc<Snapshot>, ctx: &mut Self::Context) {
         let changes = self.seen.replace(snapshot.revision()).and_then(|seen| snapshot.changes_since(seen));
@@ -140,11 +206,10 @@ impl Handler<EndCallback> for CallbackRunner {
         self.cooldown.retire();
         let running = self.running.clone();
         Box::pin(async {
-            let Some(Run { group, mut ended }) = running else { return };
-            group.terminate();
-            // An error means that the sender is gone: the callback has ended.
-            timeout(TERM_GRACE, ended.changed()).await.ok();
-            group.kill();
+            let Some(mut run) = running else { return };
+            // At the end of the run its sender is gone, and there is nothing more to wait for.
+            timeout(TERM_GRACE, terminate(&mut run)).await.ok();
+            kill(&run);
         })
     }
 }
@@ -154,8 +219,22 @@ impl Handler<KillCallback> for CallbackRunner {
 
     fn handle(&mut self, _: KillCallback, _: &mut Self::Context) {
         self.cooldown.retire();
-        if let Some(Run { group, .. }) = &self.running {
-            group.kill();
-        }
+        self.running.iter().for_each(kill);
+    }
+}
+
+/// Asks the processes of a run to end, once there are any, and waits for the end of the run.
+async fn terminate(run: &mut Run) {
+    if let Ok(group) = run.wait_for(Option::is_some).await
+        && let Some(group) = *group
+    {
+        group.terminate();
+    }
+    while run.changed().await.is_ok() {}
+}
+
+fn kill(run: &Run) {
+    if let Some(group) = *run.borrow() {
+        group.kill();
     }
 }

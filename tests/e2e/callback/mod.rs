@@ -1,4 +1,5 @@
 //! The callback: when it runs, and what comes of it.
 
 mod failures;
+mod processes;
 mod runs;

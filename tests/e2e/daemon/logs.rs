@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Process, RawPeer, Script, Signal, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Process, RawPeer, Script, Signal, ensure, eventually};
 use lobby_tests::{free_port, http};
 
 /// As in the tests of the end: nothing that waits for a reader ends within this.
@@ -125,4 +125,20 @@ async fn control_characters_of_a_callback_are_shown_and_do_not_act() {
     let daemon = flooding(&script).start().await;
     let line = daemon.logged("forged").await;
     assert!(line.contains(r"\u{1b}[2Jforged\r50 %") && !line.contains(char::is_control), "{line:?}");
+}
+
+#[actix_rt::test]
+async fn the_output_of_a_callback_is_limited_and_the_rest_counted() {
+    let script = Script::doing("seq 1 3000");
+    let daemon = flooding(&script).start().await;
+    let told = daemon.logged("lines of its output were not logged").await;
+    let output = daemon.logs_with("callback output");
+    let logged = output.len();
+    assert!((100..=1000).contains(&logged), "{logged} lines");
+    let number = |line: &str, field: &str| -> usize {
+        line.split(field).nth(1).map_or(0, |rest| rest.split(' ').next().unwrap().parse().unwrap())
+    };
+    let held_back: usize = output.iter().map(|line| number(line, "held_back=")).sum();
+    assert_eq!(logged + held_back + number(&told, "lines="), 3000, "{told}");
+    eventually(LIMIT, async || ensure(!daemon.logs_with("callback succeeded").is_empty(), "no end")).await;
 }

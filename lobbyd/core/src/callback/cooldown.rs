@@ -39,6 +39,11 @@ impl Cooldown {
         self.retired = true;
     }
 
+    /// Whether no run starts any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
     /// The run has ended.
     pub fn end(&mut self, now: Instant) {
         self.running = false;

@@ -32,6 +32,11 @@ impl Throttle {
             None
         }
     }
+
+    /// Takes the number of events held back since the last one that passed.
+    pub fn take_held_back(&mut self) -> u64 {
+        std::mem::take(&mut self.held_back)
+    }
 }
 
 #[cfg(test)]
