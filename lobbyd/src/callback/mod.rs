@@ -2,4 +2,5 @@
 
 mod output;
 pub mod process;
+mod program;
 pub mod runner;

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::callback::output::OutputLog;
+use crate::callback::program;
 use crate::sys::children::Children;
 
 /// How long a run waits for output that comes after the end of its program, from processes that it left behind.
@@ -71,6 +72,12 @@ impl CallbackCommand {
     /// The program and its arguments.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// What keeps the program from being run, as far as can be seen without running it. Blocks.
+    #[expect(clippy::disallowed_methods, reason = "PATH is no setting of lobby; the system looks programs up in it")]
+    pub fn problem(&self) -> Option<String> {
+        program::problem(self.words.first()?, std::env::var_os("PATH").as_deref())
     }
 
     /// Starts the program. Blocks until it is executed.

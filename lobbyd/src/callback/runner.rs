@@ -174,6 +174,16 @@ impl Actor for CallbackRunner {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.add_stream(WatchStream::new(self.snapshots.clone()));
+        let command = Arc::clone(&self.command);
+        // Not awaited: a file system that hangs holds up this one look.
+        drop(spawn_blocking(move || warn_of_problem(&command)));
+    }
+}
+
+fn warn_of_problem(command: &CallbackCommand) {
+    if let Some(problem) = command.problem() {
+        let expected = "expected the path of an executable file or the name of a program";
+        warn!(target: "lobby::callback", "CALLBACK cannot be run: {problem}: {expected}; it is tried all the same");
     }
 }
 

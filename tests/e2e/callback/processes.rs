@@ -98,3 +98,17 @@ async fn a_program_that_is_being_written_is_tried_again() {
     drop(written);
     daemon.logged("callback succeeded").await;
 }
+
+#[actix_rt::test]
+async fn a_program_that_cannot_be_run_is_told_at_the_start() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("callback");
+    fs::write(&path, "").unwrap();
+    let path = path.display().to_string();
+    let problems = [("/nowhere/callback x", "/nowhere/callback does not exist"), (&path, "is not executable")];
+    for (command, problem) in problems.into_iter().chain([("no-such-program", "no program no-such-program")]) {
+        let daemon = daemon(command).set("CALLBACK_FIRST_RUN_DELAY", "3600").start().await;
+        let line = daemon.logged(problem).await;
+        assert!(line.contains("WARN") && line.contains("CALLBACK"), "{line}");
+    }
+}
