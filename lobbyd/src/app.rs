@@ -64,7 +64,7 @@ struct CoreActors {
 }
 
 impl App {
-    /// Starts every actor. The listen socket is taken before, so nothing was announced when it is in use.
+    /// Starts every actor. The sockets are bound before, so nothing is announced when the port is in use.
     ///
     /// # Errors
     /// What keeps the daemon from starting.
@@ -72,7 +72,7 @@ impl App {
         mut settings: Settings,
         local_host: LocalHost,
         hostname: &HostName,
-        listener: Option<TcpListener>,
+        listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
         let label_source = core.label_source(local_host, settings.timing).await;
@@ -81,16 +81,16 @@ impl App {
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
         let mut app = Self { core, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
-        if let Some((api, listener)) = settings.api.as_ref().zip(listener) {
+        if let Some(api) = &settings.api {
             let access = AccessPolicy::new(api, settings.local.hostname.as_ref());
-            app.http_api = Some(app.serve(listener, access, api.node_exporter_port)?);
+            app.http_api = Some(app.serve(listeners, access, api.node_exporter_port)?);
         }
         Ok(app)
     }
 
     fn serve(
         &self,
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         access: AccessPolicy,
         node_exporter_port: u16,
     ) -> anyhow::Result<Addr<HttpApi>> {
@@ -105,7 +105,7 @@ impl App {
             cache: Arc::default(),
             noticed: Arc::default(),
         };
-        Ok(HttpApi::serve(listener, state, access, stop)?.start())
+        Ok(HttpApi::serve(listeners, state, access, stop)?.start())
     }
 
     /// Every actor that `GET /healthz` asks, with its name.

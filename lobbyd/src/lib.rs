@@ -36,12 +36,15 @@ pub async fn run(settings: Settings, mut signals: Signals) -> anyhow::Result<()>
     raise_open_files();
     let local_host = LocalHost::new(settings.local.clone());
     let hostname = local_host.hostname()?;
-    let listener = settings.api.as_ref().map(http::bind).transpose()?;
+    let listeners = match &settings.api {
+        Some(api) => http::bind(api).await?,
+        None => Vec::new(),
+    };
     let drivers = settings.drivers.iter().map(|active| active.name).collect::<Vec<_>>().join(",");
     let labels_path = settings.local.labels_path.display().to_string();
     info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     settings.oddities.iter().for_each(config::Oddity::log);
-    let app = App::start(settings, local_host, &hostname, listener).await?;
+    let app = App::start(settings, local_host, &hostname, listeners).await?;
     signals.started();
     while signals.next().await == Signal::Reload {
         tokio::select! {

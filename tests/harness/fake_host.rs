@@ -109,8 +109,16 @@ impl HostNames {
     /// # Panics
     /// If the file cannot be written.
     pub fn add(&self, name: &str) {
-        let line = format!("127.0.0.1 {name}\n");
-        std::fs::write(self.directory.path().join("hosts"), line).expect("a temporary file can be written");
+        self.add_addresses(name, &["127.0.0.1"]);
+    }
+
+    /// From now on this name has these addresses, and no other name has any.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn add_addresses(&self, name: &str, addresses: &[&str]) {
+        let lines: String = addresses.iter().map(|address| format!("{address} {name}\n")).collect();
+        std::fs::write(self.directory.path().join("hosts"), lines).expect("a temporary file can be written");
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod errors;
 pub mod handlers;
 pub mod health;
+mod listen;
 pub mod request;
 pub mod response;
 mod routes;
@@ -11,5 +12,5 @@ pub mod server;
 pub mod state;
 
 pub use access::AccessPolicy;
-pub use server::bind;
+pub use listen::bind;
 pub use state::AppState;

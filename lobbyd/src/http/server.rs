@@ -1,6 +1,5 @@
 //! The HTTP server: an actor that serves the API, its socket and its limits.
 
-use std::io;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -14,15 +13,11 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::error;
 
-use crate::config::ApiSettings;
 use crate::http::access::{AccessPolicy, authorize};
 use crate::http::routes::add_routes;
 use crate::http::state::AppState;
-
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 2048;
 
 /// Most connections that a worker thread serves at once; further ones wait.
 const MOST_CONNECTIONS: usize = 10_000;
@@ -52,17 +47,17 @@ pub struct HttpApi {
 }
 
 impl HttpApi {
-    /// Begins to serve on a socket that is bound already.
+    /// Begins to serve on sockets that are bound already.
     ///
     /// # Errors
-    /// When the server cannot take over the socket.
+    /// When the server cannot take over a socket.
     pub fn serve(
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         state: AppState,
         policy: AccessPolicy,
         stopping: watch::Sender<bool>,
     ) -> anyhow::Result<Self> {
-        let server = serve(listener, state, policy)?;
+        let server = serve(listeners, state, policy)?;
         let handle = server.handle();
         actix_rt::spawn(async {
             if let Err(error) = server.await {
@@ -87,32 +82,13 @@ impl Handler<StopServing> for HttpApi {
     }
 }
 
-/// Binds the listen address, HOST and PORT.
-///
-/// # Errors
-/// When it cannot be bound, as when the port is in use; the message names the address.
-pub fn bind(settings: &ApiSettings) -> anyhow::Result<TcpListener> {
-    let address = (settings.host.trim_matches(['[', ']']), settings.port);
-    let listen = || -> io::Result<TcpListener> {
-        let listener = TcpListener::bind(address)?;
-        rustix::net::listen(&listener, BACKLOG)?;
-        let address = listener.local_addr()?;
-        info!(target: "lobby::api", %address, "listening");
-        if settings.token.is_none() && !address.ip().is_loopback() {
-            warn!(target: "lobby::api", %address, "the API is open to everyone who reaches this address: set a TOKEN");
-        }
-        Ok(listener)
-    };
-    listen().with_context(|| format!("cannot listen on HOST {} PORT {}", settings.host, settings.port))
-}
-
-/// Serves the API on a socket. The server is a future to be spawned.
-fn serve(listener: TcpListener, state: AppState, policy: AccessPolicy) -> anyhow::Result<Server> {
+/// Serves the API on these sockets. The server is a future to be spawned.
+fn serve(listeners: Vec<TcpListener>, state: AppState, policy: AccessPolicy) -> anyhow::Result<Server> {
     let (state, policy) = (Data::new(state), Data::new(policy));
     let app = move || {
         App::new().app_data(state.clone()).app_data(policy.clone()).configure(add_routes).wrap(from_fn(authorize))
     };
-    let server = HttpServer::new(app)
+    let mut server = HttpServer::new(app)
         .workers(available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS))
         .max_connections(MOST_CONNECTIONS)
         .client_request_timeout(REQUEST_LIMIT)
@@ -120,5 +96,8 @@ fn serve(listener: TcpListener, state: AppState, policy: AccessPolicy) -> anyhow
         // Off, every answer in pieces would wait for the peer's delayed acknowledgement.
         .tcp_nodelay(true)
         .disable_signals();
-    Ok(server.listen(listener).context("cannot serve the listen socket")?.run())
+    for listener in listeners {
+        server = server.listen(listener).context("cannot serve the listen socket")?;
+    }
+    Ok(server.run())
 }

@@ -2,6 +2,7 @@
 
 mod label_files;
 mod lifecycle;
+mod listening;
 mod logs;
 mod shutdown;
 mod signals;
