@@ -9,12 +9,12 @@
 //! made from this file. A new field of the envelope is a constant, a field of [`Trailer`] and a line in [`Trailer::visit`]; writing and
 //! recognising follow. The decoder needs it only if the field is used.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use lobby_client::{HostName, Label};
 use serde::Serialize;
 
-use super::envelope::Signature;
 use super::instance_id::InstanceId;
 
 /// A field of a JSON object.
@@ -46,6 +46,15 @@ pub(crate) const HI: &str = "hi";
 
 /// The message of a host that leaves.
 pub(crate) const GOODBYE: &str = "goodbye";
+
+/// The signature of an envelope and when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature<'a> {
+    /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
+    pub timestamp: u64,
+    /// HMAC-SHA-256, in lower-case hexadecimal digits.
+    pub code: Cow<'a, str>,
+}
 
 /// What an envelope begins with, up to the packet.
 pub(crate) const ENVELOPE_START: &str = DISCOVERY.first;

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
-use lobby_client::HostName;
+use lobby_client::{HostName, Label};
 use sha2::Sha256;
 
-use crate::wire::envelope::{Message, MessageKind, Signature};
+use crate::wire::envelope::{Envelope, Message, MessageKind, Signature};
 
 /// The first field: the version of the signature. One made with the same key for another purpose is not valid here.
 const DOMAIN: &str = "lobby packet 1";
@@ -109,6 +109,15 @@ fn parse_key(line: usize, key: &str) -> Result<Hmac<Sha256>, InvalidKeys> {
     // HMAC itself takes keys of any length.
     let key = Some(key.as_bytes()).filter(|key| key.len() >= MIN_KEY_LEN);
     key.and_then(|key| Hmac::new_from_slice(key).ok()).ok_or(too_short)
+}
+
+impl Envelope {
+    /// What its signature must cover.
+    pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
+        let Self { kind, discovery, instance, .. } = self;
+        let instance = instance.as_deref().unwrap_or_default();
+        SignedFields { kind: *kind, hostname: &discovery.hostname, instance, labels: discovery.labels.iter() }
+    }
 }
 
 /// The fields of a packet that its signature covers, beside the timestamp.

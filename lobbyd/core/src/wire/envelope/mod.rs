@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::instance_id::InstanceId;
 use super::layout::{self, Trailer};
-use crate::signing::keys::SignedFields;
+
+pub use super::layout::Signature;
 
 /// Greatest size of an envelope, in bytes.
 pub const MAX_ENVELOPE_LEN: usize = 256 * 1024;
@@ -62,15 +63,6 @@ pub struct Envelope {
     pub instance: Option<String>,
     /// The signature, not verified yet.
     pub signature: Option<Signature<'static>>,
-}
-
-/// The signature of an envelope and when it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature<'a> {
-    /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
-    pub timestamp: u64,
-    /// HMAC-SHA-256, in lower-case hexadecimal digits.
-    pub code: Cow<'a, str>,
 }
 
 /// The reason why a packet was refused. Such a packet changes nothing.
@@ -157,15 +149,6 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     let timestamp = raw.timestamp.unwrap_or_default();
     let signature = raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
     Ok(Envelope { kind, discovery: raw.discovery.unwrap_or_default().check()?, instance, signature })
-}
-
-impl Envelope {
-    /// What its signature must cover.
-    pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
-        let Self { kind, discovery, instance, .. } = self;
-        let instance = instance.as_deref().unwrap_or_default();
-        SignedFields { kind: *kind, hostname: &discovery.hostname, instance, labels: discovery.labels.iter() }
-    }
 }
 
 /// A message to encode.
