@@ -34,9 +34,9 @@ impl Source {
         &self.text
     }
 
-    /// Whether it makes this module a folder.
-    pub(crate) fn is_folder_of(&self, module: &[String]) -> bool {
-        self.is_folder && self.module == module
+    /// Its module, if that is a folder.
+    pub(crate) fn folder(&self) -> Option<&Vec<String>> {
+        self.is_folder.then_some(&self.module)
     }
 
     /// The paths below the crate's root that its code names.
