@@ -10,7 +10,7 @@ mod app;
 mod callback;
 pub mod config;
 mod healthz;
-pub mod http;
+mod http;
 mod labels;
 pub mod link;
 pub mod logging;
