@@ -108,7 +108,7 @@ impl Write for LineQueue {
     }
 }
 
-/// Standard error, past the lock of the standard library, which whoever panics takes.
+/// Standard error, past the lock of the standard library, which a thread that panics takes.
 pub(super) struct StandardError(std::fs::File);
 
 impl StandardError {
