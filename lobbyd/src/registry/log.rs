@@ -7,6 +7,8 @@ use tracing::field::{DisplayValue, display};
 use tracing::{debug, info, warn};
 
 use crate::sys::clock;
+use lobby_core::log::rare_keep_alives::RareKeepAlives;
+use lobby_core::log::similar_names::SimilarNames;
 use lobby_core::log::throttle::Throttle;
 use lobby_core::registry::change::{Change, ChangeKind, LabelSummary};
 use lobby_core::wire::envelope::Refusal;
@@ -24,6 +26,9 @@ const UNSIGNED_BURST: u32 = 10;
 /// How often one is reminded of what goes on until a person does something.
 const REMINDER_PERIOD: Duration = Duration::from_secs(60);
 
+/// Most log lines about odd names and intervals, in every [`REMINDER_PERIOD`].
+const ODDITY_BURST: u32 = 10;
+
 /// Logs, each kind of event at a limited rate.
 #[derive(Debug)]
 pub(super) struct RegistryLog {
@@ -31,26 +36,57 @@ pub(super) struct RegistryLog {
     refusals: Throttle,
     unsigned: Throttle,
     duplicates: Throttle,
+    oddities: Throttle,
+    similar_names: SimilarNames,
+    rare_keep_alives: RareKeepAlives,
 }
 
-impl Default for RegistryLog {
-    fn default() -> Self {
+impl RegistryLog {
+    /// `ttl` is the age at which a host expires.
+    pub(super) fn new(ttl: Duration) -> Self {
         Self {
             membership: Throttle::new(BURST, PERIOD),
             refusals: Throttle::new(BURST, PERIOD),
             unsigned: Throttle::new(UNSIGNED_BURST, REMINDER_PERIOD),
             duplicates: Throttle::new(1, REMINDER_PERIOD),
+            oddities: Throttle::new(ODDITY_BURST, REMINDER_PERIOD),
+            similar_names: SimilarNames::default(),
+            rare_keep_alives: RareKeepAlives::new(ttl),
         }
     }
-}
 
-fn summary(labels: &[Box<str>]) -> Option<DisplayValue<LabelSummary<'_>>> {
-    (!labels.is_empty()).then(|| display(LabelSummary(labels)))
-}
+    /// Something happened to a host. `is_known` says whether a host is here.
+    pub(super) fn changed(&mut self, change: &Change, is_known: impl Fn(&str) -> bool) {
+        self.told(change);
+        match change.kind {
+            ChangeKind::Joined => self.joined(change.host.name(), is_known),
+            ChangeKind::Relabelled { .. } => {}
+            ChangeKind::Left => self.gone(change.host.name(), RareKeepAlives::left),
+            ChangeKind::Expired => self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now())),
+        }
+    }
 
-impl RegistryLog {
-    /// Something happened to a host.
-    pub(super) fn changed(&mut self, change: &Change) {
+    fn gone(&mut self, host: &HostName, note: impl FnOnce(&mut RareKeepAlives, &HostName)) {
+        self.similar_names.left(host.as_str());
+        note(&mut self.rare_keep_alives, host);
+    }
+
+    fn joined(&mut self, host: &HostName, is_known: impl Fn(&str) -> bool) {
+        let now = clock::now();
+        if self.similar_names.joined(host.as_str(), is_known)
+            && let Some(held_back) = self.oddities.pass(now)
+        {
+            warn!(target: MEMBERSHIP, %host, held_back, "another server's name differs from this one in case or a final dot only: they count as two");
+        }
+        if let Some(interval) = self.rare_keep_alives.joined(host, now)
+            && let Some(held_back) = self.oddities.pass(now)
+        {
+            let seconds = interval.as_secs_f64().round();
+            warn!(target: MEMBERSHIP, %host, seconds, held_back, "host is heard less often than once in TTL, so it expires and joins again and again: raise TTL here or lower its KEEP_ALIVE");
+        }
+    }
+
+    fn told(&mut self, change: &Change) {
         let held_back = self.membership.pass(clock::now());
         let (host, kind, told) = (change.host.name(), &change.kind, held_back.filter(|held_back| *held_back > 0));
         let (added, removed) = match kind {
@@ -90,4 +126,8 @@ impl RegistryLog {
             );
         }
     }
+}
+
+fn summary(labels: &[Box<str>]) -> Option<DisplayValue<LabelSummary<'_>>> {
+    (!labels.is_empty()).then(|| display(LabelSummary(labels)))
 }

@@ -94,7 +94,7 @@ impl Registry {
     /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
     /// renewed, heard or not.
     pub fn new(records: HostRegistry, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
-        let started = clock::unix_seconds();
+        let (started, log) = (clock::unix_seconds(), RegistryLog::new(records.ttl()));
         Self {
             stats: drivers.iter().map(|driver| LinkStats::new(driver, started)).collect(),
             started,
@@ -104,7 +104,7 @@ impl Registry {
             records,
             clean_every,
             keep_alive,
-            log: RegistryLog::default(),
+            log,
         }
     }
 
@@ -205,7 +205,7 @@ impl Registry {
 
     fn tell(&mut self, changes: &[Arc<Change>], ctx: &mut Context<Self>) {
         for change in changes {
-            self.log.changed(change);
+            self.log.changed(change, |name| self.records.is_known(name));
         }
         if !changes.is_empty() {
             self.pace.add(changes.len());

@@ -2,5 +2,6 @@
 
 mod bytes;
 mod duplicate_name;
+mod membership;
 mod packets;
 mod signing;

@@ -84,12 +84,10 @@ impl Liveness {
         millis(reception.age) < self.ttl
     }
 
-    /// Takes in a packet of a host.
+    /// Takes in a sign of life.
     pub(crate) fn renew(&self, last_heard: &LastHeard, reception: Reception) {
-        if self.is_sign_of_life(reception) {
-            let (now, age) = (self.running_millis(reception.at), millis(reception.age));
-            last_heard.renew(reception.driver_id, now, age, self.ttl, &self.connectivity);
-        }
+        let (now, age) = (self.running_millis(reception.at), millis(reception.age));
+        last_heard.renew(reception.driver_id, now, age, self.ttl, &self.connectivity);
     }
 
     /// Whether a host counts as alive.

@@ -54,7 +54,10 @@ impl Fixture {
 
     fn hear_kept(&mut self, index: usize, age: u32) {
         let (driver_id, at) = (driver_id(index), self.now());
-        self.liveness.renew(&self.host, Reception { driver_id, at, unix_millis: 0, age: SECOND * age });
+        let reception = Reception { driver_id, at, unix_millis: 0, age: SECOND * age };
+        if self.liveness.is_sign_of_life(reception) {
+            self.liveness.renew(&self.host, reception);
+        }
     }
 
     /// The second at which the host expires, as things stand.

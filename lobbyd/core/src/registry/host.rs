@@ -106,8 +106,10 @@ impl Host {
 
     /// The host was heard again.
     pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) {
-        liveness.renew(&self.last_heard, reception);
-        self.touch(reception.unix_seconds());
+        if liveness.is_sign_of_life(reception) {
+            liveness.renew(&self.last_heard, reception);
+            self.touch(reception.unix_seconds());
+        }
     }
 
     /// The host is known to be there without having been heard.

@@ -94,6 +94,11 @@ impl HostRegistry {
         self.own.as_ref()
     }
 
+    /// The age at which a host expires.
+    pub fn ttl(&self) -> Duration {
+        self.liveness.ttl()
+    }
+
     /// Which run of which daemon this is.
     pub fn instance(&self) -> &str {
         &self.instance
@@ -102,6 +107,11 @@ impl HostRegistry {
     /// The other daemon that goes by the own name, if one was heard in the last TTL.
     pub fn duplicate(&self) -> Option<&DuplicateName> {
         self.duplicate.as_ref().map(|(_, duplicate)| duplicate)
+    }
+
+    /// Whether a host of this name is known.
+    pub fn is_known(&self, hostname: &str) -> bool {
+        self.known.get(hostname).is_some()
     }
 
     /// All that is known now.
