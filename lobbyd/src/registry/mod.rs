@@ -75,13 +75,13 @@ pub struct PacketSent(pub DriverId);
 #[rtype(result = "Status")]
 pub struct GetStatus;
 
-/// Writes the registry, alone; everybody else reads its snapshots.
+/// Actor that owns the host registry. It alone writes; all others read its snapshots.
 #[derive(Debug)]
 pub struct Registry {
-    records: HostRegistry,
+    hosts: HostRegistry,
     stats: Vec<LinkStats>,
     started: i64,
-    pace: Debounce,
+    debounce: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// When the registry looks for expired hosts next.
     expiry: Option<(Instant, SpawnHandle)>,
@@ -93,15 +93,15 @@ pub struct Registry {
 impl Registry {
     /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
     /// renewed, heard or not.
-    pub fn new(records: HostRegistry, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
-        let (started, log) = (clock::unix_seconds(), RegistryLog::new(records.ttl()));
+    pub fn new(hosts: HostRegistry, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
+        let (started, log) = (clock::unix_seconds(), RegistryLog::new(hosts.ttl()));
         Self {
             stats: drivers.iter().map(|driver| LinkStats::new(driver, started)).collect(),
             started,
-            pace: Debounce::default(),
-            snapshots: watch::Sender::new(Arc::new(records.snapshot())),
+            debounce: Debounce::default(),
+            snapshots: watch::Sender::new(Arc::new(hosts.snapshot())),
             expiry: None,
-            records,
+            hosts,
             clean_every,
             keep_alive,
             log,
@@ -113,18 +113,18 @@ impl Registry {
         self.snapshots.subscribe()
     }
 
-    /// `now` is when the batch is taken in.
-    fn take_in(&mut self, incoming: &InboundEvent, now: Reception) -> Result<Applied, Refusal> {
+    /// Applies what came through a channel. `now` is when the batch came in.
+    fn apply(&mut self, event: &InboundEvent, now: Reception) -> Result<Applied, Refusal> {
         let driver_id = now.driver_id;
-        match incoming {
+        match event {
             InboundEvent::Packet { payload, age } => {
                 debug!(target: "lobby::membership", driver = driver_id.index(), bytes = payload.len(), "packet heard");
-                self.tally(driver_id, LinkStats::received);
+                self.count(driver_id, LinkStats::received);
                 self.apply_payload(payload, now.kept_for(*age))
             }
-            InboundEvent::Withdrawn { payload } => self.records.withdraw(payload, driver_id).map(Applied::from),
+            InboundEvent::Withdrawn { payload } => self.hosts.withdraw(payload, driver_id).map(Applied::from),
             InboundEvent::Dropped(packets) => {
-                self.tally(driver_id, |tally| tally.dropped(*packets));
+                self.count(driver_id, |stats| stats.dropped(*packets));
                 Ok(Applied::Unchanged)
             }
         }
@@ -132,35 +132,35 @@ impl Registry {
 
     /// Applies a packet, and counts and logs one that nothing vouches for.
     fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        let Accepted { applied, authenticity } = self.records.apply_payload(payload, reception)?;
+        let Accepted { applied, authenticity } = self.hosts.apply_payload(payload, reception)?;
         if let Authenticity::Unsigned(host) = authenticity {
-            self.tally(reception.driver_id, LinkStats::unsigned);
+            self.count(reception.driver_id, LinkStats::unsigned);
             self.log.unsigned(&host);
         }
         Ok(applied)
     }
 
-    fn tally(&mut self, driver_id: DriverId, count: impl FnOnce(&mut LinkStats)) {
-        self.stats.get_mut(driver_id.index()).map(count);
+    fn count(&mut self, driver_id: DriverId, add: impl FnOnce(&mut LinkStats)) {
+        self.stats.get_mut(driver_id.index()).map(add);
     }
 
     fn refuse(&mut self, driver_id: DriverId, refusal: &Refusal) {
-        self.tally(driver_id, |tally| tally.refused(refusal));
+        self.count(driver_id, |stats| stats.refused(refusal));
         self.log.refused(refusal);
     }
 
     /// Shows the readers what is new.
     fn publish(&mut self) {
-        self.pace.done(clock::now());
-        self.snapshots.send_replace(Arc::new(self.records.snapshot()));
+        self.debounce.done(clock::now());
+        self.snapshots.send_replace(Arc::new(self.hosts.snapshot()));
     }
 
     /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
     fn publish_soon(&mut self, ctx: &mut Context<Self>) {
-        match self.pace.turn(clock::now()) {
+        match self.debounce.turn(clock::now()) {
             Schedule::Now => self.publish(),
-            Schedule::In(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
-            Schedule::Planned => {}
+            Schedule::After(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
+            Schedule::Pending => {}
         }
     }
 
@@ -168,7 +168,7 @@ impl Registry {
     fn expire(&mut self, ctx: &mut Context<Self>) {
         // A registry that was away must know it before it lets anybody expire.
         self.tick();
-        let changes = self.records.expire(clock::now());
+        let changes = self.hosts.expire(clock::now());
         self.tell(&changes, ctx);
     }
 
@@ -176,7 +176,7 @@ impl Registry {
     /// comes too early just looks again.
     fn await_expiry(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now();
-        let Some(deadline) = self.records.deadline(now) else { return };
+        let Some(deadline) = self.hosts.deadline(now) else { return };
         let deadline = deadline.max(now + EXPIRY_PAUSE);
         if self.expiry.is_some_and(|(set, _)| set <= deadline) {
             return;
@@ -191,13 +191,13 @@ impl Registry {
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
-        let changes = self.records.sweep(clock::now());
+        let changes = self.hosts.sweep(clock::now());
         self.tell(&changes, ctx);
     }
 
     /// Shows that the registry works. If it had been away, readers must know that the time does not count.
     fn tick(&mut self) {
-        if let Some(lost) = self.records.tick(clock::now()) {
+        if let Some(lost) = self.hosts.tick(clock::now()) {
             warn!(target: "lobby", seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
             self.publish();
         }
@@ -205,10 +205,10 @@ impl Registry {
 
     fn tell(&mut self, changes: &[Arc<Change>], ctx: &mut Context<Self>) {
         for change in changes {
-            self.log.changed(change, |name| self.records.is_known(name));
+            self.log.changed(change, |name| self.hosts.is_known(name));
         }
         if !changes.is_empty() {
-            self.pace.add(changes.len());
+            self.debounce.add(changes.len());
             self.publish_soon(ctx);
         }
         self.await_expiry(ctx);
@@ -223,7 +223,7 @@ impl Actor for Registry {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(TICK, |registry, _| registry.tick());
         ctx.run_interval(self.clean_every, Self::sweep);
-        ctx.run_interval(self.keep_alive, |registry, _| registry.records.touch_own(clock::unix_seconds()));
+        ctx.run_interval(self.keep_alive, |registry, _| registry.hosts.touch_own(clock::unix_seconds()));
     }
 }
 
@@ -233,12 +233,12 @@ impl Handler<PacketsReceived> for Registry {
     fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
         let (at, unix_millis) = (clock::now(), clock::unix_millis());
         let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
-        let mut changes = self.records.expire(at);
-        for incoming in &batch {
-            match self.take_in(incoming, now) {
+        let mut changes = self.hosts.expire(at);
+        for event in &batch {
+            match self.apply(event, now) {
                 Ok(Applied::Unchanged) => {}
                 Ok(Applied::Changed(change)) => changes.push(change),
-                Ok(Applied::DuplicateName) => self.log.duplicate(self.records.own(), self.records.duplicate()),
+                Ok(Applied::DuplicateName) => self.log.duplicate(self.hosts.own(), self.hosts.duplicate()),
                 Err(refusal) => self.refuse(driver_id, &refusal),
             }
         }
@@ -250,8 +250,8 @@ impl Handler<LinkOpened> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkOpened(driver_id): LinkOpened, ctx: &mut Self::Context) {
-        self.records.link_opened(driver_id, clock::now());
-        self.tally(driver_id, |tally| tally.opened(clock::unix_seconds()));
+        self.hosts.link_opened(driver_id, clock::now());
+        self.count(driver_id, |stats| stats.opened(clock::unix_seconds()));
         self.publish();
         self.await_expiry(ctx);
     }
@@ -261,9 +261,9 @@ impl Handler<LinkClosed> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, ctx: &mut Self::Context) {
-        self.tally(driver_id, |tally| tally.closed(reason, clock::unix_seconds()));
-        let was_up = self.records.is_link_up(driver_id);
-        let expired = self.records.link_closed(driver_id, clock::now());
+        self.count(driver_id, |stats| stats.closed(reason, clock::unix_seconds()));
+        let was_up = self.hosts.is_link_up(driver_id);
+        let expired = self.hosts.link_closed(driver_id, clock::now());
         // A further attempt that failed is no news for readers.
         if was_up {
             self.publish();
@@ -276,7 +276,7 @@ impl Handler<PacketSent> for Registry {
     type Result = ();
 
     fn handle(&mut self, PacketSent(driver_id): PacketSent, _: &mut Self::Context) {
-        self.tally(driver_id, LinkStats::sent);
+        self.count(driver_id, LinkStats::sent);
     }
 }
 
@@ -289,12 +289,12 @@ impl Handler<GetStatus> for Registry {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             now: clock::unix_seconds(),
-            hostname: self.records.own().cloned(),
-            instance: self.records.instance().to_owned(),
+            hostname: self.hosts.own().cloned(),
+            instance: self.hosts.instance().to_owned(),
             records: snapshot.count_living(now),
             warm: snapshot.initial_sync().is_warm(now),
             drivers: self.stats.iter().map(LinkStats::status).collect(),
-            duplicate: self.records.duplicate().cloned(),
+            duplicate: self.hosts.duplicate().cloned(),
             prometheus_problems: 0,
         })
     }
@@ -304,7 +304,7 @@ impl Handler<LocalChanged> for Registry {
     type Result = ();
 
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
-        let changes = self.records.set_own(packet, clock::unix_seconds());
+        let changes = self.hosts.set_own(packet, clock::unix_seconds());
         self.tell(&changes, ctx);
     }
 }
@@ -313,7 +313,7 @@ impl Handler<KeysChanged> for Registry {
     type Result = ();
 
     fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
-        self.records.use_keys(keys);
+        self.hosts.use_keys(keys);
     }
 }
 

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_breaks_before_everybody_was_heard_counts_for_nothing() {
+    fn a_link_that_breaks_too_early_counts_for_nothing() {
         let start = clock::now();
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 1, start);
         initial_sync.link_up(driver_id(0), start);

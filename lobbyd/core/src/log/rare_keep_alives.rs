@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_heard_regularly_but_too_rarely_is_told_of_once() {
+    fn a_host_heard_regularly_but_too_rarely_is_told_of_once() {
         assert_eq!(told(&[0, 60, 120, 180, 240]), [None, None, Some(60), None, None]);
     }
 

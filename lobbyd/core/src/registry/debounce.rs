@@ -1,4 +1,4 @@
-//! How often readers are shown what has changed: copying costs most when it is done for every single change.
+//! The debounce of snapshots: to make one for every single change would cost most in a flood of them.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct Debounce {
     changes: u32,
     done: Option<Instant>,
     pause: Duration,
-    planned: bool,
+    pending: bool,
 }
 
 /// When readers are to be shown what is new.
@@ -24,10 +24,10 @@ pub struct Debounce {
 pub enum Schedule {
     /// At once.
     Now,
-    /// After this time; changes until then are told [`Schedule::Planned`].
-    In(Duration),
-    /// It is planned already.
-    Planned,
+    /// After this time; changes until then are told [`Schedule::Pending`].
+    After(Duration),
+    /// It is pending already.
+    Pending,
 }
 
 impl Debounce {
@@ -41,17 +41,17 @@ impl Debounce {
         let since = self.done.map_or(Duration::MAX, |done| now.saturating_duration_since(done));
         match self.pause.checked_sub(since) {
             None => Schedule::Now,
-            Some(_) if self.planned => Schedule::Planned,
+            Some(_) if self.pending => Schedule::Pending,
             Some(rest) => {
-                self.planned = true;
-                Schedule::In(rest)
+                self.pending = true;
+                Schedule::After(rest)
             }
         }
     }
 
     /// All that has changed so far was shown.
     pub fn done(&mut self, now: Instant) {
-        (self.done, self.planned) = (Some(now), false);
+        (self.done, self.pending) = (Some(now), false);
         self.pause = PER_CHANGE.saturating_mul(std::mem::take(&mut self.changes)).clamp(SHORTEST, LONGEST);
     }
 }
@@ -65,22 +65,22 @@ mod tests {
 
     #[test]
     fn the_first_is_done_at_once_and_those_close_behind_it_together() {
-        let (start, mut pace) = (clock::now(), Debounce::default());
-        assert_eq!(pace.turn(start), Schedule::Now);
-        pace.done(start);
-        assert_eq!(pace.turn(start + SHORTEST / 4), Schedule::In(SHORTEST * 3 / 4));
-        assert_eq!(pace.turn(start + SHORTEST / 2), Schedule::Planned);
-        pace.done(start + SHORTEST);
-        assert_eq!(pace.turn(start + SHORTEST * 3), Schedule::Now);
+        let (start, mut debounce) = (clock::now(), Debounce::default());
+        assert_eq!(debounce.turn(start), Schedule::Now);
+        debounce.done(start);
+        assert_eq!(debounce.turn(start + SHORTEST / 4), Schedule::After(SHORTEST * 3 / 4));
+        assert_eq!(debounce.turn(start + SHORTEST / 2), Schedule::Pending);
+        debounce.done(start + SHORTEST);
+        assert_eq!(debounce.turn(start + SHORTEST * 3), Schedule::Now);
     }
 
     #[test]
     fn the_more_has_changed_the_longer_is_the_pause_within_bounds() {
-        let (start, mut pace) = (clock::now(), Debounce::default());
+        let (start, mut debounce) = (clock::now(), Debounce::default());
         for (changes, pause) in [(1, 2), (20, 2), (100, 10), (1_000_000, 40), (1, 2)] {
-            pace.add(changes);
-            pace.done(start);
-            assert_eq!(pace.turn(start), Schedule::In(MILLISECOND * pause), "{changes}");
+            debounce.add(changes);
+            debounce.done(start);
+            assert_eq!(debounce.turn(start), Schedule::After(MILLISECOND * pause), "{changes}");
         }
     }
 }

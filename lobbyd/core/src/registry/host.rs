@@ -1,4 +1,4 @@
-//! One host in the registry.
+//! Host: a server in the registry, with its labels.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,8 +14,8 @@ use crate::liveness::reception::Reception;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
-/// A host with its labels. These never change; when it was last heard and who spoke is renewed in place, so that a keep-alive, which
-/// tells nothing new, makes no new record and no new snapshot.
+/// A host with its labels. These never change. When it was last heard, and from which instance, is renewed in place, so that a
+/// keep-alive that tells nothing new makes no new host and no new snapshot.
 #[derive(Debug)]
 pub struct Host {
     id: HostId,
@@ -28,7 +28,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that was heard, with its place in the table of hosts.
+    /// A host that was heard, with its number.
     pub(crate) fn heard(
         id: HostId,
         hostname: HostName,
@@ -36,12 +36,12 @@ impl Host {
         liveness: &Liveness,
         reception: Reception,
     ) -> Self {
-        let record = Self::new(id, hostname, text, false, reception.unix_seconds());
-        record.renew(liveness, reception);
-        record
+        let host = Self::new(id, hostname, text, false, reception.unix_seconds());
+        host.renew(liveness, reception);
+        host
     }
 
-    /// This server itself, which needs no hearing to be there.
+    /// This server itself, which never expires.
     pub(crate) fn own(id: HostId, hostname: HostName, text: PacketJson, unix_seconds: i64) -> Self {
         Self::new(id, hostname, text, true, unix_seconds)
     }
@@ -64,7 +64,7 @@ impl Host {
         }
     }
 
-    /// Its place in the table of hosts.
+    /// Its number in the host table.
     pub(crate) fn id(&self) -> HostId {
         self.id
     }

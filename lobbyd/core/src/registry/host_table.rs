@@ -1,4 +1,4 @@
-//! All hosts with their records, by name and by number, cheap to copy.
+//! The host table: all hosts by number and in the order of their names, cheap to copy.
 
 use std::array;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::index::host_id::HostId;
 use crate::index::text_map::TextMap;
 use crate::registry::host::Host;
 
-/// Places in a page. A change copies one page that a copy of the table shares.
+/// Hosts in a page. A change copies one page that a copy of the table shares.
 const PAGE_LEN: usize = 64;
 
 /// A persistent table of hosts, in the order of their names, too. Copies share what neither side has changed since.
@@ -25,7 +25,7 @@ impl HostId {
         self.index() / PAGE_LEN
     }
 
-    fn place_in_page(self) -> usize {
+    fn index_in_page(self) -> usize {
         self.index() % PAGE_LEN
     }
 }
@@ -36,7 +36,7 @@ impl HostTable {
         self.by_name.len()
     }
 
-    /// Whether nobody is here.
+    /// Whether there are no hosts.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
@@ -46,22 +46,22 @@ impl HostTable {
         self.text_len
     }
 
-    /// All records in the order of the host names.
+    /// All hosts in the order of the host names.
     pub fn sorted(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.by_name.values().filter_map(|id| self.get(*id))
     }
 
-    /// All records in no order, which is quicker.
+    /// All hosts in no order, which is quicker.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.pages.iter().flat_map(|page| page.iter().flatten())
     }
 
-    /// The record of a host.
+    /// The host of a number.
     pub fn get(&self, id: HostId) -> Option<&Arc<Host>> {
-        self.pages.get(id.page())?[id.place_in_page()].as_ref()
+        self.pages.get(id.page())?[id.index_in_page()].as_ref()
     }
 
-    /// The records of some hosts, each once, in the order of the host names.
+    /// The hosts of some numbers, each once, in the order of the host names.
     pub fn select(&self, mut ids: Vec<HostId>) -> Vec<&Arc<Host>> {
         // To sort so many would take longer than to look through all, which are sorted already.
         if ids.len() > self.len() / 16 {
@@ -69,9 +69,9 @@ impl HostTable {
         }
         ids.sort_unstable();
         ids.dedup();
-        let mut records: Vec<_> = ids.into_iter().filter_map(|id| self.get(id)).collect();
-        records.sort_unstable_by(|a, b| a.name().cmp(b.name()));
-        records
+        let mut hosts: Vec<_> = ids.into_iter().filter_map(|id| self.get(id)).collect();
+        hosts.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        hosts
     }
 
     fn filter(&self, ids: &[HostId]) -> Vec<&Arc<Host>> {
@@ -83,29 +83,29 @@ impl HostTable {
         ids.filter_map(|id| self.get(*id)).collect()
     }
 
-    /// Puts a record in the place that it names, which is free or of the same host. Returns the record that was there.
-    pub(crate) fn put(&mut self, record: Arc<Host>) -> Option<Arc<Host>> {
-        let id = record.id();
+    /// Puts a host at its number, which is free or that of the same host. Returns what was there.
+    pub(crate) fn put(&mut self, host: Arc<Host>) -> Option<Arc<Host>> {
+        let id = host.id();
         if self.pages.len() <= id.page() {
             self.pages.resize_with(id.page() + 1, || Arc::new(array::from_fn(|_| None)));
         }
-        let place = &mut Arc::make_mut(&mut self.pages[id.page()])[id.place_in_page()];
-        if place.is_none() {
-            self.by_name.insert(record.name().as_str(), id);
+        let entry = &mut Arc::make_mut(&mut self.pages[id.page()])[id.index_in_page()];
+        if entry.is_none() {
+            self.by_name.insert(host.name().as_str(), id);
         }
-        self.text_len += record.text().len();
-        let before = place.replace(record);
+        self.text_len += host.text().len();
+        let before = entry.replace(host);
         self.text_len -= before.as_ref().map_or(0, |before| before.text().len());
         before
     }
 
-    /// Removes a host, and returns its record if it was here.
+    /// Removes a host, and returns it if it was here.
     pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Host>> {
-        let page = self.pages.get_mut(id.page()).filter(|page| page[id.place_in_page()].is_some())?;
-        let record = Arc::make_mut(page)[id.place_in_page()].take()?;
-        self.by_name.remove(record.name().as_str());
-        self.text_len -= record.text().len();
-        Some(record)
+        let page = self.pages.get_mut(id.page()).filter(|page| page[id.index_in_page()].is_some())?;
+        let host = Arc::make_mut(page)[id.index_in_page()].take()?;
+        self.by_name.remove(host.name().as_str());
+        self.text_len -= host.text().len();
+        Some(host)
     }
 }
 
@@ -120,14 +120,14 @@ mod tests {
     use crate::index::host_id::HostIdAllocator;
     use crate::wire::packet_json::PacketJson;
 
-    fn record(name: &str, id: HostId) -> Arc<Host> {
+    fn host(name: &str, id: HostId) -> Arc<Host> {
         let hostname = HostName::parse(name).unwrap();
         let text = PacketJson::new(&Discovery::new(hostname.clone(), vec![]));
         Arc::new(Host::own(id, hostname, text, 0))
     }
 
-    fn names<'a>(records: impl IntoIterator<Item = &'a Arc<Host>>) -> Vec<&'a str> {
-        records.into_iter().map(|record| record.name().as_str()).collect()
+    fn names<'a>(hosts: impl IntoIterator<Item = &'a Arc<Host>>) -> Vec<&'a str> {
+        hosts.into_iter().map(|host| host.name().as_str()).collect()
     }
 
     proptest! {
@@ -141,12 +141,12 @@ mod tests {
                 match (come, model.get(&name).copied()) {
                     (true, None) => {
                         let id = ids.allocate();
-                        prop_assert!(hosts.put(record(&name, id)).is_none());
+                        prop_assert!(hosts.put(host(&name, id)).is_none());
                         model.insert(name, id);
                     }
-                    (true, Some(id)) => prop_assert!(hosts.put(record(&name, id)).is_some()),
+                    (true, Some(id)) => prop_assert!(hosts.put(host(&name, id)).is_some()),
                     (false, Some(id)) => {
-                        prop_assert_eq!(hosts.remove(id).map(|record| record.name().to_string()), model.remove_entry(&name).map(|(name, _)| name));
+                        prop_assert_eq!(hosts.remove(id).map(|host| host.name().to_string()), model.remove_entry(&name).map(|(name, _)| name));
                         prop_assert!(hosts.remove(id).is_none());
                         ids.free(id);
                     }
@@ -155,7 +155,7 @@ mod tests {
             }
             prop_assert_eq!(names(hosts.sorted()), model.keys().collect::<Vec<_>>());
             prop_assert_eq!((hosts.len(), hosts.iter().count()), (model.len(), model.len()));
-            prop_assert_eq!(hosts.text_len(), hosts.iter().map(|record| record.text().len()).sum::<usize>());
+            prop_assert_eq!(hosts.text_len(), hosts.iter().map(|host| host.text().len()).sum::<usize>());
             let wanted: BTreeMap<_, _> = wanted.iter().filter_map(|number| model.get_key_value(&format!("h{number}"))).collect();
             let ids: Vec<_> = wanted.values().chain(wanted.values()).map(|id| **id).collect();
             prop_assert_eq!(names(hosts.select(ids)), wanted.into_keys().collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Records by host name, as the registry finds them fastest.
+//! The name table: hosts by name, for the registry itself.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -8,33 +8,33 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::registry::host::Host;
 
-/// A table of records that hold their keys, the host names, themselves.
+/// A hash table of hosts, keyed by the name stored in each.
 #[derive(Debug, Default)]
 pub(crate) struct NameTable {
-    records: HashTable<Arc<Host>>,
+    hosts: HashTable<Arc<Host>>,
     hasher: DefaultHashBuilder,
 }
 
 impl NameTable {
-    /// The record of a host.
+    /// The host of a name.
     pub(crate) fn get(&self, hostname: &str) -> Option<&Arc<Host>> {
-        self.records.find(self.hasher.hash_one(hostname), |record| record.name().as_str() == hostname)
+        self.hosts.find(self.hasher.hash_one(hostname), |host| host.name().as_str() == hostname)
     }
 
-    /// Keeps a record in the place of the one that the host had.
-    pub(crate) fn insert(&mut self, record: Arc<Host>) {
-        let hasher = |record: &Arc<Host>| self.hasher.hash_one(record.name().as_str());
-        let same = |other: &Arc<Host>| other.name() == record.name();
-        match self.records.entry(hasher(&record), same, hasher) {
-            Entry::Occupied(mut entry) => *entry.get_mut() = record,
-            Entry::Vacant(entry) => drop(entry.insert(record)),
+    /// Adds a host, or replaces the one of its name.
+    pub(crate) fn insert(&mut self, host: Arc<Host>) {
+        let hasher = |host: &Arc<Host>| self.hasher.hash_one(host.name().as_str());
+        let same = |other: &Arc<Host>| other.name() == host.name();
+        match self.hosts.entry(hasher(&host), same, hasher) {
+            Entry::Occupied(mut entry) => *entry.get_mut() = host,
+            Entry::Vacant(entry) => drop(entry.insert(host)),
         }
     }
 
     /// Removes a host.
     pub(crate) fn remove(&mut self, hostname: &str) -> Option<Arc<Host>> {
-        let same = |record: &Arc<Host>| record.name().as_str() == hostname;
-        let entry = self.records.find_entry(self.hasher.hash_one(hostname), same).ok()?;
+        let same = |host: &Arc<Host>| host.name().as_str() == hostname;
+        let entry = self.hosts.find_entry(self.hasher.hash_one(hostname), same).ok()?;
         Some(entry.remove().0)
     }
 }

@@ -47,7 +47,7 @@ pub struct HostRegistry {
 }
 
 impl HostRegistry {
-    /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a record is dead,
+    /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a host expires,
     /// `max_servers` the most hosts held beside the own one.
     pub fn new(instance: String, ttl: Duration, max_servers: usize, initial_sync: InitialSync, now: Instant) -> Self {
         let liveness = Liveness::new(ttl, initial_sync.drivers(), now);

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A registry with two drivers, both up since the start, and a clock that the test sets.
 struct Fixture {
-    records: HostRegistry,
+    registry: HostRegistry,
     start: Instant,
     second: u32,
 }
@@ -23,18 +23,18 @@ impl Fixture {
 
     fn holding_at_most(max_servers: usize) -> Self {
         let start = clock::now();
-        let mut records =
+        let mut registry =
             HostRegistry::new("i1".to_owned(), TTL, max_servers, InitialSync::new(SECOND * 5, 2, start), start);
-        records.link_opened(driver_id(0), start);
-        records.link_opened(driver_id(1), start);
-        Self { records, start, second: 0 }
+        registry.link_opened(driver_id(0), start);
+        registry.link_opened(driver_id(1), start);
+        Self { registry, start, second: 0 }
     }
 
     /// Lets the time pass second by second, as a daemon that works does.
     fn advance_to(&mut self, second: u32) {
         while self.second < second {
             self.second += 1;
-            assert_eq!(self.records.tick(self.start + SECOND * self.second), None);
+            assert_eq!(self.registry.tick(self.start + SECOND * self.second), None);
         }
     }
 
@@ -76,7 +76,7 @@ impl Fixture {
             unix_millis: 1_000_000 + u64::from(second) * 1000,
             age: Duration::ZERO,
         };
-        self.records.apply_payload(envelope.to_string().as_bytes(), reception).map(|accepted| accepted.applied)
+        self.registry.apply_payload(envelope.to_string().as_bytes(), reception).map(|accepted| accepted.applied)
     }
 
     fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Told>, Refusal> {
@@ -85,13 +85,13 @@ impl Fixture {
 
     fn living(&mut self, second: u32) -> Vec<String> {
         self.advance_to(second);
-        let snapshot = self.records.snapshot();
+        let snapshot = self.registry.snapshot();
         names(&snapshot, &Selection::All, self.start + SECOND * second)
     }
 
     fn sweep(&mut self, second: u32) -> Vec<Told> {
         self.advance_to(second);
-        told_all(&self.records.sweep(self.start + SECOND * second))
+        told_all(&self.registry.sweep(self.start + SECOND * second))
     }
 }
 
@@ -158,20 +158,20 @@ fn a_host_joins_changes_its_labels_and_leaves() {
 #[test]
 fn a_goodbye_of_an_unknown_host_changes_nothing() {
     let mut lobby = Fixture::new();
-    let before = lobby.records.snapshot().revision();
+    let before = lobby.registry.snapshot().revision();
     assert_eq!(lobby.apply_payload("goodbye", "a", &[], 0, 0), Ok(None));
-    assert_eq!(lobby.records.snapshot().revision(), before);
+    assert_eq!(lobby.registry.snapshot().revision(), before);
 }
 
 #[test]
-fn only_changes_make_a_new_revision_and_a_keep_alive_renews_snapshots_already_taken() {
+fn a_keep_alive_makes_no_revision_and_renews_older_snapshots() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    let before = lobby.records.snapshot();
+    let before = lobby.registry.snapshot();
     lobby.hi("a", &[], 25).unwrap();
-    assert_eq!(lobby.records.snapshot().revision(), before.revision());
-    let record = before.find(&Selection::All, lobby.start + SECOND * 40).first().map(|record| record.last_check());
-    assert_eq!(record, Some(1025));
+    assert_eq!(lobby.registry.snapshot().revision(), before.revision());
+    let host = before.find(&Selection::All, lobby.start + SECOND * 40).first().map(|host| host.last_check());
+    assert_eq!(host, Some(1025));
 }
 
 #[test]
@@ -201,12 +201,12 @@ fn a_host_lives_while_any_driver_hears_it() {
 }
 
 #[test]
-fn an_outage_of_any_length_loses_nobody_and_the_dead_go_one_ttl_after_it() {
+fn an_outage_loses_nobody_and_the_dead_go_one_ttl_after_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
+    lobby.registry.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), []);
-    lobby.records.link_opened(driver_id(0), lobby.start + SECOND * 10_000);
+    lobby.registry.link_opened(driver_id(0), lobby.start + SECOND * 10_000);
     assert_eq!(lobby.living(10_029), ["a"]);
     assert_eq!(lobby.sweep(10_030), [expired("a")]);
 }
@@ -216,7 +216,7 @@ fn an_outage_does_not_bring_back_who_had_died_before_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     assert_eq!(lobby.living(31), Vec::<String>::new());
-    let closed = lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 31);
+    let closed = lobby.registry.link_closed(driver_id(0), lobby.start + SECOND * 31);
     assert_eq!(told_all(&closed), [expired("a")]);
     assert_eq!(lobby.living(32), Vec::<String>::new());
 }
@@ -228,18 +228,18 @@ fn short_standstills_keep_nobody_alive_for_ever() {
     let mut now = lobby.start;
     for _ in 0..30 {
         now += SECOND;
-        lobby.records.tick(now);
+        lobby.registry.tick(now);
         now += SECOND * 3 / 2;
-        lobby.records.tick(now);
+        lobby.registry.tick(now);
     }
-    assert_eq!(told_all(&lobby.records.sweep(now)), [expired("a")]);
+    assert_eq!(told_all(&lobby.registry.sweep(now)), [expired("a")]);
 }
 
 #[test]
 fn what_a_channel_kept_counts_from_when_it_was_sent() {
     let mut lobby = Fixture::new();
     let kept = received(lobby.start).kept_for(SECOND * 20);
-    lobby.records.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
+    lobby.registry.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
     assert_eq!(lobby.living(9), ["a"]);
     assert_eq!(lobby.sweep(10), [expired("a")]);
 }
@@ -249,7 +249,7 @@ fn what_a_channel_kept_for_a_ttl_joins_nobody() {
     let mut lobby = Fixture::new();
     let kept = received(lobby.start).kept_for(TTL);
     let packet = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
-    assert_eq!(lobby.records.apply_payload(packet, kept).unwrap().applied, Applied::Unchanged);
+    assert_eq!(lobby.registry.apply_payload(packet, kept).unwrap().applied, Applied::Unchanged);
     assert_eq!(lobby.living(0), Vec::<String>::new());
 }
 
@@ -258,44 +258,44 @@ fn only_a_channel_that_carried_a_host_can_withdraw_it() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     let file = br#"{"discovery":{"hostname":"a"},"message":"hi"}"#;
-    assert_eq!(lobby.records.withdraw(file, driver_id(1)), Ok(None));
-    let withdrawn = lobby.records.withdraw(file, driver_id(0)).unwrap();
+    assert_eq!(lobby.registry.withdraw(file, driver_id(1)), Ok(None));
+    let withdrawn = lobby.registry.withdraw(file, driver_id(0)).unwrap();
     assert_eq!(withdrawn.as_ref().map(told), Some(left("a")));
 }
 
 #[test]
-fn a_duplicate_is_forgotten_a_ttl_after_its_last_packet_and_with_the_name() {
+fn a_duplicate_is_forgotten_after_a_ttl_and_with_the_name() {
     let mut lobby = Fixture::new();
-    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.registry.set_own(server("me", &[]), 1000);
     lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
     lobby.sweep(30);
-    assert!(lobby.records.duplicate().is_some());
+    assert!(lobby.registry.duplicate().is_some());
     lobby.sweep(31);
-    assert_eq!(lobby.records.duplicate(), None);
+    assert_eq!(lobby.registry.duplicate(), None);
     lobby.hear_from(Some("i2"), "hi", "me", &[], 32, 0).unwrap();
-    lobby.records.set_own(server("other", &[]), 1000);
-    assert_eq!(lobby.records.duplicate(), None);
+    lobby.registry.set_own(server("other", &[]), 1000);
+    assert_eq!(lobby.registry.duplicate(), None);
 }
 
 #[test]
-fn a_driver_that_has_not_carried_the_host_for_a_ttl_does_not_speak_for_it() {
+fn a_driver_that_no_longer_carries_a_host_says_nothing_of_it() {
     let mut lobby = Fixture::new();
     lobby.apply_payload("hi", "a", &[], 0, 1).unwrap();
     lobby.apply_payload("hi", "a", &[], 25, 0).unwrap();
     lobby.apply_payload("hi", "a", &[], 50, 0).unwrap();
-    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
+    lobby.registry.link_closed(driver_id(0), lobby.start + SECOND * lobby.second);
     assert_eq!(lobby.sweep(10_000), [], "redis is up, but the host no longer speaks there");
 }
 
 #[test]
-fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
+fn the_own_host_stands_whatever_is_heard_and_however_silent() {
     let mut lobby = Fixture::new();
-    lobby.records.set_own(server("me", &["x"]), 1000);
+    lobby.registry.set_own(server("me", &["x"]), 1000);
     assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Applied::Unchanged));
     assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.sweep(10_000), []);
-    let snapshot = lobby.records.snapshot();
+    let snapshot = lobby.registry.snapshot();
     let own = snapshot.find(&Selection::All, lobby.start + SECOND * 10_000)[0];
     assert_eq!((own.name().as_str(), own.last_check()), ("me", 1001));
     assert_eq!(own.labels().collect::<Vec<_>>(), ["x"]);
@@ -304,32 +304,32 @@ fn the_own_record_stands_whatever_is_heard_and_however_silent_it_is() {
 #[test]
 fn another_daemon_of_the_own_name_is_remembered() {
     let mut lobby = Fixture::new();
-    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.registry.set_own(server("me", &[]), 1000);
     lobby.hear_from(Some("i2"), "hi", "me", &[], 1, 0).unwrap();
     lobby.hear_from(Some("i2"), "hi", "me", &[], 6, 0).unwrap();
     let expected = DuplicateName { packets: 2, last_seen: 1006, instance: Some("i2".to_owned()) };
-    assert_eq!(lobby.records.duplicate(), Some(&expected));
+    assert_eq!(lobby.registry.duplicate(), Some(&expected));
 }
 
 #[test]
 fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
     let mut lobby = Fixture::new();
-    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.registry.set_own(server("me", &[]), 1000);
     let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
     let before = received(lobby.start).kept_for(SECOND);
-    assert_eq!(lobby.records.apply_payload(payload, before).map(|accepted| accepted.applied), Ok(Applied::Unchanged));
-    assert_eq!(lobby.records.duplicate(), None);
+    assert_eq!(lobby.registry.apply_payload(payload, before).map(|accepted| accepted.applied), Ok(Applied::Unchanged));
+    assert_eq!(lobby.registry.duplicate(), None);
 }
 
 #[test]
-fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
+fn time_in_which_the_daemon_was_stopped_does_not_count() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
-    let (snapshot, stopped_for) = (lobby.records.snapshot(), SECOND * 1000);
+    let (snapshot, stopped_for) = (lobby.registry.snapshot(), SECOND * 1000);
     assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "a reader is awake before the registry");
-    assert_eq!(lobby.records.tick(lobby.start + stopped_for), Some(stopped_for - SECOND));
+    assert_eq!(lobby.registry.tick(lobby.start + stopped_for), Some(stopped_for - SECOND));
     assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "nor does one that came later see the dead");
-    assert_eq!(lobby.records.sweep(lobby.start + stopped_for), []);
+    assert_eq!(lobby.registry.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
     assert_eq!(lobby.living(1028), ["a"]);
     assert_eq!(lobby.sweep(1029), [expired("a")], "of its 30 seconds one was over before, as far as one can tell");
@@ -338,24 +338,24 @@ fn time_during_which_the_daemon_itself_was_stopped_does_not_count() {
 #[test]
 fn a_renamed_server_leaves_its_own_list_under_the_former_name() {
     let mut lobby = Fixture::new();
-    lobby.records.set_own(server("old", &[]), 1000);
-    let changes = lobby.records.set_own(server("new", &[]), 1001);
+    lobby.registry.set_own(server("old", &[]), 1000);
+    let changes = lobby.registry.set_own(server("new", &[]), 1001);
     assert_eq!(told_all(&changes), [left("old"), joined("new")]);
     assert_eq!(lobby.living(1), ["new"]);
 }
 
 #[test]
-fn a_server_that_takes_a_name_already_heard_does_not_expire_under_it() {
+fn a_server_that_takes_a_heard_name_does_not_expire() {
     let mut lobby = Fixture::new();
     lobby.hi("me", &["x"], 0).unwrap();
-    assert_eq!(lobby.records.set_own(server("me", &["x"]), 1000), []);
+    assert_eq!(lobby.registry.set_own(server("me", &["x"]), 1000), []);
     assert_eq!(lobby.living(100), ["me"]);
 }
 
 #[test]
 fn a_full_registry_refuses_strangers_and_keeps_acquaintances() {
     let mut lobby = Fixture::holding_at_most(2);
-    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.registry.set_own(server("me", &[]), 1000);
     lobby.hi("a", &[], 0).unwrap();
     lobby.hi("b", &[], 0).unwrap();
     assert_eq!(lobby.hi("c", &[], 1), Err(Refusal::RegistryFull(2)));
@@ -367,9 +367,9 @@ fn a_full_registry_refuses_strangers_and_keeps_acquaintances() {
 fn a_refused_packet_changes_nothing() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &["x"], 0).unwrap();
-    let before = lobby.records.snapshot().revision();
+    let before = lobby.registry.snapshot().revision();
     assert!(lobby.hi("a", &["bad\u{0}label"], 1).is_err());
-    assert_eq!(lobby.records.snapshot().revision(), before);
+    assert_eq!(lobby.registry.snapshot().revision(), before);
     assert_eq!(lobby.living(30), Vec::<String>::new(), "it does not count as a sign of life either");
 }
 
@@ -379,7 +379,7 @@ fn the_dead_are_found_by_no_selection() {
     lobby.hi("a", &["x"], 0).unwrap();
     lobby.hi("b", &["x"], 5).unwrap();
     lobby.advance_to(31);
-    let (snapshot, now) = (lobby.records.snapshot(), lobby.start + SECOND * 31);
+    let (snapshot, now) = (lobby.registry.snapshot(), lobby.start + SECOND * 31);
     for selection in [Selection::All, Selection::label("x"), Selection::prefix("")] {
         assert_eq!(names(&snapshot, &selection, now), ["b"]);
     }
@@ -389,18 +389,18 @@ fn the_dead_are_found_by_no_selection() {
 #[test]
 fn a_host_is_gone_logged_and_a_change_at_its_deadline() {
     let mut lobby = Fixture::new();
-    assert_eq!(lobby.records.deadline(lobby.start), None);
+    assert_eq!(lobby.registry.deadline(lobby.start), None);
     lobby.hi("a", &["x"], 0).unwrap();
-    lobby.records.set_own(server("me", &[]), 1000);
+    lobby.registry.set_own(server("me", &[]), 1000);
     let deadline = lobby.start + TTL;
-    assert_eq!(lobby.records.deadline(lobby.start), Some(deadline));
+    assert_eq!(lobby.registry.deadline(lobby.start), Some(deadline));
     lobby.advance_to(29);
-    let before = lobby.records.snapshot();
-    assert_eq!(lobby.records.expire(deadline - Duration::from_millis(1)), []);
+    let before = lobby.registry.snapshot();
+    assert_eq!(lobby.registry.expire(deadline - Duration::from_millis(1)), []);
     assert_eq!((before.count_living(deadline - Duration::from_millis(1)), before.count_living(deadline)), (2, 1));
-    assert_eq!(told_all(&lobby.records.expire(deadline)), [expired("a")]);
-    assert_eq!(lobby.records.snapshot().revision(), before.revision() + 1);
-    assert_eq!(lobby.records.deadline(deadline), None, "this server never expires");
+    assert_eq!(told_all(&lobby.registry.expire(deadline)), [expired("a")]);
+    assert_eq!(lobby.registry.snapshot().revision(), before.revision() + 1);
+    assert_eq!(lobby.registry.deadline(deadline), None, "this server never expires");
 }
 
 #[test]
@@ -410,8 +410,8 @@ fn a_timer_that_was_set_before_a_keep_alive_finds_nobody() {
     lobby.hi("a", &[], 25).unwrap();
     assert_eq!(lobby.sweep(29), []);
     lobby.advance_to(30);
-    assert_eq!(lobby.records.expire(lobby.start + TTL), []);
-    assert_eq!(lobby.records.deadline(lobby.start + TTL), Some(lobby.start + SECOND * 55));
+    assert_eq!(lobby.registry.expire(lobby.start + TTL), []);
+    assert_eq!(lobby.registry.deadline(lobby.start + TTL), Some(lobby.start + SECOND * 55));
 }
 
 #[test]
@@ -419,27 +419,27 @@ fn a_host_that_expired_unseen_expires_before_it_joins_anew() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     lobby.hi("a", &[], 31).unwrap();
-    let snapshot = lobby.records.snapshot();
+    let snapshot = lobby.registry.snapshot();
     let changes: Vec<_> = snapshot.changes_since(1).unwrap().map(told).collect();
     assert_eq!(changes, [expired("a"), joined("a")]);
 }
 
 #[test]
-fn an_own_record_that_only_replaces_a_heard_one_is_no_change() {
+fn an_own_host_that_only_replaces_a_heard_one_is_no_change() {
     let mut lobby = Fixture::new();
     lobby.hi("me", &["x"], 0).unwrap();
-    let before = lobby.records.snapshot().revision();
-    lobby.records.set_own(server("me", &["x"]), 1000);
-    assert_eq!(lobby.records.snapshot().revision(), before);
+    let before = lobby.registry.snapshot().revision();
+    lobby.registry.set_own(server("me", &["x"]), 1000);
+    assert_eq!(lobby.registry.snapshot().revision(), before);
 }
 
 #[test]
-fn the_frozen_are_found_dead_after_they_were_heard_through_another_link() {
+fn frozen_hosts_heard_through_another_link_may_expire() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     lobby.advance_to(10);
-    lobby.records.link_closed(driver_id(0), lobby.start + SECOND * 10);
-    let snapshot = lobby.records.snapshot();
+    lobby.registry.link_closed(driver_id(0), lobby.start + SECOND * 10);
+    let snapshot = lobby.registry.snapshot();
     assert_eq!(snapshot.count_living(lobby.start + SECOND * 10), 1);
     lobby.apply_payload("hi", "a", &[], 20, 1).unwrap();
     lobby.advance_to(50);

@@ -41,27 +41,27 @@ impl Fixture {
     fn happens(&mut self, event: Event) {
         let now = self.start + SECOND * self.second;
         match event {
-            Event::Hi { driver, .. } if !self.records.is_link_up(driver_id(driver)) => {}
+            Event::Hi { driver, .. } if !self.registry.is_link_up(driver_id(driver)) => {}
             Event::Hi { host, labels: bits, driver, age } => {
                 let packet = server(&format!("h{host}"), &labels(bits));
                 let payload = fixtures::hi(&packet, fixtures::instance(0xa1));
                 let reception = Reception { driver_id: driver_id(driver), ..received(now) };
-                self.records.apply_payload(&payload, reception.kept_for(SECOND * age.min(self.second))).unwrap();
+                self.registry.apply_payload(&payload, reception.kept_for(SECOND * age.min(self.second))).unwrap();
             }
             Event::Goodbye(host) => {
                 self.hear_from(None, "goodbye", &format!("h{host}"), &[], self.second, 0).unwrap();
             }
-            Event::Own(host, bits) => drop(self.records.set_own(server(&format!("h{host}"), &labels(bits)), 1000)),
-            Event::Link(driver, true) => self.records.link_opened(driver_id(driver), now),
-            Event::Link(driver, false) => drop(self.records.link_closed(driver_id(driver), now)),
+            Event::Own(host, bits) => drop(self.registry.set_own(server(&format!("h{host}"), &labels(bits)), 1000)),
+            Event::Link(driver, true) => self.registry.link_opened(driver_id(driver), now),
+            Event::Link(driver, false) => drop(self.registry.link_closed(driver_id(driver), now)),
             Event::Pass(seconds) => self.advance_to(self.second + seconds),
-            Event::Expire => drop(self.records.expire(now)),
+            Event::Expire => drop(self.registry.expire(now)),
         }
     }
 
     /// All hosts with their labels, the expired ones that were not removed yet included.
     fn list(&self) -> BTreeMap<String, Vec<String>> {
-        let hosts = self.records.hosts.iter();
+        let hosts = self.registry.hosts.iter();
         hosts.map(|host| (host.name().to_string(), host.labels().map(Cow::into_owned).collect())).collect()
     }
 }
@@ -93,10 +93,10 @@ proptest! {
         let (mut reader, mut revision) = (lobby.list(), 0);
         for (number, event) in events.into_iter().enumerate() {
             if number == started {
-                (reader, revision) = (lobby.list(), lobby.records.snapshot().revision());
+                (reader, revision) = (lobby.list(), lobby.registry.snapshot().revision());
             }
             lobby.happens(event);
-            let snapshot = lobby.records.snapshot();
+            let snapshot = lobby.registry.snapshot();
             if number > started && number % 3 == 0 {
                 for change in snapshot.changes_since(revision).unwrap() {
                     revision += 1;
@@ -116,14 +116,14 @@ proptest! {
         for event in events {
             lobby.happens(event);
             let now = lobby.start + SECOND * lobby.second;
-            let mut living = lobby.records.snapshot().find(&Selection::All, now).len();
-            if lobby.records.deadline(now).is_some_and(|deadline| deadline <= now) {
-                lobby.records.expire(now);
-                prop_assert!(lobby.records.deadline(now).is_none_or(|deadline| deadline > now));
-                living = lobby.records.snapshot().find(&Selection::All, now).len();
+            let mut living = lobby.registry.snapshot().find(&Selection::All, now).len();
+            if lobby.registry.deadline(now).is_some_and(|deadline| deadline <= now) {
+                lobby.registry.expire(now);
+                prop_assert!(lobby.registry.deadline(now).is_none_or(|deadline| deadline > now));
+                living = lobby.registry.snapshot().find(&Selection::All, now).len();
             }
-            prop_assert_eq!(living, lobby.records.hosts.len(), "all that are left are alive");
-            prop_assert_eq!(living, lobby.records.snapshot().count_living(now));
+            prop_assert_eq!(living, lobby.registry.hosts.len(), "all that are left are alive");
+            prop_assert_eq!(living, lobby.registry.snapshot().count_living(now));
         }
     }
 }
