@@ -79,39 +79,49 @@ impl ReplayWindow {
     }
 }
 
-/// The times at which the last packets of a host were signed, by driver; 0 = never.
+/// The times at which the last packets of a host were signed.
 #[derive(Debug, Default)]
 struct HostHistory {
-    hi: [u64; DriverId::MAX],
-    goodbye: [u64; DriverId::MAX],
+    /// By driver, up to the last one that carried such a packet.
+    drivers: Vec<LastSigned>,
     /// When all of them will be stale.
     until: Option<Instant>,
+}
+
+/// The times at which the last packets of a host through one driver were signed; 0 = never.
+#[derive(Debug, Clone, Copy, Default)]
+struct LastSigned {
+    hi: u64,
+    goodbye: u64,
 }
 
 impl HostHistory {
     /// A packet goes out through every driver, and may come late through one of them: it is not a replay of what came through another.
     /// But no packet signed before a goodbye counts after it, nor a goodbye signed before a hi.
     fn accepts(&self, kind: MessageKind, timestamp: u64, reception: Reception) -> bool {
-        let index = reception.driver_id.index();
+        let last = self.drivers.get(reception.driver_id.index()).copied().unwrap_or_default();
+        let (hi, goodbye) = (self.latest(|last| last.hi), self.latest(|last| last.goodbye));
         match kind {
-            MessageKind::Hi if reception.is_kept() && timestamp == self.hi[index] => timestamp > latest(&self.goodbye),
-            MessageKind::Hi => timestamp > self.hi[index] && timestamp > latest(&self.goodbye),
-            MessageKind::Goodbye => {
-                timestamp > self.goodbye[index] && timestamp >= latest(&self.goodbye) && timestamp >= latest(&self.hi)
-            }
+            MessageKind::Hi if reception.is_kept() && timestamp == last.hi => timestamp > goodbye,
+            MessageKind::Hi => timestamp > last.hi && timestamp > goodbye,
+            MessageKind::Goodbye => timestamp > last.goodbye && timestamp >= goodbye && timestamp >= hi,
         }
     }
 
     fn remember(&mut self, kind: MessageKind, timestamp: u64, driver_id: DriverId) {
+        let len = self.drivers.len().max(driver_id.index() + 1);
+        self.drivers.reserve_exact(len - self.drivers.len());
+        self.drivers.resize(len, LastSigned::default());
+        let last = &mut self.drivers[driver_id.index()];
         match kind {
-            MessageKind::Hi => self.hi[driver_id.index()] = timestamp,
-            MessageKind::Goodbye => self.goodbye[driver_id.index()] = timestamp,
+            MessageKind::Hi => last.hi = timestamp,
+            MessageKind::Goodbye => last.goodbye = timestamp,
         }
     }
-}
 
-fn latest(timestamps: &[u64; DriverId::MAX]) -> u64 {
-    timestamps.iter().copied().max().unwrap_or_default()
+    fn latest(&self, time: impl Fn(&LastSigned) -> u64) -> u64 {
+        self.drivers.iter().map(time).max().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
