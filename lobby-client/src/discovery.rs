@@ -1,9 +1,11 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::object::serde_as_object;
 use crate::{HostName, Label};
 
 /// One server of the lobby as it tells about itself: the discovery packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Discovery {
     /// The server's name.
     pub hostname: HostName,
@@ -14,6 +16,8 @@ pub struct Discovery {
     #[serde(default)]
     pub last_check: i64,
 }
+
+serde_as_object!(Discovery);
 
 impl Discovery {
     /// A packet as a server sends it: labels in order, `last_check` 0.
@@ -44,6 +48,14 @@ mod tests {
     fn null_and_missing_labels_are_no_labels() {
         assert_eq!(read(r#"{"hostname":"a","labels":null,"last_check":7}"#).labels, []);
         assert_eq!(read(r#"{"hostname":"a"}"#), Discovery::new(HostName::parse("a").unwrap(), vec![]));
+    }
+
+    #[test]
+    fn an_array_is_not_a_packet() {
+        let refused = serde_json::from_str::<Discovery>(r#"["a",["x"],7]"#).unwrap_err().to_string();
+        assert!(refused.contains("sequence, expected an object"), "{refused}");
+        assert!(serde_json::from_str::<Discovery>(r#"{"hostname":"a","hostname":"b"}"#).is_err());
+        assert!(serde_json::from_str::<Vec<Discovery>>(r#"[["a"]]"#).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod hostname;
 mod label;
+pub mod object;
 mod query;
 mod status;
 mod target_group;

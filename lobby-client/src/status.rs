@@ -3,9 +3,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::HostName;
+use crate::object::serde_as_object;
 
 /// How a daemon is doing: what `GET /v1/status` answers. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Status {
     /// Version of lobbyd.
     pub version: String,
@@ -31,6 +33,7 @@ pub struct Status {
 
 /// How a driver's link is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DriverStatus {
     /// `NATS`, `Redis` or `Local`.
     pub name: String,
@@ -65,6 +68,7 @@ pub enum LinkState {
 
 /// Another daemon that announces itself under the own name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DuplicateName {
     /// How many of its packets were heard.
     pub packets: u64,
@@ -73,3 +77,5 @@ pub struct DuplicateName {
     /// Identity of the run that sent it, if the packets carry one.
     pub instance: Option<String>,
 }
+
+serde_as_object!(Status, DriverStatus, DuplicateName);

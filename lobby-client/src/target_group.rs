@@ -2,10 +2,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::object::serde_as_object;
+
 /// One element of a Prometheus HTTP SD document: the targets of one server and the labels they get.
 ///
 /// The keys are written `Labels` and `Targets`, as lobby 1.x does; Prometheus takes them in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TargetGroup {
     /// Labels of every target of the group.
     #[serde(rename = "Labels", alias = "labels", default)]
@@ -14,6 +17,8 @@ pub struct TargetGroup {
     #[serde(rename = "Targets", alias = "targets")]
     pub targets: Vec<String>,
 }
+
+serde_as_object!(TargetGroup);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::object::deserialize_from_object;
 use crate::text::one_line;
 use crate::{Discovery, Error, HostName, InvalidHostName, Label, Status, TargetGroup};
 
@@ -31,9 +32,11 @@ fn is_about_the_token(status: StatusCode, headers: &HeaderMap, text: &str) -> bo
 /// The server's text: a line of our daemon, the `message` of lobby 1.x, else what the status is called.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     #[derive(Deserialize)]
+    #[serde(remote = "Self")]
     struct Original {
         message: String,
     }
+    deserialize_from_object!(Original);
     let text = match serde_json::from_slice::<Original>(body) {
         Ok(original) => one_line(&original.message),
         Err(_) => one_line(&String::from_utf8_lossy(body)),
@@ -76,6 +79,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 /// A packet as lobby 1.x passes it on: it checks neither names nor labels.
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct LoosePacket {
     hostname: String,
     #[serde(default)]
@@ -83,6 +87,8 @@ struct LoosePacket {
     #[serde(default)]
     last_check: i64,
 }
+
+deserialize_from_object!(LoosePacket);
 
 impl LoosePacket {
     fn checked(self) -> Result<Discovery, InvalidHostName> {
@@ -115,6 +121,14 @@ mod tests {
         assert_eq!(names_and_labels(body), [("n1".to_owned(), vec!["b:2".to_owned()])]);
         assert_eq!(discoveries(body.as_bytes()).unwrap()[0].last_check, 7);
         assert_eq!(host_names(br#"["", "a", "b c"]"#), Ok(vec![HostName::parse("a").unwrap()]));
+    }
+
+    #[test]
+    fn an_array_is_not_a_server() {
+        assert!(discoveries(br#"[["a",["x"],7]]"#).is_err());
+        assert!(discovery(br#"["a",["x"],7]"#).is_err());
+        assert!(target_groups(br#"[[{},["a:1"]]]"#).is_err());
+        assert!(status(br#"["2.0.0",1,2]"#).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use lobby_client::object::ObjectOnly;
 use lobby_client::{Discovery, HostName, InvalidHostName, InvalidLabel, Label};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -182,6 +183,7 @@ impl<'a> Message<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct RawEnvelope<'a> {
     #[serde(borrow)]
     discovery: Option<RawPacket<'a>>,
@@ -193,6 +195,18 @@ struct RawEnvelope<'a> {
     timestamp: Option<u64>,
     #[serde(borrow, default, deserialize_with = "ours_or_nothing")]
     signature: Option<Text<'a>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEnvelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(ObjectOnly(deserializer))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawPacket<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(ObjectOnly(deserializer))
+    }
 }
 
 /// An extra field is whatever its writer likes: what is not of the type that we write is not ours.
@@ -210,6 +224,7 @@ fn ours_or_nothing<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer:
 }
 
 #[derive(Deserialize, Default)]
+#[serde(remote = "Self")]
 struct RawPacket<'a> {
     #[serde(borrow)]
     hostname: Option<Text<'a>>,

@@ -97,6 +97,33 @@ fn each_fault_has_its_reason() {
 }
 
 #[test]
+fn an_array_is_never_taken_for_an_object() {
+    for array in [
+        r#"[["a",["x"]],"hi"]"#,
+        r#"[{"hostname":"a"},"hi",null,null,null]"#,
+        r#"{"discovery":["a",["x"]],"message":"hi"}"#,
+        r#"{"discovery":[],"message":"hi"}"#,
+    ] {
+        assert_eq!(reason(array), "not_json", "{array}");
+        let told = decode(array.as_bytes()).unwrap_err().to_string();
+        assert!(told.contains("expected an object"), "{told}");
+    }
+}
+
+#[test]
+fn a_field_that_stands_twice_is_refused() {
+    for twice in [
+        r#"{"discovery":{"hostname":"a"},"message":"goodbye","message":"hi"}"#,
+        r#"{"discovery":{"hostname":"a"},"discovery":{"hostname":"a"},"message":"hi"}"#,
+        r#"{"discovery":{"hostname":"b","hostname":"a"},"message":"hi"}"#,
+        r#"{"discovery":{"hostname":"a","labels":[],"labels":["x"]},"message":"hi"}"#,
+        r#"{"discovery":{"hostname":"a"},"message":"hi","instance":"i","instance":"j"}"#,
+    ] {
+        assert_eq!(reason(twice), "not_json", "{twice}");
+    }
+}
+
+#[test]
 fn a_refusal_for_its_labels_names_the_host() {
     let empty_label = r#"{"discovery":{"hostname":"old-1","labels":[""]},"message":"hi"}"#;
     let told = decode(empty_label.as_bytes()).unwrap_err().to_string();
