@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::StreamExt;
+use lobby_client::text::one_line;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -102,7 +103,8 @@ impl SubscriberContext {
     /// Tells that the link could not be brought up, that it broke, or that we closed it ourselves.
     fn closed(&self, ended: anyhow::Result<()>, downtime: &mut Downtime) {
         let broken = ended.is_err();
-        let reason = ended.map_or_else(|fault| format!("{fault:#}"), |()| "closed by lobbyd itself".to_owned());
+        let reason =
+            ended.map_or_else(|fault| one_line(&format!("{fault:#}")), |()| "closed by lobbyd itself".to_owned());
         if broken && downtime.record(&reason, clock::now()) {
             warn!(target: "lobby::link", driver = self.name, error = reason, "link is down, it is tried again until it is up");
         } else {

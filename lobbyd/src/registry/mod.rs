@@ -261,7 +261,7 @@ impl Handler<LinkClosed> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, ctx: &mut Self::Context) {
-        self.count(driver_id, |stats| stats.closed(reason, clock::unix_seconds()));
+        self.count(driver_id, |stats| stats.closed(&reason, clock::unix_seconds()));
         let was_up = self.hosts.is_link_up(driver_id);
         let expired = self.hosts.link_closed(driver_id, clock::now());
         // A further attempt that failed is no news for readers.

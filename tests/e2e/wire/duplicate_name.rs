@@ -10,6 +10,7 @@ use crate::outage::{SLOWEST_ANSWER, on_brokers};
 on_brokers!(
     both_tell_of_it_and_neither_flaps_in_its_own_list,
     it_is_warned_about_once_however_many_packets_come,
+    an_instance_of_a_stranger_cannot_do_harm,
     a_goodbye_for_the_own_name_is_not_heeded,
     one_who_was_restarted_is_no_duplicate,
 );
@@ -59,6 +60,27 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("WARN") && warnings[0].contains("twin"), "{warnings:?}");
     assert_eq!(daemon.lobby().await, json!({"twin": []}));
+}
+
+/// Packets of the own name with an instance that a person had better not see.
+fn with_instance(instance: &str) -> String {
+    json!({"discovery": {"hostname": "twin", "labels": []}, "message": "hi", "instance": instance}).to_string()
+}
+
+async fn an_instance_of_a_stranger_cannot_do_harm(channel: Channel) {
+    let (daemon, wire) = (Lobbyd::named("twin").on(&channel).start().await, channel.wire().await);
+    wire.hears(1, "twin", "hi").await;
+    for (packets, instance) in
+        (1..).zip(["\u{1b}[2J\nforged", "forged\u{202e}", "for\u{200b}ged", &"x".repeat(200_000), " "])
+    {
+        wire.say(with_instance(instance)).await;
+        let duplicate = has_heard(&daemon, packets).await;
+        assert_eq!(duplicate["instance"], json!(null), "{instance:.20}");
+    }
+    assert!(daemon.get("/v1/status").await.body.len() < 2_000);
+    wire.say(with_instance("another-writer:1")).await;
+    assert_eq!(has_heard(&daemon, 6).await["instance"], json!("another-writer:1"));
+    assert!(daemon.logs().iter().all(|line| line.len() < 1_000 && !line.contains("forged")));
 }
 
 async fn a_goodbye_for_the_own_name_is_not_heeded(channel: Channel) {

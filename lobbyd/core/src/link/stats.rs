@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lobby_client::text::one_line;
 use lobby_client::{DriverStatus, LinkState};
 
 use crate::wire::envelope::Refusal;
@@ -42,12 +43,12 @@ impl LinkStats {
         (self.up, self.since, self.reason) = (true, unix_seconds, None);
     }
 
-    /// The link is down, or still down, for this reason.
-    pub fn closed(&mut self, reason: String, unix_seconds: i64) {
+    /// The link is down, or still down, for this reason. It may hold the words of a broker, so it is shown in one printable line.
+    pub fn closed(&mut self, reason: &str, unix_seconds: i64) {
         if self.up {
             self.since = unix_seconds;
         }
-        (self.up, self.reason) = (false, Some(reason));
+        (self.up, self.reason) = (false, Some(one_line(reason)));
     }
 
     /// A packet came in.
@@ -99,13 +100,21 @@ mod tests {
     fn a_link_is_down_since_it_went_down_however_often_it_is_tried() {
         let mut stats = LinkStats::new("NATS", 100);
         stats.opened(101);
-        stats.closed("connection reset".into(), 110);
-        stats.closed("connection refused".into(), 112);
+        stats.closed("connection reset", 110);
+        stats.closed("connection refused", 112);
         let status = stats.status();
         assert_eq!(
             (status.state, status.since, status.reason.as_deref()),
             (LinkState::Down, 110, Some("connection refused"))
         );
+    }
+
+    #[test]
+    fn a_reason_is_shown_in_one_printable_line() {
+        let mut stats = LinkStats::new("NATS", 100);
+        stats.closed(&format!("\u{1b}[2J\nforged \u{202e}{}", "x".repeat(200_000)), 101);
+        let reason = stats.status().reason.unwrap();
+        assert!(reason.starts_with("[2J forged x") && reason.len() < 600, "{reason}");
     }
 
     #[test]

@@ -11,13 +11,14 @@ use crate::select::params::QueryParams;
 use crate::signing::keys::Keys;
 use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MAX_LABELS, Message, MessageKind};
 use crate::wire::file_name;
+use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::{GOODBYE, HI, Trailer};
 use crate::wire::packet_json::{PacketJson, hostname_in};
 use lobby_client::{Discovery, Filter, HostName, Label};
 
 use super::acceptance::assert_prometheus_takes;
-use super::text::{assert_is_host_name, assert_is_label, assert_one_line};
+use super::text::{assert_is_host_name, assert_is_instance, assert_is_label, assert_one_line};
 
 /// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read back from what is written of it.
 pub fn envelope(payload: &[u8]) {
@@ -31,6 +32,7 @@ pub fn envelope(payload: &[u8]) {
     labels.iter().for_each(|label| assert_is_label(label.as_str()));
     assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
+    envelope.instance.iter().for_each(|instance| assert_is_instance(instance.as_str()));
     assert_packet_json_holds(&envelope.discovery);
     assert_messages_come_back(&envelope);
 }
@@ -43,7 +45,7 @@ fn assert_messages_come_back(envelope: &Envelope) {
         envelope.signature.as_ref().is_some_and(|signature| keys.verify(envelope.signed_fields(), signature))
     };
     assert!(!verifies(envelope), "{envelope:?}");
-    let told = InstanceId::of(envelope.instance.as_deref());
+    let told = InstanceId::of(envelope.instance.as_ref().map(Instance::as_str));
     for instance in [told.unwrap_or(InstanceId::UNNAMED), InstanceId::new(7)] {
         let message = Message::new(envelope.kind, &envelope.discovery, instance);
         for signature in [None, Some(keys.sign(&message, u64::MAX))] {
@@ -51,7 +53,15 @@ fn assert_messages_come_back(envelope: &Envelope) {
             let again = envelope::decode(&encoded).expect("own packets are decoded");
             assert!(signature.is_none() || verifies(&again), "{again:?}");
             let Envelope { kind, discovery, .. } = envelope.clone();
-            assert_eq!(again, Envelope { kind, discovery, instance: instance.text(), signature });
+            assert_eq!(
+                again,
+                Envelope {
+                    kind,
+                    discovery,
+                    instance: instance.text().and_then(|text| Instance::parse(&text)),
+                    signature
+                }
+            );
             assert!(is_recognised(&again, &encoded), "{again:?}");
         }
     }
@@ -61,7 +71,7 @@ fn assert_messages_come_back(envelope: &Envelope) {
 fn is_recognised(message: &Envelope, encoded: &[u8]) -> bool {
     let json = PacketJson::new(&message.discovery);
     let trailer = json.suffix_if_same(encoded).and_then(Trailer::read).expect("what is encoded is recognised");
-    let instance = InstanceId::of(message.instance.as_deref());
+    let instance = InstanceId::of(message.instance.as_ref().map(Instance::as_str));
     let (kind, sender) = match message.kind {
         MessageKind::Hi => (HI, instance),
         MessageKind::Goodbye => (GOODBYE, None),

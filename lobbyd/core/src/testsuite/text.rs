@@ -11,6 +11,14 @@ pub(crate) fn assert_is_host_name(text: &str) {
     assert!((1..=253).contains(&text.len()) && !spaced && !holds_control_character(text), "{text:?}");
 }
 
+/// 1 to 64 bytes without white space, control characters, and marks that turn the direction of writing or have no width.
+pub(crate) fn assert_is_instance(text: &str) {
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let invalid = |c: char| c.is_whitespace() || c.is_control() || hidden(c);
+    assert!((1..=64).contains(&text.len()) && !text.contains(invalid), "{text:?}");
+}
+
 /// What is told of a fault is one line, whatever the fault holds.
 pub(crate) fn assert_one_line(message: &str) {
     assert!(!message.is_empty() && !holds_control_character(message), "{message:?}");

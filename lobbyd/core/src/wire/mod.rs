@@ -2,6 +2,7 @@
 
 pub mod envelope;
 pub mod file_name;
+pub mod instance;
 pub mod instance_id;
 pub(crate) mod layout;
 pub mod limits;

@@ -8,6 +8,7 @@ use lobby_client::{Discovery, HostName, InvalidHostName, InvalidLabel, Label};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
+use super::instance::Instance;
 use super::instance_id::InstanceId;
 use super::layout::{self, Trailer};
 
@@ -60,8 +61,8 @@ pub struct Envelope {
     pub kind: MessageKind,
     /// The host that it is about.
     pub discovery: Discovery,
-    /// The run of the daemon that sent it; lobby 1.x does not tell.
-    pub instance: Option<String>,
+    /// The run of the daemon that sent it; lobby 1.x does not tell. An invalid one is ignored, as any unknown field.
+    pub instance: Option<Instance>,
     /// The signature, not verified yet.
     pub signature: Option<Signature<'static>>,
 }
@@ -146,7 +147,7 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     }
     let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| not_json(&error))?;
     let kind = kind_of(raw.message)?;
-    let instance = raw.instance.map(|instance| instance.0.into_owned());
+    let instance = raw.instance.and_then(|instance| Instance::parse(&instance.0));
     let timestamp = raw.timestamp.unwrap_or_default();
     let signature = raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
     Ok(Envelope { kind, discovery: raw.discovery.unwrap_or_default().check()?, instance, signature })

@@ -44,8 +44,8 @@ fn other_writers_may_leave_out_add_repeat_and_disorder() {
 }
 
 #[test]
-fn an_instance_that_is_not_a_text_is_ignored() {
-    for instance in ["null", "5", "{}", "[\"a\"]"] {
+fn an_instance_that_is_not_valid_is_ignored() {
+    for instance in ["null", "5", "{}", "[\"a\"]", "\"\"", "\"\\u001b[2J\"", "\"\\u202ea\""] {
         let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
         assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
     }
@@ -146,7 +146,7 @@ proptest! {
         let labels = labels.iter().filter_map(|label| Label::parse(label).ok()).collect();
         let discovery = Discovery::new(name(&hostname), labels);
         let decoded = decode(&hi(&discovery, instance(0xa1)));
-        let instance = Some("00000000000000a1".to_owned());
+        let instance = Instance::parse("00000000000000a1");
         prop_assert_eq!(decoded, Ok(Envelope { kind: MessageKind::Hi, discovery, instance, signature: None }));
     }
 

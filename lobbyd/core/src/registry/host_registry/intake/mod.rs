@@ -15,6 +15,7 @@ use crate::registry::name_table::NameTable;
 use crate::signing::keys::SignedFields;
 use crate::signing::verifier::Authenticity;
 use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal};
+use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::Trailer;
 use crate::wire::packet_json::{self, PacketJson};
@@ -68,7 +69,7 @@ impl HostRegistry {
     fn apply(&mut self, envelope: Envelope, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
         let Envelope { kind, discovery, instance, .. } = envelope;
         match kind {
-            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance, reception)),
+            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance.as_ref(), reception)),
             MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
             MessageKind::Goodbye => Ok(self.remove(&discovery.hostname, ChangeKind::Left).into()),
         }
@@ -87,8 +88,9 @@ impl HostRegistry {
 
     /// A packet of the own name: it comes from this daemon itself, or from another one. What a channel kept from before the start does
     /// not count.
-    fn apply_own(&mut self, instance: Option<String>, reception: Reception) -> Applied {
-        if instance.as_deref() == Some(&self.instance) {
+    fn apply_own(&mut self, instance: Option<&Instance>, reception: Reception) -> Applied {
+        let instance = instance.map(Instance::as_str);
+        if instance == Some(&*self.instance) {
             self.touch_own(reception.unix_seconds());
             return Applied::Unchanged;
         }
@@ -96,6 +98,7 @@ impl HostRegistry {
             return Applied::Unchanged;
         }
         let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
+        let instance = instance.map(str::to_owned);
         let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
         self.duplicate = Some((reception.sent_at(), duplicate));
         Applied::DuplicateName
