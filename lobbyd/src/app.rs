@@ -217,7 +217,8 @@ impl CoreActors {
             None => Vec::new(),
         };
         let label_source = LabelSource::new(local_host, timing.keep_alive, listeners).start();
-        if timeout(FIRST_READ_LIMIT, label_source.send(GetLocalPacket)).await.is_err() {
+        let first_read = async { label_source.send(GetLocalPacket).await.ok()?.packet().await.ok() };
+        if timeout(FIRST_READ_LIMIT, first_read).await.is_err() {
             warn!(target: "lobby::labels", "label files cannot be read in time, going on without them");
             label_source.do_send(StartWithoutFiles);
         }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use actix::MailboxError;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use lobby_client::Discovery;
-use tokio::time::timeout;
 use tracing::error;
 
 use crate::http::errors::ApiError;
@@ -20,9 +18,6 @@ use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
 use lobby_core::render::{Layout, Query};
 use lobby_core::select::params::QueryParams;
-
-/// Longest time that the disk may take over label files before a request is answered without.
-const DISK_LIMIT: Duration = Duration::from_secs(5);
 
 /// When a request that came too early should be tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -40,10 +35,10 @@ pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
 pub async fn discovery(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    let packet: Discovery = in_time(state.label_source.send(GetLocalPacket))
-        .await?
-        .ok_or_else(|| ApiError::Internal("this server has no usable host name: set HOSTNAME for lobbyd".to_owned()))?;
-    json(&packet, params.pretty())
+    let reading = state.label_source.send(GetLocalPacket).await.map_err(not_well)?;
+    let packet = reading.packet().await.map_err(|no_answer| not_ready(&no_answer.to_string()))?;
+    let no_name = || ApiError::Internal("this server has no usable host name: set HOSTNAME for lobbyd".to_owned());
+    json(&*packet.ok_or_else(no_name)?, params.pretty())
 }
 
 /// `GET /v1/resolve?label=L`: the names of the hosts that have the label.
@@ -54,13 +49,13 @@ pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
 
 /// `POST /v1/labels`: adds runtime labels.
 pub async fn add_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
-    in_time(state.label_source.send(AddLabels(labels))).await?.map_err(not_stored)?;
+    state.label_source.send(AddLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
 /// `DELETE /v1/labels`: removes runtime labels.
 pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
-    in_time(state.label_source.send(DeleteLabels(labels))).await?.map_err(not_stored)?;
+    state.label_source.send(DeleteLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
@@ -108,11 +103,10 @@ fn not_stored(error: StoreError) -> ApiError {
             error!(target: "lobby::api", error = format!("{error:#}"), "labels were not stored");
             ApiError::Internal(format!("labels were not stored: {error:#}"))
         }
+        StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => not_ready(&error.to_string()),
     }
 }
 
-async fn in_time<T>(asked: impl Future<Output = Result<T, MailboxError>>) -> Result<T, ApiError> {
-    let late = |_| not_ready("the disk with the label files does not answer: try again");
-    let answer = timeout(DISK_LIMIT, asked).await.map_err(late)?;
-    answer.map_err(|error| ApiError::Internal(format!("lobbyd is not well: {error}")))
+fn not_well(error: MailboxError) -> ApiError {
+    ApiError::Internal(format!("lobbyd is not well: {error}"))
 }

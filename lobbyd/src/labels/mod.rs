@@ -1,5 +1,7 @@
 //! The labels of this host: where they come from, how they are changed, and the actor that tells of them.
 
+pub mod agenda;
+mod commit_gate;
 mod files;
 pub mod local_host;
 mod problems;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use lobby_client::Label;
 
+use super::commit_gate::CommitGate;
 use super::files::MAX_FILE_LEN;
+use super::store::StoreError;
 use crate::sys::files;
 use crate::sys::replacement::Replacement;
 use lobby_core::lines::{self, Line};
@@ -64,16 +66,40 @@ impl RuntimeFile {
 
     /// Replaces the contents, and creates the directory if it is missing. Returns what the file is then, when the disk has that.
     ///
+    /// `before` are the contents now; `None` if there is no file. The change passes the gate when the new contents are on the disk and
+    /// only their name is missing. What is given up later is taken back; only where lobbyd is killed, or the disk fails, between the two
+    /// does a change stay that was refused.
+    ///
     /// # Errors
-    /// The path and what keeps it from being written; then nothing has changed.
-    pub fn write(&self, contents: &[u8]) -> anyhow::Result<Metadata> {
+    /// When the change was given up, or what keeps it from being written, with the path. Then the contents are as before; or the error
+    /// says that they could not be taken back.
+    pub fn write(&self, contents: &[u8], before: Option<&[u8]>, gate: &CommitGate) -> Result<Metadata, StoreError> {
+        let path = self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;
+        let new = self.prepare(&path, contents)?;
+        if !gate.begin() {
+            return Err(StoreError::TooSlow);
+        }
+        let replaced = new.put_in_place()?;
+        let metadata = replaced.metadata();
+        let failure = match replaced.sync().and(metadata) {
+            Ok(metadata) if gate.complete() => return Ok(metadata),
+            Ok(_) => StoreError::TakenBack,
+            Err(error) => StoreError::Failed(error),
+        };
+        match restore(&path, before) {
+            Ok(()) => Err(failure),
+            Err(error) => Err(error.context(format!("{failure}; and the change cannot be taken back")).into()),
+        }
+    }
+
+    /// Brings new contents to the disk, beside the file.
+    fn prepare(&self, path: &Path, contents: &[u8]) -> anyhow::Result<Replacement> {
         // A larger file would not be read again: all of its labels would be lost.
         ensure!(contents.len() <= MAX_FILE_LEN, "{} would exceed {MAX_FILE_LEN} bytes", self.path.display());
-        let path = self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         files::remove_temporaries(directory, TEMPORARIES_KEPT);
-        Replacement::write(&path, contents)?.commit()
+        Replacement::write(path, contents)
     }
 
     /// Where the file really lies. A link that leads nowhere is replaced by a file.
@@ -82,5 +108,13 @@ impl RuntimeFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(self.path.clone()),
             target => target,
         }
+    }
+}
+
+/// Takes a change back. The disk that made this necessary is not asked to sync its directory again.
+fn restore(path: &Path, before: Option<&[u8]>) -> anyhow::Result<()> {
+    match before {
+        Some(contents) => Replacement::write(path, contents)?.put_in_place().map(drop),
+        None => fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display())),
     }
 }

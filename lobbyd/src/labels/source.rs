@@ -1,14 +1,16 @@
 //! The label source: knows this host's name and labels, and tells when they change.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::stream;
 use lobby_client::{Discovery, Label};
-use tokio::sync::Mutex;
-use tracing::warn;
+use tokio::task::{JoinError, spawn_blocking};
+use tracing::{info, warn};
 
+use crate::labels::agenda::{Agenda, DISK_LIMIT, NextReading, WorkDone};
 use crate::labels::local_host::{LocalHost, LocalReading};
 use crate::labels::problems::Problem;
 use crate::labels::runtime_file::LabelChange;
@@ -30,9 +32,9 @@ pub struct AddLabels(pub Vec<Label>);
 #[rtype(result = "Result<(), StoreError>")]
 pub struct DeleteLabels(pub Vec<Label>);
 
-/// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.*
+/// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.* Replies at once with what to wait for.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<Discovery>")]
+#[rtype(result = "NextReading")]
 pub struct GetLocalPacket;
 
 /// Read label files again and publish, changed or not. *Sent by App* on SIGHUP. No reply.
@@ -45,15 +47,18 @@ pub struct ReloadLabels;
 #[rtype(result = "()")]
 pub struct StartWithoutFiles;
 
-/// Reads this host's name and labels and tells when they change.
+/// Reads this host's name and labels and tells when they change. One piece of work on the files is done at a time, off the actor's
+/// thread.
 pub struct LabelSource {
     host: LocalHost,
-    /// Held while files are read or written: one at a time, in the order of asking.
-    store: Arc<Mutex<LabelStore>>,
-    waiting: usize,
+    /// The label files; `None` while they are being read or written.
+    store: Option<LabelStore>,
+    agenda: Agenda,
+    /// Whether the work that is being done takes too long.
+    is_late: bool,
     listeners: Vec<Recipient<LocalChanged>>,
     problems: Transitions<Problem>,
-    known: Option<Discovery>,
+    known: Option<Arc<Discovery>>,
     keep_alive: Duration,
 }
 
@@ -64,9 +69,10 @@ impl LabelSource {
     /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every change.
     pub fn new(host: LocalHost, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
         Self {
-            store: Arc::new(Mutex::new(LabelStore::new(host.clone()))),
-            waiting: 0,
+            store: Some(LabelStore::new(host.clone())),
             host,
+            agenda: Agenda::default(),
+            is_late: false,
             listeners,
             problems: Transitions::default(),
             known: None,
@@ -74,40 +80,52 @@ impl LabelSource {
         }
     }
 
-    /// Does something with the files, off the actor's thread and after everything asked for before.
-    fn take_turn<T, Work>(&mut self, work: Work) -> impl ActorFuture<Self, Output = Option<T>> + use<T, Work>
-    where
-        T: Send + 'static,
-        Work: FnOnce(&mut LabelStore) -> T + Send + 'static,
-    {
-        let store = Arc::clone(&self.store);
-        self.waiting += 1;
-        let work = async move {
-            let mut store = store.lock_owned().await;
-            tokio::task::spawn_blocking(move || work(&mut store)).await.ok()
+    /// Begins the next piece of work, unless one is being done.
+    fn work(&mut self, ctx: &mut Context<Self>) {
+        let Some(mut store) = self.store.take() else { return };
+        let Some(work) = self.agenda.next() else {
+            self.store = Some(store);
+            return;
         };
-        work.into_actor(self).map(|done, source, _| {
-            source.waiting -= 1;
-            done
-        })
-    }
-
-    fn read(&mut self) -> impl ActorFuture<Self, Output = Option<Discovery>> + use<> {
-        self.take_turn(LabelStore::read).map(|reading, source, _| {
-            source.take_in(reading?);
-            source.known.clone()
-        })
-    }
-
-    /// Stores a change and tells what came of it.
-    fn store(&mut self, change: LabelChange) -> ResponseActFuture<Self, Result<(), StoreError>> {
-        let stored = self.take_turn(move |store| store.change(&change)).map(|done, source, _| {
-            let stopping = || StoreError::Failed(anyhow::anyhow!("lobbyd is stopping"));
-            let (reading, stored) = done.ok_or_else(stopping)?;
-            source.take_in(reading);
-            stored
+        let late = ctx.run_later(DISK_LIMIT, |source, _| source.tell_late());
+        let work = spawn_blocking(move || {
+            let done = work.run(&mut store);
+            (store, done)
         });
-        Box::pin(stored)
+        ctx.spawn(work.into_actor(self).map(move |done, source, ctx| {
+            ctx.cancel_future(late);
+            source.finish(done, ctx);
+        }));
+    }
+
+    fn finish(&mut self, done: Result<(LabelStore, WorkDone), JoinError>, ctx: &mut Context<Self>) {
+        // The runtime is ending.
+        let Ok((store, mut done)) = done else { return ctx.stop() };
+        self.store = Some(store);
+        if std::mem::take(&mut self.is_late) {
+            info!(target: "lobby::labels", "the disk with the label files answers again");
+        }
+        let is_changed = done.reading.take().is_some_and(|reading| self.take_in(reading));
+        if done.publish && !is_changed {
+            self.tell();
+        }
+        done.answer(self.known.clone());
+        self.work(ctx);
+    }
+
+    fn tell_late(&mut self) {
+        self.is_late = true;
+        warn!(target: "lobby::labels", "the disk with the label files does not answer, labels stay as they are");
+    }
+
+    fn change(&mut self, change: LabelChange, ctx: &mut Context<Self>) -> ResponseFuture<Result<(), StoreError>> {
+        match self.agenda.add(change) {
+            Ok(outcome) => {
+                self.work(ctx);
+                Box::pin(outcome.wait())
+            }
+            Err(refusal) => Box::pin(ready(Err(refusal))),
+        }
     }
 
     /// Takes in a reading and tells if the packet is another; returns whether it is.
@@ -115,45 +133,18 @@ impl LabelSource {
         for problem in self.problems.news(reading.problems) {
             warn!(target: "lobby::labels", problem = problem.to_string(), "ignored an invalid host name or label");
         }
-        let changed = reading.packet.filter(|packet| self.known.as_ref() != Some(packet));
+        let changed = reading.packet.filter(|packet| self.known.as_deref() != Some(packet));
         let is_changed = changed.is_some();
         if is_changed {
-            self.known = changed;
+            self.known = changed.map(Arc::new);
             self.tell();
         }
         is_changed
     }
 
-    /// Takes in a reading and tells once, whether the packet is another or not.
-    fn publish(&mut self, reading: Option<LocalReading>) {
-        if !reading.is_some_and(|reading| self.take_in(reading)) {
-            self.tell();
-        }
-    }
-
     fn tell(&self) {
         let Some(packet) = &self.known else { return };
-        self.listeners.iter().for_each(|listener| listener.do_send(LocalChanged(packet.clone())));
-    }
-
-    /// Reads again unless a read that has not begun yet will show the same.
-    fn reread(&mut self, ctx: &mut Context<Self>) {
-        if self.waiting < 2 {
-            let read = self.read().map(|_, _, _| ());
-            ctx.spawn(read);
-        }
-    }
-
-    /// Reads again if a file has changed: not after each change of our own, which is known.
-    fn reread_if_changed(&mut self, ctx: &mut Context<Self>) {
-        if self.waiting < 2 {
-            let read = self.take_turn(LabelStore::read_if_changed).map(|reading, source, _| {
-                if let Some(reading) = reading.flatten() {
-                    source.take_in(reading);
-                }
-            });
-            ctx.spawn(read);
-        }
+        self.listeners.iter().for_each(|listener| listener.do_send(LocalChanged(Discovery::clone(packet))));
     }
 }
 
@@ -169,39 +160,46 @@ impl Actor for LabelSource {
             watch.changed().await;
             Some((FilesChanged, watch))
         }));
-        ctx.run_interval(self.keep_alive, Self::reread);
+        ctx.run_interval(self.keep_alive, |source, ctx| {
+            source.agenda.read();
+            source.work(ctx);
+        });
     }
 }
 
 impl StreamHandler<FilesChanged> for LabelSource {
+    /// A change of our own is known already, so files that look as they did when they were read are not read again.
     fn handle(&mut self, _: FilesChanged, ctx: &mut Self::Context) {
-        self.reread_if_changed(ctx);
+        self.agenda.read_if_changed();
+        self.work(ctx);
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
 impl Handler<AddLabels> for LabelSource {
-    type Result = ResponseActFuture<Self, Result<(), StoreError>>;
+    type Result = ResponseFuture<Result<(), StoreError>>;
 
-    fn handle(&mut self, AddLabels(labels): AddLabels, _: &mut Self::Context) -> Self::Result {
-        self.store(LabelChange::Add(labels))
+    fn handle(&mut self, AddLabels(labels): AddLabels, ctx: &mut Self::Context) -> Self::Result {
+        self.change(LabelChange::Add(labels), ctx)
     }
 }
 
 impl Handler<DeleteLabels> for LabelSource {
-    type Result = ResponseActFuture<Self, Result<(), StoreError>>;
+    type Result = ResponseFuture<Result<(), StoreError>>;
 
-    fn handle(&mut self, DeleteLabels(labels): DeleteLabels, _: &mut Self::Context) -> Self::Result {
-        self.store(LabelChange::Delete(labels))
+    fn handle(&mut self, DeleteLabels(labels): DeleteLabels, ctx: &mut Self::Context) -> Self::Result {
+        self.change(LabelChange::Delete(labels), ctx)
     }
 }
 
 impl Handler<GetLocalPacket> for LabelSource {
-    type Result = ResponseActFuture<Self, Option<Discovery>>;
+    type Result = MessageResult<GetLocalPacket>;
 
-    fn handle(&mut self, _: GetLocalPacket, _: &mut Self::Context) -> Self::Result {
-        Box::pin(self.read())
+    fn handle(&mut self, _: GetLocalPacket, ctx: &mut Self::Context) -> Self::Result {
+        let reading = self.agenda.next_reading(self.is_late);
+        self.work(ctx);
+        MessageResult(reading)
     }
 }
 
@@ -209,8 +207,8 @@ impl Handler<ReloadLabels> for LabelSource {
     type Result = ();
 
     fn handle(&mut self, _: ReloadLabels, ctx: &mut Self::Context) {
-        let read = self.take_turn(LabelStore::read).map(|reading, source, _| source.publish(reading));
-        ctx.spawn(read);
+        self.agenda.publish();
+        self.work(ctx);
     }
 }
 
@@ -219,7 +217,7 @@ impl Handler<StartWithoutFiles> for LabelSource {
 
     fn handle(&mut self, _: StartWithoutFiles, _: &mut Self::Context) {
         if self.known.is_none() {
-            self.known = self.host.without_files();
+            self.known = self.host.without_files().map(Arc::new);
             self.tell();
         }
     }
@@ -269,15 +267,14 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn while_files_hang_the_host_is_published_without_them() {
+    async fn a_host_is_published_without_its_files_only_before_the_first_reading() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), "file:1").unwrap();
         let (source, mut news) = source(directory.path());
-        let hanging = Arc::clone(&source.store).lock_owned().await;
         let source = source.start();
         source.send(StartWithoutFiles).await.unwrap();
         assert_eq!(next(&mut news).await, ["env:1"]);
-        drop(hanging);
+        source.send(GetLocalPacket).await.unwrap().packet().await.unwrap();
         assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
         source.send(StartWithoutFiles).await.unwrap();
         source.send(ReloadLabels).await.unwrap();
@@ -285,19 +282,17 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_reread_tells_once_whether_labels_changed_or_not() {
+    async fn a_reload_publishes_once_whether_labels_changed_or_not() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut source, mut news) = source(directory.path());
-        let labels = ["file:1", "file:1", "file:2", "file:3"];
-        for label in labels {
-            fs::write(directory.path().join("file"), label).unwrap();
-            let reading = source.store.try_lock().unwrap().read();
-            source.publish(Some(reading));
+        let (source, mut news) = source(directory.path());
+        let file = directory.path().join("file");
+        fs::write(&file, "file:1").unwrap();
+        let source = source.start();
+        for label in ["file:1", "file:1", "file:2"] {
+            fs::write(&file, label).unwrap();
+            source.send(ReloadLabels).await.unwrap();
+            source.send(GetLocalPacket).await.unwrap().packet().await.unwrap();
+            while next(&mut news).await != ["env:1", label] {}
         }
-        for label in labels {
-            assert_eq!(next(&mut news).await, ["env:1", label]);
-        }
-        drop(source);
-        assert_eq!(news.recv().await, None);
     }
 }

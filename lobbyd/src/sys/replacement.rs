@@ -1,7 +1,7 @@
 //! Replacing a file in two steps: its new contents are on the disk before anything changes. Everything here blocks.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -41,25 +41,47 @@ impl Replacement {
         Ok(new)
     }
 
-    /// Puts the new contents into the file's place, and returns what the file is then when the disk has that.
+    /// Puts the new contents into the file's place, for all who read it from now on. Only [`Replaced::sync`] makes that last.
     ///
     /// # Errors
-    /// The path and the reason; the old file then stands, unless only the final sync failed.
-    pub fn commit(self) -> anyhow::Result<Metadata> {
-        self.try_commit().with_context(|| format!("cannot write {}", self.path.display()))
+    /// The path and the reason; the old file then stands.
+    pub fn put_in_place(self) -> anyhow::Result<Replaced> {
+        fs::rename(&self.temporary, &self.path).with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(Replaced { new: self })
+    }
+}
+
+/// A file that was replaced, which a power failure may still undo.
+#[derive(Debug)]
+pub struct Replaced {
+    new: Replacement,
+}
+
+impl Replaced {
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// The path and the reason.
+    pub fn metadata(&self) -> anyhow::Result<Metadata> {
+        self.new.contents.metadata().with_context(|| format!("cannot look at {}", self.new.path.display()))
     }
 
-    fn try_commit(&self) -> io::Result<Metadata> {
-        fs::rename(&self.temporary, &self.path)?;
-        let metadata = self.contents.metadata()?;
-        self.directory.sync_all()?;
-        Ok(metadata)
+    /// Waits until the disk has the new file in its place. File systems that cannot sync a directory are excused.
+    ///
+    /// # Errors
+    /// The path and the reason.
+    pub fn sync(&self) -> anyhow::Result<()> {
+        match self.new.directory.sync_all() {
+            // EINVAL, ENOTSUP: some network and user-space file systems.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            synced => synced.with_context(|| format!("cannot write {}", self.new.path.display())),
+        }
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // It is gone after a commit.
+        // It is gone when it was put in place.
         fs::remove_file(&self.temporary).ok();
     }
 }
@@ -80,16 +102,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         for contents in ["first", "second, longer", ""] {
-            let metadata = Replacement::write(&path, contents.as_bytes()).unwrap().commit().unwrap();
+            let replaced = Replacement::write(&path, contents.as_bytes()).unwrap().put_in_place().unwrap();
+            replaced.sync().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
-            assert_eq!(metadata.ino(), fs::metadata(&path).unwrap().ino());
+            assert_eq!(replaced.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino());
         }
         assert_eq!(names_in(dir.path()), ["file"]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]
-    fn without_a_commit_nothing_changes() {
+    fn new_contents_that_are_not_put_in_place_change_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, "old").unwrap();
@@ -103,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("taken");
         fs::create_dir_all(path.join("inside")).unwrap();
-        let error = format!("{:#}", Replacement::write(&path, b"x").unwrap().commit().unwrap_err());
+        let error = format!("{:#}", Replacement::write(&path, b"x").unwrap().put_in_place().unwrap_err());
         assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
         assert_eq!(names_in(dir.path()), ["taken"]);
         assert!(Replacement::write(&dir.path().join("missing/file"), b"x").is_err());

@@ -3,3 +3,4 @@
 mod disk;
 mod flood;
 mod http;
+mod slow_disk;

@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 use lobby_client::Label;
 
+use super::commit_gate::CommitGate;
 use super::problems::FileProblem;
 use super::runtime_file::RuntimeFile;
+use super::store::StoreError;
 use crate::sys::files;
 use lobby_core::lines;
 use stamp::Stamp;
@@ -44,8 +46,8 @@ pub struct FilesRead {
     /// All files but the runtime file.
     others: LabelsRead,
     runtime_path: PathBuf,
-    /// The contents of the runtime file, or why it cannot be read.
-    pub runtime: Result<Vec<u8>, FileProblem>,
+    /// The contents of the runtime file, `None` if there is none; or why it cannot be read.
+    pub runtime: Result<Option<Vec<u8>>, FileProblem>,
 }
 
 /// The labels of label files, and what is not a label in them.
@@ -101,11 +103,16 @@ impl LabelFiles {
     /// Replaces the runtime file, as [`RuntimeFile::write`] does.
     ///
     /// # Errors
-    /// The path and what keeps it from being written; then nothing has changed.
-    pub fn write_runtime(&mut self, contents: &[u8]) -> anyhow::Result<()> {
-        let stamp = Stamp::of(&self.runtime.write(contents)?);
-        self.seen.insert(self.runtime_name.clone(), stamp);
-        Ok(())
+    /// Those of [`RuntimeFile::write`].
+    pub fn write_runtime(
+        &mut self,
+        contents: &[u8],
+        before: Option<&[u8]>,
+        gate: &CommitGate,
+    ) -> Result<(), StoreError> {
+        let written = self.runtime.write(contents, before, gate);
+        self.seen.insert(self.runtime_name.clone(), written.as_ref().ok().and_then(Stamp::of));
+        written.map(drop)
     }
 
     /// The names of all label files, sorted; none if the directory is missing.
@@ -134,7 +141,7 @@ impl FilesRead {
     /// The labels of all files, sorted and unique.
     pub fn labels(&self) -> LabelsRead {
         match &self.runtime {
-            Ok(contents) => self.labels_with(contents),
+            Ok(contents) => self.labels_with(contents.as_deref().unwrap_or_default()),
             Err(problem) => {
                 let mut read = self.labels_with(b"");
                 read.problems.push(problem.clone());
@@ -164,16 +171,16 @@ impl LabelsRead {
         }
     }
 
-    /// The contents of the runtime file. If it is missing it has none; a link that leads nowhere is a problem besides.
-    fn read_runtime(&mut self, path: &Path) -> Result<Vec<u8>, FileProblem> {
+    /// The contents of the runtime file, if there is one. A link that leads nowhere is a problem besides.
+    fn read_runtime(&mut self, path: &Path) -> Result<Option<Vec<u8>>, FileProblem> {
         match files::read_bounded(path, MAX_FILE_LEN) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if path.is_symlink() {
                     self.problems.push(FileProblem::with_file(path, &error));
                 }
-                Ok(Vec::new())
+                Ok(None)
             }
-            read => read.map_err(|error| FileProblem::with_file(path, &error)),
+            read => read.map(Some).map_err(|error| FileProblem::with_file(path, &error)),
         }
     }
 

@@ -5,6 +5,7 @@ mod tests;
 
 use lobby_client::Label;
 
+use super::commit_gate::CommitGate;
 use super::files::{FilesRead, LabelFiles, LabelsRead};
 use super::local_host::{LocalHost, LocalReading};
 use super::problems::FileProblem;
@@ -20,7 +21,7 @@ pub struct LabelStore {
     last_read: Vec<Label>,
 }
 
-/// Why labels were not stored. Nothing was changed then.
+/// Why labels are not stored, and will not be.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The host would have more labels than its peers accept.
@@ -29,6 +30,15 @@ pub enum StoreError {
     /// The disk did not take them.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+    /// Too many changes wait for the disk.
+    #[error("too many changes of labels wait for the disk: try again")]
+    TooMany,
+    /// The disk takes too long. Nothing was changed.
+    #[error("the disk with the label files does not answer, and nothing was changed: try again")]
+    TooSlow,
+    /// The disk takes too long over putting the change in place. It will be taken back.
+    #[error("the disk with the label files does not answer, and what was changed is taken back as soon as it does")]
+    TakenBack,
 }
 
 impl LabelStore {
@@ -49,27 +59,29 @@ impl LabelStore {
         (!self.files.are_as_read()).then(|| self.read())
     }
 
-    /// Reads everything anew and stores a change of the runtime labels. The reading shows the change if it was stored.
+    /// Reads everything anew and stores a change of the runtime labels, unless the gate closes. The reading shows the change if it was
+    /// stored.
     ///
     /// The change is an error when peers would refuse the host with it, or when it could not be stored.
-    pub fn change(&mut self, change: &LabelChange) -> (LocalReading, Result<(), StoreError>) {
+    pub fn change(&mut self, change: &LabelChange, gate: &CommitGate) -> (LocalReading, Result<(), StoreError>) {
         let mut files = self.files.read();
         let stored = match &mut files {
-            Ok(files) => self.store(change, files),
+            Ok(files) => self.store(change, gate, files),
             Err(problem) => Err(cannot_read(problem)),
         };
         (self.reading(files), stored)
     }
 
-    fn store(&mut self, change: &LabelChange, files: &mut FilesRead) -> Result<(), StoreError> {
-        let before = files.runtime.as_ref().map_err(cannot_read)?;
-        let after = change.applied_to(before);
+    fn store(&mut self, change: &LabelChange, gate: &CommitGate, files: &mut FilesRead) -> Result<(), StoreError> {
+        let before = files.runtime.as_ref().map_err(cannot_read)?.as_deref();
+        let contents = before.unwrap_or_default();
+        let after = change.applied_to(contents);
         if let LabelChange::Add(_) = change {
-            self.host.check_limits(files.labels_with(after.as_ref().unwrap_or(before)).labels)?;
+            self.host.check_limits(files.labels_with(after.as_deref().unwrap_or(contents)).labels)?;
         }
         if let Some(after) = after {
-            self.files.write_runtime(&after)?;
-            files.runtime = Ok(after);
+            self.files.write_runtime(&after, before, gate)?;
+            files.runtime = Ok(Some(after));
         }
         Ok(())
     }

@@ -39,13 +39,13 @@ fn store_of(directory: &Path, runtime_labels_filename: &str) -> LabelStore {
 impl LabelStore {
     /// Adds labels and returns all that are there then.
     fn add(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
-        let (reading, stored) = self.change(&LabelChange::Add(labels(texts)));
+        let (reading, stored) = self.change(&LabelChange::Add(labels(texts)), &CommitGate::default());
         stored.map(|()| reading.packet.unwrap().labels)
     }
 
     /// Removes labels and returns all that are there then.
     fn delete(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
-        let (reading, stored) = self.change(&LabelChange::Delete(labels(texts)));
+        let (reading, stored) = self.change(&LabelChange::Delete(labels(texts)), &CommitGate::default());
         stored.map(|()| reading.packet.unwrap().labels)
     }
 }
@@ -138,7 +138,7 @@ fn a_file_that_would_become_too_large_is_not_written() {
     let mut store = store_of(dir.path(), RUNTIME);
     store.delete(&[&many[0]]).unwrap();
     assert!(len() < before);
-    assert!(store.files.write_runtime(&vec![b'x'; MAX_FILE_LEN + 1]).is_err());
+    assert!(store.files.write_runtime(&vec![b'x'; MAX_FILE_LEN + 1], None, &CommitGate::default()).is_err());
     assert!(len() < before);
     assert_eq!(fs::metadata(dir.path().join(RUNTIME)).unwrap().permissions().mode() & 0o777, 0o644);
 }
@@ -171,6 +171,17 @@ fn a_label_that_would_be_left_out_is_refused_and_not_stored() {
     let refusal = store_of(dir.path(), RUNTIME).add(&["z:1"]).unwrap_err();
     assert!(matches!(refusal, StoreError::LimitExceeded(LimitExceeded::Labels(count)) if count == MAX_LABELS + 2));
     assert!(!dir.path().join(RUNTIME).exists());
+}
+
+#[test]
+fn a_change_that_was_given_up_is_not_stored() {
+    let dir = directory_of(&[("file", b"a:1\n")]);
+    let gate = CommitGate::default();
+    gate.give_up();
+    let (reading, stored) = store_of(dir.path(), RUNTIME).change(&LabelChange::Add(labels(&["b:2"])), &gate);
+    assert!(matches!(stored, Err(StoreError::TooSlow)));
+    assert_eq!(reading.packet.unwrap().labels, labels(&["a:1"]));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 /// Waits until a further change of files would give them another time.
@@ -259,7 +270,7 @@ fn writes_while_it_may() {
     let mut store = store_of(Path::new("."), RUNTIME);
     println!("#");
     while Path::new(LEASE).exists() {
-        store.change(&LabelChange::Add(block())).1.unwrap();
-        store.change(&LabelChange::Delete(block())).1.unwrap();
+        store.change(&LabelChange::Add(block()), &CommitGate::default()).1.unwrap();
+        store.change(&LabelChange::Delete(block()), &CommitGate::default()).1.unwrap();
     }
 }
