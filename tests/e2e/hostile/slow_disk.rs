@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Tracer, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Tracer, ensure, eventually, http};
 use serde_json::json;
 
 /// Longer than lobbyd waits for a disk.
@@ -122,6 +122,50 @@ async fn a_host_whose_files_hang_is_published_without_them() {
     let daemon = builder.launched_by(tracer.launcher()).start().await;
     daemon.knows(json!({"me": ["env:1"]})).await;
     daemon.knows(json!({"me": ["env:1", "kept:1"]})).await;
+}
+
+/// Asks for the packet on connections that are closed at once.
+async fn ask_and_leave(daemon: &Lobbyd, times: usize) {
+    let request = format!("GET /v1/discovery HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address());
+    for _ in 0..times {
+        let mut connection = tokio::net::TcpStream::connect(daemon.address()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut connection, request.as_bytes()).await.unwrap();
+    }
+}
+
+#[actix_rt::test]
+async fn reads_of_a_hanging_disk_that_are_given_up_leave_nothing() {
+    let builder = daemon();
+    let tracer = Tracer::of("openat").on(&builder.labels_path()).delays("openat", HANGING);
+    let daemon = builder.launched_by(tracer.launcher()).start().await;
+    assert_eq!(daemon.get("/v1/discovery").await.status, 503);
+    daemon.logged("does not answer").await;
+    let before = daemon.peak_memory();
+    for _ in 0..50 {
+        ask_and_leave(&daemon, 100).await;
+        // Answered when those before it are.
+        assert_eq!(daemon.get("/v1/discovery").await.status, 503);
+    }
+    let after = daemon.peak_memory();
+    tracer.release(&daemon);
+    assert!(after <= before + 5, "{before} MB, then {after} MB");
+    eventually(LIMIT, async || ensure(daemon.get("/v1/discovery").await.status == 200, daemon.logs())).await;
+    daemon.logged("answers again").await;
+}
+
+#[actix_rt::test]
+async fn a_label_is_stored_while_many_ask_for_the_packet() {
+    let builder = daemon();
+    for number in 0..300 {
+        fs::write(builder.labels_path().join(format!("file-{number}")), format!("n:{number:03}\n")).unwrap();
+    }
+    let daemon = builder.start().await;
+    let reads = join_all(
+        (0..2000).map(|_| async { http::send(daemon.address(), "GET", "/v1/discovery", &[], "").await.status }),
+    );
+    let (reads, added) = tokio::join!(reads, daemon.add_labels("new:1"));
+    assert_eq!(added.status, 200, "{}", added.text());
+    assert!(reads.iter().all(|status| *status == 200));
 }
 
 #[actix_rt::test]
