@@ -26,7 +26,11 @@ pub enum InvalidLine {
     InvalidLabel(#[from] InvalidLabel),
 }
 
-/// The lines of a text that are not blank, in their order. They end in `\n` or `\r\n`; white space around a label does not count.
+/// What some editors write before a text to say that it is UTF-8; it is not a part of the text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The lines of a text that are not blank, in their order. They end in `\n` or `\r\n`; white space around a label does not count, and
+/// neither does a byte order mark before it, on whatever line: it stays there when files are put together.
 pub fn parse(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     (1..).zip(text.split(|&byte| byte == b'\n')).filter_map(|(number, text)| match parse_label(text) {
         Err(InvalidLine::InvalidLabel(InvalidLabel::Empty)) => None,
@@ -35,7 +39,9 @@ pub fn parse(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 fn parse_label(line: &[u8]) -> Result<Label, InvalidLine> {
-    Ok(Label::parse(std::str::from_utf8(line)?)?)
+    let text = std::str::from_utf8(line)?;
+    let is_before_label = |character: char| character == BYTE_ORDER_MARK || character.is_whitespace();
+    Ok(Label::parse(text.trim_start_matches(is_before_label))?)
 }
 
 #[cfg(test)]
@@ -66,6 +72,12 @@ mod tests {
     fn blank_lines_and_white_space_are_skipped_but_counted() {
         assert_eq!(lines(b"\n a:1 \n\t\n\r\n\nb:2\n\n"), numbered(&[(2, "a:1"), (6, "b:2")]));
         assert_eq!(lines(b""), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_a_part_of_a_label() {
+        let text = "\u{feff}a:1\n \u{feff} b:2\n\u{feff}\nc:\u{feff}3";
+        assert_eq!(lines(text.as_bytes()), numbered(&[(1, "a:1"), (2, "b:2"), (4, "c:\u{feff}3")]));
     }
 
     #[test]

@@ -29,6 +29,20 @@ async fn labels_of_environment_and_files_are_united_and_sorted() {
 }
 
 #[actix_rt::test]
+async fn a_byte_order_mark_is_not_a_part_of_the_first_label() {
+    let daemon = daemon();
+    fs::write(daemon.labels_path().join("file"), "\u{feff}file:1\nfile:2").unwrap();
+    fs::write(daemon.labels_path().join("_runtime"), "\u{feff}runtime:1\n").unwrap();
+    let daemon = daemon.start().await;
+    daemon.knows(json!({"me": ["file:1", "file:2", "runtime:1"]})).await;
+    assert_eq!(daemon.add_labels("\u{feff}body:1").await.status, 200);
+    daemon.knows(json!({"me": ["body:1", "file:1", "file:2", "runtime:1"]})).await;
+    assert_eq!(daemon.delete_labels("runtime:1").await.status, 200);
+    daemon.knows(json!({"me": ["body:1", "file:1", "file:2"]})).await;
+    assert!(daemon.logs_with("WARN").is_empty(), "{:?}", daemon.logs());
+}
+
+#[actix_rt::test]
 async fn a_file_written_edited_and_removed_is_followed_at_once() {
     let daemon = daemon().start().await;
     let file = daemon.labels_path().join("file");
