@@ -2,6 +2,7 @@
 
 use std::str::Utf8Error;
 
+use lobby_client::text::is_invisible;
 use lobby_client::{InvalidLabel, Label};
 
 /// A line that is not blank.
@@ -36,6 +37,12 @@ pub fn parse(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
         Err(InvalidLine::InvalidLabel(InvalidLabel::Empty)) => None,
         label => Some(Line { number, text, label }),
     })
+}
+
+/// A character of a label that cannot be seen: one without width, or one that turns the direction of writing. The label is valid, but
+/// is not what it looks like.
+pub fn invisible_character(label: &Label) -> Option<char> {
+    label.as_str().chars().find(|&character| is_invisible(character))
 }
 
 fn parse_label(line: &[u8]) -> Result<Label, InvalidLine> {
@@ -91,6 +98,15 @@ mod tests {
             (4, "d:4"),
         ];
         assert_eq!(lines(&text), numbered(&expected));
+    }
+
+    #[test]
+    fn an_invisible_character_is_found_anywhere_in_a_label() {
+        let found = |label| invisible_character(&Label::parse(label).unwrap());
+        assert_eq!(found("service:we\u{200b}b"), Some('\u{200b}'));
+        assert_eq!(found("\u{202e}service:web"), Some('\u{202e}'));
+        assert_eq!(found("service:web\u{feff}"), Some('\u{feff}'));
+        assert_eq!(found("město:Praha 東京 🚀"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use lobby_client::{Discovery, HostName, Label};
 use crate::config::LocalHostSettings;
 use crate::labels::files::LabelsRead;
 use crate::labels::problems::Problem;
+use lobby_core::lines;
 use lobby_core::wire::limits::{self, LimitExceeded};
 
 /// This host as its sources say, and what could not be read of them.
@@ -60,7 +61,8 @@ impl LocalHost {
 
     /// What the settings and the label files give together.
     pub fn reading(&self, files: LabelsRead) -> LocalReading {
-        let mut problems: Vec<_> = files.problems.into_iter().map(Problem::File).collect();
+        let mut problems = files.problems;
+        problems.extend(self.invisible_labels());
         let packet = match self.hostname() {
             Ok(hostname) => {
                 let (packet, excess) = limits::truncate_to_limits(hostname, self.with_own_labels(files.labels));
@@ -82,6 +84,11 @@ impl LocalHost {
     pub fn check_limits(&self, file_labels: Vec<Label>) -> Result<(), LimitExceeded> {
         // A host without a valid name has no packet.
         self.hostname().map_or(Ok(()), |name| limits::check(&Discovery::new(name, self.with_own_labels(file_labels))))
+    }
+
+    fn invisible_labels(&self) -> impl Iterator<Item = Problem> {
+        let labels = self.settings.labels.iter();
+        labels.filter_map(|label| Some(Problem::invisible(&"LABELS", label, lines::invisible_character(label)?)))
     }
 
     fn with_own_labels(&self, mut labels: Vec<Label>) -> Vec<Label> {

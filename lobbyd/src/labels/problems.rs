@@ -1,9 +1,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use lobby_client::Label;
 use lobby_core::wire::limits::LimitExceeded;
 
-/// What is wrong with this host's name or labels. Everything else counts all the same.
+/// What is wrong with this host's name or labels. Everything else counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
     /// In a label file.
@@ -12,6 +13,27 @@ pub enum Problem {
     Labels(LimitExceeded),
     /// In the machine's name, in words.
     HostName(String),
+    /// A label that counts, but is not what it looks like: where it comes from, and what it holds.
+    Invisible(String),
+}
+
+impl Problem {
+    pub(super) fn invisible(source: &impl fmt::Display, label: &Label, character: char) -> Self {
+        // Debug shows the character by its number.
+        Self::Invisible(format!(
+            "{source}: label {:?} holds the invisible character U+{:04X}",
+            label.as_str(),
+            u32::from(character)
+        ))
+    }
+
+    /// What is logged with the problem.
+    pub fn message(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Labels(_) | Self::HostName(_) => "ignored an invalid host name or label",
+            Self::Invisible(_) => "a label is not what it looks like",
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -19,7 +41,7 @@ impl fmt::Display for Problem {
         match self {
             Self::File(problem) => problem.fmt(f),
             Self::Labels(excess) => write!(f, "{excess}; the last ones are left out"),
-            Self::HostName(problem) => f.write_str(problem),
+            Self::HostName(problem) | Self::Invisible(problem) => f.write_str(problem),
         }
     }
 }

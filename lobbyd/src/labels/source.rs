@@ -131,7 +131,7 @@ impl LabelSource {
     /// Takes in a reading and tells if the packet is another; returns whether it is.
     fn take_in(&mut self, reading: LocalReading) -> bool {
         for problem in self.problems.news(reading.problems) {
-            warn!(target: "lobby::labels", problem = problem.to_string(), "ignored an invalid host name or label");
+            warn!(target: "lobby::labels", %problem, "{}", problem.message());
         }
         let changed = reading.packet.filter(|packet| self.known.as_deref() != Some(packet));
         let is_changed = changed.is_some();

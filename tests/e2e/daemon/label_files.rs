@@ -43,6 +43,21 @@ async fn a_byte_order_mark_is_not_a_part_of_the_first_label() {
 }
 
 #[actix_rt::test]
+async fn invisible_characters_in_a_label_are_a_warning() {
+    let daemon = daemon().labels("env:\u{202e}1");
+    fs::write(daemon.labels_path().join("file"), "good:1\nfi\u{200b}le:1").unwrap();
+    let daemon = daemon.start().await;
+    assert_eq!(daemon.add_labels("bo\u{feff}dy:1").await.status, 200);
+    let labels = ["bo\u{feff}dy:1", "env:\u{202e}1", "fi\u{200b}le:1", "good:1"];
+    daemon.knows(json!({"me": labels})).await;
+    for (source, character) in [("LABELS", "U+202E"), ("file:2", "U+200B"), ("_runtime:1", "U+FEFF")] {
+        let warning = daemon.logged(character).await;
+        assert!(warning.contains("WARN") && warning.contains(source), "{warning}");
+    }
+    assert_eq!(daemon.logs_with("WARN").len(), 3, "{:?}", daemon.logs());
+}
+
+#[actix_rt::test]
 async fn a_file_written_edited_and_removed_is_followed_at_once() {
     let daemon = daemon().start().await;
     let file = daemon.labels_path().join("file");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
-use super::problems::FileProblem;
+use super::problems::{FileProblem, Problem};
 use super::runtime_file::RuntimeFile;
 use super::store::StoreError;
 use crate::sys::files;
@@ -55,8 +55,8 @@ pub struct FilesRead {
 pub struct LabelsRead {
     /// The labels; those of all files together are sorted and unique.
     pub labels: Vec<Label>,
-    /// What could not be read as labels.
-    pub problems: Vec<FileProblem>,
+    /// What could not be read as labels, or should not be one.
+    pub problems: Vec<Problem>,
 }
 
 impl LabelFiles {
@@ -144,7 +144,7 @@ impl FilesRead {
             Ok(contents) => self.labels_with(contents.as_deref().unwrap_or_default()),
             Err(problem) => {
                 let mut read = self.labels_with(b"");
-                read.problems.push(problem.clone());
+                read.problems.push(Problem::File(problem.clone()));
                 read
             }
         }
@@ -167,7 +167,7 @@ impl LabelsRead {
             Ok(contents) => self.read_lines(path, &contents),
             // Removed since the directory was listed; a link that leads nowhere is still there.
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => (),
-            Err(error) => self.problems.push(FileProblem::with_file(path, &error)),
+            Err(error) => self.problems.push(Problem::File(FileProblem::with_file(path, &error))),
         }
     }
 
@@ -176,7 +176,7 @@ impl LabelsRead {
         match files::read_bounded(path, MAX_FILE_LEN) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if path.is_symlink() {
-                    self.problems.push(FileProblem::with_file(path, &error));
+                    self.problems.push(Problem::File(FileProblem::with_file(path, &error)));
                 }
                 Ok(None)
             }
@@ -186,21 +186,33 @@ impl LabelsRead {
 
     /// Takes in the contents of one file; `path` is only for the problems. The labels are sorted later.
     pub fn read_lines(&mut self, path: &Path, contents: &[u8]) {
-        let mut invalid = 0;
+        let (mut invalid, mut invisible) = (Vec::new(), Vec::new());
         for line in lines::parse(contents) {
             match line.label {
-                Ok(label) => self.labels.push(label),
-                Err(reason) => {
-                    invalid += 1;
-                    if invalid <= MAX_LINES_TOLD {
-                        self.problems.push(FileProblem::with_line(path, line.number, &reason));
+                Ok(label) => {
+                    if let Some(character) = lines::invisible_character(&label) {
+                        let source = format_args!("{}:{}", path.display(), line.number);
+                        invisible.push(Problem::invisible(&source, &label, character));
                     }
+                    self.labels.push(label);
                 }
+                Err(reason) => invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason))),
             }
         }
-        if invalid > MAX_LINES_TOLD {
-            let reason = format!("{} more lines are no labels", invalid - MAX_LINES_TOLD);
-            self.problems.push(FileProblem::with_file(path, &reason));
+        self.tell_some(invalid, |more| {
+            Problem::File(FileProblem::with_file(path, &format_args!("{more} more lines are no labels")))
+        });
+        self.tell_some(invisible, |more| {
+            Problem::Invisible(format!("{}: {more} more labels hold invisible characters", path.display()))
+        });
+    }
+
+    /// Takes in the first problems of one kind, and the number of the others.
+    fn tell_some(&mut self, problems: Vec<Problem>, others: impl FnOnce(usize) -> Problem) {
+        let more = problems.len().saturating_sub(MAX_LINES_TOLD);
+        self.problems.extend(problems.into_iter().take(MAX_LINES_TOLD));
+        if more > 0 {
+            self.problems.push(others(more));
         }
     }
 }

@@ -8,7 +8,7 @@ use lobby_client::Label;
 use super::commit_gate::CommitGate;
 use super::files::{FilesRead, LabelFiles, LabelsRead};
 use super::local_host::{LocalHost, LocalReading};
-use super::problems::FileProblem;
+use super::problems::{FileProblem, Problem};
 use super::runtime_file::LabelChange;
 use lobby_core::wire::limits::LimitExceeded;
 
@@ -89,7 +89,7 @@ impl LabelStore {
     fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LocalReading {
         let read = match files {
             Ok(files) => files.labels(),
-            Err(problem) => LabelsRead { labels: self.last_read.clone(), problems: vec![problem] },
+            Err(problem) => LabelsRead { labels: self.last_read.clone(), problems: vec![Problem::File(problem)] },
         };
         self.last_read.clone_from(&read.labels);
         self.host.reading(read)
