@@ -39,6 +39,9 @@ pub enum ApiError {
     /// 413: the body is longer than this many bytes.
     #[error("the body is too long: at most {0} bytes are allowed")]
     TooLarge(usize),
+    /// 415: the body is of a type that cannot be read.
+    #[error("a body of type {0:?} cannot be read: send one label a line, as text/plain")]
+    UnsupportedMediaType(String),
     /// 500: the daemon could not do it.
     #[error("{0}")]
     Internal(String),
@@ -75,7 +78,11 @@ impl ApiError {
             Self::TooSlow(_) | Self::TooLarge(_) => {
                 response.force_close();
             }
-            Self::BadRequest(_) | Self::Forbidden(_) | Self::NotFound(_) | Self::Internal(_) => {}
+            Self::BadRequest(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::UnsupportedMediaType(_)
+            | Self::Internal(_) => {}
         }
     }
 }
@@ -89,6 +96,7 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }

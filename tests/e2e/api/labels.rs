@@ -43,7 +43,7 @@ async fn an_empty_body_is_ok_and_changes_nothing() {
 }
 
 #[actix_rt::test]
-async fn the_content_type_of_the_body_does_not_matter() {
+async fn a_body_of_lines_may_have_any_other_type_than_json() {
     let daemon = Lobbyd::named("a").start().await;
     for (number, content_type) in ["text/plain; charset=utf-8", "application/x-www-form-urlencoded"].iter().enumerate()
     {
@@ -51,6 +51,26 @@ async fn the_content_type_of_the_body_does_not_matter() {
         assert_ok(&daemon.request("POST", "/v1/labels", &[("Content-Type", content_type)], body).await);
     }
     assert_eq!(daemon.own_labels().await, json!(["label:0", "label:1"]));
+}
+
+#[actix_rt::test]
+async fn a_body_that_says_it_is_json_is_refused() {
+    let daemon = Lobbyd::named("a").labels("env:1").start().await;
+    let types = [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/merge-patch+json",
+        "multipart/form-data; boundary=x",
+    ];
+    for (method, content_type) in
+        types.iter().flat_map(|content_type| [("POST", content_type), ("DELETE", content_type)])
+    {
+        let answer = daemon.request(method, "/v1/labels", &[("Content-Type", content_type)], "[\"a:1\"]").await;
+        assert_eq!(answer.status, 415, "{}", answer.text());
+        assert!(answer.text().contains("one label a line"), "{}", answer.text());
+        assert_ok(&daemon.request(method, "/v1/labels", &[("Content-Type", content_type)], "").await);
+    }
+    assert_eq!(daemon.own_labels().await, json!(["env:1"]));
 }
 
 #[actix_rt::test]

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use lobby_client::Label;
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// Longest time that a client may take over a body.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// The labels of a request's body, in their order, whatever its content type.
+/// The labels of a request's body, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelBody(pub Vec<Label>);
 
@@ -63,15 +63,30 @@ impl FromRequest for LabelBody {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let too_large = announced_length(request).is_some_and(|length| length > MAX_BODY as u64);
+        let other_form = other_form(request);
         let body = web::Payload::from_request(request, payload);
         Box::pin(async move {
             if too_large {
                 return Err(ApiError::TooLarge(MAX_BODY));
             }
             let body = timeout(TIME_LIMIT, read(body)).await.map_err(|_| ApiError::TooSlow(TIME_LIMIT))??;
-            Ok(Self(parse(&body)?))
+            match other_form {
+                // An empty list is sent as JSON by some clients, in a body without a byte.
+                Some(content_type) if !body.trim_ascii().is_empty() => {
+                    Err(ApiError::UnsupportedMediaType(content_type))
+                }
+                _ => Ok(Self(parse(&body)?)),
+            }
         })
     }
+}
+
+/// The content type, if it says that the body is not lines of text: its own syntax would be stored as labels. Any other may stand
+/// before lines; curl says that they are a form.
+fn other_form(request: &HttpRequest) -> Option<String> {
+    let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (essence.contains("json") || essence.starts_with("multipart/")).then_some(essence)
 }
 
 /// The length of the body in bytes, if the client announces it.
