@@ -85,6 +85,8 @@ pub struct LocalHostSettings {
     pub labels: Vec<Label>,
     /// LABELS_PATH: directory of label files.
     pub labels_path: PathBuf,
+    /// Whether LABELS_PATH is another than the default: then the directory is expected to be there.
+    pub labels_path_is_set: bool,
     /// RUNTIME_LABELS_FILENAME: file in it for labels added at run time.
     pub runtime_labels_filename: String,
 }

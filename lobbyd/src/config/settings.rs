@@ -68,6 +68,7 @@ fn local_host(values: &Values<'_>) -> Result<LocalHostSettings, ConfigError> {
         hostname: values.optional(&table::HOSTNAME)?,
         labels: values.optional(&table::LABELS)?.unwrap_or_default(),
         labels_path: values.get(&table::LABELS_PATH)?,
+        labels_path_is_set: values.is_changed(&table::LABELS_PATH.info)?,
         runtime_labels_filename: values.get(&table::RUNTIME_LABELS_FILENAME)?,
     })
 }

@@ -90,6 +90,12 @@ impl<'a> Values<'a> {
         Err(ConfigError::BadValue(message))
     }
 
+    /// Whether a setting with a default has another value.
+    pub(super) fn is_changed(&self, setting: &SettingInfo) -> Result<bool, ConfigError> {
+        let text = self.text(setting)?;
+        Ok(!matches!(setting.default, DefaultValue::Literal(default) if text.as_deref() == Some(default)))
+    }
+
     /// Whether a setting without default was given a value.
     fn is_given(&self, setting: &SettingInfo) -> Result<bool, ConfigError> {
         Ok(self.text(setting)?.is_some())

@@ -62,6 +62,10 @@ impl LocalHost {
     /// What the settings and the label files give together.
     pub fn reading(&self, files: LabelsRead) -> LocalReading {
         let mut problems = files.problems;
+        if !self.settings.labels_path_is_set {
+            // The default directory need not be there.
+            problems.retain(|problem| !matches!(problem, Problem::NoDirectory(_)));
+        }
         problems.extend(self.invisible_labels());
         let packet = match self.hostname() {
             Ok(hostname) => {

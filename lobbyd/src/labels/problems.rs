@@ -15,6 +15,8 @@ pub enum Problem {
     HostName(String),
     /// A label that counts, but is not what it looks like: where it comes from, and what it holds.
     Invisible(String),
+    /// The missing directory of label files (LABELS_PATH).
+    NoDirectory(PathBuf),
 }
 
 impl Problem {
@@ -32,6 +34,7 @@ impl Problem {
         match self {
             Self::File(_) | Self::Labels(_) | Self::HostName(_) => "ignored an invalid host name or label",
             Self::Invisible(_) => "a label is not what it looks like",
+            Self::NoDirectory(_) => "LABELS_PATH does not exist",
         }
     }
 }
@@ -42,6 +45,9 @@ impl fmt::Display for Problem {
             Self::File(problem) => problem.fmt(f),
             Self::Labels(excess) => write!(f, "{excess}; the last ones are left out"),
             Self::HostName(problem) | Self::Invisible(problem) => f.write_str(problem),
+            Self::NoDirectory(path) => {
+                write!(f, "{}: is not there, no label files are read until it is", path.display())
+            }
         }
     }
 }

@@ -254,6 +254,7 @@ mod tests {
             hostname: HostName::parse("a").ok(),
             labels: vec![Label::parse("env:1").unwrap()],
             labels_path: directory.to_owned(),
+            labels_path_is_set: false,
             runtime_labels_filename: "_runtime".to_owned(),
         };
         let (told, news) = unbounded_channel();

@@ -90,6 +90,25 @@ async fn a_file_replaced_by_rename_is_followed() {
 }
 
 #[actix_rt::test]
+async fn a_misspelt_labels_path_is_a_warning_at_the_start() {
+    let daemon = daemon();
+    let misspelt = daemon.labels_path().with_file_name("lables");
+    let daemon = daemon.set("LABELS_PATH", &misspelt).start().await;
+    let warning = daemon.logged("LABELS_PATH does not exist").await;
+    assert!(warning.contains("WARN") && warning.contains(misspelt.to_str().unwrap()), "{warning}");
+    daemon.knows(json!({"me": []})).await;
+    assert_eq!(daemon.own_labels().await, json!([]));
+    assert_eq!(daemon.logs_with("LABELS_PATH does not exist").len(), 1, "it is said once");
+}
+
+#[actix_rt::test]
+async fn a_missing_default_labels_path_is_fine() {
+    let daemon = daemon().unset("LABELS_PATH").start().await;
+    daemon.meets("me").await;
+    assert!(daemon.logs_with("LABELS_PATH does").is_empty(), "{:?}", daemon.logs());
+}
+
+#[actix_rt::test]
 async fn a_directory_that_appears_later_is_followed() {
     let daemon = daemon();
     fs::remove_dir(daemon.labels_path()).unwrap();

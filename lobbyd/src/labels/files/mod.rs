@@ -70,20 +70,26 @@ impl LabelFiles {
         }
     }
 
-    /// Reads each file once. A directory that is missing holds no labels. A file that cannot be read is a problem and spoils nothing
+    /// Reads each file once. A directory that is missing holds no labels, and is a problem. A file that cannot be read is a problem and spoils nothing
     /// else.
     ///
     /// # Errors
     /// When the directory cannot be listed.
     pub fn read(&mut self) -> Result<FilesRead, FileProblem> {
         self.seen.clear();
-        let names = self.names().map_err(|error| FileProblem::with_file(&self.directory, &error))?;
+        let mut others = LabelsRead::default();
+        let names = match self.names() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                others.problems.push(Problem::NoDirectory(self.directory.clone()));
+                Vec::new()
+            }
+            names => names.map_err(|error| FileProblem::with_file(&self.directory, &error))?,
+        };
         let seen = |name: OsString| {
             let stamp = Stamp::settled(&self.directory.join(&name));
             (name, stamp)
         };
         self.seen = names.into_iter().map(seen).collect();
-        let mut others = LabelsRead::default();
         for name in self.seen.keys().filter(|name| **name != self.runtime_name) {
             others.read_file(&self.directory.join(name));
         }
@@ -115,13 +121,10 @@ impl LabelFiles {
         written.map(drop)
     }
 
-    /// The names of all label files, sorted; none if the directory is missing.
+    /// The names of all label files, sorted.
     fn names(&self) -> io::Result<Vec<OsString>> {
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        let mut names =
+            fs::read_dir(&self.directory)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
         names.retain(|name| *name == self.runtime_name || !is_left_behind(name));
         names.sort_unstable();
         Ok(names)

@@ -46,7 +46,8 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
 fn a_missing_directory_is_empty_a_file_in_its_place_is_not() {
     let dir = directory_of(&[("file", b"a:1\n")]);
     let missing = LabelFiles::new(&dir.path().join("missing"), RUNTIME).read().unwrap();
-    assert_eq!(missing.labels(), LabelsRead::default());
+    let no_directory = vec![Problem::NoDirectory(dir.path().join("missing"))];
+    assert_eq!(missing.labels(), LabelsRead { labels: vec![], problems: no_directory });
     let problem = LabelFiles::new(&dir.path().join("file"), RUNTIME).read().unwrap_err();
     assert_eq!((problem.path, problem.line), (dir.path().join("file"), None));
 }

@@ -32,6 +32,7 @@ fn store_of(directory: &Path, runtime_labels_filename: &str) -> LabelStore {
         hostname: HostName::parse("a").ok(),
         labels: vec![],
         labels_path: directory.to_owned(),
+        labels_path_is_set: false,
         runtime_labels_filename: runtime_labels_filename.to_owned(),
     }))
 }
