@@ -18,6 +18,7 @@ use lobby_client::{HostName, Label};
 use sha2::Sha256;
 
 use crate::wire::envelope::{Envelope, Message, MessageKind, Signature};
+use crate::wire::instance::Instance;
 
 /// The first field: the version of the signature. One made with the same key for another purpose is not valid here.
 const DOMAIN: &str = "lobby packet 1";
@@ -115,7 +116,7 @@ impl Envelope {
     /// What its signature must cover.
     pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
         let Self { kind, discovery, instance, .. } = self;
-        let instance = instance.as_deref().unwrap_or_default();
+        let instance = instance.as_ref().map_or("", Instance::as_str);
         SignedFields { kind: *kind, hostname: &discovery.hostname, instance, labels: discovery.labels.iter() }
     }
 }
