@@ -35,7 +35,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct DriverStatus {
-    /// `NATS`, `Redis` or `Local`.
+    /// Name of the driver, as in DRIVER.
     pub name: String,
     /// Whether it hears and can be heard.
     pub state: LinkState,
