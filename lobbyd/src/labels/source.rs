@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_host_is_published_without_its_files_only_before_the_first_reading() {
+    async fn a_host_is_published_without_files_until_they_are_read() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), "file:1").unwrap();
         let (source, mut news) = source(directory.path());
