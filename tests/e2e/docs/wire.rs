@@ -2,6 +2,7 @@
 
 use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{self, Message, Refusal};
+use lobby_core::wire::instance::Instance;
 use lobby_core::wire::instance_id::InstanceId;
 
 use super::page::{Page, unquoted};
@@ -24,7 +25,7 @@ fn payloads_become_what_the_table_says() {
 fn the_envelopes_shown_are_as_lobbyd_writes_them() {
     for shown in Page::read(PAGE).blocks("json") {
         let decoded = envelope::decode(shown.trim_end().as_bytes()).unwrap();
-        let instance = InstanceId::of(decoded.instance.as_deref()).unwrap();
+        let instance = InstanceId::of(decoded.instance.as_ref().map(Instance::as_str)).unwrap();
         let written = Message::new(decoded.kind, &decoded.discovery, instance).encode(decoded.signature.as_ref());
         assert_eq!(String::from_utf8(written).unwrap() + "\n", shown);
     }
