@@ -360,3 +360,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sign_of_life_takes_no_more_than_24_bytes() {
+    assert!(size_of::<LastHeard>() <= 24);
+}
