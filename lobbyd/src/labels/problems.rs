@@ -4,6 +4,26 @@ use std::path::{Path, PathBuf};
 use lobby_client::Label;
 use lobby_core::wire::limits::LimitExceeded;
 
+/// Why labels are not stored, and will not be.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The host would have more labels than its peers accept.
+    #[error(transparent)]
+    LimitExceeded(#[from] LimitExceeded),
+    /// The disk did not take them.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+    /// Too many changes wait for the disk.
+    #[error("too many changes of labels wait for the disk: try again")]
+    TooMany,
+    /// The disk takes too long. Nothing was changed.
+    #[error("the disk with the label files does not answer, and nothing was changed: try again")]
+    TooSlow,
+    /// The disk takes too long over putting the change in place. It will be taken back.
+    #[error("the disk with the label files does not answer, and what was changed is taken back as soon as it does")]
+    TakenBack,
+}
+
 /// What is wrong with this host's name or labels. Everything else counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {

@@ -9,7 +9,7 @@ use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
 use super::files::MAX_FILE_LEN;
-use super::store::StoreError;
+use super::problems::StoreError;
 use crate::sys::files;
 use crate::sys::replacement::Replacement;
 use lobby_core::lines::{self, Line};

@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
-use super::problems::{FileProblem, Problem};
+use super::problems::{FileProblem, Problem, StoreError};
 use super::runtime_file::RuntimeFile;
-use super::store::StoreError;
 use crate::sys::files;
 use lobby_core::lines;
 use stamp::Stamp;

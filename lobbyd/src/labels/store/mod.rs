@@ -10,7 +10,8 @@ use super::files::{FilesRead, LabelFiles, LabelsRead};
 use super::local_host::{LocalHost, LocalReading};
 use super::problems::{FileProblem, Problem};
 use super::runtime_file::LabelChange;
-use lobby_core::wire::limits::LimitExceeded;
+
+pub use super::problems::StoreError;
 
 /// This host with its label files.
 #[derive(Debug)]
@@ -19,26 +20,6 @@ pub struct LabelStore {
     files: LabelFiles,
     /// The labels of the last reading: a directory that cannot be listed for a while takes no labels away.
     last_read: Vec<Label>,
-}
-
-/// Why labels are not stored, and will not be.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The host would have more labels than its peers accept.
-    #[error(transparent)]
-    LimitExceeded(#[from] LimitExceeded),
-    /// The disk did not take them.
-    #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
-    /// Too many changes wait for the disk.
-    #[error("too many changes of labels wait for the disk: try again")]
-    TooMany,
-    /// The disk takes too long. Nothing was changed.
-    #[error("the disk with the label files does not answer, and nothing was changed: try again")]
-    TooSlow,
-    /// The disk takes too long over putting the change in place. It will be taken back.
-    #[error("the disk with the label files does not answer, and what was changed is taken back as soon as it does")]
-    TakenBack,
 }
 
 impl LabelStore {

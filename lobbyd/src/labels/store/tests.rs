@@ -12,6 +12,7 @@ use super::*;
 use crate::config::LocalHostSettings;
 use crate::labels::files::MAX_FILE_LEN;
 use lobby_core::wire::envelope::MAX_LABELS;
+use lobby_core::wire::limits::LimitExceeded;
 
 const RUNTIME: &str = "_runtime";
 
