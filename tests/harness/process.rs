@@ -110,6 +110,14 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
     }
 
+    /// The number of its open files.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs").count()
+    }
+
     /// Sends it a signal, unless it has ended.
     ///
     /// # Panics

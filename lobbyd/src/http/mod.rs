@@ -1,6 +1,7 @@
 //! The HTTP API: access, requests, responses and the server.
 
 pub mod access;
+mod connection;
 pub mod errors;
 pub mod handlers;
 pub mod health;

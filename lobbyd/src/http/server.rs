@@ -1,35 +1,44 @@
 //! The HTTP server: an actor that serves the API, its socket and its limits.
 
+use std::future::ready;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix::prelude::*;
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_rt::net::TcpStream;
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::error;
 
 use crate::http::access::{AccessPolicy, authorize};
+use crate::http::connection::client_stream::ClientStream;
+use crate::http::connection::pool::{ConnectionLimits, ConnectionPool};
 use crate::http::routes::add_routes;
 use crate::http::state::AppState;
 
-/// Most connections that a worker thread serves at once; further ones wait.
-const MOST_CONNECTIONS: usize = 10_000;
-
 /// Most worker threads. Answers come from memory: more would cost memory and win nothing.
-const MOST_WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
 /// How long a client may take over the head of a request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
+/// How long a client may take over closing a connection.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long requests that are being served may go on when the daemon stops.
 const GRACE: Duration = Duration::from_millis(600);
@@ -84,20 +93,37 @@ impl Handler<StopServing> for HttpApi {
 
 /// Serves the API on these sockets. The server is a future to be spawned.
 fn serve(listeners: Vec<TcpListener>, state: AppState, policy: AccessPolicy) -> anyhow::Result<Server> {
-    let (state, policy) = (Data::new(state), Data::new(policy));
-    let app = move || {
-        App::new().app_data(state.clone()).app_data(policy.clone()).configure(add_routes).wrap(from_fn(authorize))
+    let workers = available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+    let limits = ConnectionLimits::new(getrlimit(Resource::Nofile).current, workers as u64);
+    let mut server = Server::build().workers(workers).max_concurrent_connections(limits.hard).disable_signals();
+    let (state, policy, stopping) = (Data::new(state), Data::new(policy), server.graceful_shutdown_signal());
+    let service = move || {
+        let app = App::new()
+            .app_data(state.clone())
+            .app_data(policy.clone())
+            .configure(add_routes)
+            .wrap(from_fn(authorize))
+            .into_factory()
+            .map_err(|error| error.error_response());
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .client_request_timeout(REQUEST_LIMIT)
+            .client_disconnect_timeout(CLOSE_LIMIT)
+            .keep_alive(IDLE_LIMIT)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        let pool = ConnectionPool::of_this_thread(limits.soft);
+        let accept = fn_service(move |socket: TcpStream| {
+            let peer = socket.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((ClientStream::new(socket, &pool), peer)))
+        });
+        accept.and_then(http)
     };
-    let mut server = HttpServer::new(app)
-        .workers(available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS))
-        .max_connections(MOST_CONNECTIONS)
-        .client_request_timeout(REQUEST_LIMIT)
-        .keep_alive(IDLE_LIMIT)
-        // Off, every answer in pieces would wait for the peer's delayed acknowledgement.
-        .tcp_nodelay(true)
-        .disable_signals();
     for listener in listeners {
-        server = server.listen(listener).context("cannot serve the listen socket")?;
+        server = server.listen("api", listener, service.clone()).context("cannot serve the listen socket")?;
     }
     Ok(server.run())
 }

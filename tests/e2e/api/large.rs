@@ -1,22 +1,32 @@
 //! Lists of large fleets, which are written while they are sent.
 
 use std::io::Read;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use lobby_tests::eventually::now;
 use lobby_tests::{Answer, LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually, http};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const HOSTS: usize = 4000;
 
 /// A daemon that knows so many hosts that their list has 4 MB.
 async fn daemon_of_a_large_fleet(nats: &NatsServer) -> Lobbyd {
+    daemon_of_hosts_with(nats, 1).await
+}
+
+/// A daemon that knows many hosts with this number of long labels, of which each takes 4 MB in a list of all.
+async fn daemon_of_hosts_with(nats: &NatsServer, long_labels: usize) -> Lobbyd {
     let wire = RawPeer::nats(nats).await;
-    let daemon = Lobbyd::named("me").nats(nats).start().await;
+    let daemon = Lobbyd::named("me").set("TTL", "7200").nats(nats).start().await;
     wire.hears(1, "me", "hi").await;
-    let filler = format!("filler:{}", "x".repeat(900));
+    let fillers: Vec<_> = (0..long_labels).map(|number| format!("filler:{number}{}", "x".repeat(900))).collect();
     for number in 0..HOSTS {
-        wire.say_hi(&format!("host-{number:04}"), &[&filler, &format!("number:{number}")]).await;
+        let number_label = format!("number:{number}");
+        let labels: Vec<_> = fillers.iter().chain([&number_label]).map(String::as_str).collect();
+        wire.say_hi(&format!("host-{number:04}"), &labels).await;
     }
     eventually(LIMIT, async || {
         let records = daemon.get_json("/v1/status").await["records"].clone();
@@ -58,6 +68,16 @@ async fn a_large_list_has_the_same_hosts_in_every_form() {
     assert_eq!(filtered.as_array().unwrap()[..], list.as_array().unwrap()[..HOSTS]);
 }
 
+/// Asks for something without reading more of the answer than its beginning.
+async fn begin(daemon: &Lobbyd, path: &str, headers: &str) -> TcpStream {
+    let mut reader = http::connect(daemon.address()).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    reader.write_all(request.as_bytes()).await.unwrap();
+    // The first bytes are there, so the answer is on its way.
+    reader.read_exact(&mut [0; 15]).await.unwrap();
+    reader
+}
+
 #[actix_rt::test]
 async fn readers_that_pause_cost_little_and_get_the_whole_list_later() {
     const READERS: usize = 40;
@@ -67,15 +87,70 @@ async fn readers_that_pause_cost_little_and_get_the_whole_list_later() {
     let before = daemon.peak_memory();
     let mut readers = Vec::new();
     for _ in 0..READERS {
-        let mut reader = http::connect(daemon.address()).await;
-        reader.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-        // The first bytes are there, so the answer is on its way.
-        reader.read_exact(&mut [0; 15]).await.unwrap();
-        readers.push(reader);
+        readers.push(begin(&daemon, "/", "").await);
     }
     let cost = daemon.peak_memory() - before;
     assert!(cost < READERS * (whole >> 20) / 4, "{cost} MB more for {READERS} readers of {whole} bytes");
     for mut reader in readers {
         assert!(http::rest(&mut reader).await.len() > whole);
+    }
+}
+
+#[actix_rt::test]
+async fn readers_that_pause_cost_little_in_every_form() {
+    const READERS: usize = 40;
+    let nats = NatsServer::start().await;
+    let daemon = daemon_of_hosts_with(&nats, 3).await;
+    let before = daemon.peak_memory();
+    let mut readers = Vec::new();
+    for number in 0..READERS / 4 {
+        let filter = format!("/v1/discoveries?prefixes=filler:,none:{number}");
+        let long_filter =
+            format!("/v1/discoveries?labels={}{number}", format!("filler:2{},", "x".repeat(900)).repeat(3));
+        for path in ["/?pretty", &format!("{filter}&pretty"), &filter, &long_filter] {
+            readers.push(begin(&daemon, path, "").await);
+        }
+    }
+    let cost = daemon.peak_memory() - before;
+    assert!(cost < 80, "{cost} MB more for {READERS} readers of 12 MB");
+}
+
+#[actix_rt::test]
+async fn every_form_of_a_large_list_lets_other_requests_pass() {
+    let nats = NatsServer::start().await;
+    let daemon = daemon_of_hosts_with(&nats, 3).await;
+    let forms = ["/?pretty", "/v1/discoveries?prefixes=filler:", "/v1/discoveries?prefixes=filler:&pretty"];
+    let lists = (0..16).map(|number| daemon.get(forms[number % forms.len()]));
+    let slowest = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..20 {
+            let asked = now();
+            assert_eq!(daemon.get("/healthz").await.status, 200);
+            slowest = slowest.max(asked.elapsed());
+        }
+        slowest
+    };
+    let (slowest, answers) = futures_util::join!(slowest, futures_util::future::join_all(lists));
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() > 10 << 20));
+    assert!(slowest < Duration::from_secs(1), "/healthz took {slowest:?}");
+}
+
+#[actix_rt::test]
+async fn a_client_that_takes_nothing_for_half_a_minute_is_cut() {
+    let nats = NatsServer::start().await;
+    let daemon = daemon_of_a_large_fleet(&nats).await;
+    let before = daemon.open_files();
+    let mut readers = Vec::new();
+    for path in ["/", "/?pretty", "/v1/discoveries?prefixes=filler:"] {
+        readers.push(begin(&daemon, path, "").await);
+    }
+    assert!(daemon.open_files() > before);
+    eventually(Duration::from_secs(50), async || {
+        let files = daemon.open_files();
+        ensure(files <= before, files)
+    })
+    .await;
+    for mut reader in readers {
+        assert!(http::rest(&mut reader).await.len() < 3 << 20, "it is cut, what was under way may still come");
     }
 }

@@ -153,6 +153,29 @@ async fn the_own_packet_is_fresh_from_the_files() {
 }
 
 #[actix_rt::test]
+async fn a_target_may_hold_raw_characters() {
+    let daemon = Lobbyd::named("a").labels("město:Praha,q:\"<x>\"").start().await;
+    for path in ["/v1/resolve?label=město:Praha", "/v1/resolve?label=q:\"<x>\"", "/v1/resolve?label=m%C4%9Bsto:Praha"]
+    {
+        assert_eq!(daemon.get_json(path).await, json!(["a"]), "{path}");
+    }
+    assert_eq!(daemon.get_json("/v1/discoveries?prefixes=měs").await[0]["labels"], json!(["město:Praha"]));
+    assert!(daemon.get("/měs<to>").await.text().contains("/m%C4%9Bs%3Cto%3E"), "it is a path like any other");
+}
+
+#[actix_rt::test]
+async fn a_raw_target_is_read_behind_a_raw_body_on_one_connection() {
+    let daemon = Lobbyd::named("a").start().await;
+    let body = "město:Praha\n";
+    let post = format!("POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let get = "GET /v1/resolve?label=město:Praha HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let reply = lobby_tests::http::exchange(daemon.address(), format!("{post}{get}").as_bytes()).await.unwrap();
+    let reply = String::from_utf8_lossy(&reply);
+    assert_eq!(reply.matches("HTTP/1.1 200 OK").count(), 2, "{reply}");
+    assert_eq!(daemon.own_labels().await, json!(["město:Praha"]));
+}
+
+#[actix_rt::test]
 async fn connections_are_kept_alive_over_several_requests() {
     use tokio::io::AsyncWriteExt;
     let daemon = Lobbyd::named("a").start().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Signal, http};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Signal, http};
 use lobbyd::raise_open_files;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -65,13 +65,30 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[actix_rt::test]
-async fn whatever_is_malformed_is_answered_with_a_4xx() {
+async fn a_malformed_request_gets_a_4xx_and_a_line_that_says_why() {
     let daemon = Lobbyd::named("a").start().await;
     for (wrong, bytes) in malformed() {
-        let statuses = statuses(&daemon, &bytes).await;
-        assert!(matches!(statuses[..], [400..500]), "{wrong}: {statuses:?}");
+        let reply = http::exchange(daemon.address(), &bytes).await.unwrap();
+        let reply = String::from_utf8_lossy(&reply);
+        let (head, text) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{wrong}: {reply:?}"));
+        assert!(head.starts_with("HTTP/1.1 4"), "{wrong}: {head}");
+        assert!(head.to_ascii_lowercase().contains("content-type: text/plain"), "{wrong}: {head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", text.len())), "{wrong}: {reply}");
+        assert!(text.len() > 20 && text.find('\n') == Some(text.len() - 1), "{wrong}: {text:?}");
     }
     assert_eq!(daemon.own_labels().await, json!([]));
+}
+
+#[actix_rt::test]
+async fn the_line_names_what_is_wrong() {
+    let daemon = Lobbyd::named("a").start().await;
+    let told =
+        async |bytes: Vec<u8>| String::from_utf8(http::exchange(daemon.address(), &bytes).await.unwrap()).unwrap();
+    assert!(told(format!("GET / HTTP/9.9\r\n{HEAD}\r\n").into()).await.contains("version of HTTP"));
+    assert!(told(get("/a b", "")).await.contains("request line"));
+    assert!(told(post("Content-Length: three\r\n", "a:1")).await.contains("Content-Length is not valid"));
+    assert!(told(get("/", "X : a\r\n")).await.contains("header"));
+    assert!(told(get(&format!("/{}", "x".repeat(200_000)), "")).await.contains("too long"));
 }
 
 #[actix_rt::test]
@@ -188,4 +205,22 @@ async fn a_crowd_of_idle_and_slow_connections_delays_no_request() {
     };
     // Sooner than after the 10 s in which the slow ones lose their connections.
     tokio::time::timeout(Duration::from_secs(8), others).await.unwrap();
+}
+
+/// A daemon that can never have more than 1,024 files open.
+fn with_a_thousand_files(daemon: LobbydBuilder) -> LobbydBuilder {
+    daemon.launched_by(["sh", "-c", "ulimit -n 1024 && exec \"$@\"", "sh"].map(Into::into).to_vec())
+}
+
+#[actix_rt::test]
+async fn idle_connections_leave_files_for_the_broker_and_new_clients() {
+    raise_open_files();
+    let mut nats = NatsServer::start().await;
+    let daemon = with_a_thousand_files(Lobbyd::named("a").nats(&nats)).start().await;
+    let idle = crowd(&daemon, 1200, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    nats.restart().await;
+    RawPeer::nats(&nats).await.hears(1, "a", "hi").await;
+    assert!(daemon.open_files() < 1000, "{} files", daemon.open_files());
+    assert_eq!(daemon.get("/healthz").await.status, 200);
+    drop(idle);
 }

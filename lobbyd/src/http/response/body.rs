@@ -22,9 +22,6 @@ const PIECE_LEN: usize = 1 << 20;
 /// About how long a piece is that is packed while it is sent, in bytes.
 const PACKED_PIECE_LEN: usize = 64 << 10;
 
-/// Pieces of a list that are written before other connections have their turn.
-const PIECES_IN_A_TURN: usize = 4;
-
 /// Shortest list that is worth packing, in bytes: a shorter one fits into one packet of the network anyway.
 const WORTH_PACKING: usize = 1400;
 
@@ -118,7 +115,7 @@ pub(super) fn send(mut response: HttpResponseBuilder, body: Bytes) -> HttpRespon
 
 /// Answers with a list that is written while it is sent. Without a length it is sent in chunks.
 pub(super) fn send_list(mut response: HttpResponseBuilder, list: List, len: Option<usize>) -> HttpResponse {
-    let pieces = InTurns { list, turn: 0 };
+    let pieces = InTurns { list, passes: true };
     match len {
         Some(len) => response.body(SizedStream::new(len as u64, pieces)),
         None => response.streaming(pieces),
@@ -133,22 +130,21 @@ pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List) -> Http
     }))
 }
 
-/// The pieces of a list, with a pause after some of them in which other connections of this thread have their turn.
+/// The pieces of a list. After each of them other connections of this thread have their turn.
 struct InTurns {
     list: List,
-    turn: usize,
+    passes: bool,
 }
 
 impl Stream for InTurns {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.turn == PIECES_IN_A_TURN {
-            self.turn = 0;
+        self.passes = !self.passes;
+        if self.passes {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.turn += 1;
         Poll::Ready(self.list.next().map(|piece| Ok(piece.into())))
     }
 }

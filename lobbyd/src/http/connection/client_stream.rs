@@ -1,0 +1,115 @@
+//! Client stream: the socket of a client as the HTTP parser sees it.
+
+use std::borrow::Cow;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_rt::net::TcpStream;
+use bytes::{Buf, Bytes};
+use rustix::net::sockopt::set_tcp_user_timeout;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::http::connection::pool::{ConnectionPool, Membership};
+use crate::http::connection::refusal;
+use crate::http::connection::request_head::RequestHeads;
+
+/// How long a client may take nothing of what is sent to it. Then it is cut, and what was made for it freed.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A client's socket. Raw characters of request targets are escaped on the way in, refusals of the parser get a text on the way out.
+#[derive(Debug)]
+pub(in crate::http) struct ClientStream {
+    socket: TcpStream,
+    membership: Membership,
+    heads: RequestHeads,
+    /// What was read and is still to be given to the parser.
+    escaped: Bytes,
+    /// What is still to be written in the place of a refusal.
+    refusal: Bytes,
+}
+
+impl ClientStream {
+    /// The stream of a connection that was just accepted, and joins a pool.
+    pub(in crate::http) fn new(socket: TcpStream, pool: &Rc<ConnectionPool>) -> Self {
+        // Off, each answer in pieces would wait for the peer's delayed acknowledgement.
+        socket.set_nodelay(true).ok();
+        // The kernel counts also while the client's window is closed. Where it refuses, a client that does not read stays.
+        set_tcp_user_timeout(&socket, u32::try_from(WRITE_LIMIT.as_millis()).unwrap_or(u32::MAX)).ok();
+        let (membership, heads) = (pool.join(), RequestHeads::default());
+        Self { socket, membership, heads, escaped: Bytes::new(), refusal: Bytes::new() }
+    }
+
+    /// Gives the parser as much of what was read as it has room for.
+    fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
+        let len = self.escaped.len().min(buffer.remaining());
+        buffer.put_slice(&self.escaped[..len]);
+        self.escaped.advance(len);
+    }
+
+    /// Writes what is to be written in the place of a refusal.
+    fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(context, &self.refusal))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.refusal.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.escaped.is_empty() {
+            self.hand_over(buffer);
+            return Poll::Ready(Ok(()));
+        }
+        if self.membership.is_closing() {
+            // The end of what the client sends: its request is finished, and the connection closed.
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        if Pin::new(&mut self.socket).poll_read(context, buffer)?.is_pending() {
+            self.membership.wake_to_close(context);
+            return Poll::Pending;
+        }
+        self.membership.touch();
+        if let Cow::Owned(escaped) = self.heads.escape(&buffer.filled()[before..]) {
+            buffer.set_filled(before);
+            self.escaped = escaped.into();
+            self.hand_over(buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_refusal(context))?;
+        if let Some(refusal) = refusal::with_text(bytes, self.heads.fault()) {
+            self.refusal = refusal.into();
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = ready!(Pin::new(&mut self.socket).poll_write(context, bytes))?;
+        self.membership.touch();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(context))?;
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(context))?;
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
