@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::registry::host::Host;
+use crate::select::selection::Selection;
 use crate::wire::packet_json::PacketJson;
 
 /// Most bytes of labels that a [`LabelSummary`] writes.
@@ -58,6 +59,20 @@ impl fmt::Display for ChangeKind {
             Self::Left => "host left",
             Self::Expired => "host expired",
         })
+    }
+}
+
+impl Change {
+    /// Whether the change added or removed a label that a selection matches, with its host or alone.
+    pub fn concerns(&self, selection: &Selection) -> bool {
+        match &self.kind {
+            ChangeKind::Relabelled { added, removed } => {
+                added.iter().chain(removed).any(|label| selection.matches(label))
+            }
+            ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => {
+                self.host.labels().any(|label| selection.matches(&label))
+            }
+        }
     }
 }
 

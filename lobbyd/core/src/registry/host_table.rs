@@ -3,6 +3,8 @@
 use std::array;
 use std::sync::Arc;
 
+use lobby_client::HostName;
+
 use crate::index::host_id::HostId;
 use crate::index::text_map::TextMap;
 use crate::registry::host::Host;
@@ -54,6 +56,11 @@ impl HostTable {
     /// All hosts in no order, which is quicker.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.pages.iter().flat_map(|page| page.iter().flatten())
+    }
+
+    /// A host by its name.
+    pub(crate) fn named(&self, name: &HostName) -> Option<&Arc<Host>> {
+        self.get(*self.by_name.get(name.as_str())?)
     }
 
     /// The host of a number.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use lobby_client::HostName;
+
 use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
@@ -13,6 +15,9 @@ use crate::registry::changes::Changes;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::select::selection::Selection;
+
+/// Most changes that [`Snapshot::is_unchanged_since`] looks at: with more of them an answer is made anew as quickly.
+const MAX_CHANGES_SEEN: u64 = 256;
 
 /// The registry at one revision: cheap to make and to share.
 #[derive(Debug)]
@@ -55,6 +60,13 @@ impl Snapshot {
         self.changes.since(revision, self.revision)
     }
 
+    /// Whether all changes after a revision are known, and left the hosts of a selection and their matching labels as they were.
+    pub fn is_unchanged_since(&self, revision: u64, selection: &Selection) -> bool {
+        let few = self.revision.checked_sub(revision).is_some_and(|changes| changes <= MAX_CHANGES_SEEN);
+        let changes = few.then(|| self.changes_since(revision)).flatten();
+        changes.is_some_and(|mut changes| changes.all(|change| !change.concerns(selection)))
+    }
+
     /// The run of the daemon that made this: revisions of another run are not comparable.
     pub fn instance(&self) -> &str {
         &self.instance
@@ -76,6 +88,16 @@ impl Snapshot {
         };
         hosts.retain(|host| host.is_alive(now, &self.liveness));
         hosts
+    }
+
+    /// A living host by its name.
+    pub fn host_named(&self, name: &HostName, now: Instant) -> Option<&Arc<Host>> {
+        self.hosts.named(name).filter(|host| host.is_alive(now, &self.liveness))
+    }
+
+    /// The number of hosts, whether alive or not.
+    pub fn count_hosts(&self) -> usize {
+        self.hosts.len()
     }
 
     /// The number of living hosts. Together with the revision this says whether a list is the same as before.

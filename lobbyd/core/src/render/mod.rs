@@ -6,6 +6,7 @@ pub(crate) mod names;
 pub(crate) mod packets;
 pub mod prometheus;
 
+use crate::registry::snapshot::Snapshot;
 use crate::select::selection::Selection;
 
 /// A question about the fleet: which hosts, and in what form.
@@ -77,6 +78,12 @@ impl Query {
     /// Whether the answer shows when hosts were last heard, and so is another each second.
     pub fn shows_times(&self) -> bool {
         matches!(self.format, Format::Packets | Format::MatchingLabels)
+    }
+
+    /// Whether the answer is still that of an earlier revision, but for times.
+    pub fn is_unchanged_since(&self, revision: u64, snapshot: &Snapshot) -> bool {
+        // A whole packet shows labels by which it was not selected.
+        self.format != Format::Packets && snapshot.is_unchanged_since(revision, &self.selection)
     }
 
     /// The memory that its texts take, in bytes.

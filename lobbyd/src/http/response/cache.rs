@@ -23,6 +23,15 @@ pub struct Version {
     pub revision: u64,
     /// The number of its hosts that are alive.
     pub living: usize,
+    /// The number of its hosts that have expired, but were not removed yet.
+    pub expired: usize,
+}
+
+impl Version {
+    /// Whether this is the state of a snapshot, or one that came after it.
+    fn is_as_new_as(self, other: Self) -> bool {
+        self.revision > other.revision || (self.revision == other.revision && self.living <= other.living)
+    }
 }
 
 /// The moment that an answer is about.
@@ -66,9 +75,9 @@ pub struct ResponseCache {
 }
 
 impl ResponseCache {
-    /// The answer to a question that is asked now: one that is kept and still good, or what `make` makes. `make` is called when it is
-    /// this request's turn, so that it takes the latest state. A request that waits for another one's answer takes that answer, if it
-    /// is about a later moment than its own.
+    /// The answer to a question that is asked now: one that is kept and still good, or what `make` makes. An answer about an earlier
+    /// version is good if it is `unchanged` since. `make` is called when it is this request's turn, so that it takes the latest state.
+    /// A request that waits for another one's answer takes that answer, if its making began later than the request came.
     ///
     /// # Errors
     /// Those of `make`.
@@ -76,18 +85,19 @@ impl ResponseCache {
         &self,
         key: &CacheKey,
         now: Moment,
+        unchanged: impl Fn(Version) -> bool,
         make: impl AsyncFnOnce() -> Result<Made, E>,
     ) -> Result<Made, E> {
         if !key.is_kept() {
             return make().await;
         }
-        let asked = match self.entries().get(key, now) {
+        let asked = match self.entries().get(key, now, &unchanged) {
             Ok(made) => return Ok(made),
             Err(asked) => asked,
         };
         let turn = self.turn(key);
         let _held = turn.lock.lock().await;
-        let started = match self.entries().get_later(key, now, asked) {
+        let started = match self.entries().get_later(key, now, &unchanged, asked) {
             Ok(made) => return Ok(made),
             Err(started) => started,
         };
@@ -153,19 +163,29 @@ impl Entry {
 
 impl Entries {
     /// An answer that is as good as one made now, else the tick of this question.
-    fn get(&self, key: &CacheKey, now: Moment) -> Result<Made, Tick> {
-        let made = self.answers.get(key).map(|entry| &entry.made);
-        let good = made.filter(|made| {
-            let in_time = !key.query.shows_times() || made.at.unix_seconds == now.unix_seconds;
-            in_time && made.at.version == now.version
-        });
-        good.cloned().ok_or(self.last_tick)
+    fn get(&mut self, key: &CacheKey, now: Moment, unchanged: impl Fn(Version) -> bool) -> Result<Made, Tick> {
+        let made = self.answers.get_mut(key).map(|entry| &mut entry.made);
+        let in_time = |made: &Made| !key.query.shows_times() || made.at.unix_seconds == now.unix_seconds;
+        let Some(made) = made.filter(|made| in_time(made)) else { return Err(self.last_tick) };
+        if !made.at.version.is_as_new_as(now.version) {
+            if !unchanged(made.at.version) {
+                return Err(self.last_tick);
+            }
+            made.at.version = now.version;
+        }
+        Ok(made.clone())
     }
 
     /// An answer that is as good as one made at the time of a question, or that was begun later, else the tick at which this request
     /// may begin to make one.
-    fn get_later(&mut self, key: &CacheKey, now: Moment, asked: Tick) -> Result<Made, Tick> {
-        if let Ok(made) = self.get(key, now) {
+    fn get_later(
+        &mut self,
+        key: &CacheKey,
+        now: Moment,
+        unchanged: impl Fn(Version) -> bool,
+        asked: Tick,
+    ) -> Result<Made, Tick> {
+        if let Ok(made) = self.get(key, now, unchanged) {
             return Ok(made);
         }
         if let Some(entry) = self.answers.get(key).filter(|entry| entry.started > asked) {
@@ -218,7 +238,11 @@ mod tests {
 
     use super::*;
 
-    const NOW: Moment = Moment { version: Version { revision: 7, living: 3 }, unix_seconds: 100 };
+    const NOW: Moment = Moment { version: Version { revision: 7, living: 3, expired: 0 }, unix_seconds: 100 };
+
+    fn changed(_: Version) -> bool {
+        false
+    }
 
     fn at_revision(revision: u64) -> Moment {
         Moment { version: Version { revision, ..NOW.version }, ..NOW }
@@ -239,7 +263,7 @@ mod tests {
 
     /// Asks at a moment; what is made then is this text.
     async fn ask(cache: &ResponseCache, key: &CacheKey, at: Moment, new: &str) -> String {
-        let Ok::<_, Infallible>(made) = cache.get_or_make(key, at, async || Ok(made(at, new))).await;
+        let Ok::<_, Infallible>(made) = cache.get_or_make(key, at, changed, async || Ok(made(at, new))).await;
         String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap()
     }
 
@@ -263,6 +287,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_that_changes_leave_as_it_was_is_good_for_later_states() {
+        let (cache, key) = (ResponseCache::default(), names("a"));
+        let ask = async |revision, unchanged: bool| {
+            let make = async || Ok::<_, Infallible>(made(at_revision(revision), revision.to_string()));
+            let Ok(made) = cache.get_or_make(&key, at_revision(revision), |_| unchanged, make).await;
+            (made.at.version.revision, String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap())
+        };
+        assert_eq!(ask(7, false).await, (7, "7".to_owned()));
+        assert_eq!(ask(8, true).await, (8, "7".to_owned()));
+        assert_eq!(ask(7, false).await, (8, "7".to_owned()), "a request that saw an older state");
+        assert_eq!(ask(9, false).await, (9, "9".to_owned()));
+    }
+
+    #[tokio::test]
     async fn another_state_takes_no_answer_to_another_question_away() {
         let cache = ResponseCache::default();
         assert_eq!(ask(&cache, &names("a"), NOW, "1").await, "1");
@@ -280,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_made_once_for_all_who_ask_in_one_state() {
         let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
-        let ask = || cache.get_or_make(&key, at_revision(1), async || count(&number).await);
+        let ask = || cache.get_or_make(&key, at_revision(1), changed, async || count(&number).await);
         join_all((0..50).map(|_| ask())).await;
         assert_eq!(number.get(), 1);
     }
@@ -288,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_made_once_for_all_who_wait_in_many_states() {
         let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
-        let ask = |revision| cache.get_or_make(&key, at_revision(revision), async || count(&number).await);
+        let ask = |revision| cache.get_or_make(&key, at_revision(revision), changed, async || count(&number).await);
         let answers = join_all((100..150).map(ask)).await;
         let revisions: Vec<_> = answers.into_iter().flatten().map(|answer| answer.at.version.revision).collect();
         // All but the first asked after the first answer was begun: it may lack what they know of.
@@ -300,7 +338,7 @@ mod tests {
         let cache = ResponseCache::default();
         let never = async || pending::<Result<Made, Infallible>>().await;
         let slow = names("slow");
-        let mut slow = Box::pin(cache.get_or_make(&slow, NOW, never));
+        let mut slow = Box::pin(cache.get_or_make(&slow, NOW, changed, never));
         assert!(slow.as_mut().now_or_never().is_none());
         for number in 0..100 {
             let label = number.to_string();
@@ -312,7 +350,7 @@ mod tests {
     async fn when_a_maker_gives_up_the_next_one_makes_it() {
         let (cache, key) = (ResponseCache::default(), names("a"));
         let never = async || pending::<Result<Made, Infallible>>().await;
-        let mut first = Box::pin(cache.get_or_make(&key, NOW, never));
+        let mut first = Box::pin(cache.get_or_make(&key, NOW, changed, never));
         assert!(first.as_mut().now_or_never().is_none());
         let mut second = Box::pin(ask(&cache, &key, NOW, "made"));
         assert!(second.as_mut().now_or_never().is_none());
@@ -341,7 +379,7 @@ mod tests {
             entries.put(&key, Entry { started: 1, made: made(NOW, vec![0; len]) });
             assert!(entries.bytes <= MAX_BYTES && entries.answers.len() <= MAX_ENTRIES);
             assert_eq!(entries.bytes, entries.answers.values().map(Entry::len).sum::<usize>());
-            entries.get(&key, NOW).is_ok()
+            entries.get(&key, NOW, changed).is_ok()
         };
         assert!(!put(names("long"), MAX_BYTES + 1));
         for number in 0..10 {

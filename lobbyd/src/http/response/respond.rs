@@ -55,7 +55,8 @@ pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> An
     if view.is_long_list(&key) {
         return send_long(state, key, view).await;
     }
-    let Made { at, body } = state.cache.get_or_make(&key, view.at, async || make(state, &key).await).await?;
+    let unchanged = |version: Version| view.is_unchanged_since(version, &key.query);
+    let Made { at, body } = state.cache.get_or_make(&key, view.at, unchanged, async || make(state, &key).await).await?;
     match body {
         Some(CachedBody { coding, bytes }) => Ok(body::send(ok(view.tag(at.version), coding), bytes)),
         None => send_long(state, key, View::new(state)).await,
@@ -73,13 +74,21 @@ impl View {
     /// What is known now.
     fn new(state: &AppState) -> Self {
         let (snapshot, now) = (state.snapshot(), clock::now());
-        let version = Version { revision: snapshot.revision(), living: snapshot.count_living(now) };
+        let living = snapshot.count_living(now);
+        let version = Version { revision: snapshot.revision(), living, expired: snapshot.count_hosts() - living };
         Self { snapshot, now, at: Moment { version, unix_seconds: clock::unix_seconds() } }
     }
 
     /// The tag of all answers about a version. A weak one, as `last_check` may be another.
-    fn tag(&self, Version { revision, living }: Version) -> EntityTag {
+    fn tag(&self, Version { revision, living, .. }: Version) -> EntityTag {
         EntityTag::new_weak(format!("{}-{revision}-{living}", self.snapshot.instance()))
+    }
+
+    /// Whether the answer to a question is still that of an earlier version, but for times. Of hosts that expired and were not removed
+    /// yet no change tells.
+    fn is_unchanged_since(&self, version: Version, query: &Query) -> bool {
+        let none_expired = version.expired == 0 && self.at.version.expired == 0;
+        none_expired && query.is_unchanged_since(version.revision, &self.snapshot)
     }
 
     /// Whether an answer is known to be too long without having been made: the list of all hosts is.
@@ -152,8 +161,8 @@ fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
     let quality_of =
         |wanted: Preference<Encoding>| accepted.iter().find(|item| item.item == wanted).map(|item| item.quality);
-    let quality = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
-    if quality.is_some_and(|quality| quality > Quality::ZERO) { ContentCoding::Gzip } else { ContentCoding::Identity }
+    let gzip = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
+    if gzip > Some(Quality::ZERO) { ContentCoding::Gzip } else { ContentCoding::Identity }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ApiError {

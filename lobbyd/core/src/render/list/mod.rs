@@ -10,8 +10,11 @@ use crate::render::indent::{indent, start_line};
 use crate::render::prometheus::{self, Problem};
 use crate::render::{Format, Layout, Query, names, packets};
 
-/// About how long a piece is, in bytes: it fits into a processor's cache.
+/// About how long a piece of whole packets is, in bytes: it fits into a processor's cache.
 const PIECE_LEN: usize = 256 << 10;
+
+/// About how long a piece is in every other form, in bytes. They take longer to write, and others wait meanwhile.
+const SLOW_PIECE_LEN: usize = 64 << 10;
 
 /// A JSON list of the hosts that a query selects at one moment, sorted by name. As an iterator it gives its pieces.
 #[derive(Debug, Clone)]
@@ -48,8 +51,7 @@ impl List {
 
     /// The length of the whole list in bytes, where it is known without writing it.
     pub fn known_len(&self) -> Option<usize> {
-        let Query { format, layout, .. } = &self.writer.query;
-        if (format, *layout) != (&Format::Packets, Layout::Compact) {
+        if !self.writer.query.is_plain() {
             return None;
         }
         let packets = self.hosts.iter().filter_map(|(id, last_check)| {
@@ -85,8 +87,9 @@ impl List {
         if self.ended {
             return None;
         }
-        let mut json = String::with_capacity(PIECE_LEN + PIECE_LEN / 8);
-        self.write(&mut json, PIECE_LEN);
+        let len = self.writer.query.piece_len();
+        let mut json = String::with_capacity(len + len / 8);
+        self.write(&mut json, len);
         problems.append(&mut self.writer.problems);
         Some(json)
     }
@@ -151,6 +154,17 @@ impl ElementWriter {
             }
         }
         true
+    }
+}
+
+impl Query {
+    /// Whether it asks for whole packets as they are kept.
+    fn is_plain(&self) -> bool {
+        self.format == Format::Packets && self.layout == Layout::Compact
+    }
+
+    fn piece_len(&self) -> usize {
+        if self.is_plain() { PIECE_LEN } else { SLOW_PIECE_LEN }
     }
 }
 

@@ -130,6 +130,49 @@ fn queries() -> Vec<Query> {
     queries.into_iter().flat_map(|query| [query.clone(), query.in_layout(Layout::Pretty)]).collect()
 }
 
+/// A host that joins or changes its labels, or says goodbye.
+fn step() -> impl Strategy<Value = (&'static str, Option<Vec<&'static str>>)> {
+    let labels = prop::sample::subsequence(vec!["prometheus:ne", "prometheus:ne:port:1", "rack:1", "x", "xy"], 0..=5);
+    (prop::sample::select(vec!["a", "b", "c"]), prop::option::of(labels))
+}
+
+proptest! {
+    #[test]
+    fn an_answer_that_counts_as_unchanged_is_the_same(steps in prop::collection::vec(step(), 1..20)) {
+        let now = clock::now();
+        let mut registry = HostRegistry::new("i".to_owned(), TTL, 10, InitialSync::new(TTL, 1, now), now);
+        let mut snapshots = vec![Arc::new(registry.snapshot())];
+        for (name, labels) in steps {
+            let message = if labels.is_some() { "hi" } else { "goodbye" };
+            let packet = json!({"discovery": {"hostname": name, "labels": labels}, "message": message});
+            registry.apply_payload(packet.to_string().as_bytes(), fixtures::reception(now, 0)).unwrap();
+            snapshots.push(Arc::new(registry.snapshot()));
+        }
+        let last = snapshots.last().unwrap();
+        for (query, snapshot) in queries().into_iter().flat_map(|query| snapshots.iter().map(move |s| (query.clone(), s))) {
+            if query.is_unchanged_since(snapshot.revision(), last) {
+                prop_assert_eq!(answer(snapshot, query.clone(), now), answer(last, query, now));
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_other_labels_leaves_an_answer_as_it_is(label in "[a-w]{1,5}") {
+        let now = clock::now();
+        let mut registry = HostRegistry::new("i".to_owned(), TTL, 10, InitialSync::new(TTL, 1, now), now);
+        let mut say = |labels: &[&str]| {
+            let packet = json!({"discovery": {"hostname": "a", "labels": labels}, "message": "hi"});
+            registry.apply_payload(packet.to_string().as_bytes(), fixtures::reception(now, 0)).unwrap();
+            registry.snapshot()
+        };
+        let before = say(&["rack:1"]).revision();
+        let after = say(&["rack:1", &label]);
+        prop_assert!(Query::names("rack:1").is_unchanged_since(before, &after));
+        prop_assert!(!Query::names(&label).is_unchanged_since(before, &after));
+        prop_assert!(!Query::ALL_PACKETS.is_unchanged_since(before, &after));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -145,7 +188,7 @@ proptest! {
             let whole = answer(&snapshot, query.clone(), now);
             prop_assert_eq!(list.measure(&mut Vec::new()), whole.len());
             let pieces: Vec<_> = list.collect();
-            prop_assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() >= PIECE_LEN));
+            prop_assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() >= query.piece_len()));
             prop_assert_eq!(&pieces.concat(), &whole);
             let value: Value = serde_json::from_str(&whole).unwrap();
             let written = match query.layout {
