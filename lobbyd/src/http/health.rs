@@ -59,7 +59,7 @@ fn reasons_against(status: &Status) -> Vec<String> {
 async fn current(state: &AppState) -> Result<Status, ApiError> {
     let answered = timeout(ACTOR_LIMIT, state.registry.send(GetStatus)).await;
     let Ok(Ok(status)) = answered else { return Err(not_yet("no answer from the registry".to_owned())) };
-    Ok(Status { prometheus_problems: state.count_noticed(), ..status })
+    Ok(Status { prometheus_problems: state.count_problems(), ..status })
 }
 
 fn not_yet(reason: String) -> ApiError {

@@ -10,6 +10,7 @@ use crate::healthz::Healthz;
 use crate::http::response::cache::ResponseCache;
 use crate::labels::source::LabelSource;
 use crate::registry::Registry;
+use crate::sys::clock;
 use lobby_core::log::once::Once;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::prometheus::Problem;
@@ -51,8 +52,10 @@ impl AppState {
         }
     }
 
-    /// How many labels Prometheus could not be given.
-    pub(super) fn count_noticed(&self) -> usize {
-        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).count()
+    /// The number of labels of the fleet that Prometheus was asked for and cannot be given.
+    pub(super) fn count_problems(&self) -> usize {
+        let (snapshot, now) = (self.snapshot(), clock::now());
+        let problems = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.iter().filter(|problem| problem.is_current(&snapshot, now)).count()
     }
 }

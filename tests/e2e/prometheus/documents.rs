@@ -185,3 +185,26 @@ async fn a_broker_that_comes_late_gives_no_list_before_all_were_heard() {
     let all = json!([{"Labels": {}, "Targets": ["a:9100"]}, {"Labels": {}, "Targets": ["b:9100"]}]);
     assert_eq!(first.await, all, "the first list is the whole one");
 }
+
+#[actix_rt::test]
+async fn the_count_of_problems_falls_when_labels_are_put_right() {
+    let nats = NatsServer::start().await;
+    let daemon = Lobbyd::named("a").nats(&nats).start().await;
+    let wire = RawPeer::nats(&nats).await;
+    let problems = async |expected: usize| {
+        eventually(LIMIT, async || {
+            daemon.get("/v1/prometheus/ne").await;
+            let problems = daemon.get_json("/v1/status").await["prometheus_problems"].clone();
+            ensure(problems == expected, problems)
+        })
+        .await;
+    };
+    wire.hears(1, "a", "hi").await;
+    wire.say_hi("b", &["prometheus:ne:port:http", "prometheus:ne:host:a/b"]).await;
+    wire.say_hi("c", &["prometheus:ne:port:http"]).await;
+    problems(3).await;
+    wire.say_hi("b", &["prometheus:ne:port:http"]).await;
+    problems(2).await;
+    wire.say_goodbye("c").await;
+    problems(1).await;
+}

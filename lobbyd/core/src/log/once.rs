@@ -22,9 +22,9 @@ impl<T: Eq + Hash + Clone> Once<T> {
         things.into_iter().filter(|thing| self.0.len() < MOST && self.0.insert(thing.clone())).collect()
     }
 
-    /// How many things were noticed.
-    pub fn count(&self) -> usize {
-        self.0.len()
+    /// The things that were noticed.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
         let mut noticed = Once::default();
         assert_eq!(noticed.fresh(vec!["a", "b", "a"]), ["a", "b"]);
         assert_eq!(noticed.fresh(vec!["b", "c"]), ["c"]);
-        assert_eq!(noticed.count(), 3);
+        assert_eq!(noticed.iter().count(), 3);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> An
     let view = View::new(state);
     let tag = view.tag(view.at.version);
     if is_known(request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
+        return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING)).finish());
     }
     let key = CacheKey { query, coding: wanted_coding(request) };
     if view.is_long_list(&key) {
@@ -156,13 +156,14 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     }
 }
 
-/// gzip for a client that accepts it, be it as one of any.
+/// gzip for a client that accepts it, be it as one of any, and does not like the text itself better.
 fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
     let quality_of =
         |wanted: Preference<Encoding>| accepted.iter().find(|item| item.item == wanted).map(|item| item.quality);
     let gzip = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
-    if gzip > Some(Quality::ZERO) { ContentCoding::Gzip } else { ContentCoding::Identity }
+    let identity = quality_of(Preference::Specific(Encoding::identity()));
+    if gzip > Some(Quality::ZERO) && gzip >= identity { ContentCoding::Gzip } else { ContentCoding::Identity }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ApiError {

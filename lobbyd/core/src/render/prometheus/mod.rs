@@ -11,12 +11,14 @@ mod target;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use lobby_client::{HostName, TargetGroup};
 
 pub use problem::{Flaw, Problem};
 
 use crate::registry::host::Host;
+use crate::registry::snapshot::Snapshot;
 use target::Port;
 
 /// The beginning of all labels for Prometheus.
@@ -49,7 +51,16 @@ pub fn target_group(
     default_port: u16,
 ) -> Option<(TargetGroup, impl Iterator<Item = Problem>)> {
     let (group, flaws) = Draft::read(name, labels)?.finish(host, default_port);
-    Some((group, flaws.into_iter().map(|flaw| Problem { host: host.clone(), flaw })))
+    Some((group, flaws.into_iter().map(|flaw| Problem { host: host.clone(), group: name.to_owned(), flaw })))
+}
+
+impl Problem {
+    /// Whether the host is still alive and has the label at fault.
+    pub fn is_current(&self, snapshot: &Snapshot, now: Instant) -> bool {
+        let Some(host) = snapshot.host_named(&self.host, now) else { return false };
+        // No fault depends on the default port.
+        write(host, &self.group, 0, &mut String::new()).is_some_and(|problems| problems.contains(self))
+    }
 }
 
 /// The target group of a host while its labels are read.

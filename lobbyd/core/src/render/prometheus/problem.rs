@@ -7,6 +7,8 @@ use lobby_client::HostName;
 pub struct Problem {
     /// The host that has the label.
     pub host: HostName,
+    /// The name of the group that the label is for.
+    pub group: String,
     /// The fault.
     pub flaw: Flaw,
 }
