@@ -28,8 +28,9 @@ async fn daemon_of_hosts_with(nats: &NatsServer, long_labels: usize) -> Lobbyd {
         let labels: Vec<_> = fillers.iter().chain([&number_label]).map(String::as_str).collect();
         wire.say_hi(&format!("host-{number:04}"), &labels).await;
     }
-    eventually(LIMIT, async || {
-        let records = daemon.get_json("/v1/status").await["records"].clone();
+    eventually(LIMIT * 3, async || {
+        let status = daemon.get("/v1/status").await;
+        let records = if status.status == 200 { status.json()["records"].clone() } else { status.text().into() };
         ensure(records == HOSTS + 1, records)
     })
     .await;
@@ -112,45 +113,51 @@ async fn readers_that_pause_cost_little_in_every_form() {
         }
     }
     let cost = daemon.peak_memory() - before;
-    assert!(cost < 80, "{cost} MB more for {READERS} readers of 12 MB");
+    assert!(cost < 40, "{cost} MB more for {READERS} readers of 12 MB");
 }
 
 #[actix_rt::test]
 async fn every_form_of_a_large_list_lets_other_requests_pass() {
     let nats = NatsServer::start().await;
-    let daemon = daemon_of_hosts_with(&nats, 3).await;
+    let daemon = daemon_of_a_large_fleet(&nats).await;
     let forms = ["/?pretty", "/v1/discoveries?prefixes=filler:", "/v1/discoveries?prefixes=filler:&pretty"];
-    let lists = (0..16).map(|number| daemon.get(forms[number % forms.len()]));
-    let slowest = async {
-        let mut slowest = Duration::ZERO;
-        for _ in 0..20 {
-            let asked = now();
-            assert_eq!(daemon.get("/healthz").await.status, 200);
-            slowest = slowest.max(asked.elapsed());
-        }
-        slowest
-    };
-    let (slowest, answers) = futures_util::join!(slowest, futures_util::future::join_all(lists));
-    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() > 10 << 20));
-    assert!(slowest < Duration::from_secs(1), "/healthz took {slowest:?}");
+    let (address, begin) = (daemon.address(), now());
+    let lists = std::thread::spawn(move || {
+        let lists = (0..16).map(|number| http::send(address, "GET", forms[number % forms.len()], &[], ""));
+        let answers = actix_rt::System::new().block_on(futures_util::future::join_all(lists));
+        assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() > 3 << 20));
+    });
+    let mut slowest = Duration::ZERO;
+    while !lists.is_finished() {
+        let asked = now();
+        assert_eq!(daemon.get("/healthz").await.status, 200);
+        slowest = slowest.max(asked.elapsed());
+    }
+    lists.join().unwrap();
+    // On a machine with other work all of it takes long.
+    let limit = Duration::from_secs(1).max(begin.elapsed() / 2);
+    assert!(slowest < limit, "/healthz took {slowest:?} of {:?}", begin.elapsed());
 }
 
 #[actix_rt::test]
 async fn a_client_that_takes_nothing_for_half_a_minute_is_cut() {
     let nats = NatsServer::start().await;
-    let daemon = daemon_of_a_large_fleet(&nats).await;
+    let daemon = daemon_of_hosts_with(&nats, 3).await;
     let before = daemon.open_files();
     let mut readers = Vec::new();
     for path in ["/", "/?pretty", "/v1/discoveries?prefixes=filler:"] {
         readers.push(begin(&daemon, path, "").await);
     }
-    assert!(daemon.open_files() > before);
-    eventually(Duration::from_secs(50), async || {
+    let asked = now();
+    eventually(Duration::from_secs(60), async || {
+        let files = daemon.open_files();
+        ensure(files < before + readers.len(), files)
+    })
+    .await;
+    assert!(asked.elapsed() > Duration::from_secs(25), "cut after {:?}", asked.elapsed());
+    eventually(LIMIT, async || {
         let files = daemon.open_files();
         ensure(files <= before, files)
     })
     .await;
-    for mut reader in readers {
-        assert!(http::rest(&mut reader).await.len() < 3 << 20, "it is cut, what was under way may still come");
-    }
 }
