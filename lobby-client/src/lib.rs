@@ -1,6 +1,7 @@
 #![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "http"), doc = "Types of lobby, the labelling and discovery service for servers.")]
 
+pub mod attempts;
 #[cfg(feature = "http")]
 mod client;
 mod discovery;
@@ -14,6 +15,8 @@ mod query;
 mod status;
 mod target_group;
 pub mod text;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(feature = "http")]
 pub use client::{Client, ClientBuilder, Protocol};

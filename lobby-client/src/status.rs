@@ -41,7 +41,7 @@ pub struct DriverStatus {
     pub state: LinkState,
     /// Since when.
     pub since: i64,
-    /// Why it is down.
+    /// Why it is down, or why own packets cannot be sent although it is up.
     pub reason: Option<String>,
     /// Packets that came in, refused ones included.
     pub received: u64,

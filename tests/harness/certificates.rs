@@ -15,11 +15,35 @@ impl Certificates {
     /// # Panics
     /// If they cannot be made or written.
     pub fn new() -> Self {
+        Self::of_server(&["localhost", "127.0.0.1"])
+    }
+
+    /// Makes all of them afresh, with these names in the server's certificate.
+    ///
+    /// # Panics
+    /// If they cannot be made or written.
+    pub fn of_server(names: &[&str]) -> Self {
         let files = Self(TempDir::new().expect("a temporary directory can be made"));
         let authority = authority();
         files.write("ca.pem", &authority.pem());
-        files.issue("server", &["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, &authority);
+        files.issue("server", names, ExtendedKeyUsagePurpose::ServerAuth, &authority);
         files.issue("client", &["lobbyd"], ExtendedKeyUsagePurpose::ClientAuth, &authority);
+        files
+    }
+
+    /// Makes a certificate of a server that is its own authority, as `openssl req -x509` does.
+    ///
+    /// # Panics
+    /// If it cannot be made or written.
+    pub fn self_signed() -> Self {
+        let files = Self(TempDir::new().expect("a temporary directory can be made"));
+        let mut params = params_of(&["localhost", "127.0.0.1"], "server");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params.self_signed(&key).expect("a certificate can be signed");
+        files.write("server.pem", &certificate.pem());
+        files.write("ca.pem", &certificate.pem());
+        files.write("server.key", &key.serialize_pem());
         files
     }
 
@@ -46,9 +70,7 @@ impl Certificates {
     }
 
     fn issue(&self, name: &str, names: &[&str], purpose: ExtendedKeyUsagePurpose, authority: &Authority) {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("the names are valid");
-        params.distinguished_name.push(DnType::CommonName, name);
+        let mut params = params_of(names, name);
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, authority).expect("a certificate can be signed");
@@ -69,6 +91,13 @@ impl Default for Certificates {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn params_of(names: &[&str], common_name: &str) -> CertificateParams {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("the names are valid");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;

@@ -24,7 +24,7 @@ pub use error::ConfigError;
 pub use oddities::Oddity;
 pub use secret::Secret;
 pub(crate) use setting::{Block, DefaultValue, Rule, Setting, settings};
-pub(crate) use values::Values;
+pub(crate) use values::{LONGEST_FILE, Values};
 
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;

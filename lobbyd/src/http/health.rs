@@ -76,7 +76,7 @@ mod tests {
     fn driver(name: &'static str, up: bool) -> DriverStatus {
         let mut stats = LinkStats::new(name, 0);
         if up {
-            stats.opened(1);
+            stats.opened(None, 1);
         }
         stats.status()
     }

@@ -37,6 +37,8 @@ pub struct Connection {
     pub incoming: BoxStream<'static, anyhow::Result<Vec<InboundEvent>>>,
     /// The sending side, shared by all that publish.
     pub outgoing: Arc<dyn PacketSink>,
+    /// What is wrong with the channel although it is open, in words for a log.
+    pub note: Option<String>,
 }
 
 /// The sending side of an open connection.

@@ -53,6 +53,11 @@ impl InboxSender {
         self.change(|waiting| waiting.end(None));
     }
 
+    /// Whether the link is down, or closed by us.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.0.waiting().end, End::Reached(_))
+    }
+
     fn change(&self, change: impl FnOnce(&mut Waiting)) {
         change(&mut self.0.waiting());
         self.0.reader.wake();

@@ -1,5 +1,6 @@
 //! Links: the drivers, and the actors that keep them up, listen to them and send through them.
 
+mod checked_sink;
 pub mod driver;
 pub mod drivers;
 mod inbox;

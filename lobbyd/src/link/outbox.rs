@@ -30,10 +30,15 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Begins to send over a connection. `driver` is its name, for logs; `sent` is called for each packet that the channel took.
-    pub(super) fn open(driver: &'static str, outgoing: Arc<dyn PacketSink>, sent: impl Fn() + Send + 'static) -> Self {
+    /// Begins to send over a connection. `driver` is its name, for logs; `report` is told of each packet whether
+    /// the channel took it, and if not, why.
+    pub(super) fn open(
+        driver: &'static str,
+        outgoing: Arc<dyn PacketSink>,
+        report: impl Fn(Result<(), String>) + Send + 'static,
+    ) -> Self {
         let (queue, packets) = mpsc::channel(LONGEST_QUEUE);
-        let task = AbortOnDropHandle::new(tokio::spawn(send_all(driver, outgoing, packets, sent)));
+        let task = AbortOnDropHandle::new(tokio::spawn(send_all(driver, outgoing, packets, report)));
         Self { driver, queue, task }
     }
 
@@ -57,20 +62,20 @@ async fn send_all(
     driver: &'static str,
     outgoing: Arc<dyn PacketSink>,
     mut packets: mpsc::Receiver<OutboundPacket>,
-    sent: impl Fn() + Send,
+    report: impl Fn(Result<(), String>) + Send,
 ) {
     let mut log = Throttle::new(3, Duration::from_secs(60));
     while let Some(packet) = packets.recv().await {
         debug!(target: "lobby::link", driver, host = %packet.host, bytes = packet.payload.len(), "sending own packet");
         let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(packet)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
-        let Err(error) = outcome else {
-            sent();
-            continue;
-        };
-        if let Some(held_back) = log.pass(clock::now()) {
-            warn!(target: "lobby::link", driver, error = format!("{error:#}"), held_back, "publishing failed");
+        let outcome = outcome.map_err(|error| format!("{error:#}"));
+        if let Err(error) = &outcome
+            && let Some(held_back) = log.pass(clock::now())
+        {
+            warn!(target: "lobby::link", driver, error, held_back, "publishing failed");
         }
+        report(outcome);
     }
     outgoing.close().await;
 }

@@ -51,7 +51,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// `keep_alive` is the interval of own packets; `sent` is told of each one that a channel took.
+    /// `keep_alive` is the interval of own packets; `sent` is told of each one whether a channel took it.
     pub fn new(announcer: Announcer, keep_alive: Duration, sent: Recipient<PacketSent>) -> Self {
         Self { announcer, outboxes: Default::default(), keep_alive, sent }
     }
@@ -112,7 +112,7 @@ impl Handler<ChannelOpened> for Publisher {
         let ChannelOpened { driver_id, driver, outgoing, again } = opened;
         let sent = self.sent.clone();
         self.outboxes[driver_id.index()] =
-            Some(Outbox::open(driver, outgoing, move || sent.do_send(PacketSent(driver_id))));
+            Some(Outbox::open(driver, outgoing, move |outcome| sent.do_send(PacketSent { driver_id, outcome })));
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
             ctx.run_later(delay, move |publisher, _| publisher.greet(driver_id));

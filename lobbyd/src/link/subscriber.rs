@@ -9,7 +9,8 @@ use lobby_client::text::one_line;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::driver::{Connection, Driver, LARGEST_BATCH};
+use super::checked_sink::{CheckedSink, SharedCheck};
+use super::driver::{Connection, Driver};
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
 use crate::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
@@ -75,9 +76,9 @@ async fn follow(context: Arc<SubscriberContext>) {
                 backoff.opened(clock::now());
                 let down_for_seconds = downtime.end(clock::now()).map(|downtime| downtime.as_secs());
                 info!(target: "lobby::link", driver = context.name, down_for_seconds, "link is up");
-                context.opened(&connection, again);
+                let check = context.opened(&connection, again);
                 again = true;
-                context.listen(connection).await
+                context.listen(connection, &check).await
             }
             Err(fault) => Err(fault),
         };
@@ -92,12 +93,20 @@ impl SubscriberContext {
         opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
     }
 
-    fn opened(&self, connection: &Connection, again: bool) {
-        let (driver_id, driver, outgoing) = (self.driver_id, self.name, Arc::clone(&connection.outgoing));
-        self.registry.do_send(LinkOpened(driver_id));
-        if let Some(publisher) = &self.publisher {
-            publisher.do_send(ChannelOpened { driver_id, driver, outgoing, again });
+    /// Tells that the link is up. Returns the check of what is sent over it.
+    fn opened(&self, connection: &Connection, again: bool) -> Arc<SharedCheck> {
+        let check = SharedCheck::new(LoopbackCheck::new(self.instance, self.keep_alive));
+        let sink = CheckedSink { sink: Arc::clone(&connection.outgoing), check: Arc::clone(&check) };
+        let (driver_id, driver) = (self.driver_id, self.name);
+        let note = connection.note.clone();
+        if let Some(note) = &note {
+            warn!(target: "lobby::link", driver, note, "link is up, with a fault");
         }
+        self.registry.do_send(LinkOpened { driver_id, note });
+        if let Some(publisher) = &self.publisher {
+            publisher.do_send(ChannelOpened { driver_id, driver, outgoing: Arc::new(sink), again });
+        }
+        check
     }
 
     /// Tells that the link could not be brought up, that it broke, or that we closed it ourselves.
@@ -120,51 +129,24 @@ impl SubscriberContext {
     ///
     /// # Errors
     /// Why the link broke.
-    async fn listen(&self, connection: Connection) -> anyhow::Result<()> {
+    async fn listen(&self, connection: Connection, check: &SharedCheck) -> anyhow::Result<()> {
         let mut incoming = connection.incoming;
-        let mut loopback =
-            self.publisher.as_ref().map(|_| LoopbackCheck::new(self.instance, self.keep_alive, clock::now()));
         loop {
             tokio::select! {
                 // What has come is read before a link counts as stalled: the own packet may be in it.
                 biased;
                 batch = incoming.next() => match batch {
-                    Some(batch) => self.hand_over(batch?, loopback.as_mut()),
+                    Some(batch) => self.hand_over(batch?, check),
                     None => return Ok(()),
                 },
-                () = stalled(loopback.as_ref()) => {
-                    anyhow::bail!("own packets do not come back: the link is dead, or the broker does not let us publish");
-                }
+                () = check.stalled() => anyhow::bail!("own packets do not come back: the link is dead"),
             }
         }
     }
 
-    fn hand_over(&self, batch: Vec<InboundEvent>, loopback: Option<&mut LoopbackCheck>) {
-        if let Some(loopback) = loopback {
-            observe(&batch, loopback);
-        }
+    fn hand_over(&self, batch: Vec<InboundEvent>, check: &SharedCheck) {
+        check.observe(&batch);
         self.registry.do_send(PacketsReceived { driver_id: self.driver_id, batch });
-    }
-}
-
-/// Looks for the own packet in a batch.
-fn observe(batch: &[InboundEvent], loopback: &mut LoopbackCheck) {
-    let now = clock::now();
-    if batch.len() == LARGEST_BATCH {
-        loopback.postpone(now);
-    }
-    for incoming in batch {
-        if let InboundEvent::Packet { payload, .. } = incoming {
-            loopback.listen(payload, now);
-        }
-    }
-}
-
-/// Waits until the own packet is overdue; for ever where none is sent.
-async fn stalled(loopback: Option<&LoopbackCheck>) {
-    match loopback {
-        Some(loopback) => clock::sleep_until(loopback.deadline()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -41,9 +41,14 @@ pub struct PacketsReceived {
 }
 
 /// A link came up. *Sent by its Subscriber.* No reply.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct LinkOpened(pub DriverId);
+pub struct LinkOpened {
+    /// The link's driver.
+    pub driver_id: DriverId,
+    /// What is wrong with it although it is up, in words.
+    pub note: Option<String>,
+}
 
 /// A link went down, or could not be brought up. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Clone, Message)]
@@ -65,10 +70,15 @@ pub struct LocalChanged(pub Discovery);
 #[rtype(result = "()")]
 pub struct KeysChanged(pub Keys);
 
-/// A channel took an own packet. *Sent by its Outbox.* No reply.
-#[derive(Debug, Clone, Copy, Message)]
+/// A channel took an own packet, or did not. *Sent by its Outbox.* No reply.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct PacketSent(pub DriverId);
+pub struct PacketSent {
+    /// The link's driver.
+    pub driver_id: DriverId,
+    /// If the channel did not take it, why, in words.
+    pub outcome: Result<(), String>,
+}
 
 /// How is the daemon doing? *Asked by HttpApi.*
 #[derive(Debug, Clone, Copy, Message)]
@@ -249,9 +259,9 @@ impl Handler<PacketsReceived> for Registry {
 impl Handler<LinkOpened> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkOpened(driver_id): LinkOpened, ctx: &mut Self::Context) {
+    fn handle(&mut self, LinkOpened { driver_id, note }: LinkOpened, ctx: &mut Self::Context) {
         self.hosts.link_opened(driver_id, clock::now());
-        self.count(driver_id, |stats| stats.opened(clock::unix_seconds()));
+        self.count(driver_id, |stats| stats.opened(note, clock::unix_seconds()));
         self.publish();
         self.await_expiry(ctx);
     }
@@ -275,8 +285,8 @@ impl Handler<LinkClosed> for Registry {
 impl Handler<PacketSent> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PacketSent(driver_id): PacketSent, _: &mut Self::Context) {
-        self.count(driver_id, LinkStats::sent);
+    fn handle(&mut self, PacketSent { driver_id, outcome }: PacketSent, _: &mut Self::Context) {
+        self.count(driver_id, |stats| stats.sent(outcome));
     }
 }
 

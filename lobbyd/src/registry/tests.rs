@@ -52,7 +52,7 @@ fn driver_id() -> DriverId {
 #[actix_rt::test]
 async fn a_host_expires_for_all_within_milliseconds() {
     let mut lobby = Fixture::start();
-    lobby.registry.send(LinkOpened(driver_id())).await.unwrap();
+    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
     lobby.hear("a").await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     lobby.hear("a").await;
@@ -74,7 +74,7 @@ async fn a_failed_attempt_of_a_link_is_no_news_for_readers() {
     lobby.close("connection refused").await;
     lobby.close("connection refused").await;
     assert!(!lobby.is_new());
-    lobby.registry.send(LinkOpened(driver_id())).await.unwrap();
+    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
     assert!(lobby.is_new());
     lobby.close("connection reset").await;
     assert!(lobby.is_new());

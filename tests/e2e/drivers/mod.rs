@@ -1,8 +1,11 @@
 //! Drivers over real brokers: what both of them promise.
 
+mod candidates;
 mod conformance;
+mod misfits;
 mod nats;
 mod nats_permissions;
+mod publishing;
 mod redis;
 mod several;
 
@@ -11,11 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
-use lobby_tests::{LIMIT, NatsServer, RedisServer, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RedisServer, ensure, eventually};
 use lobbyd::config::Secret;
 use lobbyd::link::driver::{Connection, Driver};
 use lobbyd::link::drivers::nats::{Nats, NatsSettings};
 use lobbyd::link::drivers::redis::{Redis, RedisSettings};
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -213,6 +217,11 @@ async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
 }
 
 /// Tasks of this test: each has a runtime of its own.
+/// What the status says of a daemon's only link.
+pub(crate) async fn link(daemon: &Lobbyd) -> Value {
+    daemon.get_json("/v1/status").await["drivers"][0].clone()
+}
+
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }

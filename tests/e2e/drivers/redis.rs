@@ -1,10 +1,10 @@
 //! Every way to log in to Redis, and what is said when it does not work.
 
-use lobby_tests::{Certificates, RedisServer};
+use lobby_tests::{Certificates, LIMIT, Lobbyd, RedisServer, ensure, eventually};
 use lobbyd::config::Secret;
 use lobbyd::link::drivers::redis::{Redis, RedisSettings};
 
-use crate::drivers::{heard, opened, packet, redis_settings, refused, works};
+use crate::drivers::{ended, heard, link, opened, packet, redis_settings, refused, works};
 
 /// An ACL user with these rights.
 fn user(rights: &str) -> String {
@@ -58,16 +58,85 @@ async fn a_user_who_may_not_subscribe_is_told_so_on_opening() {
 }
 
 #[actix_rt::test]
-async fn a_user_who_may_not_publish_is_told_so_and_still_hears() {
-    let server =
-        RedisServer::with_config(&format!("{}\nuser other on nopass &* +publish", user("&* -@all +subscribe"))).await;
-    let mut channel = opened(&Redis::new(as_user(server.port(), "s3cret"))).await;
+async fn a_user_who_may_not_publish_stays_down_until_he_may() {
+    let may_not = "this user may not publish on channel lobby:discovery";
+    let mut server = RedisServer::with_config(&user("&* -@all +subscribe")).await;
+    let driver = Redis::new(as_user(server.port(), "s3cret"));
+    let mut channel = opened(&driver).await;
     let error = channel.outgoing.publish(packet("hi")).await.unwrap_err().to_string();
-    assert!(error.contains("this user may not publish on channel lobby:discovery"), "{error}");
-    let other = RedisSettings { username: Some("other".to_owned()), ..as_user(server.port(), "any") };
-    let mut connection = redis::Client::open(format!("redis://other:any@127.0.0.1:{}", other.port)).unwrap();
-    redis::cmd("PUBLISH").arg("lobby:discovery").arg("from another").exec(&mut connection).unwrap();
-    assert_eq!(heard(&mut channel).await, "from another");
+    assert!(error.contains(may_not), "{error}");
+    assert!(ended(&mut channel, LIMIT).await.contains(may_not));
+    assert!(refused(&driver).await.contains(may_not));
+    server.restart_with(&user(ENOUGH)).await;
+    assert_eq!(heard(&mut opened(&driver).await).await, "hi");
+}
+
+#[actix_rt::test]
+async fn a_connection_that_the_server_closed_is_renewed_for_the_packet() {
+    let server = RedisServer::start().await;
+    let mut channel = opened(&Redis::new(redis_settings(server.port()))).await;
+    for round in ["one", "two"] {
+        let mut other = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+        let closed: u32 = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query(&mut other).unwrap();
+        assert_eq!(closed, 1);
+        channel.outgoing.publish(packet(round)).await.unwrap();
+        assert_eq!(heard(&mut channel).await, round);
+    }
+}
+
+#[actix_rt::test]
+async fn an_idle_limit_below_keep_alive_takes_no_link_down() {
+    let server = RedisServer::with_config("timeout 1").await;
+    let a = Lobbyd::named("a").set("KEEP_ALIVE", "3").set("TTL", "30").redis(&server).start().await;
+    let b = Lobbyd::named("b").redis(&server).start().await;
+    eventually(LIMIT, async || {
+        let sent = link(&a).await["sent"].as_u64();
+        ensure(sent >= Some(3), sent)
+    })
+    .await;
+    b.meets("a").await;
+    for daemon in [&a, &b] {
+        assert!(
+            daemon.logs().iter().all(|line| !line.contains("is down") && !line.contains("failed")),
+            "{:?}",
+            daemon.logs()
+        );
+    }
+}
+
+#[actix_rt::test]
+async fn a_link_to_a_replica_says_so() {
+    let master = RedisServer::start().await;
+    let replica = RedisServer::with_config(&format!("replicaof 127.0.0.1 {}", master.port())).await;
+    let a = Lobbyd::named("a").redis(&replica).start().await;
+    eventually(LIMIT, async || {
+        let driver = link(&a).await;
+        let reason = driver["reason"].as_str().unwrap_or_default();
+        ensure(driver["state"] == "up" && reason.contains("is a replica"), &driver)
+    })
+    .await;
+    a.logged("is a replica").await;
+    assert!(Lobbyd::named("b").redis(&master).start().await.logs().iter().all(|line| !line.contains("replica")));
+}
+
+#[actix_rt::test]
+async fn a_master_that_is_demoted_ends_the_link() {
+    let (master, other) = (RedisServer::start().await, RedisServer::start().await);
+    let mut channel = opened(&Redis::new(redis_settings(other.port()))).await;
+    let mut connection = redis::Client::open(other.url()).unwrap().get_connection().unwrap();
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(master.port()).exec(&mut connection).unwrap();
+    let reason = ended(&mut channel, LIMIT).await;
+    assert!(reason.contains("master and replica"), "{reason}");
+}
+
+#[actix_rt::test]
+async fn a_self_signed_authority_is_accepted_where_it_is_named() {
+    let certificates = Certificates::self_signed();
+    let server = RedisServer::with_tls(&certificates, "").await;
+    let trusting = |ca_file| Redis::new(RedisSettings { ca_file: Some(ca_file), ..redis_settings(server.port()) });
+    works(&trusting(certificates.authority())).await;
+    let error = refused(&trusting(Certificates::self_signed().authority())).await;
+    assert!(error.contains("name that very certificate as the authority"), "{error}");
 }
 
 #[actix_rt::test]

@@ -14,6 +14,8 @@ pub struct LinkStats {
     up: bool,
     since: i64,
     reason: Option<String>,
+    /// What is wrong with the link although it is up.
+    note: Option<String>,
     received: u64,
     sent: u64,
     refused: BTreeMap<&'static str, u64>,
@@ -30,6 +32,7 @@ impl LinkStats {
             up: false,
             since: unix_seconds,
             reason,
+            note: None,
             received: 0,
             sent: 0,
             refused: BTreeMap::new(),
@@ -38,9 +41,10 @@ impl LinkStats {
         }
     }
 
-    /// The link is up now.
-    pub fn opened(&mut self, unix_seconds: i64) {
-        (self.up, self.since, self.reason) = (true, unix_seconds, None);
+    /// The link is up now. `note` is what is wrong with it all the same.
+    pub fn opened(&mut self, note: Option<String>, unix_seconds: i64) {
+        (self.up, self.since, self.reason) = (true, unix_seconds, note.clone());
+        self.note = note;
     }
 
     /// The link is down, or still down, for this reason. It may hold the words of a broker, so it is shown in one printable line.
@@ -56,9 +60,12 @@ impl LinkStats {
         self.received += 1;
     }
 
-    /// The channel took an own packet.
-    pub fn sent(&mut self) {
-        self.sent += 1;
+    /// The channel took an own packet, or did not, and why. A link over which nothing can be sent is up, with that reason.
+    pub fn sent(&mut self, outcome: Result<(), String>) {
+        self.sent += u64::from(outcome.is_ok());
+        if self.up {
+            self.reason = outcome.err().map(|reason| one_line(&reason)).or_else(|| self.note.clone());
+        }
     }
 
     /// A packet that came in was refused.
@@ -99,7 +106,7 @@ mod tests {
     #[test]
     fn a_link_is_down_since_it_went_down_however_often_it_is_tried() {
         let mut stats = LinkStats::new("NATS", 100);
-        stats.opened(101);
+        stats.opened(None, 101);
         stats.closed("connection reset", 110);
         stats.closed("connection refused", 112);
         let status = stats.status();
@@ -115,6 +122,20 @@ mod tests {
         stats.closed(&format!("\u{1b}[2J\nforged \u{202e}{}", "x".repeat(200_000)), 101);
         let reason = stats.status().reason.unwrap();
         assert!(reason.starts_with("[2J forged x") && reason.len() < 600, "{reason}");
+    }
+
+    #[test]
+    fn a_link_that_takes_no_packet_is_up_with_the_reason() {
+        let mut stats = LinkStats::new("NATS", 100);
+        stats.opened(None, 101);
+        stats.sent(Err("too large".to_owned()));
+        let status = stats.status();
+        assert_eq!((status.state, status.reason.as_deref(), status.sent), (LinkState::Up, Some("too large"), 0));
+        stats.sent(Ok(()));
+        assert_eq!((stats.status().reason, stats.status().sent), (None, 1));
+        stats.closed("refused", 102);
+        stats.sent(Err("broken".to_owned()));
+        assert_eq!(stats.status().reason.as_deref(), Some("refused"));
     }
 
     #[test]

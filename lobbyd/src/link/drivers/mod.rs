@@ -1,8 +1,11 @@
 //! The table of drivers.
 
+mod diagnosis;
 pub mod local;
 pub mod nats;
+mod race;
 pub mod redis;
+mod refused_packet;
 mod tls;
 
 use lobby_core::liveness::connectivity::DriverId;

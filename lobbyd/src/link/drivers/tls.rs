@@ -1,34 +1,143 @@
-//! Certificate files, checked here because the brokers' clients do not say which file was at fault.
+//! TLS to a broker: its settings as a configuration of rustls, and its failures in words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
+use lobby_client::tls::{CertificateCheck, is_authority_as_server};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::task::spawn_blocking;
 
-/// The content of a file with at least one certificate in PEM form.
-///
-/// # Errors
-/// When the file cannot be read or is something else; the message names setting and file.
-pub(super) async fn certificates(setting: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
-    let pem = read(setting, path).await?;
-    CertificateDer::from_pem_slice(&pem)
-        .with_context(|| format!("{setting}: {} holds no certificate in PEM form", path.display()))?;
-    Ok(pem)
+use crate::config::LONGEST_FILE;
+use crate::sys::files;
+
+/// A file that a setting names.
+#[derive(Debug, Clone)]
+pub(super) struct NamedFile {
+    pub(super) setting: &'static str,
+    pub(super) path: PathBuf,
 }
 
-/// Makes sure that a file holds a private key in PEM form.
-///
-/// # Errors
-/// When the file cannot be read or is something else; the message names setting and file.
-pub(super) async fn check_private_key(setting: &str, path: &Path) -> anyhow::Result<()> {
-    let pem = read(setting, path).await?;
-    PrivateKeyDer::from_pem_slice(&pem)
-        .ok()
-        .with_context(|| format!("{setting}: {} holds no private key in PEM form", path.display()))?;
-    Ok(())
+impl NamedFile {
+    pub(super) fn new(setting: &'static str, path: &Path) -> Self {
+        Self { setting, path: path.to_owned() }
+    }
+
+    /// The content, read now as it may have changed. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot be read; the message names setting and file.
+    pub(super) fn read(&self) -> anyhow::Result<Vec<u8>> {
+        let Self { setting, path } = self;
+        files::read_bounded(path, LONGEST_FILE).with_context(|| format!("{setting}: cannot read {}", path.display()))
+    }
+
+    fn certificates(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+        let Self { setting, path } = self;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.read()?).collect();
+        let certificates = certificates.with_context(|| format!("{setting}: {} is not valid PEM", path.display()))?;
+        ensure!(!certificates.is_empty(), "{setting}: {} holds no certificate in PEM form", path.display());
+        Ok(certificates)
+    }
+
+    fn private_key(&self) -> anyhow::Result<PrivateKeyDer<'static>> {
+        let Self { setting, path } = self;
+        let key = PrivateKeyDer::from_pem_slice(&self.read()?).ok();
+        key.with_context(|| format!("{setting}: {} holds no private key in PEM form", path.display()))
+    }
 }
 
-async fn read(setting: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
-    tokio::fs::read(path).await.with_context(|| format!("{setting}: cannot read {}", path.display()))
+/// The files of a connection with TLS.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsFiles {
+    /// Authorities; without it those of the system.
+    pub(super) authority: Option<NamedFile>,
+    /// Client certificate and its key.
+    pub(super) client: Option<(NamedFile, NamedFile)>,
+}
+
+/// A configuration made of these files. The server may show a certificate for the name that is connected to, or for one of `names`.
+///
+/// # Errors
+/// What is wrong with a file; the message names setting and file.
+pub(super) async fn client_config(files: TlsFiles, names: Vec<ServerName<'static>>) -> anyhow::Result<ClientConfig> {
+    spawn_blocking(move || configure(&files, names)).await?
+}
+
+fn configure(files: &TlsFiles, names: Vec<ServerName<'static>>) -> anyhow::Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let (roots, named) = match &files.authority {
+        Some(file) => own_roots(file)?,
+        None => (system_roots()?, Vec::new()),
+    };
+    let check = CertificateCheck::new(roots, named, names, Arc::clone(&provider))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(check));
+    let Some((certificate, key)) = &files.client else { return Ok(builder.with_no_client_auth()) };
+    let config = builder.with_client_auth_cert(certificate.certificates()?, key.private_key()?);
+    config.map_err(|error| unusable(certificate, key, &error))
+}
+
+fn own_roots(file: &NamedFile) -> anyhow::Result<(RootCertStore, Vec<CertificateDer<'static>>)> {
+    let (certificates, mut roots) = (file.certificates()?, RootCertStore::empty());
+    for certificate in &certificates {
+        let NamedFile { setting, path } = file;
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| anyhow!("{setting}: {} cannot be used: {}", path.display(), in_words(&error)))?;
+    }
+    Ok((roots, certificates))
+}
+
+/// One unreadable certificate among many does no harm; none at all does.
+fn system_roots() -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let hint = "install the package ca-certificates or name a file of authorities";
+    ensure!(!roots.is_empty(), "the system has no certificates to check the server with: {hint}");
+    Ok(roots)
+}
+
+fn unusable(certificate: &NamedFile, key: &NamedFile, error: &rustls::Error) -> anyhow::Error {
+    let reason = match error {
+        rustls::Error::InconsistentKeys(_) => format!("it does not belong to the key in {}", key.path.display()),
+        error => in_words(error),
+    };
+    anyhow!("{}: {} cannot be used: {reason}", certificate.setting, certificate.path.display())
+}
+
+/// What went wrong, and where it is known what to do about it.
+fn in_words(error: &rustls::Error) -> String {
+    if is_authority_as_server(error) {
+        "the server's certificate is that of an authority (CA:TRUE): name that very certificate as the authority, or give the server \
+         one that is not"
+            .to_owned()
+    } else if matches!(error, rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) {
+        "it does not speak TLS".to_owned()
+    } else if format!("{error:?}").contains("UnsupportedCertVersion") {
+        "the certificate is of X.509 version 1: expected version 3".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+/// The words for a failure of TLS, if the error came from it.
+pub(super) fn explained(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let error: &(dyn std::error::Error + 'static) = match inside {
+            Some(inside) => inside,
+            None => error,
+        };
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(in_words(error));
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -27,7 +27,7 @@ impl Driver for Local {
         async move {
             let outgoing = Writer::new(settings.path.clone());
             let incoming = Reader::start(settings).await?.into_stream();
-            Ok(Connection { incoming, outgoing: std::sync::Arc::new(outgoing) })
+            Ok(Connection { incoming, outgoing: std::sync::Arc::new(outgoing), note: None })
         }
         .boxed()
     }

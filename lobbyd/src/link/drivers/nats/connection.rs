@@ -1,56 +1,79 @@
 //! A connection to one server: opened, subscribed, and written to.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, anyhow, ensure};
 use async_nats::{Client, ConnectError, ConnectErrorKind, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use rustls::pki_types::ServerName;
 
 use super::events::Events;
 use super::url::ServerUrl;
 use super::{NatsSettings, options};
 use crate::link::driver::{Connection, PacketSink};
+use crate::link::drivers::diagnosis::first_words;
+use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::tls;
 use crate::link::inbox::inbox;
 use lobby_core::link::message::OutboundPacket;
 
-/// Connects to one server and subscribes to the channel. Returns the client too, which knows the other servers of the cluster.
+/// One address of a server, and everything that is needed to connect to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) url: &'a ServerUrl,
+    pub(super) address: SocketAddr,
+    /// Whether it is the only address of the server.
+    pub(super) is_only: bool,
+    /// Names that its certificate may be for, beside the host of the URL.
+    pub(super) names: &'a [ServerName<'static>],
+    pub(super) settings: &'a NatsSettings,
+    /// When the attempt is given up.
+    pub(super) deadline: Instant,
+}
+
+/// Connects to one address and subscribes to the channel. Returns the client too, which knows the other servers of the cluster.
 ///
 /// # Errors
 /// Why this server cannot be used.
 pub(super) async fn open(
-    settings: &NatsSettings,
-    server: &ServerUrl,
+    target: Target<'_>,
     client_name: &str,
+    refused: &RefusedPacket,
 ) -> anyhow::Result<(Connection, Client)> {
     let (sender, mut inbox) = inbox();
-    let events = Arc::new(Events::new(sender.clone()));
-    let client = connect(settings, server, client_name, &events).await?;
-    let subject = settings.subject.clone();
+    let events = Arc::new(Events::new(sender.clone(), refused.clone()));
+    let client = connect(target, client_name, &events).await?;
+    let subject = target.settings.subject.clone();
     let messages = client.subscribe(subject.clone()).await.with_context(|| format!("subscribing to {subject}"))?;
+    if let Some(packet) = refused.get() {
+        events.sending(&packet);
+        client.publish(subject.clone(), packet).await?;
+    }
     let echo = client.subscribe(events.probe.clone()).await?;
     let sink = NatsSink { client: client.clone(), subject, events, echo: Some(echo).into() };
     sink.round_trip().await;
     inbox.check()?;
+    refused.set(None);
     inbox.pump(sender, messages.map(|message| message.payload));
-    Ok((Connection { incoming: inbox.boxed(), outgoing: Arc::new(sink) }, client))
+    Ok((Connection { incoming: inbox.boxed(), outgoing: Arc::new(sink), note: None }, client))
 }
 
-async fn connect(
-    settings: &NatsSettings,
-    server: &ServerUrl,
-    client_name: &str,
-    events: &Arc<Events>,
-) -> anyhow::Result<Client> {
+async fn connect(target: Target<'_>, client_name: &str, events: &Arc<Events>) -> anyhow::Result<Client> {
     let events = Arc::clone(events);
-    let (options, pool) = options::once(server.address().parse()?, settings.silence_limit)?;
-    let options = options::authenticated(options, settings, server).await?;
+    let (options, pool) = options::once(target)?;
+    let options = options::authenticated(options, target).await?;
     let options = options.event_callback(move |event| {
         events.happened(event);
         std::future::ready(())
     });
-    options.name(client_name).connect(pool).await.map_err(|error| explained(&error))
+    match options.name(client_name).connect(pool).await {
+        Ok(client) => Ok(client),
+        Err(error) => Err(explained(&error, target.address).await),
+    }
 }
 
 /// The sending side of a connection.
@@ -77,9 +100,12 @@ impl NatsSink {
         }
     }
 
-    async fn send(&self, payload: Bytes) -> anyhow::Result<()> {
+    async fn send(&self, OutboundPacket { payload, last, .. }: OutboundPacket) -> anyhow::Result<()> {
         let (size, most) = (payload.len(), self.client.max_payload());
         ensure!(size <= most, "the packet has {size} bytes, the NATS server takes at most {most} (its max_payload)");
+        if !last {
+            self.events.sending(&payload);
+        }
         self.client.publish(self.subject.clone(), payload).await.context("the connection to NATS is closed")?;
         self.client.flush().await.context("the connection to NATS broke")
     }
@@ -87,7 +113,7 @@ impl NatsSink {
 
 impl PacketSink for NatsSink {
     fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>> {
-        Box::pin(self.send(packet.payload))
+        Box::pin(self.send(packet))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -100,12 +126,22 @@ impl PacketSink for NatsSink {
     }
 }
 
-fn explained(error: &ConnectError) -> anyhow::Error {
+async fn explained(error: &ConnectError, address: SocketAddr) -> anyhow::Error {
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => anyhow!("refused the credentials (authorization violation)"),
         ConnectErrorKind::Authentication => {
             anyhow!("cannot sign with the nkey seed or the .creds file: it is not valid")
         }
-        _ => anyhow!("{error}"),
+        _ => match tls::explained(error) {
+            Some(words) => anyhow!("{words}"),
+            None if is_other_server(address).await => anyhow!("is not a NATS server"),
+            None => anyhow!("{error}"),
+        },
     }
+}
+
+/// Whether something answers that does not begin as every NATS server does.
+async fn is_other_server(address: SocketAddr) -> bool {
+    let words = first_words(address).await;
+    !words.is_empty() && !words.starts_with(b"INFO")
 }

@@ -1,58 +1,103 @@
-//! The driver: which servers to try, and in which order.
+//! The driver: which servers to try, and under which names.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use async_nats::Client;
 use futures_util::future::BoxFuture;
+use rustls::pki_types::ServerName;
 
 use super::NatsSettings;
-use super::connection;
+use super::connection::{self, Target};
 use super::url::{self, ServerUrl};
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};
+use crate::link::drivers::race::{LIMIT, race, until};
+use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::sys::clock;
 
 /// The driver of NATS.
 #[derive(Debug)]
 pub struct Nats {
     settings: NatsSettings,
     /// The other servers of the cluster, as named by the last one that we were connected to.
-    learned: Mutex<Vec<ServerUrl>>,
+    learned: Mutex<Vec<Candidate>>,
+    refused: RefusedPacket,
+}
+
+/// A server that can be tried.
+#[derive(Debug, Clone)]
+struct Candidate {
+    url: ServerUrl,
+    /// The names that its certificate may be for beside its own: of the server that named it.
+    names: Vec<ServerName<'static>>,
 }
 
 impl Nats {
     /// A driver that is not connected yet.
     pub fn new(settings: NatsSettings) -> Self {
-        Self { settings, learned: Mutex::default() }
+        Self { settings, learned: Mutex::default(), refused: RefusedPacket::default() }
     }
 
-    /// Tries one server after the other: first those of NATS_URL, each with its own credentials, in random order so that a fleet spreads.
+    /// Tries the servers of NATS_URL, each with its own credentials and in random order so that a fleet spreads, then those that were
+    /// learned. All of them fit into one limit, however many are silent.
     async fn open_any(&self, client_name: &str) -> anyhow::Result<Connection> {
-        let mut failures = Vec::new();
-        for server in self.candidates()? {
-            match connection::open(&self.settings, &server, client_name).await {
-                Ok((connection, client)) => {
-                    self.learn(&server, &client);
-                    return Ok(connection);
-                }
-                Err(error) => failures.push(format!("NATS server {server}: {error:#}")),
-            }
-        }
-        bail!("{}", failures.join("; "))
+        let deadline = clock::now() + LIMIT;
+        let attempt = async |candidate: Candidate| {
+            let opened = until(deadline, self.open_one(&candidate, client_name, deadline)).await;
+            opened.map_err(|error| anyhow!("NATS server {}: {error:#}", candidate.url))
+        };
+        race(self.candidates()?, deadline, attempt).await
     }
 
-    fn candidates(&self) -> anyhow::Result<Vec<ServerUrl>> {
+    /// Tries every address of one server.
+    async fn open_one(
+        &self,
+        candidate: &Candidate,
+        client_name: &str,
+        deadline: Instant,
+    ) -> anyhow::Result<Connection> {
+        let Candidate { url, names } = candidate;
+        let addresses: Vec<_> = tokio::net::lookup_host((url.host.as_str(), url.port)).await?.collect();
+        let is_only = addresses.len() == 1;
+        let attempt = async |address| {
+            let target = Target { url, address, is_only, names, settings: &self.settings, deadline };
+            until(deadline, connection::open(target, client_name, &self.refused)).await
+        };
+        let (connection, client) = race(addresses, deadline, attempt).await?;
+        self.learn(candidate, &client);
+        Ok(connection)
+    }
+
+    fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
         let mut servers = url::parse(&self.settings.url.expose()).context("NATS_URL")?;
         fastrand::shuffle(&mut servers);
+        let mut candidates: Vec<_> = servers.into_iter().map(|url| Candidate { url, names: Vec::new() }).collect();
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        servers.extend(learned);
-        Ok(servers)
+        for other in learned {
+            let is_known = |known: &Candidate| (&known.url.host, known.url.port) == (&other.url.host, other.url.port);
+            if !candidates.iter().any(is_known) {
+                candidates.push(other);
+            }
+        }
+        Ok(candidates)
     }
 
-    fn learn(&self, server: &ServerUrl, client: &Client) {
-        let urls = client.server_info().connect_urls;
-        let others = urls.iter().filter_map(|url| url::parse(url).ok()).flatten();
-        let others = others.map(|other| ServerUrl { tls: server.tls, login: server.login.clone(), ..other });
+    /// Remembers the servers that one names. They inherit its login, and the names of its certificate.
+    fn learn(&self, server: &Candidate, client: &Client) {
+        let info = client.server_info();
+        let tls = server.url.tls || info.tls_required;
+        let mut names = server.names.clone();
+        if server.url.host.parse::<IpAddr>().is_err() {
+            names.extend(ServerName::try_from(server.url.host.clone()));
+        }
+        let others = info.connect_urls.iter().filter_map(|url| url::parse(url).ok()).flatten();
+        let others = others.map(|other| Candidate {
+            url: ServerUrl { tls, login: server.url.login.clone(), ..other },
+            names: names.clone(),
+        });
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others.collect();
     }
 }

@@ -1,10 +1,17 @@
 //! Events of async-nats, translated into the state of the link.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::anyhow;
 use async_nats::Event;
+use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::link::drivers::refused_packet::RefusedPacket;
 use crate::link::inbox::InboxSender;
+
+/// How the server begins to refuse a packet.
+const MAY_NOT_PUBLISH: &str = "Permissions Violation for Publish";
 
 /// The state of one connection, as its events tell.
 #[derive(Debug)]
@@ -16,13 +23,21 @@ pub(super) struct Events {
     pub(super) settled: Notify,
     /// Notified when the connection is gone.
     pub(super) closed: Notify,
+    /// The last packet that was sent.
+    sent: Mutex<Option<Bytes>>,
+    refused: RefusedPacket,
 }
 
 impl Events {
-    pub(super) fn new(inbox: InboxSender) -> Self {
+    pub(super) fn new(inbox: InboxSender, refused: RefusedPacket) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
-        Self { inbox, probe, settled: Notify::new(), closed: Notify::new() }
+        Self { inbox, probe, settled: Notify::new(), closed: Notify::new(), sent: Mutex::default(), refused }
+    }
+
+    /// A packet is about to be sent.
+    pub(super) fn sending(&self, packet: &Bytes) {
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(packet.clone());
     }
 
     /// Takes one event. Any error that the server reports means that something on this connection does not work.
@@ -45,6 +60,9 @@ impl Events {
         if text.contains(&self.probe) {
             self.settled.notify_one();
         } else {
+            if text.starts_with(MAY_NOT_PUBLISH) {
+                self.refused.set(self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            }
             self.down(&format!("the NATS server refused: {text}"));
         }
     }

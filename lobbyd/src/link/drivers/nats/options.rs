@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
+use rustls::pki_types::ServerName;
+use tokio::task::spawn_blocking;
 
-use super::NatsSettings;
-use super::url::{Login, ServerUrl};
-use crate::link::drivers::tls;
+use super::connection::Target;
+use super::url::Login;
+use crate::link::drivers::tls::{self, NamedFile, TlsFiles};
+use crate::sys::clock;
 
-/// A server that is silent for two to three of these is dead. With the client's default the link would be deaf for minutes.
-const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
-/// Time for one address of the server to answer.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// A server that is silent for two to three of these is dead; another one of its cluster then takes over within five seconds. With the
+/// client's default the link would be deaf for minutes.
+const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(1500);
+/// Time that is left for finding out why an address did not answer.
+const DIAGNOSIS: Duration = Duration::from_millis(800);
 /// Most commands that wait in the client for the connection.
 const CLIENT_CAPACITY: usize = 128;
 /// The client handles at most 128 reads of this size in one turn, too few bytes to overflow its queue (65,536 messages) before we empty it.
@@ -22,12 +26,15 @@ const READ_BUFFER: u16 = 8192;
 /// A port where nothing can listen.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// Options for exactly one connection to one server, and the pool to connect to with them. A server that is silent is given up before
-/// `silence_limit` ends.
+/// Options for exactly one connection to one address, and the pool to connect to with them. A server that is silent is given up before
+/// the silence limit ends.
 ///
 /// async-nats cannot be told not to reconnect: its limit counts the first connection too, and starts anew after it. So the client
 /// is sent to the server the first time and to nowhere when that connection is lost; failing there once ends it for good.
-pub(super) fn once(server: ServerAddr, silence_limit: Duration) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
+pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
+    let Target { url, address, is_only, settings, deadline, .. } = target;
+    // Its name, where that is enough, is shown to a server with TLS.
+    let server: ServerAddr = if is_only { url.address() } else { url.at(address) }.parse()?;
     let pool = vec![server, NOWHERE.parse()?];
     let turns = pool.clone();
     let lost = AtomicBool::new(false);
@@ -38,23 +45,20 @@ pub(super) fn once(server: ServerAddr, silence_limit: Duration) -> anyhow::Resul
             std::future::ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
         })
         .ignore_discovered_servers()
-        .ping_interval((silence_limit / 4).min(LONGEST_PING_INTERVAL))
-        .connection_timeout(CONNECT_LIMIT)
+        .ping_interval((settings.silence_limit / 4).min(LONGEST_PING_INTERVAL))
+        .connection_timeout(deadline.saturating_duration_since(clock::now()).saturating_sub(DIAGNOSIS))
         .client_capacity(CLIENT_CAPACITY)
         .read_buffer_capacity(READ_BUFFER);
     Ok((options, pool))
 }
 
-/// Adds whatever there is to log in with, read afresh as it may have changed, and the certificates.
+/// Adds the credentials, read afresh as they may have changed, and the certificates.
 ///
 /// # Errors
 /// When a file cannot be read or holds something else; the message names it.
-pub(super) async fn authenticated(
-    mut options: ConnectOptions,
-    settings: &NatsSettings,
-    server: &ServerUrl,
-) -> anyhow::Result<ConnectOptions> {
-    options = match server.login.clone() {
+pub(super) async fn authenticated(mut options: ConnectOptions, target: Target<'_>) -> anyhow::Result<ConnectOptions> {
+    let Target { url, settings, .. } = target;
+    options = match url.login.clone() {
         Some(Login::Token(token)) => options.token(token),
         Some(Login::User { name, password }) => options.user_and_password(name, password),
         None => options,
@@ -63,22 +67,32 @@ pub(super) async fn authenticated(
         options = options.nkey(seed.expose().trim().to_owned());
     }
     if let Some(path) = &settings.creds_file {
+        let file = NamedFile::new("NATS_CREDS_FILE", path);
+        let text = spawn_blocking(move || file.read()).await??;
         let named = || format!("NATS_CREDS_FILE: cannot use {}", path.display());
-        options = options.credentials_file(path).await.with_context(named)?;
+        options = options.credentials(&String::from_utf8(text).with_context(named)?).with_context(named)?;
     }
-    with_certificates(options, settings).await
+    with_certificates(options, target).await
 }
 
 /// An authority or a client certificate implies TLS, so a server that offers none is refused.
-async fn with_certificates(mut options: ConnectOptions, settings: &NatsSettings) -> anyhow::Result<ConnectOptions> {
-    if let Some(path) = &settings.ca_file {
-        tls::certificates("NATS_CA_FILE", path).await?;
-        options = options.add_root_certificates(path.clone()).require_tls(true);
+async fn with_certificates(options: ConnectOptions, target: Target<'_>) -> anyhow::Result<ConnectOptions> {
+    let Target { url, is_only, names, settings, .. } = target;
+    let files = TlsFiles {
+        authority: settings.ca_file.as_deref().map(|path| NamedFile::new("NATS_CA_FILE", path)),
+        client: settings.client_certificate.as_ref().map(|(certificate, key)| {
+            (NamedFile::new("NATS_CERT_FILE", certificate), NamedFile::new("NATS_KEY_FILE", key))
+        }),
+    };
+    let required = url.tls || files.authority.is_some() || files.client.is_some();
+    if !required && is_only {
+        // If the server wants TLS all the same, the client checks it as usual.
+        return Ok(options);
     }
-    if let Some((certificate, key)) = &settings.client_certificate {
-        tls::certificates("NATS_CERT_FILE", certificate).await?;
-        tls::check_private_key("NATS_KEY_FILE", key).await?;
-        options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+    let own = ServerName::try_from(url.host.clone())?;
+    match tls::client_config(files, names.iter().cloned().chain([own]).collect()).await {
+        Ok(config) => Ok(options.tls_client_config(config).require_tls(required)),
+        Err(_) if !required => Ok(options),
+        Err(error) => Err(error),
     }
-    Ok(options)
 }

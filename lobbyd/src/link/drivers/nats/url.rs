@@ -1,6 +1,7 @@
 //! What NATS_URL says. async-nats ignores the credentials in a URL and refuses a list, both of which the original accepts.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
 use percent_encoding::percent_decode_str;
@@ -35,9 +36,18 @@ pub enum Login {
 }
 
 impl ServerUrl {
-    /// The address in the form that async-nats understands, without credentials.
+    /// The URL without credentials.
     pub fn address(&self) -> String {
-        format!("{}://{self}", if self.tls { "tls" } else { "nats" })
+        format!("{}://{self}", self.scheme())
+    }
+
+    /// The URL of one address of the server, in the form that async-nats understands, without credentials.
+    pub(super) fn at(&self, address: SocketAddr) -> String {
+        format!("{}://{address}", self.scheme())
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "tls" } else { "nats" }
     }
 }
 

@@ -1,9 +1,10 @@
-//! Redis: one connection that listens and one that publishes.
+//! Redis: one connection that listens, and one that publishes and is renewed when the server closes it.
 
-mod connection;
+mod dialer;
 mod driver;
-mod ping;
+mod publisher;
 mod settings;
+mod watch;
 
 use crate::link::driver::DriverSpec;
 
