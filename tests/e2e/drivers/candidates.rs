@@ -1,8 +1,8 @@
 //! Several servers and one time limit.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lobby_tests::{Certificates, LIMIT, Lobbyd, NatsServer, ensure, eventually, free_port};
+use lobby_tests::{Certificates, LIMIT, Lobbyd, NatsServer, ensure, eventually, free_port, now};
 use lobbyd::link::drivers::nats::{Nats, NatsSettings};
 
 use crate::drivers::{link, nats_settings, works};
@@ -31,7 +31,7 @@ async fn a_frozen_seed_of_a_cluster_is_left_within_five_seconds() {
     a.meets("b").await;
     a.meets("c").await;
     servers[0].pause();
-    let frozen = Instant::now();
+    let frozen = now();
     let since = link(&a).await["since"].clone();
     eventually(LIMIT, async || {
         let link = link(&a).await;
