@@ -1,5 +1,5 @@
 //! The settings: each declared once, checked once and handed out as typed parts. The drivers declare their own, in blocks that the
-//! [`Declaration`] is given.
+//! `Declaration` is given.
 
 mod command;
 mod declaration;
