@@ -16,6 +16,7 @@ use crate::callback::process::CallbackCommand;
 use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
 use crate::config::{ActiveDriver, CallbackSettings, Secret, Timing};
 use crate::healthz::Healthz;
+use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
 use crate::http::{AccessPolicy, AppState};
 use crate::labels::local_host::LocalHost;
@@ -103,6 +104,7 @@ impl App {
             node_exporter_port,
             stopping,
             cache: Arc::default(),
+            render_pool: RenderPool::default(),
             noticed: Arc::default(),
         };
         Ok(HttpApi::serve(listeners, state, access, stop)?.start())

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::healthz::Healthz;
 use crate::http::response::cache::ResponseCache;
+use crate::http::response::render_pool::RenderPool;
 use crate::labels::source::LabelSource;
 use crate::registry::Registry;
 use crate::sys::clock;
@@ -32,6 +33,8 @@ pub struct AppState {
     pub stopping: watch::Receiver<bool>,
     /// Answers that were made before.
     pub cache: Arc<ResponseCache>,
+    /// Where long answers are made.
+    pub render_pool: RenderPool,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
     pub noticed: Arc<Mutex<Once<Problem>>>,
 }

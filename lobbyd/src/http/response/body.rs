@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::SizedStream;
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream::{self, Stream};
 
+use crate::http::response::render_pool::RenderPool;
 use lobby_core::render::list::List;
 use lobby_core::render::prometheus::Problem;
 
@@ -123,10 +124,13 @@ pub(super) fn send_list(mut response: HttpResponseBuilder, list: List, len: Opti
 }
 
 /// Answers with a list that is packed while it is sent, off this thread, which has others to serve.
-pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List) -> HttpResponse {
-    response.streaming(stream::try_unfold(Some(Packer::new(list)), |packer| async {
-        let Some(packer) = packer else { return Ok(None) };
-        web::block(|| packer.next()).await.map_err(io::Error::other)?.map(Some)
+pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List, pool: RenderPool) -> HttpResponse {
+    response.streaming(stream::try_unfold(Some(Packer::new(list)), move |packer| {
+        let pool = pool.clone();
+        async move {
+            let Some(packer) = packer else { return Ok(None) };
+            pool.run(|| packer.next()).await.map_err(io::Error::other)?.map(Some)
+        }
     }))
 }
 

@@ -3,4 +3,5 @@
 mod body;
 pub mod cache;
 pub mod json;
+pub mod render_pool;
 pub mod respond;

@@ -8,7 +8,7 @@ use actix_web::http::header::{
     AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header, HeaderValue,
     IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::http::errors::ApiError;
 use crate::http::response::body::{self, CachedBody, ContentCoding};
@@ -126,7 +126,7 @@ async fn send_long(state: &AppState, key: CacheKey, view: View) -> Answer {
     let (list, len) = run(state, hosts, listed).await?;
     Ok(match key.coding {
         ContentCoding::Identity => body::send_list(head, list, len),
-        ContentCoding::Gzip => body::send_packed(head, list),
+        ContentCoding::Gzip => body::send_packed(head, list, state.render_pool.clone()),
     })
 }
 
@@ -141,8 +141,11 @@ async fn run<T: Send + 'static>(
         let done = work(&mut problems);
         (done, problems)
     };
-    let (done, problems) =
-        if hosts <= MAX_HOSTS_HERE { work() } else { web::block(work).await.map_err(|error| failed(&error))? };
+    let (done, problems) = if hosts <= MAX_HOSTS_HERE {
+        work()
+    } else {
+        state.render_pool.run(work).await.map_err(|error| failed(&error))?
+    };
     state.log_once(problems);
     Ok(done)
 }
