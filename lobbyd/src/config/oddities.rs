@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use lobby_client::Label;
 use tracing::warn;
@@ -45,8 +44,6 @@ pub(super) fn find<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Resu
         let Some(text) = values.given(info)? else { continue };
         let hint = if info.name == table::LABELS.info.name {
             odd_labels(&text)
-        } else if info.name == table::LABELS_PATH.info.name {
-            missing_directory(&text)
         } else if info.names_secret_file() {
             open_secret(&text)
         } else {
@@ -77,11 +74,6 @@ fn odd_label(label: &str) -> Option<(String, &'static str)> {
         _ => return None,
     };
     Some((label.to_owned(), why))
-}
-
-fn missing_directory(text: &str) -> Option<String> {
-    let missing = !Path::new(text).is_dir();
-    missing.then(|| format!("{text} is not a directory, or not yet: no label files are read until it is"))
 }
 
 fn open_secret(text: &str) -> Option<String> {

@@ -32,13 +32,6 @@ fn labels_with_other_signs_are_odd() {
 }
 
 #[test]
-fn a_path_of_labels_that_is_not_there_is_odd_if_it_was_given() {
-    let expected = "LABELS_PATH: /nowhere is not a directory, or not yet: no label files are read until it is";
-    assert_eq!(odd("--driver=redis", "LABELS_PATH=/nowhere"), [expected]);
-    assert_eq!(odd("--driver=redis", ""), [""; 0]);
-}
-
-#[test]
 fn a_secret_file_that_others_can_read_is_odd() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "hush").unwrap();
