@@ -118,6 +118,13 @@ impl Lobby {
         self.others().map(frame).collect()
     }
 
+    /// What a host beside the fleet sends that changes a label again and again, ready to be written to NATS.
+    pub fn changing_frames(&self) -> Vec<Bytes> {
+        let beside = self.fleet.size();
+        let payload = |generation| Fleet::stranger(beside, generation);
+        (0..2).map(|generation| frame(&self.subject, &payload(generation)).into()).collect()
+    }
+
     async fn introduce_fleet(&self, nats_port: u16) -> Result<()> {
         let mut publisher = Publisher::connect(nats_port)?;
         let mut known = 1;

@@ -55,6 +55,16 @@ impl Fleet {
         Message::new(MessageKind::Hi, &self.discovery(server, generation), instance).encode(None).into()
     }
 
+    /// The packet of a server that shares no label with any fleet, and has another one with each generation.
+    ///
+    /// # Panics
+    /// Never: the name and the label are valid.
+    pub fn stranger(server: usize, generation: u64) -> Bytes {
+        let label = Label::parse(&format!("stranger:{generation}")).expect("a valid label");
+        let discovery = Discovery::new(HostName::parse(&hostname(server)).expect("a valid host name"), vec![label]);
+        Message::new(MessageKind::Hi, &discovery, InstanceId::new(1)).encode(None).into()
+    }
+
     /// The bytes of all host names and labels.
     pub fn text_bytes(self) -> u64 {
         let bytes = |discovery: Discovery| {

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
+use bytes::Bytes;
 
 use crate::baseline::Baseline;
 use crate::environment::{Environment, Lobby};
 use crate::figures::{REPETITIONS, Row, Samples, Unit};
 use crate::http::{Speed, load};
 use crate::process::Running;
+use crate::wire::Steady;
 
 /// A server that can be put under load.
 #[derive(Clone, Copy)]
@@ -53,20 +56,45 @@ pub(super) async fn large_against_small(row: Row, large: &Lobby, small: &Lobby, 
     by_turns(row, large.into(), small.into(), request, 200).await
 }
 
+/// A row of requests per second, a daemon that takes packets in beside the same one at rest. Each of the frames is sent once a period.
+///
+/// # Errors
+/// When it gives another answer on the way, or takes in no packets.
+pub(super) async fn busy_against_rest(
+    row: Row,
+    environment: &Environment,
+    lobby: &Lobby,
+    request: &Arc<[u8]>,
+    (frames, period): (Vec<Bytes>, Duration),
+) -> Result<Row> {
+    let (server, mut figures, mut limits) = (Server::from(lobby), Vec::new(), Vec::new());
+    for _ in 0..REPETITIONS {
+        let packets = Steady::start(environment.nats.port(), frames.clone(), period)?;
+        figures.push(load::measure(server.process, server.address, request, 200).await?);
+        packets.stop().await?;
+        limits.push(load::measure(server.process, server.address, request, 200).await?);
+    }
+    Ok(measured(row, &figures, &limits))
+}
+
 async fn by_turns(row: Row, figure: Server<'_>, limit: Server<'_>, request: &Arc<[u8]>, status: u16) -> Result<Row> {
     let (mut figures, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..REPETITIONS {
         figures.push(load::measure(figure.process, figure.address, request, status).await?);
         limits.push(load::measure(limit.process, limit.address, request, status).await?);
     }
-    let [figure_cpu, limit_cpu] = [&figures, &limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
+    Ok(measured(row, &figures, &limits))
+}
+
+fn measured(row: Row, figures: &[Speed], limits: &[Speed]) -> Row {
+    let [figure_cpu, limit_cpu] = [figures, limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
     let note = format!(
         "{} and {} processor time per answer",
         Unit::Microseconds.show(figure_cpu),
         Unit::Microseconds.show(limit_cpu)
     );
-    let [figures, limits] = [&figures, &limits].map(|speeds| samples(speeds, |speed| speed.requests));
-    Ok(row.measured(figures, limits).note(note))
+    let [figures, limits] = [figures, limits].map(|speeds| samples(speeds, |speed| speed.requests));
+    row.measured(figures, limits).note(note)
 }
 
 fn samples(speeds: &[Speed], of: impl Fn(&Speed) -> f64) -> Samples {

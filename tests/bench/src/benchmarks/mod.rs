@@ -40,6 +40,7 @@ measurements! {
     "prefixes": finding::prefixes,
     "prometheus": reading::prometheus,
     "unchanged": reading::unchanged,
+    "churn": reading::under_churn,
     "gzip": reading::gzip,
     "keepalives": intake::keep_alives,
     "changes": intake::changes,

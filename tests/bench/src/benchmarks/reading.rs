@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::compare;
 use crate::environment::Environment;
 use crate::figures::{Goal, Row, Unit};
-use crate::fleet::GROUP;
+use crate::fleet::{GROUP, RARE_LABEL};
 use crate::http::{Answer, get};
 use crate::wire::Steady;
 
@@ -16,6 +16,9 @@ const DISCOVERIES: &str = "/v1/discoveries";
 const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
 /// At this interval every host of a fleet sends a packet.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// At this interval a host goes through its two changes.
+const CHANGES_PERIOD: Duration = Duration::from_millis(10);
 
 /// `GET /v1/discoveries` over all sizes of fleets.
 pub(super) async fn discoveries(environment: &mut Environment) -> Result<Vec<Row>> {
@@ -78,6 +81,27 @@ pub(super) async fn gzip(environment: &mut Environment) -> Result<Vec<Row>> {
         };
         rows.push(compare_if(row, environment, hosts, get(path, &[GZIP]), complain).await?);
     }
+    Ok(rows)
+}
+
+/// Answers about a fleet while one host that they are not about changes a label 200 times a second, beside the same at rest.
+pub(super) async fn under_churn(environment: &mut Environment) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let lobby = environment.lobby(10_000).await?;
+    for (path, headers, what) in [
+        (
+            format!("/v1/prometheus/{GROUP}"),
+            &[GZIP][..],
+            "GET /v1/prometheus/:name, gzip, while a host changes 200 times/s",
+        ),
+        (format!("/v1/resolve?label={RARE_LABEL}"), &[], "GET /v1/resolve?label=, while a host changes 200 times/s"),
+    ] {
+        let row = Row::new(what, Unit::Rate).hosts(10_000).goal(Goal::AtLeast(0.50));
+        let changes = (lobby.changing_frames(), CHANGES_PERIOD);
+        rows.push(compare::busy_against_rest(row, environment, &lobby, &get(&path, headers).into(), changes).await?);
+    }
+    // Others expect the fleets as they were introduced.
+    environment.forget_lobbies();
     Ok(rows)
 }
 
