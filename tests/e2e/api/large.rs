@@ -70,6 +70,8 @@ async fn a_large_list_has_the_same_hosts_in_every_form() {
     let plain = daemon.get("/v1/discoveries").await;
     assert_eq!(plain.header("content-length"), Some(plain.body.len().to_string().as_str()));
     assert!(plain.body.len() > 3 << 20, "{} bytes", plain.body.len());
+    let head = daemon.request("HEAD", "/v1/discoveries", &[], "").await;
+    assert_eq!((head.header("content-length"), head.body.len()), (plain.header("content-length"), 0));
     let list = timeless(plain.json());
     let names: Vec<_> = list.as_array().unwrap().iter().map(|host| host["hostname"].as_str().unwrap()).collect();
     assert_eq!((names.len(), names.is_sorted(), names[17]), (HOSTS + 1, true, "host-0017"));

@@ -306,6 +306,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_parser_takes_every_target_without_white_space(target in "/[!-~é\u{80}-\u{ffff}]{0,30}") {
+            let request = format!("GET {target} HTTP/1.1\r\n");
+            let escaped = String::from_utf8(escaped(request.as_bytes(), 5)).unwrap();
+            let escaped = escaped.split(' ').nth(1).unwrap();
+            prop_assert!(escaped.parse::<actix_web::http::Uri>().is_ok(), "{escaped}");
+            let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<_>>();
+            prop_assert_eq!(decoded(escaped), decoded(&target));
+        }
+
+        #[test]
         fn pieces_of_any_length_give_the_same(
             parts in prop::collection::vec(prop_oneof![
                 Just("GET /é\" HTTP/1.1\r\n".to_owned()), Just("\r\n".to_owned()), Just("Content-Length: 5\r\n".to_owned()),

@@ -123,6 +123,15 @@ pub(super) fn send_list(mut response: HttpResponseBuilder, list: List, len: Opti
     }
 }
 
+/// Answers a HEAD request as one that would get a list of this length, or one in chunks.
+pub(super) fn send_head(mut response: HttpResponseBuilder, len: Option<usize>) -> HttpResponse {
+    let nothing = stream::empty::<Result<Bytes, Infallible>>();
+    match len {
+        Some(len) => response.body(SizedStream::new(len as u64, nothing)),
+        None => response.streaming(nothing),
+    }
+}
+
 /// Answers with a list that is packed while it is sent, off this thread, which has others to serve.
 pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List, pool: RenderPool) -> HttpResponse {
     response.streaming(stream::try_unfold(Some(Packer::new(list)), move |packer| {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::http::Method;
 use actix_web::http::header::{
     AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header, HeaderValue,
     IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
@@ -53,13 +54,13 @@ pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> An
     }
     let key = CacheKey { query, coding: wanted_coding(request) };
     if view.is_long_list(&key) {
-        return send_long(state, key, view).await;
+        return send_long(state, request, key, view).await;
     }
     let unchanged = |version: Version| view.is_unchanged_since(version, &key.query);
     let Made { at, body } = state.cache.get_or_make(&key, view.at, unchanged, async || make(state, &key).await).await?;
     match body {
         Some(CachedBody { coding, bytes }) => Ok(body::send(ok(view.tag(at.version), coding), bytes)),
-        None => send_long(state, key, View::new(state)).await,
+        None => send_long(state, request, key, View::new(state)).await,
     }
 }
 
@@ -113,7 +114,7 @@ async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
 }
 
 /// Answers with a list that is too long to be made as a whole.
-async fn send_long(state: &AppState, key: CacheKey, view: View) -> Answer {
+async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view: View) -> Answer {
     let head = ok(view.tag(view.at.version), key.coding);
     let hosts = view.at.version.living;
     let pretty = key.query.layout == Layout::Pretty;
@@ -125,6 +126,7 @@ async fn send_long(state: &AppState, key: CacheKey, view: View) -> Answer {
     };
     let (list, len) = run(state, hosts, listed).await?;
     Ok(match key.coding {
+        _ if request.method() == Method::HEAD => body::send_head(head, len),
         ContentCoding::Identity => body::send_list(head, list, len),
         ContentCoding::Gzip => body::send_packed(head, list, state.render_pool.clone()),
     })
