@@ -12,7 +12,8 @@ pub struct Discovery {
     /// Its labels, sorted bytewise and unique.
     #[serde(default, deserialize_with = "sorted_labels")]
     pub labels: Vec<Label>,
-    /// When the answering daemon last heard from the server, in seconds since the Unix epoch; 0 in packets on the wire.
+    /// When the answering daemon last heard from the server, in seconds since the Unix epoch; 0 in
+    /// packets on the wire.
     #[serde(default)]
     pub last_check: i64,
 }
@@ -47,12 +48,16 @@ mod tests {
     #[test]
     fn null_and_missing_labels_are_no_labels() {
         assert_eq!(read(r#"{"hostname":"a","labels":null,"last_check":7}"#).labels, []);
-        assert_eq!(read(r#"{"hostname":"a"}"#), Discovery::new(HostName::parse("a").unwrap(), vec![]));
+        assert_eq!(
+            read(r#"{"hostname":"a"}"#),
+            Discovery::new(HostName::parse("a").unwrap(), vec![])
+        );
     }
 
     #[test]
     fn an_array_is_not_a_packet() {
-        let refused = serde_json::from_str::<Discovery>(r#"["a",["x"],7]"#).unwrap_err().to_string();
+        let refused =
+            serde_json::from_str::<Discovery>(r#"["a",["x"],7]"#).unwrap_err().to_string();
         assert!(refused.contains("sequence, expected an object"), "{refused}");
         assert!(serde_json::from_str::<Discovery>(r#"{"hostname":"a","hostname":"b"}"#).is_err());
         assert!(serde_json::from_str::<Vec<Discovery>>(r#"[["a"]]"#).is_err());

@@ -1,7 +1,9 @@
-/// Why a call did not succeed. Every text is one line without control characters, so that it can go to a terminal as it is.
+/// Why a call did not succeed. Every text is one line without control characters, so that it can go
+/// to a terminal as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing was sent: a setting of the client or a question cannot be used as it stands. The text says what and why.
+    /// Nothing was sent: a setting of the client or a question cannot be used as it stands. The
+    /// text says what and why.
     #[error("{0}")]
     Invalid(String),
     /// The daemon could not be reached, or did not answer in time.

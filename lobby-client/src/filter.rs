@@ -2,7 +2,8 @@ use crate::Label;
 
 /// Which servers of a list are wanted, and which of their labels are shown.
 ///
-/// The texts are compared as they stand: any text may be asked for, also one that no label can have.
+/// The texts are compared as they stand: any text may be asked for, also one that no label can
+/// have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// Every server with all of its labels.
@@ -10,7 +11,8 @@ pub enum Filter {
     All,
     /// Servers with at least one of these exact labels, each with its matching labels only.
     Labels(Vec<String>),
-    /// Servers with at least one label that begins with one of these texts, each with its matching labels only.
+    /// Servers with at least one label that begins with one of these texts, each with its matching
+    /// labels only.
     Prefixes(Vec<String>),
 }
 
@@ -21,7 +23,9 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Labels(wanted) => wanted.iter().any(|wanted| wanted == label),
-            Self::Prefixes(wanted) => wanted.iter().any(|prefix| label.starts_with(prefix.as_str())),
+            Self::Prefixes(wanted) => {
+                wanted.iter().any(|prefix| label.starts_with(prefix.as_str()))
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The name under which a server is known in the lobby.
 ///
-/// Always valid: 1 to [`HostName::MAX_LEN`] bytes of UTF-8 without white space and control characters. Ordered bytewise and cheap to
-/// clone.
+/// Always valid: 1 to [`HostName::MAX_LEN`] bytes of UTF-8 without white space and control
+/// characters. Ordered bytewise and cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct HostName(Arc<str>);

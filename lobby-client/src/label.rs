@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// One line of text that says something about a server, by convention `NAME:VALUE`.
 ///
-/// Always valid: trimmed, 1 to [`Label::MAX_LEN`] bytes of UTF-8 without control characters. Labels are ordered bytewise and
-/// cheap to clone.
+/// Always valid: trimmed, 1 to [`Label::MAX_LEN`] bytes of UTF-8 without control characters. Labels
+/// are ordered bytewise and cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Label(Arc<str>);

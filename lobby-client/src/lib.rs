@@ -1,5 +1,8 @@
 #![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "http"), doc = "Types of lobby, the labelling and discovery service for servers.")]
+#![cfg_attr(
+    not(feature = "http"),
+    doc = "Types of lobby, the labelling and discovery service for servers."
+)]
 
 pub mod attempts;
 #[cfg(feature = "http")]

@@ -1,5 +1,5 @@
-//! Structs from JSON objects only. By itself serde takes an array as well, for the fields in their order: what another program meant
-//! otherwise would be read as fields of ours.
+//! Structs from JSON objects only. By itself serde takes an array as well, for the fields in their
+//! order: what another program meant otherwise would be read as fields of ours.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use serde::forward_to_deserialize_any;
 
 /// A deserializer that gives a struct its fields from an object and from nothing else.
 ///
-/// Made for `#[serde(remote = "Self")]`, which leaves the trait to an `impl` that calls the derived code with this.
+/// Made for `#[serde(remote = "Self")]`, which leaves the trait to an `impl` that calls the derived
+/// code with this.
 #[derive(Debug)]
 pub struct ObjectOnly<D>(pub D);
 

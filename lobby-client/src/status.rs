@@ -17,7 +17,8 @@ pub struct Status {
     pub now: i64,
     /// What the server is called; nothing while it does not announce itself (REGISTER=false).
     pub hostname: Option<HostName>,
-    /// Identity of this run of the daemon, which its packets carry: it tells daemons of the same name apart.
+    /// Identity of this run of the daemon, which its packets carry: it tells daemons of the same
+    /// name apart.
     pub instance: String,
     /// How many living hosts it knows.
     pub records: usize,
@@ -49,7 +50,8 @@ pub struct DriverStatus {
     pub sent: u64,
     /// Packets that changed nothing, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Packets that were accepted although they are not signed; counted with PACKET_VERIFY=warn only.
+    /// Packets that were accepted although they are not signed; counted with PACKET_VERIFY=warn
+    /// only.
     #[serde(default)]
     pub unsigned: u64,
     /// Packets that came faster than they could be read.

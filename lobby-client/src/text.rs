@@ -5,8 +5,9 @@ use std::borrow::Cow;
 /// Greatest length of a foreign text in a message, in characters.
 pub const MAX_MESSAGE: usize = 500;
 
-/// The text without characters that act instead of being seen: control characters, marks that turn the direction of writing, and
-/// characters without width. A terminal that prints the result shows all of it, in one line, and does nothing else.
+/// The text without characters that act instead of being seen: control characters, marks that turn
+/// the direction of writing, and characters without width. A terminal that prints the result shows
+/// all of it, in one line, and does nothing else.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_invisible) {
         Cow::Owned(text.chars().filter(|&c| !is_invisible(c)).collect())
@@ -15,10 +16,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A foreign text as one printable line of at most [`MAX_MESSAGE`] characters: every run of white space and control characters
-/// becomes a space.
+/// A foreign text as one printable line of at most [`MAX_MESSAGE`] characters: every run of white
+/// space and control characters becomes a space.
 pub fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.map(printable).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -28,8 +30,9 @@ pub fn one_line(text: &str) -> String {
 
 /// Whether a character acts on its neighbours or on the terminal and shows nothing itself.
 ///
-/// Beside the control characters these are the bidirectional marks, embeddings and isolates (Unicode Standard Annex 9), the
-/// characters without width, and tags, which can hide a text in another.
+/// Beside the control characters these are the bidirectional marks, embeddings and isolates
+/// (Unicode Standard Annex 9), the characters without width, and tags, which can hide a text in
+/// another.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,

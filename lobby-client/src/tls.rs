@@ -13,8 +13,9 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 /// The name of webpki's error for a certificate of an authority that a server shows as its own.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
-/// A check as usual, with two additions: a certificate that is its own authority (`openssl req -x509` makes such) is accepted where
-/// that very certificate was named as the authority, and a server may be known by other names.
+/// A check as usual, with two additions: a certificate that is its own authority (`openssl req
+/// -x509` makes such) is accepted where that very certificate was named as the authority, and a
+/// server may be known by other names.
 #[derive(Debug)]
 pub struct CertificateCheck {
     usual: Arc<WebPkiServerVerifier>,
@@ -23,8 +24,8 @@ pub struct CertificateCheck {
 }
 
 impl CertificateCheck {
-    /// A check against these authorities. `named` are those that the user named; `names` are accepted beside the name that is
-    /// connected to.
+    /// A check against these authorities. `named` are those that the user named; `names` are
+    /// accepted beside the name that is connected to.
     ///
     /// # Errors
     /// When there is no authority.
@@ -34,7 +35,8 @@ impl CertificateCheck {
         names: Vec<ServerName<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, VerifierBuilderError> {
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        let usual =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
         Ok(Self { usual, named, names })
     }
 
@@ -48,7 +50,10 @@ impl CertificateCheck {
     ) -> Result<ServerCertVerified, Error> {
         match self.usual.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // The period of validity was checked before.
-            Err(error) if is_authority_as_server(&error) && self.named.iter().any(|named| named == certificate) => {
+            Err(error)
+                if is_authority_as_server(&error)
+                    && self.named.iter().any(|named| named == certificate) =>
+            {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }

@@ -71,7 +71,9 @@ pub(crate) enum Command {
     /// Show the server of the connected daemon with its labels
     Discovery,
     /// List the servers that the daemon knows, with their labels
-    #[command(override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]")]
+    #[command(
+        override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]"
+    )]
     Discoveries {
         #[command(subcommand)]
         filter: Option<DiscoveryFilter>,
@@ -96,7 +98,8 @@ pub(crate) enum DiscoveryFilter {
         #[arg(required = true, value_name = "LABEL")]
         labels: Vec<String>,
     },
-    /// Only servers with a label that begins with one of these texts, and only such labels of theirs
+    /// Only servers with a label that begins with one of these texts, and only such labels of
+    /// theirs
     Search {
         /// Beginnings of labels, such as service:
         #[arg(required = true, value_name = "PREFIX")]
@@ -121,7 +124,8 @@ pub(crate) enum LabelsCommand {
 }
 
 impl CommandLine {
-    /// Reads the words of a command line, the program's name first. Help and version come as an error, as clap has it.
+    /// Reads the words of a command line, the program's name first. Help and version come as an
+    /// error, as clap has it.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(with_two_dashes(words))
     }
@@ -135,7 +139,8 @@ pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {
 pub(crate) fn host(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
     if has_port(text) {
-        Err("must be a host name or an IP address alone: its port goes to --port or PORT".to_owned())
+        Err("must be a host name or an IP address alone: its port goes to --port or PORT"
+            .to_owned())
     } else if !text.is_empty() && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
@@ -149,16 +154,21 @@ fn has_port(host: &str) -> bool {
 }
 
 pub(crate) fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|&port| port != 0).ok_or_else(|| "must be a number from 1 to 65535".to_owned())
+    text.parse()
+        .ok()
+        .filter(|&port| port != 0)
+        .ok_or_else(|| "must be a number from 1 to 65535".to_owned())
 }
 
 /// Options of lobby 1.x, which takes them with one dash, in the manner of Go.
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 6] = ["--host", "--port", "--proto", "--token", "--token-file", "--ca-file"];
+const WITH_VALUE: [&str; 6] =
+    ["--host", "--port", "--proto", "--token", "--token-file", "--ca-file"];
 
-/// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is data.
+/// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is
+/// data.
 fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();

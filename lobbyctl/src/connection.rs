@@ -29,7 +29,8 @@ impl Connection {
     /// Puts options and environment together. A variable is asked for by its name.
     ///
     /// # Errors
-    /// When a variable or the token file cannot be used; the text names it and what would be right, but shows no token.
+    /// When a variable or the token file cannot be used; the text names it and what would be right,
+    /// but shows no token.
     pub(crate) fn resolve(
         options: &ConnectionOptions,
         environment: impl Fn(&str) -> Option<OsString>,
@@ -39,9 +40,16 @@ impl Connection {
         let host = variables.or(options.host.clone(), "HOST", args::host)?;
         let port = variables.or(options.port, "PORT", args::port)?;
         Ok(Self {
-            base_url: Protocol::base_url(protocol, host.as_deref().unwrap_or("127.0.0.1"), port.unwrap_or(1313)),
+            base_url: Protocol::base_url(
+                protocol,
+                host.as_deref().unwrap_or("127.0.0.1"),
+                port.unwrap_or(1313),
+            ),
             token: token(options, &variables)?,
-            ca_file: options.ca_file.clone().or_else(|| variables.get("CA_FILE").map(PathBuf::from)),
+            ca_file: options
+                .ca_file
+                .clone()
+                .or_else(|| variables.get("CA_FILE").map(PathBuf::from)),
         })
     }
 
@@ -60,10 +68,13 @@ impl Connection {
         builder.build()
     }
 
-    /// What to say when the daemon at `url` wants a token, or another one: which source the refused one came from, or which there are.
+    /// What to say when the daemon at `url` wants a token, or another one: which source the refused
+    /// one came from, or which there are.
     pub(crate) fn token_advice(&self, url: &str) -> String {
         match &self.token {
-            None => format!("no token given: use --token, --token-file, TOKEN or TOKEN_FILE; {url} wants one"),
+            None => format!(
+                "no token given: use --token, --token-file, TOKEN or TOKEN_FILE; {url} wants one"
+            ),
             Some(token) => format!("{url} refused the token from {}", token.source),
         }
     }
@@ -83,12 +94,19 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
     }
 
     /// The option if there is one, else the variable.
-    fn or<T>(&self, option: Option<T>, name: &str, read: fn(&str) -> Result<T, String>) -> anyhow::Result<Option<T>> {
+    fn or<T>(
+        &self,
+        option: Option<T>,
+        name: &str,
+        read: fn(&str) -> Result<T, String>,
+    ) -> anyhow::Result<Option<T>> {
         if option.is_some() {
             return Ok(option);
         }
         let Some(text) = self.text(name)? else { return Ok(None) };
-        read(&text).map(Some).map_err(|rule| anyhow::anyhow!("the variable {name} is {text:?}: it {rule}"))
+        read(&text)
+            .map(Some)
+            .map_err(|rule| anyhow::anyhow!("the variable {name} is {text:?}: it {rule}"))
     }
 }
 
@@ -98,15 +116,21 @@ fn token<E: Fn(&str) -> Option<OsString>>(
     variables: &Variables<E>,
 ) -> anyhow::Result<Option<Token>> {
     if let Some(token) = &options.token {
-        return Ok(Some(token).filter(|token| !token.is_empty()).map(|token| Token::new(token, "--token")));
+        return Ok(Some(token)
+            .filter(|token| !token.is_empty())
+            .map(|token| Token::new(token, "--token")));
     }
     if let Some(path) = &options.token_file {
         return Token::from_file(path, "--token-file").map(Some);
     }
     match (variables.text("TOKEN")?, variables.get("TOKEN_FILE")) {
-        (Some(_), Some(_)) => bail!("the variables TOKEN and TOKEN_FILE are both set: only one may be"),
+        (Some(_), Some(_)) => {
+            bail!("the variables TOKEN and TOKEN_FILE are both set: only one may be")
+        }
         (token, None) => Ok(token.map(|token| Token::new(&token, "the variable TOKEN"))),
-        (None, Some(path)) => Token::from_file(Path::new(&path), "the variable TOKEN_FILE").map(Some),
+        (None, Some(path)) => {
+            Token::from_file(Path::new(&path), "the variable TOKEN_FILE").map(Some)
+        }
     }
 }
 
@@ -115,10 +139,12 @@ impl Token {
         Self { text: text.to_owned(), source: source.into() }
     }
 
-    /// What a file holds, less its newline; `named_by` is the option or variable that names the file.
+    /// What a file holds, less its newline; `named_by` is the option or variable that names the
+    /// file.
     fn from_file(path: &Path, named_by: &str) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read token file {shown}"))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read token file {shown}"))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         ensure!(!text.is_empty(), "token file {shown} is empty");
@@ -132,9 +158,15 @@ mod tests {
 
     use super::*;
 
-    fn resolved(options: &ConnectionOptions, environment: &[(&str, &str)]) -> anyhow::Result<Connection> {
+    fn resolved(
+        options: &ConnectionOptions,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Connection> {
         Connection::resolve(options, |name| {
-            environment.iter().find(|(other, _)| *other == name).map(|(_, value)| OsString::from(value))
+            environment
+                .iter()
+                .find(|(other, _)| *other == name)
+                .map(|(_, value)| OsString::from(value))
         })
     }
 
@@ -160,21 +192,33 @@ mod tests {
         let environment = [("PROTOCOL", "HTTPS"), ("HOST", "::1"), ("PORT", "7")];
         assert_eq!(url(&none, &[]), "http://127.0.0.1:1313");
         assert_eq!(url(&none, &environment), "https://[::1]:7");
-        let options = ConnectionOptions { proto: Some(Protocol::Http), host: Some("h".into()), port: Some(8), ..none };
+        let options = ConnectionOptions {
+            proto: Some(Protocol::Http),
+            host: Some("h".into()),
+            port: Some(8),
+            ..none
+        };
         assert_eq!(url(&options, &environment), "http://h:8");
     }
 
     #[test]
     fn an_empty_variable_counts_as_unset() {
         let names = ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"];
-        let connection = resolved(&ConnectionOptions::default(), &names.map(|name| (name, ""))).unwrap();
+        let connection =
+            resolved(&ConnectionOptions::default(), &names.map(|name| (name, ""))).unwrap();
         assert_eq!(connection, resolved(&ConnectionOptions::default(), &[]).unwrap());
     }
 
     #[test]
     fn a_bad_variable_is_refused_by_name_unless_an_option_beats_it() {
-        assert_eq!(refusal(&[("PORT", "abc")]), "the variable PORT is \"abc\": it must be a number from 1 to 65535");
-        assert_eq!(refusal(&[("PROTOCOL", "ftp")]), "the variable PROTOCOL is \"ftp\": it must be http or https");
+        assert_eq!(
+            refusal(&[("PORT", "abc")]),
+            "the variable PORT is \"abc\": it must be a number from 1 to 65535"
+        );
+        assert_eq!(
+            refusal(&[("PROTOCOL", "ftp")]),
+            "the variable PROTOCOL is \"ftp\": it must be http or https"
+        );
         assert!(refusal(&[("HOST", "a b")]).starts_with("the variable HOST"));
         let options = ConnectionOptions { port: Some(8), ..Default::default() };
         assert_eq!(url(&options, &[("PORT", "abc")]), "http://127.0.0.1:8");
@@ -187,13 +231,19 @@ mod tests {
         fs::write(&path, "s3cret \r\n").unwrap();
         let none = ConnectionOptions::default();
         assert_eq!(token_text(&none, &[("TOKEN", "s3cret")]).as_deref(), Some("s3cret"));
-        assert_eq!(token_text(&none, &[("TOKEN_FILE", path.to_str().unwrap())]).as_deref(), Some("s3cret "));
+        assert_eq!(
+            token_text(&none, &[("TOKEN_FILE", path.to_str().unwrap())]).as_deref(),
+            Some("s3cret ")
+        );
     }
 
     #[test]
     fn both_token_variables_are_an_error_that_shows_neither() {
         let both = [("TOKEN", "s3cret"), ("TOKEN_FILE", "/nowhere")];
-        assert_eq!(refusal(&both), "the variables TOKEN and TOKEN_FILE are both set: only one may be");
+        assert_eq!(
+            refusal(&both),
+            "the variables TOKEN and TOKEN_FILE are both set: only one may be"
+        );
         assert_eq!(token_text(&with_token("x"), &both).as_deref(), Some("x"));
     }
 
@@ -212,10 +262,19 @@ mod tests {
         };
         let none = ConnectionOptions::default();
         let in_file = ConnectionOptions { token_file: Some((&path).into()), ..Default::default() };
-        assert_eq!(advice(&none, &[]), "no token given: use --token, --token-file, TOKEN or TOKEN_FILE; URL wants one");
+        assert_eq!(
+            advice(&none, &[]),
+            "no token given: use --token, --token-file, TOKEN or TOKEN_FILE; URL wants one"
+        );
         assert_eq!(advice(&with_token("s3cret"), &[]), "URL refused the token from --token");
-        assert_eq!(advice(&in_file, &[]), "URL refused the token from the file PATH, given by --token-file");
-        assert_eq!(advice(&none, &[("TOKEN", "s3cret")]), "URL refused the token from the variable TOKEN");
+        assert_eq!(
+            advice(&in_file, &[]),
+            "URL refused the token from the file PATH, given by --token-file"
+        );
+        assert_eq!(
+            advice(&none, &[("TOKEN", "s3cret")]),
+            "URL refused the token from the variable TOKEN"
+        );
         assert_eq!(
             advice(&none, &[("TOKEN_FILE", &path)]),
             "URL refused the token from the file PATH, given by the variable TOKEN_FILE"
@@ -224,7 +283,10 @@ mod tests {
 
     #[test]
     fn a_token_file_that_is_missing_or_empty_is_refused_by_name() {
-        assert_eq!(refusal(&[("TOKEN_FILE", "/nowhere/token")]), "cannot read token file /nowhere/token");
+        assert_eq!(
+            refusal(&[("TOKEN_FILE", "/nowhere/token")]),
+            "cannot read token file /nowhere/token"
+        );
         assert_eq!(refusal(&[("TOKEN_FILE", "/dev/null")]), "token file /dev/null is empty");
     }
 }

@@ -39,10 +39,13 @@ fn show(answer: &clap::Error) -> i32 {
 fn run(line: CommandLine) -> Result<(), Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
     let system = actix_rt::System::new();
-    let asked = system.block_on(async { ask(&connection.client()?, line.command, line.json).await });
+    let asked =
+        system.block_on(async { ask(&connection.client()?, line.command, line.json).await });
     std::mem::forget(system);
     let output = asked.map_err(|error| Failure::asking(error, &connection))?;
-    print(&output::text(&output, palette())).context("cannot write to standard output").map_err(Failure::other)?;
+    print(&output::text(&output, palette()))
+        .context("cannot write to standard output")
+        .map_err(Failure::other)?;
     judge(&output)
 }
 
@@ -60,11 +63,17 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
     }
     match command {
         Command::Discovery => client.discovery().await.map(Output::Server),
-        Command::Discoveries { filter } => client.discoveries(&filter_of(filter.as_ref())).await.map(Output::Servers),
+        Command::Discoveries { filter } => {
+            client.discoveries(&filter_of(filter.as_ref())).await.map(Output::Servers)
+        }
         Command::Resolve { label } => client.resolve(&label).await.map(Output::Names),
         Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
-        Command::Labels(LabelsCommand::Add { labels }) => client.add_labels(&labels).await.map(|()| Output::Done),
-        Command::Labels(LabelsCommand::Del { labels }) => client.delete_labels(&labels).await.map(|()| Output::Done),
+        Command::Labels(LabelsCommand::Add { labels }) => {
+            client.add_labels(&labels).await.map(|()| Output::Done)
+        }
+        Command::Labels(LabelsCommand::Del { labels }) => {
+            client.delete_labels(&labels).await.map(|()| Output::Done)
+        }
     }
 }
 
@@ -95,7 +104,11 @@ fn variable(name: &str) -> Option<OsString> {
 fn palette() -> Palette {
     let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = variable("TERM").is_some_and(|value| value == "dumb");
-    if io::stdout().is_terminal() && !unwanted && !is_dumb { Palette::Coloured } else { Palette::Plain }
+    if io::stdout().is_terminal() && !unwanted && !is_dumb {
+        Palette::Coloured
+    } else {
+        Palette::Plain
+    }
 }
 
 /// Writes to standard output; a reader that ends early, such as `head`, is not an error.
@@ -128,7 +141,8 @@ impl Failure {
         Self { status: FAILED, cause }
     }
 
-    /// What came of asking the daemon. About a token lobbyctl knows more than the library: where its own came from.
+    /// What came of asking the daemon. About a token lobbyctl knows more than the library: where
+    /// its own came from.
     fn asking(error: Error, connection: &Connection) -> Self {
         let status = match error {
             Error::Invalid(_) => WRONG_USAGE,
@@ -156,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_exit_status_tells_the_reasons_apart() {
-        let connection = Connection::resolve(&args::ConnectionOptions::default(), |_| None).unwrap();
+        let connection =
+            Connection::resolve(&args::ConnectionOptions::default(), |_| None).unwrap();
         let (url, text, cause) = (String::new, String::new, String::new);
         let status = |error| Failure::asking(error, &connection).status;
         assert_eq!(status(Error::Refused { url: url(), status: 500, text: text() }), 1);

@@ -68,13 +68,16 @@ impl Palette {
     }
 }
 
-/// The text to print: what others wrote is stripped of what a terminal would obey, but in JSON, which escapes it.
+/// The text to print: what others wrote is stripped of what a terminal would obey, but in JSON,
+/// which escapes it.
 pub(crate) fn text(output: &Output, palette: Palette) -> String {
     match output {
         Output::Json(_, answer) => format!("{answer}\n"),
         Output::Server(server) => one(server, palette),
         Output::Servers(servers) => columns(servers, palette),
-        Output::Names(names) => names.iter().map(|name| format!("{}\n", palette.host(name))).collect(),
+        Output::Names(names) => {
+            names.iter().map(|name| format!("{}\n", palette.host(name))).collect()
+        }
         Output::Status(status) => status::text(status),
         Output::Done => String::new(),
     }
@@ -127,7 +130,10 @@ mod tests {
     #[test]
     fn one_server_is_its_name_and_its_labels_each_on_a_line() {
         let output = Output::Server(server("node-c", &["location:prague", "service:web"]));
-        assert_eq!(plain(&output), "Hostname:\n  node-c\nLabels:\n  location:prague\n  service:web\n");
+        assert_eq!(
+            plain(&output),
+            "Hostname:\n  node-c\nLabels:\n  location:prague\n  service:web\n"
+        );
     }
 
     #[test]
@@ -137,14 +143,21 @@ mod tests {
 
     #[test]
     fn names_are_right_aligned_with_labels_below_each_other() {
-        let output = Output::Servers(vec![server("n1", &["a:1", "b:2"]), server("node-2", &["c"]), server("x", &[])]);
+        let output = Output::Servers(vec![
+            server("n1", &["a:1", "b:2"]),
+            server("node-2", &["c"]),
+            server("x", &[]),
+        ]);
         assert_eq!(plain(&output), "    n1    a:1\n          b:2\n\nnode-2    c\n\n     x\n\n");
     }
 
     #[test]
     fn a_column_is_as_wide_as_its_widest_name_looks() {
-        let output =
-            Output::Servers(vec![server("žluť", &["a:1"]), server("東京", &["a:1"]), server("abcde", &["a:1"])]);
+        let output = Output::Servers(vec![
+            server("žluť", &["a:1"]),
+            server("東京", &["a:1"]),
+            server("abcde", &["a:1"]),
+        ]);
         assert_eq!(plain(&output), " žluť    a:1\n\n 東京    a:1\n\nabcde    a:1\n\n");
     }
 
@@ -156,7 +169,9 @@ mod tests {
             coloured,
             "    \x1b[33mn1\x1b[0m    \x1b[32ma\x1b[0m:\x1b[35m1:2\x1b[0m\n          \x1b[32mup\x1b[0m\n\n\x1b[33mnode-2\x1b[0m\n\n"
         );
-        let stripped = [33, 32, 35, 0].iter().fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
+        let stripped = [33, 32, 35, 0]
+            .iter()
+            .fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
         assert_eq!(stripped, plain(&output));
     }
 
@@ -170,7 +185,10 @@ mod tests {
 
     #[test]
     fn json_is_printed_as_it_came() {
-        assert_eq!(plain(&Output::Json(Query::Discovery, r#"[{"new":1}]"#.to_owned())), "[{\"new\":1}]\n");
+        assert_eq!(
+            plain(&Output::Json(Query::Discovery, r#"[{"new":1}]"#.to_owned())),
+            "[{\"new\":1}]\n"
+        );
     }
 
     #[test]
@@ -181,6 +199,9 @@ mod tests {
     #[test]
     fn marks_that_turn_the_writing_are_not_printed() {
         let odd = server("a\u{202e}b", &["x:\u{200b}1", "up\u{feff}"]);
-        assert_eq!(plain(&Output::Servers(vec![odd, server("abc", &[])])), " ab    up\n       x:1\n\nabc\n\n");
+        assert_eq!(
+            plain(&Output::Servers(vec![odd, server("abc", &[])])),
+            " ab    up\n       x:1\n\nabc\n\n"
+        );
     }
 }

@@ -13,14 +13,23 @@ pub(crate) fn text(status: &Status) -> String {
     text += &line("instance", &status.instance);
     text += &line("started", &moment(status.started));
     text += &line("records", &status.records.to_string());
-    text += &line("warm", if status.warm { "yes" } else { "no, not every host can have been heard yet" });
+    text += &line(
+        "warm",
+        if status.warm { "yes" } else { "no, not every host can have been heard yet" },
+    );
     if let Some(duplicate) = &status.duplicate {
         let instance = duplicate.instance.as_deref().unwrap_or("unknown");
         let last = moment(duplicate.last_seen);
-        text += &line("DUPLICATE", &format!("instance {instance} goes by the same name, last heard {last}"));
+        text += &line(
+            "DUPLICATE",
+            &format!("instance {instance} goes by the same name, last heard {last}"),
+        );
     }
     if status.prometheus_problems > 0 {
-        text += &line("prometheus", &format!("{} labels could not be used as they are", status.prometheus_problems));
+        text += &line(
+            "prometheus",
+            &format!("{} labels could not be used as they are", status.prometheus_problems),
+        );
     }
     status.drivers.iter().fold(text, |text, driver| text + "\n" + &link(driver, status))
 }
@@ -31,8 +40,11 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
         LinkState::Down => "DOWN",
     };
     let lasted = u64::try_from(status.now.saturating_sub(driver.since)).unwrap_or_default();
-    let mut text =
-        format!("{} is {state} for {}\n", one_line(&driver.name), format_duration(Duration::from_secs(lasted)));
+    let mut text = format!(
+        "{} is {state} for {}\n",
+        one_line(&driver.name),
+        format_duration(Duration::from_secs(lasted))
+    );
     if let Some(reason) = &driver.reason {
         text += &line("reason", reason);
     }
@@ -57,7 +69,9 @@ fn line(name: &str, value: &str) -> String {
 /// A moment of the wall clock, UTC.
 fn moment(unix_seconds: i64) -> String {
     let seconds = Duration::from_secs(u64::try_from(unix_seconds).unwrap_or_default());
-    UNIX_EPOCH.checked_add(seconds).map_or_else(String::new, |moment| format_rfc3339_seconds(moment).to_string())
+    UNIX_EPOCH
+        .checked_add(seconds)
+        .map_or_else(String::new, |moment| format_rfc3339_seconds(moment).to_string())
 }
 
 #[cfg(test)]
@@ -114,26 +128,39 @@ NATS is DOWN for 1m 5s
     fn packets_accepted_without_signature_are_told() {
         let mut status = status();
         status.drivers[0].unsigned = 4;
-        assert!(text(&status).contains("  unsigned   4 accepted without signature\n"), "{}", text(&status));
+        assert!(
+            text(&status).contains("  unsigned   4 accepted without signature\n"),
+            "{}",
+            text(&status)
+        );
     }
 
     #[test]
     fn strangers_do_not_write_to_the_terminal() {
         let instance = Some("\u{1b}[2J\nforged\u{202e}".to_owned());
-        let mut status = Status { duplicate: Some(DuplicateName { packets: 1, last_seen: 0, instance }), ..status() };
+        let mut status = Status {
+            duplicate: Some(DuplicateName { packets: 1, last_seen: 0, instance }),
+            ..status()
+        };
         status.drivers[0].reason = Some("\u{9b}31m\u{200b}lost".to_owned());
         let text = text(&status);
         assert!(text.contains("instance [2J forged goes by"), "{text}");
         assert!(text.contains("  reason     31mlost\n"), "{text}");
-        assert!(!text.chars().any(|c| c != '\n' && lobby_client::text::is_invisible(c)), "{text:?}");
+        assert!(
+            !text.chars().any(|c| c != '\n' && lobby_client::text::is_invisible(c)),
+            "{text:?}"
+        );
     }
 
     #[test]
     fn a_duplicate_name_is_told() {
-        let duplicate = DuplicateName { packets: 4, last_seen: 1_795_424_060, instance: Some("i2".into()) };
+        let duplicate =
+            DuplicateName { packets: 4, last_seen: 1_795_424_060, instance: Some("i2".into()) };
         let text = text(&Status { duplicate: Some(duplicate), ..status() });
         assert!(
-            text.contains("  DUPLICATE  instance i2 goes by the same name, last heard 2026-11-23T08:54:20Z\n"),
+            text.contains(
+                "  DUPLICATE  instance i2 goes by the same name, last heard 2026-11-23T08:54:20Z\n"
+            ),
             "{text}"
         );
     }

@@ -1,4 +1,5 @@
-//! The application: builds the actors bottom-up, each with the addresses of those below it, and ends them in order.
+//! The application: builds the actors bottom-up, each with the addresses of those below it, and
+//! ends them in order.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
 use lobby_core::wire::instance_id::InstanceId;
 
-/// Longest wait at the start for the first reading of the label files: a file system that hangs must not hold up the start.
+/// Longest wait at the start for the first reading of the label files: a file system that hangs
+/// must not hold up the start.
 const FIRST_READ_LIMIT: Duration = Duration::from_secs(1);
 
 /// Longest wait at the end for the channels to take the goodbye.
@@ -65,7 +67,8 @@ struct CoreActors {
 }
 
 impl App {
-    /// Starts every actor. The sockets are bound before, so nothing is announced when the port is in use.
+    /// Starts every actor. The sockets are bound before, so nothing is announced when the port is
+    /// in use.
     ///
     /// # Errors
     /// What keeps the daemon from starting.
@@ -77,11 +80,21 @@ impl App {
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
         let label_source = core.label_source(local_host, settings.timing).await;
-        let subscribers = core.subscribers(settings.drivers.drain(..), settings.timing, hostname)?;
-        let callback_runner = settings.callback.as_ref().map(|callback| core.callback_runner(callback));
+        let subscribers =
+            core.subscribers(settings.drivers.drain(..), settings.timing, hostname)?;
+        let callback_runner =
+            settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let token = settings.api.as_ref().and_then(|api| api.token.clone());
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
-        let mut app = Self { core, subscribers, label_source, callback_runner, http_api: None, token, packet_keys };
+        let mut app = Self {
+            core,
+            subscribers,
+            label_source,
+            callback_runner,
+            http_api: None,
+            token,
+            packet_keys,
+        };
         if let Some(api) = &settings.api {
             let access = AccessPolicy::new(api, settings.local.hostname.as_ref());
             app.http_api = Some(app.serve(listeners, access, api.node_exporter_port)?);
@@ -113,15 +126,25 @@ impl App {
     /// Every actor that `GET /healthz` asks, with its name.
     fn health_targets(&self) -> Vec<(&'static str, Recipient<Healthz>)> {
         let CoreActors { registry, publisher, .. } = &self.core;
-        let mut health_targets =
-            vec![("registry", registry.clone().into()), ("label source", self.label_source.clone().into())];
-        health_targets.extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
-        health_targets.extend(self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())));
-        health_targets.extend(self.subscribers.iter().map(|(_, subscriber)| ("subscriber", subscriber.clone().into())));
+        let mut health_targets = vec![
+            ("registry", registry.clone().into()),
+            ("label source", self.label_source.clone().into()),
+        ];
+        health_targets
+            .extend(publisher.iter().map(|publisher| ("publisher", publisher.clone().into())));
+        health_targets.extend(
+            self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())),
+        );
+        health_targets.extend(
+            self.subscribers
+                .iter()
+                .map(|(_, subscriber)| ("subscriber", subscriber.clone().into())),
+        );
         health_targets
     }
 
-    /// Reads label and secret files again and publishes. A secret that cannot be read keeps its value.
+    /// Reads label and secret files again and publishes. A secret that cannot be read keeps its
+    /// value.
     pub async fn reload(&self) {
         info!(target: "lobby", "reading label files and secrets again");
         if let Some(token) = &self.token {
@@ -140,13 +163,22 @@ impl App {
         self.label_source.do_send(ReloadLabels);
     }
 
-    /// Says goodbye, finishes the requests being served and ends a running callback, all at the same time.
+    /// Says goodbye, finishes the requests being served and ends a running callback, all at the
+    /// same time.
     pub async fn end(&self) {
-        let goodbye = self.core.publisher.as_ref().map(|publisher| timeout(GOODBYE_LIMIT, publisher.send(SayGoodbye)));
+        let goodbye = self
+            .core
+            .publisher
+            .as_ref()
+            .map(|publisher| timeout(GOODBYE_LIMIT, publisher.send(SayGoodbye)));
         let served = self.http_api.as_ref().map(|http_api| http_api.send(StopServing));
-        let ended = self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndCallback));
-        let (goodbye, _, _) =
-            tokio::join!(OptionFuture::from(goodbye), OptionFuture::from(served), OptionFuture::from(ended));
+        let ended =
+            self.callback_runner.as_ref().map(|callback_runner| callback_runner.send(EndCallback));
+        let (goodbye, _, _) = tokio::join!(
+            OptionFuture::from(goodbye),
+            OptionFuture::from(served),
+            OptionFuture::from(ended)
+        );
         if goodbye.is_some_and(|sent| sent.is_err()) {
             warn!(target: "lobby", "not every broker took the goodbye in time, peers will drop this server after TTL");
         }
@@ -178,7 +210,12 @@ async fn reload_secrets(secrets: &[Secret]) -> bool {
 
 fn verifier(settings: &Settings) -> Option<PacketVerifier> {
     let signing = settings.signing.as_ref()?;
-    Some(PacketVerifier::new(signing.verify?, signing.keys.clone(), settings.timing.ttl, settings.max_servers))
+    Some(PacketVerifier::new(
+        signing.verify?,
+        signing.keys.clone(),
+        settings.timing.ttl,
+        settings.max_servers,
+    ))
 }
 
 impl CoreActors {
@@ -187,15 +224,23 @@ impl CoreActors {
         let instance = InstanceId::new(getrandom::u64()?);
         let drivers: Vec<_> = settings.drivers.iter().map(|active| active.name).collect();
         let initial_sync = InitialSync::new(timing.keep_alive, drivers.len(), now);
-        let hosts = HostRegistry::new(instance.to_string(), timing.ttl, settings.max_servers, initial_sync, now)
-            .verified(verifier(settings));
+        let hosts = HostRegistry::new(
+            instance.to_string(),
+            timing.ttl,
+            settings.max_servers,
+            initial_sync,
+            now,
+        )
+        .verified(verifier(settings));
         let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive);
         let snapshots = registry.snapshots();
         let registry = registry.start();
-        let signer = settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
+        let signer =
+            settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
         let announcer = settings.register.then(|| Announcer::new(instance, signer));
         let on_sent = registry.clone().recipient();
-        let publisher = announcer.map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
+        let publisher = announcer
+            .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
         Ok(Self { registry, snapshots, publisher, instance })
     }
 
@@ -203,7 +248,9 @@ impl CoreActors {
     fn use_keys(&self, text: &str) {
         let keys = match Keys::parse(text) {
             Ok(keys) => keys,
-            Err(error) => return warn!(target: "lobby", %error, "invalid PACKET_KEY_FILE, the keys stay as they were"),
+            Err(error) => {
+                return warn!(target: "lobby", %error, "invalid PACKET_KEY_FILE, the keys stay as they were");
+            }
         };
         info!(target: "lobby", keys = keys.count(), "packets are signed and verified with the new keys of PACKET_KEY_FILE");
         self.registry.do_send(KeysChanged(keys.clone()));
@@ -215,11 +262,14 @@ impl CoreActors {
     /// With REGISTER=false this server is announced to nobody and is not in its own list either.
     async fn label_source(&self, local_host: LocalHost, timing: Timing) -> Addr<LabelSource> {
         let listeners: Vec<Recipient<LocalChanged>> = match &self.publisher {
-            Some(publisher) => vec![self.registry.clone().recipient(), publisher.clone().recipient()],
+            Some(publisher) => {
+                vec![self.registry.clone().recipient(), publisher.clone().recipient()]
+            }
             None => Vec::new(),
         };
         let label_source = LabelSource::new(local_host, timing.keep_alive, listeners).start();
-        let first_read = async { label_source.send(GetLocalPacket).await.ok()?.packet().await.ok() };
+        let first_read =
+            async { label_source.send(GetLocalPacket).await.ok()?.packet().await.ok() };
         if timeout(FIRST_READ_LIMIT, first_read).await.is_err() {
             warn!(target: "lobby::labels", "label files cannot be read in time, going on without them");
             label_source.do_send(StartWithoutFiles);

@@ -1,6 +1,7 @@
 //! The daemon of lobby as a library, for its program and for tests.
 //!
-//! The modules say what can be used from outside; within them an item is `pub` if its module shows it to the others.
+//! The modules say what can be used from outside; within them an item is `pub` if its module shows
+//! it to the others.
 #![expect(
     unreachable_pub,
     reason = "a module decides what leaves the crate, so that the compiler finds what nothing uses"

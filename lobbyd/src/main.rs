@@ -20,12 +20,14 @@ fn main() {
     leave(status);
 }
 
-/// Runs the daemon to its end and returns the exit status. The runtime is left to the operating system: dropping it would wait for
-/// blocked file operations.
+/// Runs the daemon to its end and returns the exit status. The runtime is left to the operating
+/// system: dropping it would wait for blocked file operations.
 fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
     rustls::crypto::ring::default_provider().install_default().ok();
     let system = actix_rt::System::new();
-    let ended = logging::init(&settings.log).and(signals).and_then(|signals| system.block_on(run(settings, signals)));
+    let ended = logging::init(&settings.log)
+        .and(signals)
+        .and_then(|signals| system.block_on(run(settings, signals)));
     std::mem::forget(system);
     match ended {
         Ok(()) => 0,

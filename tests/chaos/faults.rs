@@ -62,10 +62,12 @@ impl Script {
 
     fn shuffled(&mut self) -> Vec<Fault> {
         let all = [Brokers::Nats, Brokers::Redis, Brokers::Both];
-        let away = all
-            .into_iter()
-            .flat_map(|brokers| [Fault::BrokersAway(brokers, Away::Killed), Fault::BrokersAway(brokers, Away::Frozen)]);
-        let unseen = |rng: &mut Rng| (all[rng.usize(..3)], if rng.bool() { Away::Killed } else { Away::Frozen });
+        let away = all.into_iter().flat_map(|brokers| {
+            [Fault::BrokersAway(brokers, Away::Killed), Fault::BrokersAway(brokers, Away::Frozen)]
+        });
+        let unseen = |rng: &mut Rng| {
+            (all[rng.usize(..3)], if rng.bool() { Away::Killed } else { Away::Frozen })
+        };
         let (deaths, joins) = (unseen(&mut self.rng), unseen(&mut self.rng));
         let others = [
             Fault::Terminated,
@@ -106,7 +108,9 @@ impl Fault {
                 let back = brokers.come_back(Away::Killed, fleet).await;
                 fleet.settle(&format!("{} restarted", brokers.name()), back, BACK, report).await;
             }
-            Self::Terminated => leave_and_return("terminated", Signal::TERM, AT_ONCE, fleet, report).await,
+            Self::Terminated => {
+                leave_and_return("terminated", Signal::TERM, AT_ONCE, fleet, report).await
+            }
             Self::Killed => leave_and_return("killed", Signal::KILL, TTL, fleet, report).await,
             Self::FrozenBriefly => frozen_briefly(fleet, report).await,
             Self::FrozenLong => frozen_long(fleet, report).await,
@@ -178,7 +182,13 @@ pub(crate) async fn aftermath(fleet: &mut Fleet, report: &mut Report) {
     fleet.settle("nothing any more", now(), KEEP_ALIVE, report).await;
 }
 
-async fn leave_and_return(how: &str, signal: Signal, promised: Duration, fleet: &mut Fleet, report: &mut Report) {
+async fn leave_and_return(
+    how: &str,
+    signal: Signal,
+    promised: Duration,
+    fleet: &mut Fleet,
+    report: &mut Report,
+) {
     let victims = fleet.victims();
     let left = now();
     fleet.end(&victims, signal).await;
@@ -210,7 +220,8 @@ async fn frozen_long(fleet: &mut Fleet, report: &mut Report) {
 }
 
 async fn deaths_unseen(brokers: Brokers, away: Away, fleet: &mut Fleet, report: &mut Report) {
-    let (victims, signal) = (fleet.victims(), if fleet.rng.bool() { Signal::TERM } else { Signal::KILL });
+    let (victims, signal) =
+        (fleet.victims(), if fleet.rng.bool() { Signal::TERM } else { Signal::KILL });
     brokers.leave(away, fleet);
     fleet.end(&victims, signal).await;
     hold(0.5, TTL.as_secs_f64() * 1.8, fleet).await;

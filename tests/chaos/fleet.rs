@@ -6,7 +6,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use lobby_tests::eventually::now;
-use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, http};
+use lobby_tests::{
+    ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, http,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -19,7 +21,8 @@ pub(crate) const TTL: Duration = Duration::from_secs(4);
 /// A link is up again this long after its broker is back.
 pub(crate) const BACK: Duration = Duration::from_secs(5);
 
-/// What is added to every promise, because two dozen daemons, two brokers and those who ask them share two cores.
+/// What is added to every promise, because two dozen daemons, two brokers and those who ask them
+/// share two cores.
 pub(crate) const NOISE: Duration = Duration::from_secs(2);
 
 const ON_BOTH: usize = 14;
@@ -55,14 +58,26 @@ struct Member {
 
 impl Member {
     fn new(place: usize, nats: &NatsServer, redis: &RedisServer) -> Self {
-        let (on_nats, on_redis) = (place < ON_BOTH + ON_ONE, !(ON_BOTH..ON_BOTH + ON_ONE).contains(&place));
+        let (on_nats, on_redis) =
+            (place < ON_BOTH + ON_ONE, !(ON_BOTH..ON_BOTH + ON_ONE).contains(&place));
         let name = format!("server-{place:02}");
         let builder = Lobbyd::named(&name).labels(ContinuityCheck::LABELS).muted();
-        let builder = builder.set("KEEP_ALIVE", KEEP_ALIVE.as_secs().to_string()).set("TTL", TTL.as_secs().to_string());
+        let builder = builder
+            .set("KEEP_ALIVE", KEEP_ALIVE.as_secs().to_string())
+            .set("TTL", TTL.as_secs().to_string());
         let builder = if on_nats { builder.nats(nats) } else { builder };
         let builder = if on_redis { builder.redis(redis) } else { builder };
         let watched = place.is_multiple_of(WATCHED);
-        Self { name, nats: on_nats, redis: on_redis, watched, builder, daemon: None, vigil: None, frozen: false }
+        Self {
+            name,
+            nats: on_nats,
+            redis: on_redis,
+            watched,
+            builder,
+            daemon: None,
+            vigil: None,
+            frozen: false,
+        }
     }
 
     /// Whether it is there for others.
@@ -86,14 +101,16 @@ impl Fleet {
     pub(crate) async fn start(rng: Rng) -> Self {
         let nats = NatsServer::with_config("log_file: \"/dev/null\"").await;
         let redis = RedisServer::with_config("logfile /dev/null").await;
-        let mut members: Vec<_> = (0..ON_BOTH + 2 * ON_ONE).map(|place| Member::new(place, &nats, &redis)).collect();
+        let mut members: Vec<_> =
+            (0..ON_BOTH + 2 * ON_ONE).map(|place| Member::new(place, &nats, &redis)).collect();
         join_all(members.iter_mut().map(Member::start)).await;
         Self { rng, nats, redis, members, slowest_answer: Duration::ZERO, lost: Vec::new() }
     }
 
     /// What it consists of, for people.
     pub(crate) fn introduction(&self) -> String {
-        let (count, watched) = (self.members.len(), self.members.iter().filter(|member| member.watched).count());
+        let (count, watched) =
+            (self.members.len(), self.members.iter().filter(|member| member.watched).count());
         format!(
             "{count} daemons ({ON_BOTH} on both brokers, {ON_ONE} on NATS, {ON_ONE} on Redis), {watched} of them asked all the time, \
              KEEP_ALIVE {KEEP_ALIVE:?}, TTL {TTL:?}; {NOISE:?} are added to every promise for the noise of the machine"
@@ -105,9 +122,16 @@ impl Fleet {
         self.settle("fleet started", now(), KEEP_ALIVE * 2, report).await;
     }
 
-    /// Waits until every living daemon lists exactly the living ones that it can hear, is warm and has all its links up; enters how long
-    /// that took since the moment from which the promise counts. From then on nobody may be missing.
-    pub(crate) async fn settle(&mut self, fault: &str, since: Instant, promised: Duration, report: &mut Report) {
+    /// Waits until every living daemon lists exactly the living ones that it can hear, is warm and
+    /// has all its links up; enters how long that took since the moment from which the promise
+    /// counts. From then on nobody may be missing.
+    pub(crate) async fn settle(
+        &mut self,
+        fault: &str,
+        since: Instant,
+        promised: Duration,
+        report: &mut Report,
+    ) {
         let agreed = self.agreement(since, promised + NOISE).await;
         self.guard(&[]);
         let lost = self.take_lost();
@@ -148,7 +172,11 @@ impl Fleet {
                 return Err("is not warm".to_owned());
             }
             let listed = get(daemon, "/v1/discoveries").await?;
-            let listed = listed.as_array().into_iter().flatten().filter_map(|host| host["hostname"].as_str());
+            let listed = listed
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|host| host["hostname"].as_str());
             let listed: BTreeSet<_> = listed.map(str::to_owned).collect();
             let missing: Vec<_> = expected.difference(&listed).collect();
             let ghosts: Vec<_> = listed.difference(&expected).collect();
@@ -157,13 +185,18 @@ impl Fleet {
             }
             Err(format!("lacks {missing:?}, still lists {ghosts:?}"))
         };
-        let doubt = tokio::time::timeout(LIMIT, right).await.unwrap_or_else(|_| Err("does not answer".to_owned()));
-        doubt.err().map(|doubt| format!("{}: {doubt}; it said last:\n{}", member.name, last_words(daemon)))
+        let doubt = tokio::time::timeout(LIMIT, right)
+            .await
+            .unwrap_or_else(|_| Err("does not answer".to_owned()));
+        doubt
+            .err()
+            .map(|doubt| format!("{}: {doubt}; it said last:\n{}", member.name, last_words(daemon)))
     }
 
     /// From now on nobody may be missing anywhere but these, who are about to leave.
     pub(crate) fn guard(&mut self, leaving: &[usize]) {
-        let gone: BTreeSet<_> = leaving.iter().map(|place| self.members[*place].name.clone()).collect();
+        let gone: BTreeSet<_> =
+            leaving.iter().map(|place| self.members[*place].name.clone()).collect();
         for member in &self.members {
             let Some(vigil) = &member.vigil else { continue };
             let asked = member.lives() && !gone.contains(&member.name);
@@ -213,11 +246,13 @@ impl Fleet {
     /// Starts those who were ended.
     pub(crate) async fn start_again(&mut self, victims: &[usize]) {
         let members = self.members.iter_mut().enumerate();
-        let starts = members.filter(|(place, _)| victims.contains(place)).map(|(_, member)| member.start());
+        let starts =
+            members.filter(|(place, _)| victims.contains(place)).map(|(_, member)| member.start());
         join_all(starts).await;
     }
 
-    /// Stops these daemons in the middle of whatever they do. If they are `missed`, they no longer count as living.
+    /// Stops these daemons in the middle of whatever they do. If they are `missed`, they no longer
+    /// count as living.
     pub(crate) fn freeze(&mut self, victims: &[usize], missed: bool) {
         self.guard(if missed { victims } else { &[] });
         for &victim in victims {
@@ -235,7 +270,8 @@ impl Fleet {
             self.signal(victim, Signal::CONT);
             self.members[victim].frozen = false;
             let member = &self.members[victim];
-            let names: BTreeSet<_> = victims.iter().map(|place| self.members[*place].name.clone()).collect();
+            let names: BTreeSet<_> =
+                victims.iter().map(|place| self.members[*place].name.clone()).collect();
             if let Some(vigil) = &member.vigil {
                 vigil.expect(&self.expected(member) - &names);
             }

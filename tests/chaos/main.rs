@@ -1,4 +1,5 @@
-//! A fleet of real daemons over real brokers, through a script of random faults: nobody may ever be lost, and all must agree in time.
+//! A fleet of real daemons over real brokers, through a script of random faults: nobody may ever be
+//! lost, and all must agree in time.
 //!
 //! `CHAOS_ROUNDS` faults, drawn with `CHAOS_SEED`: the same seed gives the same script.
 
@@ -48,7 +49,8 @@ async fn run(rounds: usize, seed: u64) -> Report {
 }
 
 async fn interrupted() {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let signals =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
     let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
         panic!("signals can be listened to");
     };

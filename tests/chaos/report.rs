@@ -42,7 +42,8 @@ impl Report {
         self.round = format!("{round:>3}/{rounds}");
     }
 
-    /// Enters how long it took until all agreed, or what was still wrong when time was up; and who was missing where meanwhile.
+    /// Enters how long it took until all agreed, or what was still wrong when time was up; and who
+    /// was missing where meanwhile.
     pub(crate) fn enter(
         &mut self,
         fault: &str,
@@ -60,7 +61,8 @@ impl Report {
         row.lost += lost.len();
         row.broken += usize::from(agreed.is_err());
         row.worst = row.worst.max(*agreed.as_ref().unwrap_or(&Duration::ZERO));
-        let violations: Vec<_> = agreed.err().into_iter().chain(lost).map(|what| format!("{fault}: {what}")).collect();
+        let violations: Vec<_> =
+            agreed.err().into_iter().chain(lost).map(|what| format!("{fault}: {what}")).collect();
         for violation in violations.iter().take(SHOWN) {
             let shown: String = violation.chars().take(MOST_SHOWN).collect();
             say(&format!("         VIOLATION {shown}"));
@@ -101,7 +103,8 @@ impl Report {
         for Row { fault, done, promised, worst, broken, lost } in &self.rows {
             let (promised, worst) = (seconds(*promised), seconds(*worst));
             // Writing to a string cannot fail.
-            writeln!(table, "{fault:<42}{done:>6}{promised:>10}{worst:>16}{broken:>8}{lost:>14}").ok();
+            writeln!(table, "{fault:<42}{done:>6}{promised:>10}{worst:>16}{broken:>8}{lost:>14}")
+                .ok();
         }
         table
     }

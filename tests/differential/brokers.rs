@@ -39,9 +39,10 @@ impl Broker {
         let text = port.to_string();
         let (program, arguments) = match kind {
             Kind::Nats => ("nats-server", vec!["--addr", "127.0.0.1", "--port", &text]),
-            Kind::Redis => {
-                ("redis-server", vec!["--bind", "127.0.0.1", "--port", &text, "--save", "", "--appendonly", "no"])
-            }
+            Kind::Redis => (
+                "redis-server",
+                vec!["--bind", "127.0.0.1", "--port", &text, "--save", "", "--appendonly", "no"],
+            ),
         };
         let mut command = clean(program);
         command.args(arguments).current_dir(directory.path());
@@ -70,7 +71,9 @@ impl Broker {
                 ("NATS_URL", &format!("nats://127.0.0.1:{port}")),
                 ("NATS_DISCOVERY_CHANNEL", channel),
             ]),
-            Kind::Redis => settings(&[("DRIVER", "Redis"), ("REDIS_PORT", &port), ("REDIS_CHANNEL", channel)]),
+            Kind::Redis => {
+                settings(&[("DRIVER", "Redis"), ("REDIS_PORT", &port), ("REDIS_CHANNEL", channel)])
+            }
         }
     }
 
@@ -104,7 +107,8 @@ impl Broker {
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the broker takes connections");
+        let stream =
+            TcpStream::connect(("127.0.0.1", self.port)).expect("the broker takes connections");
         stream.set_read_timeout(Some(LIMIT)).ok();
         stream.set_nodelay(true).ok();
         let mut stream = BufReader::new(stream);
@@ -147,7 +151,9 @@ impl Voice {
                     bytes.extend(payload);
                     bytes.extend(b"\r\n");
                 }
-                Kind::Redis => bytes.extend(redis_command(&[b"PUBLISH", self.channel.as_bytes(), payload])),
+                Kind::Redis => {
+                    bytes.extend(redis_command(&[b"PUBLISH", self.channel.as_bytes(), payload]))
+                }
             }
         }
         match self.kind {

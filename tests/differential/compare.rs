@@ -44,7 +44,13 @@ pub(crate) fn compare(topic: &str, case: &str, old: &Observation, new: &Observat
     compare_under(EXCEPTIONS, topic, case, old, new)
 }
 
-fn compare_under(exceptions: &[Exception], topic: &str, case: &str, old: &Observation, new: &Observation) -> Verdict {
+fn compare_under(
+    exceptions: &[Exception],
+    topic: &str,
+    case: &str,
+    old: &Observation,
+    new: &Observation,
+) -> Verdict {
     let mut used = BTreeSet::new();
     let mut differences = Vec::new();
     for part in all_parts(old, new) {
@@ -152,12 +158,13 @@ mod tests {
 
     #[test]
     fn a_changed_wire_byte_is_reported() {
-        let packet =
-            r#"{"discovery":{"hostname":"a","labels":[],"last_check":0},"message":"hi","instance":"00000000000000aa"}"#;
+        let packet = r#"{"discovery":{"hostname":"a","labels":[],"last_check":0},"message":"hi","instance":"00000000000000aa"}"#;
         let old = Observation::default().with("wire", packet);
         let new = Observation::default().with("wire", packet.replace("00aa", "00ab"));
         assert_eq!(verdict(&old, &new), Verdict::Excused(BTreeSet::from(["instance"])));
-        for (from, to) in [("\"hi\"", "\"ho\""), ("k\":0", "k\":1"), ("}", " }"), ("\"00000000000000aa", "\"0")] {
+        for (from, to) in
+            [("\"hi\"", "\"ho\""), ("k\":0", "k\":1"), ("}", " }"), ("\"00000000000000aa", "\"0")]
+        {
             let new = Observation::default().with("wire", packet.replacen(from, to, 1));
             assert_eq!(unexplained(&old, &new), ["wire"], "{to}");
         }
@@ -172,8 +179,12 @@ mod tests {
 
     #[test]
     fn times_a_moment_apart_are_excused_and_others_are_not() {
-        let near = reply(&REPLY.replace("1795424503", "1795424504").replace("13:00:00", "13:00:01"));
-        assert_eq!(verdict(&reply(REPLY), &near), Verdict::Excused(BTreeSet::from(["date", "last_check"])));
+        let near =
+            reply(&REPLY.replace("1795424503", "1795424504").replace("13:00:00", "13:00:01"));
+        assert_eq!(
+            verdict(&reply(REPLY), &near),
+            Verdict::Excused(BTreeSet::from(["date", "last_check"]))
+        );
         let far = reply(&REPLY.replace("1795424503", "1795424603"));
         assert_eq!(unexplained(&reply(REPLY), &far), ["body"]);
         let none = reply(&REPLY.replace("1795424503", "0"));
@@ -183,7 +194,10 @@ mod tests {
     #[test]
     fn an_etag_may_differ_in_its_instance_only() {
         let other = reply(&REPLY.replace("00aa-7", "00ab-7"));
-        assert_eq!(verdict(&reply(REPLY), &other), Verdict::Excused(BTreeSet::from(["etag instance"])));
+        assert_eq!(
+            verdict(&reply(REPLY), &other),
+            Verdict::Excused(BTreeSet::from(["etag instance"]))
+        );
         let revision = reply(&REPLY.replace("00aa-7", "00ab-8"));
         assert_eq!(unexplained(&reply(REPLY), &revision), ["header etag"]);
     }
@@ -203,14 +217,18 @@ mod tests {
             name: "words",
             reason: "a test",
             covers: |place| place.part == "stderr",
-            level: |old, new| crate::levels::reworded(old, new, "is no port", "is not a valid port"),
+            level: |old, new| {
+                crate::levels::reworded(old, new, "is no port", "is not a valid port")
+            },
         };
         let old = Observation::default().with("stderr", "x is no port");
         let new = Observation::default().with("stderr", "x is not a valid port");
-        let verdict = |old, new| compare_under(std::slice::from_ref(&exception), "test", "", old, new);
+        let verdict =
+            |old, new| compare_under(std::slice::from_ref(&exception), "test", "", old, new);
         assert_eq!(verdict(&old, &new), Verdict::Excused(BTreeSet::from(["words"])));
         assert!(matches!(verdict(&new, &old), Verdict::Unexplained(_)));
-        let elsewhere = [&old, &new].map(|o| Observation::default().with("stdout", o.part("stderr").unwrap()));
+        let elsewhere =
+            [&old, &new].map(|o| Observation::default().with("stdout", o.part("stderr").unwrap()));
         assert!(matches!(verdict(&elsewhere[0], &elsewhere[1]), Verdict::Unexplained(_)));
     }
 }

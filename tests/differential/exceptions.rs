@@ -6,8 +6,8 @@
 
 use crate::compare::Place;
 use crate::levels::{
-    hex_after, http_date, near, near_millis, number_after, paired, rest_of_line_after, reworded, rfc3339,
-    without_log_head,
+    hex_after, http_date, near, near_millis, number_after, paired, rest_of_line_after, reworded,
+    rfc3339, without_log_head,
 };
 
 /// A difference that is meant to be, or that cannot be avoided.
@@ -61,8 +61,10 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
         reason: "Each run of a daemon draws a number of its own.",
         covers: |place| matches!(place.part, "body" | "stdout" | "wire"),
         level: |old, new| {
-            let (old, new) = paired(old, new, |text| hex_after(text, "\"instance\":\"", 16), |_, _| true);
-            let (old, new) = paired(&old, &new, |text| hex_after(text, "\"instance\": \"", 16), |_, _| true);
+            let (old, new) =
+                paired(old, new, |text| hex_after(text, "\"instance\":\"", 16), |_, _| true);
+            let (old, new) =
+                paired(&old, &new, |text| hex_after(text, "\"instance\": \"", 16), |_, _| true);
             paired(&old, &new, |text| hex_after(text, "  instance   ", 16), |_, _| true)
         },
     },
@@ -76,13 +78,17 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
         name: "packet time",
         reason: "Signed packets carry the time; it is read back when the signature is checked.",
         covers: |place| place.part == "wire",
-        level: |old, new| paired(old, new, |text| number_after(text, "\"timestamp\":"), near_millis),
+        level: |old, new| {
+            paired(old, new, |text| number_after(text, "\"timestamp\":"), near_millis)
+        },
     },
     Exception {
         name: "signature",
         reason: "It follows from instance and time; each is checked with the key instead.",
         covers: |place| place.part == "wire",
-        level: |old, new| paired(old, new, |text| hex_after(text, "\"signature\":\"", 64), |_, _| true),
+        level: |old, new| {
+            paired(old, new, |text| hex_after(text, "\"signature\":\"", 64), |_, _| true)
+        },
     },
     Exception {
         name: "log line",
@@ -100,7 +106,11 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
     Exception {
         name: "lobbyctl invisible",
         reason: "lobbyctl no longer prints foreign characters that act on a terminal, unless as JSON.",
-        covers: |place| place.topic.contains("lobbyctl") && place.part == "stdout" && !place.case.contains("json"),
+        covers: |place| {
+            place.topic.contains("lobbyctl")
+                && place.part == "stdout"
+                && !place.case.contains("json")
+        },
         level: |old, new| (old.replace(is_invisible, ""), new.to_owned()),
     },
     Exception {
@@ -110,14 +120,23 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
         level: |old, new| {
             let refused = "connection refused: is lobbyd running there?";
             let (old, new) = reworded(old, new, "Connection refused (os error 111)", refused);
-            reworded(&old, &new, ": Failed resolving hostname: ", ": the host name cannot be resolved: ")
+            reworded(
+                &old,
+                &new,
+                ": Failed resolving hostname: ",
+                ": the host name cannot be resolved: ",
+            )
         },
     },
     Exception {
         name: "lobbyctl TERM",
         reason: "lobbyctl knows a dumb terminal, and its help says so.",
-        covers: |place| place.topic.contains("lobbyctl") && matches!(place.part, "stdout" | "stderr"),
-        level: |old, new| reworded(old, new, "as if the output were no terminal", "as where TERM is dumb"),
+        covers: |place| {
+            place.topic.contains("lobbyctl") && matches!(place.part, "stdout" | "stderr")
+        },
+        level: |old, new| {
+            reworded(old, new, "as if the output were no terminal", "as where TERM is dumb")
+        },
     },
 ];
 

@@ -92,7 +92,8 @@ impl Request {
         if !given("Connection") {
             head.push_str("Connection: close\r\n");
         }
-        let wants_length = !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "DELETE");
+        let wants_length =
+            !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "DELETE");
         if wants_length && !given("Content-Length") && !given("Transfer-Encoding") {
             head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
         }
@@ -131,8 +132,9 @@ fn observe_one<'a>(reply: &'a [u8], suffix: &str, seen: &mut Observation) -> &'a
     let mut names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     seen.add(format!("headers{suffix}"), names.join(" "));
-    let value =
-        |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value);
+    let value = |wanted: &str| {
+        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+    };
     let status = status_line.split(' ').nth(1).unwrap_or_default();
     let bodiless = status.starts_with('1') || matches!(status, "204" | "304");
     let length = if bodiless { Some("0") } else { value("content-length") };
@@ -140,7 +142,8 @@ fn observe_one<'a>(reply: &'a [u8], suffix: &str, seen: &mut Observation) -> &'a
     let packed = value("content-encoding") == Some("gzip");
     for (place, (name, value)) in headers.iter().enumerate() {
         let name = name.to_ascii_lowercase();
-        let repeated = headers[..place].iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name)).count();
+        let repeated =
+            headers[..place].iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name)).count();
         let again = if repeated > 0 { format!(" again {repeated}") } else { String::new() };
         let fits = packed && name == "content-length" && *value == body.len().to_string();
         // The length of a packed body follows from the times in it.
@@ -160,7 +163,11 @@ fn observe_one<'a>(reply: &'a [u8], suffix: &str, seen: &mut Observation) -> &'a
 }
 
 /// The body, and what comes after it.
-fn split_body<'a>(rest: &'a [u8], coding: Option<&str>, length: Option<&str>) -> (Vec<u8>, &'a [u8]) {
+fn split_body<'a>(
+    rest: &'a [u8],
+    coding: Option<&str>,
+    length: Option<&str>,
+) -> (Vec<u8>, &'a [u8]) {
     if coding == Some("chunked") {
         return unchunk(rest);
     }

@@ -104,8 +104,9 @@ pub(crate) fn rfc3339(text: &str) -> Option<Range<usize>> {
 /// Lines of a log without what stands around their error.
 pub(crate) fn without_log_head(text: &str) -> String {
     let error = |line: &str| {
-        let json =
-            line.split_once("\"error\":").map(|(_, rest)| rest.split_once(",\"target\"").map_or(rest, |(e, _)| e));
+        let json = line
+            .split_once("\"error\":")
+            .map(|(_, rest)| rest.split_once(",\"target\"").map_or(rest, |(e, _)| e));
         json.or_else(|| line.find("error=").map(|at| &line[at..])).unwrap_or(line).to_owned()
     };
     text.lines().map(|line| error(line) + "\n").collect()

@@ -46,7 +46,9 @@ impl Options {
                 "--new" => new = PathBuf::from(value),
                 "--only" => only = known_topics(&value)?,
                 "--seed" => seed = value.parse().map_err(|_| format!("{value} is not a seed"))?,
-                "--packets" => packets = value.parse().map_err(|_| format!("{value} is not a number"))?,
+                "--packets" => {
+                    packets = value.parse().map_err(|_| format!("{value} is not a number"))?
+                }
                 "--spoil" => spoil = Some(value),
                 other => return Err(format!("{other} is not an option")),
             }

@@ -75,15 +75,21 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon with these settings and no others; later ones beat earlier ones. PORT is added.
-    /// `launcher` is put in front of the program.
-    fn spawn(program: &Path, launcher: &[String], settings: &Settings, prepare: &dyn Fn(&Path)) -> Self {
+    /// Starts a daemon with these settings and no others; later ones beat earlier ones. PORT is
+    /// added. `launcher` is put in front of the program.
+    fn spawn(
+        program: &Path,
+        launcher: &[String],
+        settings: &Settings,
+        prepare: &dyn Fn(&Path),
+    ) -> Self {
         let home = TempDir::new().expect("a temporary directory can be made");
         std::fs::create_dir(home.path().join("labels")).expect("a directory can be made");
         prepare(home.path());
         let port = free_port();
         let log = File::create(home.path().join("log")).expect("a file can be made");
-        let words: Vec<&OsStr> = launcher.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
+        let words: Vec<&OsStr> =
+            launcher.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
         let mut command = clean(words[0]);
         command.args(&words[1..]).env("PORT", port.to_string()).envs(settings.iter().cloned());
         command.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -152,7 +158,11 @@ impl Drop for Daemon {
 
 /// Starts both daemons with the same settings and waits until they listen. `prepare` puts files
 /// into the working directory of each.
-pub(crate) fn start_with(programs: &Pair<Programs>, settings: &Settings, prepare: &dyn Fn(&Path)) -> Pair<Daemon> {
+pub(crate) fn start_with(
+    programs: &Pair<Programs>,
+    settings: &Settings,
+    prepare: &dyn Fn(&Path),
+) -> Pair<Daemon> {
     start_each(programs, |_| settings.clone(), prepare)
 }
 
@@ -175,7 +185,9 @@ pub(crate) fn spawn_each(
     settings: impl Fn(Side) -> Settings,
     prepare: &dyn Fn(&Path),
 ) -> Pair<Daemon> {
-    Pair::of(|side| Daemon::spawn(&programs.side(side).lobbyd(), launcher, &settings(side), prepare))
+    Pair::of(|side| {
+        Daemon::spawn(&programs.side(side).lobbyd(), launcher, &settings(side), prepare)
+    })
 }
 
 /// Starts both daemons with the same settings and waits until they listen.

@@ -54,7 +54,13 @@ impl Report {
     }
 
     /// As [`Report::compare`], for an observation that tells of several cases at once.
-    pub(crate) fn compare_many(&self, topic: &str, case: &str, cases: usize, mut seen: Pair<Observation>) {
+    pub(crate) fn compare_many(
+        &self,
+        topic: &str,
+        case: &str,
+        cases: usize,
+        mut seen: Pair<Observation>,
+    ) {
         let mut state = self.state();
         if state.spoil.as_deref().is_some_and(|part| seen.new.spoil(part)) {
             state.spoil = None;
@@ -82,7 +88,8 @@ impl Report {
 
     /// Notes that a topic could not be compared to its end.
     pub(crate) fn failed(&self, topic: &str, why: &str) {
-        let difference = Difference { part: "the run itself".into(), old: None, new: Some(why.into()) };
+        let difference =
+            Difference { part: "the run itself".into(), old: None, new: Some(why.into()) };
         self.state().count(topic, "failed", 1, Verdict::Unexplained(vec![difference]));
     }
 
@@ -135,7 +142,11 @@ impl State {
             let Row { cases, equal, excused, unexplained, .. } = row;
             let names = row.names.iter().copied().collect::<Vec<_>>().join(", ");
             // Writing to a string cannot fail.
-            writeln!(table, "{topic:<28}{cases:>8}{equal:>8}{excused:>9}{unexplained:>13}  {names}").ok();
+            writeln!(
+                table,
+                "{topic:<28}{cases:>8}{equal:>8}{excused:>9}{unexplained:>13}  {names}"
+            )
+            .ok();
         }
         table.push_str("\nexceptions used:\n");
         for exception in EXCEPTIONS {

@@ -90,7 +90,8 @@ impl RedisServer {
         let mut broker = Broker::new("redis-server", "", "PING\r\n");
         let (cert, key) = certificates.server();
         let files = format!("tls-cert-file {}\ntls-key-file {}", cert.display(), key.display());
-        let tls = format!("port 0\ntls-port {}\n{files}\ntls-auth-clients no\n{lines}", broker.port);
+        let tls =
+            format!("port 0\ntls-port {}\n{files}\ntls-auth-clients no\n{lines}", broker.port);
         broker.start(&Self::config(&broker, &tls)).await;
         Self(broker)
     }
@@ -178,7 +179,12 @@ impl Broker {
         self.kill();
         let process = self.spawn();
         let answers = tokio::time::timeout(START_LIMIT, self.answers(&process)).await;
-        assert!(answers.is_ok(), "{} does not answer on port {} within {START_LIMIT:?}", self.program, self.port);
+        assert!(
+            answers.is_ok(),
+            "{} does not answer on port {} within {START_LIMIT:?}",
+            self.program,
+            self.port
+        );
         self.process = Some(process);
     }
 
@@ -196,7 +202,12 @@ impl Broker {
 
     async fn answers(&self, process: &Process) {
         while self.ask().await.is_err() {
-            assert!(process.is_running(), "{} ended at once: {}", self.program, process.logs().join("\n"));
+            assert!(
+                process.is_running(),
+                "{} ended at once: {}",
+                self.program,
+                process.logs().join("\n")
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -219,7 +230,8 @@ impl Broker {
     }
 }
 
-/// Debian puts nats-server into /usr/sbin, which is not in every PATH. Each package has the name of its program.
+/// Debian puts nats-server into /usr/sbin, which is not in every PATH. Each package has the name of
+/// its program.
 #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
 fn find(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

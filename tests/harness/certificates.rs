@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
 use tempfile::TempDir;
 
 /// An authority with a certificate for a server on loopback and one for a client, as PEM files.
@@ -62,14 +65,23 @@ impl Certificates {
         self.pair("client")
     }
 
-    /// The `tls` block of a nats-server that shows its certificate and, if so wanted, demands one of the client.
+    /// The `tls` block of a nats-server that shows its certificate and, if so wanted, demands one
+    /// of the client.
     pub fn nats_config(&self, demand: bool) -> String {
         let (cert, key) = self.server();
         let [cert, key, ca] = [cert, key, self.authority()].map(|path| path.display().to_string());
-        format!("tls {{ cert_file: \"{cert}\", key_file: \"{key}\", ca_file: \"{ca}\", verify: {demand} }}")
+        format!(
+            "tls {{ cert_file: \"{cert}\", key_file: \"{key}\", ca_file: \"{ca}\", verify: {demand} }}"
+        )
     }
 
-    fn issue(&self, name: &str, names: &[&str], purpose: ExtendedKeyUsagePurpose, authority: &Authority) {
+    fn issue(
+        &self,
+        name: &str,
+        names: &[&str],
+        purpose: ExtendedKeyUsagePurpose,
+        authority: &Authority,
+    ) {
         let mut params = params_of(names, name);
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().expect("a key can be made");

@@ -33,7 +33,8 @@ impl Channel {
     /// # Panics
     /// If it cannot be made.
     pub async fn local() -> Self {
-        std::future::ready(Self::Local(TempDir::new().expect("a temporary directory can be made"))).await
+        std::future::ready(Self::Local(TempDir::new().expect("a temporary directory can be made")))
+            .await
     }
 
     /// The broker's port.
@@ -84,14 +85,16 @@ impl Channel {
         }
     }
 
-    /// Kills the broker, if it still runs, and starts it again on the same port: without a login, or with a password.
+    /// Kills the broker, if it still runs, and starts it again on the same port: without a login,
+    /// or with a password.
     ///
     /// # Panics
     /// If it does not start, or this is a directory.
     pub async fn restart_for(&mut self, password: Option<&str>) {
         match self {
             Self::Nats(server) => {
-                let token = password.map(|password| format!("authorization {{ token: \"{password}\" }}"));
+                let token =
+                    password.map(|password| format!("authorization {{ token: \"{password}\" }}"));
                 server.restart_with(&token.unwrap_or_default()).await;
             }
             Self::Redis(server) => {
@@ -114,7 +117,11 @@ impl Channel {
         }
     }
 
-    fn broker<T>(&self, nats: impl FnOnce(&NatsServer) -> T, redis: impl FnOnce(&RedisServer) -> T) -> T {
+    fn broker<T>(
+        &self,
+        nats: impl FnOnce(&NatsServer) -> T,
+        redis: impl FnOnce(&RedisServer) -> T,
+    ) -> T {
         match self {
             Self::Nats(server) => nats(server),
             Self::Redis(server) => redis(server),

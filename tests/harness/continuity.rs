@@ -16,7 +16,8 @@ const LABEL: &str = "prometheus:vigil";
 /// Between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// Asks one daemon for its list in all three forms, over and over, and notes whoever is missing from any answer.
+/// Asks one daemon for its list in all three forms, over and over, and notes whoever is missing
+/// from any answer.
 #[derive(Debug)]
 pub struct ContinuityCheck {
     notes: Arc<Mutex<Notes>>,
@@ -95,8 +96,8 @@ impl ContinuityCheck {
         eventually(LIMIT, async move || ensure(self.rounds() >= enough, self.rounds()))
     }
 
-    /// Waits for an answer to a question asked from now on, and sees to it that nobody was ever missing and no answer took longer than
-    /// this.
+    /// Waits for an answer to a question asked from now on, and sees to it that nobody was ever
+    /// missing and no answer took longer than this.
     ///
     /// # Panics
     /// If somebody was missing, or an answer was late.
@@ -160,7 +161,8 @@ async fn ask(
     if expected.is_empty() {
         return;
     }
-    // An answer that took longer than one watch may have waited for a daemon that was stopped meanwhile.
+    // An answer that took longer than one watch may have waited for a daemon that was stopped
+    // meanwhile.
     if notes.watch == watch {
         notes.slowest = notes.slowest.max(took);
     }
@@ -172,8 +174,11 @@ async fn ask(
         _ => expected,
     };
     if !missing.is_empty() {
-        let answer = answer.map_or_else(|fault| fault, |answer| format!("{} {}", answer.status, answer.text()));
-        notes.lost.push(format!("{} missing from {path} of {address}: {answer}", missing.join(", ")));
+        let answer = answer
+            .map_or_else(|fault| fault, |answer| format!("{} {}", answer.status, answer.text()));
+        notes
+            .lost
+            .push(format!("{} missing from {path} of {address}: {answer}", missing.join(", ")));
     }
 }
 
@@ -189,7 +194,10 @@ mod tests {
         vigil.expect(["a", "b"].map(str::to_owned).into());
         vigil.more_rounds(2).await;
         for (path, _) in lists() {
-            let found = vigil.lost().iter().any(|lost| lost.starts_with(&format!("b missing from {path} of")));
+            let found = vigil
+                .lost()
+                .iter()
+                .any(|lost| lost.starts_with(&format!("b missing from {path} of")));
             assert!(found, "{path}: {:?}", vigil.lost());
         }
     }

@@ -10,12 +10,16 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks again and again until the probe answers `Ok`, and returns that. An `Err` says what was seen instead.
+/// Asks again and again until the probe answers `Ok`, and returns that. An `Err` says what was seen
+/// instead.
 ///
 /// # Panics
 /// After `limit`, with the place of the call and what was seen last.
 #[track_caller]
-pub fn eventually<T>(limit: Duration, mut probe: impl AsyncFnMut() -> Result<T, String>) -> impl Future<Output = T> {
+pub fn eventually<T>(
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> impl Future<Output = T> {
     let caller = Location::caller();
     async move {
         let deadline = now() + limit;
@@ -71,6 +75,9 @@ mod tests {
     #[actix_rt::test]
     #[should_panic(expected = "no answer at all")]
     async fn a_probe_that_hangs_does_not_hang_the_test() {
-        eventually(Duration::from_millis(50), async || std::future::pending::<Result<(), String>>().await).await;
+        eventually(Duration::from_millis(50), async || {
+            std::future::pending::<Result<(), String>>().await
+        })
+        .await;
     }
 }

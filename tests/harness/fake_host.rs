@@ -1,4 +1,5 @@
-//! A machine of its own for one daemon, as far as names go: what it is called, and what names it can resolve.
+//! A machine of its own for one daemon, as far as names go: what it is called, and what names it
+//! can resolve.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,8 +10,7 @@ use tempfile::TempDir;
 use crate::eventually::LIMIT;
 
 /// Renames the host when told so through the pipe, then becomes the command.
-const SCRIPT: &str =
-    r#"hostname "$1" || exit; pipe=$2; (read -r name <"$pipe" && hostname "$name") & shift 2; exec "$@""#;
+const SCRIPT: &str = r#"hostname "$1" || exit; pipe=$2; (read -r name <"$pipe" && hostname "$name") & shift 2; exec "$@""#;
 
 /// A UTS namespace: to the programs launched in it the machine has another name.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ impl RenamableHost {
     }
 }
 
-/// The words that run a command in a namespace of its own, of a kind in which it may do what this shell command does.
+/// The words that run a command in a namespace of its own, of a kind in which it may do what this
+/// shell command does.
 pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
     let ways = [vec!["unshare", kind], vec!["unshare", "--map-root-user", kind]];
     let works = |way: &Vec<&str>| {
@@ -68,7 +69,8 @@ pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
 /// The words that run a command as process 1, as in a container. It is killed when its launcher is.
 ///
 /// # Panics
-/// If this machine lets us make no namespace of process ids, neither as root nor in a user namespace.
+/// If this machine lets us make no namespace of process ids, neither as root nor in a user
+/// namespace.
 pub fn process_one() -> Vec<OsString> {
     let words = unshare("--pid", "true").into_iter().chain(["--fork", "--kill-child=KILL"]);
     words.map(OsString::from).collect()
@@ -78,7 +80,8 @@ pub fn process_one() -> Vec<OsString> {
 const NAMES_SCRIPT: &str = r#"mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf || exit
 shift; exec "$@""#;
 
-/// A mount namespace: to the programs launched in it only those names resolve that they were told of, and no server is asked.
+/// A mount namespace: to the programs launched in it only those names resolve that they were told
+/// of, and no server is asked.
 #[derive(Debug)]
 pub struct HostNames {
     unshare: Vec<&'static str>,
@@ -93,7 +96,8 @@ impl HostNames {
     pub fn none() -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
         for file in ["hosts", "resolv.conf"] {
-            std::fs::write(directory.path().join(file), "").expect("a temporary file can be written");
+            std::fs::write(directory.path().join(file), "")
+                .expect("a temporary file can be written");
         }
         Self { unshare: unshare("--mount", "mount --bind /etc/hosts /etc/hosts"), directory }
     }
@@ -101,7 +105,12 @@ impl HostNames {
     /// The words to put in front of a command that is to know these names only.
     pub fn launcher(&self) -> Vec<OsString> {
         let words = ["sh", "-c", NAMES_SCRIPT, "sh"].map(OsString::from);
-        self.unshare.iter().map(OsString::from).chain(words).chain([self.directory.path().into()]).collect()
+        self.unshare
+            .iter()
+            .map(OsString::from)
+            .chain(words)
+            .chain([self.directory.path().into()])
+            .collect()
     }
 
     /// From now on this name means this machine.
@@ -118,7 +127,8 @@ impl HostNames {
     /// If the file cannot be written.
     pub fn add_addresses(&self, name: &str, addresses: &[&str]) {
         let lines: String = addresses.iter().map(|address| format!("{address} {name}\n")).collect();
-        std::fs::write(self.directory.path().join("hosts"), lines).expect("a temporary file can be written");
+        std::fs::write(self.directory.path().join("hosts"), lines)
+            .expect("a temporary file can be written");
     }
 }
 
@@ -132,7 +142,10 @@ mod tests {
         let machine = RenamableHost::new("one");
         let words = machine.launcher();
         let watch = "while :; do hostname >&2; sleep 0.05; done";
-        let process = Process::start("watch", Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]));
+        let process = Process::start(
+            "watch",
+            Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]),
+        );
         process.logged("one").await;
         machine.rename("two").await;
         process.logged("two").await;
@@ -142,8 +155,12 @@ mod tests {
     async fn a_name_resolves_once_it_is_added() {
         let names = HostNames::none();
         let words = names.launcher();
-        let watch = "while :; do getent hosts broker.example >&2 || echo nothing >&2; sleep 0.05; done";
-        let process = Process::start("watch", Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]));
+        let watch =
+            "while :; do getent hosts broker.example >&2 || echo nothing >&2; sleep 0.05; done";
+        let process = Process::start(
+            "watch",
+            Command::new(&words[0]).args(&words[1..]).args(["sh", "-c", watch]),
+        );
         process.logged("nothing").await;
         names.add("broker.example");
         process.logged("127.0.0.1").await;

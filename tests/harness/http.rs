@@ -22,7 +22,10 @@ pub struct Answer {
 impl Answer {
     /// The value of a header, whatever the case of its name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -45,7 +48,10 @@ impl Answer {
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.into(), v.into())).collect();
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
         let mut answer = Self { status, headers, body: bytes[end + 4..].to_vec() };
         if answer.header("transfer-encoding") == Some("chunked") {
             answer.body = unchunk(&answer.body)?;
@@ -54,7 +60,8 @@ impl Answer {
     }
 }
 
-/// Sends one request and waits for the whole answer. `Host` and `Content-Length` are added unless given.
+/// Sends one request and waits for the whole answer. `Host` and `Content-Length` are added unless
+/// given.
 ///
 /// # Panics
 /// If no complete answer comes.
@@ -90,12 +97,15 @@ pub async fn try_send(
     }
     let bytes = [request.as_bytes(), b"\r\n", body].concat();
     let reply = exchange(address, &bytes).await;
-    let reply = reply.map_err(|error| format!("{method} {path}: cannot connect to {address}: {error}"))?;
-    let no_answer = || format!("{method} {path}: no HTTP answer: {:?}", String::from_utf8_lossy(&reply));
+    let reply =
+        reply.map_err(|error| format!("{method} {path}: cannot connect to {address}: {error}"))?;
+    let no_answer =
+        || format!("{method} {path}: no HTTP answer: {:?}", String::from_utf8_lossy(&reply));
     Answer::parse(&reply).ok_or_else(no_answer)
 }
 
-/// Sends bytes as they are and reads until the server closes; what came by then also if the server cut the connection.
+/// Sends bytes as they are and reads until the server closes; what came by then also if the server
+/// cut the connection.
 ///
 /// # Errors
 /// Nobody listens.
@@ -104,7 +114,8 @@ pub async fn try_send(
 /// If the server neither answers nor closes.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
-    // A server that refuses early closes before it has read all: its answer counts, not the failed write.
+    // A server that refuses early closes before it has read all: its answer counts, not the failed
+    // write.
     stream.write_all(bytes).await.ok();
     Ok(rest(&mut stream).await)
 }
@@ -114,7 +125,9 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> 
 /// # Panics
 /// If nobody listens.
 pub async fn connect(address: SocketAddr) -> TcpStream {
-    TcpStream::connect(address).await.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
+    TcpStream::connect(address)
+        .await
+        .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
 }
 
 /// All that is still to come on a connection.
@@ -124,7 +137,11 @@ pub async fn connect(address: SocketAddr) -> TcpStream {
 pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut reply = Vec::new();
     let end = tokio::time::timeout(LIMIT, stream.read_to_end(&mut reply)).await;
-    assert!(end.is_ok(), "the server does not close; so far: {:?}", String::from_utf8_lossy(&reply));
+    assert!(
+        end.is_ok(),
+        "the server does not close; so far: {:?}",
+        String::from_utf8_lossy(&reply)
+    );
     reply
 }
 
@@ -147,19 +164,28 @@ mod tests {
 
     #[test]
     fn status_headers_and_body_are_told_apart() {
-        let answer = Answer::parse(b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\nno\r\n\r\n").unwrap();
-        assert_eq!((answer.status, answer.header("allow"), answer.text().as_str()), (405, Some("GET"), "no\r\n\r\n"));
+        let answer =
+            Answer::parse(b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\nno\r\n\r\n")
+                .unwrap();
+        assert_eq!(
+            (answer.status, answer.header("allow"), answer.text().as_str()),
+            (405, Some("GET"), "no\r\n\r\n")
+        );
     }
 
     #[test]
     fn chunks_are_put_together() {
-        let reply = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+        let reply =
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
         assert_eq!(Answer::parse(reply).unwrap().text(), "abcd");
     }
 
     #[test]
     fn half_an_answer_is_none() {
         assert!(Answer::parse(b"HTTP/1.1 200 OK\r\n").is_none());
-        assert!(Answer::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab").is_none());
+        assert!(
+            Answer::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab")
+                .is_none()
+        );
     }
 }

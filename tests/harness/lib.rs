@@ -1,4 +1,5 @@
-//! What the end-to-end tests stand on: real brokers and real binaries, started on free ports and ended on drop.
+//! What the end-to-end tests stand on: real brokers and real binaries, started on free ports and
+//! ended on drop.
 
 mod binaries;
 mod brokers;

@@ -12,7 +12,10 @@ impl Lobbyd {
     pub async fn links(&self) -> Value {
         let status = self.get_json("/v1/status").await;
         let drivers = status["drivers"].as_array().cloned().unwrap_or_default();
-        drivers.iter().map(|link| (link["name"].as_str().unwrap_or("?").to_owned(), link["state"].clone())).collect()
+        drivers
+            .iter()
+            .map(|link| (link["name"].as_str().unwrap_or("?").to_owned(), link["state"].clone()))
+            .collect()
     }
 
     /// Waits until all its links are `up`, or all `down`; returns how long that took.
@@ -20,11 +23,16 @@ impl Lobbyd {
     /// # Panics
     /// If that does not come true within `limit`.
     #[track_caller]
-    pub fn links_are<'a>(&'a self, state: &'a str, limit: Duration) -> impl Future<Output = Duration> + 'a {
+    pub fn links_are<'a>(
+        &'a self,
+        state: &'a str,
+        limit: Duration,
+    ) -> impl Future<Output = Duration> + 'a {
         let asked = now();
         eventually(limit, async move || {
             let links = self.links().await;
-            let all = links.as_object().is_some_and(|links| links.values().all(|link| link == state));
+            let all =
+                links.as_object().is_some_and(|links| links.values().all(|link| link == state));
             if all { Ok(asked.elapsed()) } else { Err(format!("{links} instead of {state}")) }
         })
     }
@@ -50,10 +58,12 @@ impl Lobbyd {
         eventually(outage + LIMIT, async move || {
             let status = self.get_json("/v1/status").await;
             let drivers = status["drivers"].as_array().cloned().unwrap_or_default();
-            let lasted =
-                |link: &Value| status["now"].as_i64().zip(link["since"].as_i64()).map(|(now, since)| now - since);
-            let long_enough =
-                |link: &Value| link["state"] == "down" && lasted(link) > i64::try_from(outage.as_secs()).ok();
+            let lasted = |link: &Value| {
+                status["now"].as_i64().zip(link["since"].as_i64()).map(|(now, since)| now - since)
+            };
+            let long_enough = |link: &Value| {
+                link["state"] == "down" && lasted(link) > i64::try_from(outage.as_secs()).ok()
+            };
             if drivers.iter().all(long_enough) { Ok(()) } else { Err(status.to_string()) }
         })
     }

@@ -33,7 +33,12 @@ pub async fn lobbyctl_with(environment: &[(&str, &str)], arguments: &[&str]) -> 
     let mut command = Command::new(binaries::program("lobbyctl"));
     command.args(arguments).env_clear().envs(environment.iter().copied());
     let run = tokio::process::Command::from(command).kill_on_drop(true).output();
-    let output = tokio::time::timeout(LIMIT, run).await.expect("lobbyctl ends").expect("lobbyctl runs");
+    let output =
+        tokio::time::timeout(LIMIT, run).await.expect("lobbyctl ends").expect("lobbyctl runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Outcome { stdout: text(&output.stdout), stderr: text(&output.stderr), status: output.status.code() }
+    Outcome {
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+        status: output.status.code(),
+    }
 }

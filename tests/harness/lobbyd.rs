@@ -15,7 +15,8 @@ use crate::binaries::tied;
 use crate::http::{self, Answer};
 use crate::{Channel, LIMIT, NatsServer, Process, RedisServer, binaries, eventually};
 
-/// What a daemon will be started with. Its environment is PATH and the settings given, nothing else.
+/// What a daemon will be started with. Its environment is PATH and the settings given, nothing
+/// else.
 #[derive(Debug, Clone)]
 pub struct LobbydBuilder {
     name: String,
@@ -41,7 +42,15 @@ impl LobbydBuilder {
             ("LOCAL_PATH".to_owned(), home.path().join("lobby").into()),
         ]);
         let (drivers, arguments, launcher) = (vec![], vec![], vec![]);
-        Self { name: name.to_owned(), drivers, settings, arguments, launcher, muted: false, home: Arc::new(home) }
+        Self {
+            name: name.to_owned(),
+            drivers,
+            settings,
+            arguments,
+            launcher,
+            muted: false,
+            home: Arc::new(home),
+        }
     }
 
     /// Sets an environment variable.
@@ -64,7 +73,8 @@ impl LobbydBuilder {
         self.set("LABELS", labels)
     }
 
-    /// Sets KEEP_ALIVE so high, and TTL higher, that whatever is seen was neither a keep-alive nor an expiry.
+    /// Sets KEEP_ALIVE so high, and TTL higher, that whatever is seen was neither a keep-alive nor
+    /// an expiry.
     #[must_use]
     pub fn without_keep_alive(self) -> Self {
         self.set("KEEP_ALIVE", "3600").set("TTL", "7200")
@@ -167,11 +177,15 @@ impl LobbydBuilder {
 
     /// Local on a directory of its own, unless another driver or a DRIVER was given.
     fn environment(&self) -> BTreeMap<String, OsString> {
-        let drivers = if self.drivers.is_empty() { "Local".to_owned() } else { self.drivers.join(",") };
+        let drivers =
+            if self.drivers.is_empty() { "Local".to_owned() } else { self.drivers.join(",") };
         let mut environment = self.settings.clone();
         environment.entry("DRIVER".to_owned()).or_insert(drivers.into());
-        environment
-            .extend(std::env::vars_os().filter(|(name, _)| name == "PATH").map(|(_, path)| ("PATH".to_owned(), path)));
+        environment.extend(
+            std::env::vars_os()
+                .filter(|(name, _)| name == "PATH")
+                .map(|(_, path)| ("PATH".to_owned(), path)),
+        );
         environment
     }
 }
@@ -185,7 +199,8 @@ pub struct Lobbyd {
 }
 
 impl Lobbyd {
-    /// A daemon under this HOSTNAME, with settings fit for tests: keep-alives each second, directories of its own.
+    /// A daemon under this HOSTNAME, with settings fit for tests: keep-alives each second,
+    /// directories of its own.
     pub fn named(hostname: &str) -> LobbydBuilder {
         LobbydBuilder::new(hostname)
     }
@@ -209,7 +224,13 @@ impl Lobbyd {
     }
 
     /// Sends a request.
-    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         http::send(self.address, method, path, headers, body).await
     }
 
@@ -246,7 +267,12 @@ impl Lobbyd {
     /// Labels by host name.
     pub async fn lobby(&self) -> Value {
         let hosts = self.discoveries().await;
-        hosts.iter().map(|host| (host["hostname"].as_str().unwrap_or("?").to_owned(), host["labels"].clone())).collect()
+        hosts
+            .iter()
+            .map(|host| {
+                (host["hostname"].as_str().unwrap_or("?").to_owned(), host["labels"].clone())
+            })
+            .collect()
     }
 
     /// Waits until it knows exactly these hosts with these labels: `{"host": ["label", …]}`.

@@ -20,15 +20,24 @@ impl NatsAccounts {
     /// # Panics
     /// If a key cannot sign.
     pub fn new() -> Self {
-        let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
+        let (operator, account, user) =
+            (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
         let operator_token = token(&operator, &operator, &json!({"type": "operator"}));
-        let account_token = token(&account, &operator, &json!({"type": "account", "limits": unlimited()}));
-        let user_token = token(&user, &account, &json!({"type": "user", "subs": -1, "data": -1, "payload": -1}));
+        let account_token =
+            token(&account, &operator, &json!({"type": "account", "limits": unlimited()}));
+        let user_token =
+            token(&user, &account, &json!({"type": "user", "subs": -1, "data": -1, "payload": -1}));
         let preload = format!("{{ {}: {account_token} }}", account.public_key());
         let seed = user.seed().expect("a new key has a seed");
         Self {
-            config: format!("operator: {operator_token}\nresolver: MEMORY\nresolver_preload: {preload}"),
-            creds: format!("{}\n{}", block("NATS USER JWT", &user_token), block("USER NKEY SEED", &seed)),
+            config: format!(
+                "operator: {operator_token}\nresolver: MEMORY\nresolver_preload: {preload}"
+            ),
+            creds: format!(
+                "{}\n{}",
+                block("NATS USER JWT", &user_token),
+                block("USER NKEY SEED", &seed)
+            ),
         }
     }
 }
@@ -49,7 +58,8 @@ fn token(subject: &KeyPair, issuer: &KeyPair, claims: &Value) -> String {
     claims["version"] = json!(2);
     let header = json!({"typ": "JWT", "alg": "ed25519-nkey"});
     let (sub, iss) = (subject.public_key(), issuer.public_key());
-    let body = json!({"jti": sub, "iat": 1, "iss": iss, "sub": sub, "name": "lobby", "nats": claims});
+    let body =
+        json!({"jti": sub, "iat": 1, "iss": iss, "sub": sub, "name": "lobby", "nats": claims});
     let signed = [header, body].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
     let signature = issuer.sign(signed.as_bytes()).expect("a new key can sign");
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -51,7 +51,9 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{name}: cannot start {:?}: {error}", command.get_program()));
+            .unwrap_or_else(|error| {
+                panic!("{name}: cannot start {:?}: {error}", command.get_program())
+            });
         let lines = Arc::default();
         let stderr = child.stderr.take().expect("stderr is piped");
         keep(name.to_owned(), stderr, show, Arc::clone(&lines));
@@ -77,7 +79,8 @@ impl Process {
         eventually(LIMIT, async move || self.logs_with(text).pop().ok_or_else(|| self.story(text)))
     }
 
-    /// The address on the first line of stderr that holds this text: how a program on port 0 tells its port.
+    /// The address on the first line of stderr that holds this text: how a program on port 0 tells
+    /// its port.
     ///
     /// # Panics
     /// If there is none, or the program ends before.
@@ -105,7 +108,8 @@ impl Process {
     /// # Panics
     /// If it has ended.
     pub fn peak_memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
+            .expect("a running process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
     }
@@ -128,15 +132,17 @@ impl Process {
         sent.unwrap_or_else(|error| panic!("{}: cannot send {signal:?}: {error}", self.name));
     }
 
-    /// Freezes it, until it gets SIGCONT, and returns when all of its threads stand still. The signal alone is only on its way:
-    /// for a while some threads would still take connections and answer.
+    /// Freezes it, until it gets SIGCONT, and returns when all of its threads stand still. The
+    /// signal alone is only on its way: for a while some threads would still take connections
+    /// and answer.
     ///
     /// # Panics
     /// If it has ended.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
         let child = self.child();
-        let stopped = retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::STOPPED));
+        let stopped =
+            retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::STOPPED));
         stopped.unwrap_or_else(|error| panic!("{}: cannot be stopped: {error}", self.name));
     }
 
@@ -170,7 +176,11 @@ impl Process {
 
     fn story(&self, expected: &str) -> String {
         let status = self.status().map_or("runs".to_owned(), |status| status.to_string());
-        format!("{} ({status}), waiting for {expected:?}, said:\n{}", self.name, self.logs().join("\n"))
+        format!(
+            "{} ({status}), waiting for {expected:?}, said:\n{}",
+            self.name,
+            self.logs().join("\n")
+        )
     }
 }
 

@@ -37,15 +37,18 @@ impl Prometheus {
         Self { process, address, _storage: storage }
     }
 
-    /// What it would scrape: the labels it will attach, by address of the target as it was discovered.
+    /// What it would scrape: the labels it will attach, by address of the target as it was
+    /// discovered.
     ///
     /// # Panics
     /// If it does not answer.
     pub async fn targets(&self) -> BTreeMap<String, Value> {
         let answer = http::send(self.address, "GET", "/api/v1/targets?state=active", &[], "").await;
-        let targets = answer.json()["data"]["activeTargets"].as_array().cloned().expect("a list of targets");
-        let target =
-            |target: &Value| (target["scrapeUrl"].as_str().unwrap_or("?").to_owned(), target["labels"].clone());
+        let targets =
+            answer.json()["data"]["activeTargets"].as_array().cloned().expect("a list of targets");
+        let target = |target: &Value| {
+            (target["scrapeUrl"].as_str().unwrap_or("?").to_owned(), target["labels"].clone())
+        };
         targets.iter().map(target).collect()
     }
 
@@ -54,16 +57,27 @@ impl Prometheus {
     /// # Panics
     /// If that does not come true.
     #[track_caller]
-    pub fn scrapes<'a>(&'a self, urls: &'a [&str]) -> impl Future<Output = BTreeMap<String, Value>> + 'a {
+    pub fn scrapes<'a>(
+        &'a self,
+        urls: &'a [&str],
+    ) -> impl Future<Output = BTreeMap<String, Value>> + 'a {
         eventually(LIMIT, async move || {
             let targets = self.targets().await;
-            if targets.keys().eq(urls.iter()) { Ok(targets) } else { Err(format!("{targets:?} instead of {urls:?}")) }
+            if targets.keys().eq(urls.iter()) {
+                Ok(targets)
+            } else {
+                Err(format!("{targets:?} instead of {urls:?}"))
+            }
         })
     }
 
     /// What it complained about so far.
     pub fn complaints(&self) -> Vec<String> {
-        self.process.logs().into_iter().filter(|l| l.contains("level=error") || l.contains("level=warn")).collect()
+        self.process
+            .logs()
+            .into_iter()
+            .filter(|l| l.contains("level=error") || l.contains("level=warn"))
+            .collect()
     }
 }
 
@@ -76,7 +90,8 @@ mod tests {
         let target = "{targets: ['127.0.0.1:1', '[::1]:2'], labels: {a: b}}";
         let jobs = format!("[{{job_name: j, scrape_interval: 1h, static_configs: [{target}]}}]");
         let prometheus = Prometheus::start(&format!("scrape_configs: {jobs}\n")).await;
-        let targets = prometheus.scrapes(&["http://127.0.0.1:1/metrics", "http://[::1]:2/metrics"]).await;
+        let targets =
+            prometheus.scrapes(&["http://127.0.0.1:1/metrics", "http://[::1]:2/metrics"]).await;
         assert_eq!(targets["http://[::1]:2/metrics"]["a"], "b");
     }
 }

@@ -27,7 +27,8 @@ enum Traffic {
     Jammed,
     /// Connections end, new ones too.
     Closed,
-    /// So many bytes more arrive, in both directions together; then all connections end, and traffic flows again.
+    /// So many bytes more arrive, in both directions together; then all connections end, and
+    /// traffic flows again.
     CutAfter(usize),
 }
 
@@ -64,7 +65,8 @@ impl Proxy {
         self.traffic.send_replace(Traffic::Closed);
     }
 
-    /// Lets so many bytes more through, then ends all connections, and returns when that is done. New ones are let through.
+    /// Lets so many bytes more through, then ends all connections, and returns when that is done.
+    /// New ones are let through.
     pub async fn cut_after(&self, bytes: usize) {
         self.traffic.send_replace(Traffic::CutAfter(bytes));
         let mut traffic = self.traffic.subscribe();
@@ -105,14 +107,19 @@ async fn accept(listener: TcpListener, target: u16, traffic: Arc<watch::Sender<T
     }
 }
 
-async fn pass_on(client: TcpStream, target: u16, traffic: &watch::Sender<Traffic>) -> io::Result<()> {
+async fn pass_on(
+    client: TcpStream,
+    target: u16,
+    traffic: &watch::Sender<Traffic>,
+) -> io::Result<()> {
     let mut ended = traffic.subscribe();
     until_it_flows(traffic).await?;
     let server = TcpStream::connect(("127.0.0.1", target)).await?;
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
     }
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let ((from_client, to_client), (from_server, to_server)) =
+        (client.into_split(), server.into_split());
     tokio::select! {
         there = carry(from_client, to_server, traffic) => there,
         back = carry(from_server, to_client, traffic) => back,
@@ -202,7 +209,9 @@ mod tests {
 
     async fn says_back(stream: &mut TcpStream) -> bool {
         let mut answer = [0; 4];
-        stream.write_all(b"ping").await.is_ok() && stream.read_exact(&mut answer).await.is_ok() && answer == *b"ping"
+        stream.write_all(b"ping").await.is_ok()
+            && stream.read_exact(&mut answer).await.is_ok()
+            && answer == *b"ping"
     }
 
     #[actix_rt::test]
@@ -215,7 +224,11 @@ mod tests {
         newcomer.write_all(b"x").await.unwrap();
         stream.write_all(b"ping").await.unwrap();
         let mut answer = [0; 4];
-        let jammed = tokio::time::timeout(std::time::Duration::from_millis(100), stream.read_exact(&mut answer)).await;
+        let jammed = tokio::time::timeout(
+            std::time::Duration::from_millis(100),
+            stream.read_exact(&mut answer),
+        )
+        .await;
         assert!(jammed.is_err());
         proxy.open();
         tokio::time::timeout(LIMIT, stream.read_exact(&mut answer)).await.unwrap().unwrap();

@@ -26,9 +26,12 @@ impl RawPeer {
     /// # Panics
     /// If the server cannot be reached.
     pub async fn nats(server: &NatsServer) -> Self {
-        let client = async_nats::connect(server.url()).await.expect("the NATS server takes connections");
-        let messages = client.subscribe("lobby.discovery").await.expect("the subject can be subscribed");
-        // The server handles what one client sends in order: an echo says that it knows of the subscription.
+        let client =
+            async_nats::connect(server.url()).await.expect("the NATS server takes connections");
+        let messages =
+            client.subscribe("lobby.discovery").await.expect("the subject can be subscribed");
+        // The server handles what one client sends in order: an echo says that it knows of the
+        // subscription.
         let mut echo = client.subscribe("echo").await.expect("the subject can be subscribed");
         client.publish("echo", "".into()).await.expect("the server takes messages");
         tokio::time::timeout(LIMIT, echo.next()).await.expect("the server answers");
@@ -40,11 +43,19 @@ impl RawPeer {
     /// # Panics
     /// If the server cannot be reached.
     pub async fn redis(server: &RedisServer) -> Self {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", server.port())).expect("a Redis URL");
-        let mut channel = client.get_async_pubsub().await.expect("the Redis server takes connections");
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", server.port()))
+            .expect("a Redis URL");
+        let mut channel =
+            client.get_async_pubsub().await.expect("the Redis server takes connections");
         channel.subscribe("lobby:discovery").await.expect("the channel can be subscribed");
-        let voice = client.get_multiplexed_async_connection().await.expect("the Redis server takes connections");
-        Self::new(Voice::Redis(voice), channel.into_on_message().map(|message| message.get_payload_bytes().to_vec()))
+        let voice = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("the Redis server takes connections");
+        Self::new(
+            Voice::Redis(voice),
+            channel.into_on_message().map(|message| message.get_payload_bytes().to_vec()),
+        )
     }
 
     fn new(voice: Voice, messages: impl StreamExt<Item = Vec<u8>> + 'static) -> Self {
@@ -66,7 +77,10 @@ impl RawPeer {
         let payload = payload.as_ref().to_vec();
         match &self.voice {
             Voice::Nats(client) => {
-                client.publish("lobby.discovery", payload.into()).await.expect("NATS takes the message");
+                client
+                    .publish("lobby.discovery", payload.into())
+                    .await
+                    .expect("NATS takes the message");
                 client.flush().await.expect("NATS takes the message");
             }
             Voice::Redis(connection) => {
@@ -112,7 +126,12 @@ impl RawPeer {
     /// # Panics
     /// If they do not come.
     #[track_caller]
-    pub fn hears(&self, count: usize, hostname: &str, word: &str) -> impl Future<Output = Vec<String>> {
+    pub fn hears(
+        &self,
+        count: usize,
+        hostname: &str,
+        word: &str,
+    ) -> impl Future<Output = Vec<String>> {
         eventually(LIMIT, async move || {
             let heard = self.heard_from(hostname, word);
             if heard.len() < count { Err(format!("{:?}", self.heard())) } else { Ok(heard) }
@@ -123,7 +142,9 @@ impl RawPeer {
 /// A message in the bytes of the original.
 fn packet(hostname: &str, labels: &Value, word: &str) -> String {
     let hostname = json!(hostname);
-    format!(r#"{{"discovery":{{"hostname":{hostname},"labels":{labels},"last_check":0}},"message":"{word}"}}"#)
+    format!(
+        r#"{{"discovery":{{"hostname":{hostname},"labels":{labels},"last_check":0}},"message":"{word}"}}"#
+    )
 }
 
 impl std::fmt::Debug for Voice {

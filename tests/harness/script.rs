@@ -45,12 +45,14 @@ impl Script {
         let directory = TempDir::new().expect("a temporary directory can be made");
         std::fs::create_dir(directory.path().join("runs")).expect("a directory can be made");
         let text = format!("dir=${{0%/*}}\n{body}\n");
-        std::fs::write(directory.path().join("script.sh"), text).expect("a temporary file can be written");
+        std::fs::write(directory.path().join("script.sh"), text)
+            .expect("a temporary file can be written");
         Self { directory }
     }
 
-    /// The command line for CALLBACK. The shell is named, so that the file need not be executable: a file that was just written
-    /// may still be open in a child of another test that is being started, and could then not be executed.
+    /// The command line for CALLBACK. The shell is named, so that the file need not be executable:
+    /// a file that was just written may still be open in a child of another test that is being
+    /// started, and could then not be executed.
     pub fn command(&self) -> String {
         format!("sh {}", self.directory.path().join("script.sh").display())
     }
@@ -65,8 +67,10 @@ impl Script {
     /// # Panics
     /// If the records cannot be read.
     pub fn runs(&self) -> Vec<Run> {
-        let records = std::fs::read_dir(self.directory.path().join("runs")).expect("the records can be listed");
-        let mut runs: Vec<Run> = records.map(|record| read_run(&record.expect("a record").path())).collect();
+        let records = std::fs::read_dir(self.directory.path().join("runs"))
+            .expect("the records can be listed");
+        let mut runs: Vec<Run> =
+            records.map(|record| read_run(&record.expect("a record").path())).collect();
         runs.sort_by_key(|run| run.begin);
         runs
     }
@@ -101,12 +105,21 @@ impl Script {
 impl Run {
     /// The host names of the input.
     pub fn hosts(&self) -> Vec<&str> {
-        self.input.as_array().into_iter().flatten().filter_map(|host| host["hostname"].as_str()).collect()
+        self.input
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|host| host["hostname"].as_str())
+            .collect()
     }
 
     /// The labels of one host of the input.
     pub fn labels_of(&self, hostname: &str) -> Option<&Value> {
-        self.input.as_array()?.iter().find(|host| host["hostname"] == hostname).map(|host| &host["labels"])
+        self.input
+            .as_array()?
+            .iter()
+            .find(|host| host["hostname"] == hostname)
+            .map(|host| &host["labels"])
     }
 }
 

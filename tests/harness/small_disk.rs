@@ -25,7 +25,10 @@ impl SmallDisk {
     /// # Panics
     /// If nothing can be mounted, neither as root nor in a user namespace.
     pub fn on(directory: &Path) -> Self {
-        Self { unshare: unshare("--mount", "mount -t tmpfs tmpfs /mnt"), directory: directory.to_owned() }
+        Self {
+            unshare: unshare("--mount", "mount -t tmpfs tmpfs /mnt"),
+            directory: directory.to_owned(),
+        }
     }
 
     /// The words to put in front of a command that is to see the disk.
@@ -74,7 +77,8 @@ impl SmallDisk {
         if self.unshare.contains(&"--map-root-user") {
             command.args(["--user", "--preserve-credentials"]);
         }
-        // With `bind` the options of the file system stay as they are: an ordinary user may not repeat its owner.
+        // With `bind` the options of the file system stay as they are: an ordinary user may not
+        // repeat its owner.
         command.args(["mount", "-o", &format!("remount,bind,{mode}")]).arg(&self.directory);
         let output = command.output().expect("nsenter can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -63,8 +63,10 @@ impl Tracer {
     /// # Panics
     /// If the program is not traced.
     pub fn release(&self, program: &Process) {
-        let status = fs::read_to_string(format!("/proc/{}/status", program.id())).expect("a running process");
-        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
+        let status = fs::read_to_string(format!("/proc/{}/status", program.id()))
+            .expect("a running process");
+        let tracer =
+            status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
         let tracer = tracer.and_then(Pid::from_raw).expect("a tracer");
         kill_process(tracer, Signal::KILL).expect("strace can be ended");
     }
@@ -74,7 +76,8 @@ impl Tracer {
     /// # Panics
     /// If strace was not started.
     pub fn calls(&self) -> Vec<String> {
-        let calls = fs::read_to_string(self.directory.path().join("calls")).expect("strace writes its output");
+        let calls = fs::read_to_string(self.directory.path().join("calls"))
+            .expect("strace writes its output");
         calls.lines().map(str::to_owned).collect()
     }
 }

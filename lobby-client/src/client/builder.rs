@@ -59,7 +59,12 @@ pub struct ClientBuilder {
 
 impl ClientBuilder {
     pub(super) fn new(base_url: &str) -> Self {
-        Self { base_url: base_url.to_owned(), token: None, timeout: Duration::from_secs(10), ca_file: None }
+        Self {
+            base_url: base_url.to_owned(),
+            token: None,
+            timeout: Duration::from_secs(10),
+            ca_file: None,
+        }
     }
 
     /// The API token, TOKEN of lobbyd; none by default.
@@ -68,13 +73,15 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a call may take from its start to the last byte of its answer; 10 seconds by default.
+    /// How long a call may take from its start to the last byte of its answer; 10 seconds by
+    /// default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// File with the PEM certificates to trust for `https`, instead of those of the system (or of the variable SSL_CERT_FILE).
+    /// File with the PEM certificates to trust for `https`, instead of those of the system (or of
+    /// the variable SSL_CERT_FILE).
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
@@ -91,8 +98,10 @@ impl ClientBuilder {
             connector = connector.rustls_0_23(Arc::new(tls::config(self.ca_file.as_deref())?));
         }
         // The client's own time-out covers the whole call.
-        let mut http = awc::Client::builder().connector(connector).disable_timeout().disable_redirects();
-        http = http.add_default_header((USER_AGENT, concat!("lobby-client/", env!("CARGO_PKG_VERSION"))));
+        let mut http =
+            awc::Client::builder().connector(connector).disable_timeout().disable_redirects();
+        http = http
+            .add_default_header((USER_AGENT, concat!("lobby-client/", env!("CARGO_PKG_VERSION"))));
         if let Some(token) = &self.token {
             http = http.add_default_header((AUTHORIZATION, authorization(token)?));
         }
@@ -101,8 +110,9 @@ impl ClientBuilder {
 }
 
 fn authorization(token: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_maybe_shared(format!("Token {token}"))
-        .map_err(|_| Error::Invalid("the token holds a control character, which cannot be sent".to_owned()))?;
+    let mut value = HeaderValue::from_maybe_shared(format!("Token {token}")).map_err(|_| {
+        Error::Invalid("the token holds a control character, which cannot be sent".to_owned())
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -110,7 +120,9 @@ fn authorization(token: &str) -> Result<HeaderValue, Error> {
 /// Protocol and URL without a slash at its end. A path is kept: a reverse proxy may want one.
 fn checked(base_url: &str) -> Result<(Protocol, String), Error> {
     if base_url.contains('@') {
-        return Err(Error::Invalid("the URL of the daemon must not hold a user or a password; use a token".to_owned()));
+        return Err(Error::Invalid(
+            "the URL of the daemon must not hold a user or a password; use a token".to_owned(),
+        ));
     }
     let bad = |cause: &str| Error::Invalid(format!("the URL {base_url:?} cannot be used: {cause}"));
     let uri: Uri = base_url.parse().map_err(|_| bad("it is not a valid URL"))?;
@@ -148,7 +160,10 @@ mod tests {
     #[test]
     fn a_slash_at_the_end_is_dropped_and_a_path_is_kept() {
         assert_eq!(checked("http://h:1/").unwrap(), (Protocol::Http, "http://h:1".to_owned()));
-        assert_eq!(checked("https://h/lobby/").unwrap(), (Protocol::Https, "https://h/lobby".to_owned()));
+        assert_eq!(
+            checked("https://h/lobby/").unwrap(),
+            (Protocol::Https, "https://h/lobby".to_owned())
+        );
     }
 
     #[test]
@@ -163,13 +178,21 @@ mod tests {
     #[test]
     fn a_token_that_no_header_can_carry_is_refused_unshown() {
         let error = Client::builder("http://h").token("s3cret\n").build().unwrap_err();
-        assert_eq!(error, Error::Invalid("the token holds a control character, which cannot be sent".into()));
+        assert_eq!(
+            error,
+            Error::Invalid("the token holds a control character, which cannot be sent".into())
+        );
     }
 
     #[test]
     fn an_unusable_certificate_file_stops_the_build_of_a_client() {
-        let build = |path: &str| Client::builder("https://h").ca_file(path).build().unwrap_err().to_string();
-        assert!(build("/nowhere/ca.pem").starts_with("certificate file /nowhere/ca.pem cannot be used: "));
+        let build = |path: &str| {
+            Client::builder("https://h").ca_file(path).build().unwrap_err().to_string()
+        };
+        assert!(
+            build("/nowhere/ca.pem")
+                .starts_with("certificate file /nowhere/ca.pem cannot be used: ")
+        );
         assert!(build("/dev/null").ends_with("it holds no PEM certificate"));
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn explained(error: &ConnectError) -> String {
 fn io_error(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused: is lobbyd running there?".to_owned(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way to this address".to_owned(),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            "there is no way to this address".to_owned()
+        }
         _ => tls_error(error),
     }
 }

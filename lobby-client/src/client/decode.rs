@@ -11,7 +11,12 @@ use crate::text::one_line;
 use crate::{Discovery, Error, HostName, InvalidHostName, Label, Status, TargetGroup};
 
 /// The body of a success, or what the refusal means.
-pub(super) fn check(url: &str, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error> {
+pub(super) fn check(
+    url: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Bytes, Error> {
     if status == StatusCode::OK {
         return Ok(body);
     }
@@ -23,13 +28,16 @@ pub(super) fn check(url: &str, status: StatusCode, headers: &HeaderMap, body: By
     })
 }
 
-/// A 403 has other reasons too, such as the rule against browsers. lobbyd tells them apart by the header; lobby 1.x has this one reason only.
+/// A 403 has other reasons too, such as the rule against browsers. lobbyd tells them apart by the
+/// header; lobby 1.x has this one reason only.
 fn is_about_the_token(status: StatusCode, headers: &HeaderMap, text: &str) -> bool {
     let ours = headers.contains_key(WWW_AUTHENTICATE);
-    status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && (ours || text == "access denied"))
+    status == StatusCode::UNAUTHORIZED
+        || (status == StatusCode::FORBIDDEN && (ours || text == "access denied"))
 }
 
-/// The server's text: a line of our daemon, the `message` of lobby 1.x, else what the status is called.
+/// The server's text: a line of our daemon, the `message` of lobby 1.x, else what the status is
+/// called.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(remote = "Self")]
@@ -41,7 +49,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
         Ok(original) => one_line(&original.message),
         Err(_) => one_line(&String::from_utf8_lossy(body)),
     };
-    if text.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { text }
+    if text.is_empty() {
+        status.canonical_reason().unwrap_or("no reason given").to_owned()
+    } else {
+        text
+    }
 }
 
 pub(super) fn discovery(body: &[u8]) -> Result<Discovery, String> {
@@ -92,8 +104,16 @@ deserialize_from_object!(LoosePacket);
 
 impl LoosePacket {
     fn checked(self) -> Result<Discovery, InvalidHostName> {
-        let labels = self.labels.unwrap_or_default().iter().filter_map(|label| Label::parse(label).ok()).collect();
-        Ok(Discovery { last_check: self.last_check, ..Discovery::new(HostName::parse(&self.hostname)?, labels) })
+        let labels = self
+            .labels
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|label| Label::parse(label).ok())
+            .collect();
+        Ok(Discovery {
+            last_check: self.last_check,
+            ..Discovery::new(HostName::parse(&self.hostname)?, labels)
+        })
     }
 }
 
@@ -103,7 +123,9 @@ mod tests {
 
     fn names_and_labels(body: &str) -> Vec<(String, Vec<String>)> {
         let packets = discoveries(body.as_bytes()).unwrap().into_iter();
-        packets.map(|p| (p.hostname.to_string(), p.labels.iter().map(ToString::to_string).collect())).collect()
+        packets
+            .map(|p| (p.hostname.to_string(), p.labels.iter().map(ToString::to_string).collect()))
+            .collect()
     }
 
     #[test]
@@ -111,7 +133,10 @@ mod tests {
         assert_eq!(discoveries(b"null"), Ok(vec![]));
         assert_eq!(host_names(b"null"), Ok(vec![]));
         assert_eq!(target_groups(b"null"), Ok(vec![]));
-        assert_eq!(names_and_labels(r#"[{"hostname":"a","labels":null}]"#), [("a".to_owned(), vec![])]);
+        assert_eq!(
+            names_and_labels(r#"[{"hostname":"a","labels":null}]"#),
+            [("a".to_owned(), vec![])]
+        );
     }
 
     #[test]
@@ -133,7 +158,10 @@ mod tests {
 
     #[test]
     fn the_own_packet_needs_a_valid_name() {
-        assert_eq!(discovery(br#"{"hostname":"","labels":[]}"#), Err("a host name must not be empty".to_owned()));
+        assert_eq!(
+            discovery(br#"{"hostname":"","labels":[]}"#),
+            Err("a host name must not be empty".to_owned())
+        );
     }
 
     #[test]

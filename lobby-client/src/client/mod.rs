@@ -23,17 +23,19 @@ use crate::{Discovery, Error, Filter, HostName, Label, Query, Status, TargetGrou
 
 pub use builder::{ClientBuilder, Protocol};
 
-/// Greatest size of an answer, in bytes once unpacked: several times what 100,000 servers of 20 labels need.
+/// Greatest size of an answer, in bytes once unpacked: several times what 100,000 servers of 20
+/// labels need.
 const MAX_ANSWER: usize = 256 << 20;
 
 /// A connection to the HTTP API of one lobby daemon, ours or that of lobby 1.x.
 ///
-/// Cheap to clone; clones share their open connections. It belongs to one thread and needs an actix runtime (`#[actix_rt::main]`)
-/// or a tokio `LocalSet`. Only an answer with status 200 is success; redirects are not followed, so that the token goes nowhere else.
+/// Cheap to clone; clones share their open connections. It belongs to one thread and needs an actix
+/// runtime (`#[actix_rt::main]`) or a tokio `LocalSet`. Only an answer with status 200 is success;
+/// redirects are not followed, so that the token goes nowhere else.
 ///
-/// Any method fails with [`Error::Unreachable`], [`Error::Unauthorised`], [`Error::Refused`] or [`Error::Malformed`].
-/// What a foreign daemon lets pass but is no valid [`Label`] or [`HostName`] is left out of an answer: one odd server must not make
-/// the whole list unusable.
+/// Any method fails with [`Error::Unreachable`], [`Error::Unauthorised`], [`Error::Refused`] or
+/// [`Error::Malformed`]. What a foreign daemon lets pass but is no valid [`Label`] or [`HostName`]
+/// is left out of an answer: one odd server must not make the whole list unusable.
 #[derive(Clone)]
 pub struct Client {
     http: awc::Client,
@@ -66,7 +68,8 @@ impl Client {
     /// All servers that the daemon knows, or those of them that a filter chooses.
     ///
     /// # Errors
-    /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty text or one with a comma.
+    /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty
+    /// text or one with a comma.
     pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
         self.get(&paths::discoveries(filter)?, decode::discoveries).await
     }
@@ -95,10 +98,12 @@ impl Client {
         self.get(paths::STATUS, decode::status).await
     }
 
-    /// The answer to a question as the daemon gave it, fields included that this library knows nothing of: one line of JSON.
+    /// The answer to a question as the daemon gave it, fields included that this library knows
+    /// nothing of: one line of JSON.
     ///
     /// # Errors
-    /// See [`Client`]; [`Error::Invalid`] if the question cannot be sent, [`Error::Malformed`] if the answer is not JSON.
+    /// See [`Client`]; [`Error::Invalid`] if the question cannot be sent, [`Error::Malformed`] if
+    /// the answer is not JSON.
     pub async fn json(&self, query: &Query) -> Result<String, Error> {
         self.get(&paths::path(query)?, decode::json_line).await
     }
@@ -111,7 +116,8 @@ impl Client {
         self.send_labels(Method::POST, labels).await
     }
 
-    /// Removes run-time labels from the daemon's own server. Labels from elsewhere stay; that is no error.
+    /// Removes run-time labels from the daemon's own server. Labels from elsewhere stay; that is no
+    /// error.
     ///
     /// # Errors
     /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was removed.
@@ -127,7 +133,8 @@ impl Client {
 
     async fn send_labels(&self, method: Method, labels: &[Label]) -> Result<(), Error> {
         let url = format!("{}/v1/labels", self.base_url);
-        let request = self.request(method, &url).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
+        let request =
+            self.request(method, &url).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
         // No newline at the end: lobby 1.x would store a blank label.
         let lines = labels.iter().map(Label::as_str).collect::<Vec<_>>().join("\n");
         self.exchange(&url, request.send_body(lines)).await.map(drop)
@@ -140,8 +147,10 @@ impl Client {
     /// Sends a request and reads the whole answer, within the time-out.
     async fn exchange(&self, url: &str, sent: SendClientRequest) -> Result<Bytes, Error> {
         let whole = async {
-            let mut response = sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
-            let body = response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
+            let mut response =
+                sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
+            let body =
+                response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
             decode::check(url, response.status(), response.headers(), body)
         };
         time::timeout(self.timeout, whole).await.unwrap_or_else(|_| Err(self.too_late(url)))
@@ -153,8 +162,12 @@ impl Client {
 
     fn not_sent(&self, url: &str, error: SendRequestError) -> Error {
         match error {
-            SendRequestError::Url(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
-            SendRequestError::Http(error) => Error::Invalid(format!("cannot ask for {url}: {error}")),
+            SendRequestError::Url(error) => {
+                Error::Invalid(format!("cannot ask for {url}: {error}"))
+            }
+            SendRequestError::Http(error) => {
+                Error::Invalid(format!("cannot ask for {url}: {error}"))
+            }
             SendRequestError::Response(error) => malformed(url, &format!("not HTTP: {error}")),
             SendRequestError::Connect(ConnectError::Timeout) => self.too_late(url),
             SendRequestError::Connect(error) => unreachable(url, &connect::explained(&error)),
@@ -182,7 +195,9 @@ fn malformed(url: &str, cause: &str) -> Error {
 
 fn not_read(url: &str, error: &PayloadError) -> Error {
     match error {
-        PayloadError::Overflow => malformed(url, &format!("it is longer than {} MiB", MAX_ANSWER >> 20)),
+        PayloadError::Overflow => {
+            malformed(url, &format!("it is longer than {} MiB", MAX_ANSWER >> 20))
+        }
         PayloadError::Io(error) => unreachable(url, &error.to_string()),
         error => malformed(url, &error.to_string()),
     }

@@ -4,8 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{Error, Filter, Query};
 
-/// What is escaped in a query value: all but the unreserved characters of RFC 3986 and the colon, which is in nearly every label.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+/// What is escaped in a query value: all but the unreserved characters of RFC 3986 and the colon,
+/// which is in nearly every label.
+const VALUE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// Path and query of a question.
 pub(super) fn path(query: &Query) -> Result<String, Error> {
@@ -28,7 +30,9 @@ pub(super) fn discoveries(filter: &Filter) -> Result<String, Error> {
     Ok(match filter {
         Filter::All => "/v1/discoveries".to_owned(),
         Filter::Labels(wanted) => format!("/v1/discoveries?labels={}", list("label", wanted)?),
-        Filter::Prefixes(wanted) => format!("/v1/discoveries?prefixes={}", list("label prefix", wanted)?),
+        Filter::Prefixes(wanted) => {
+            format!("/v1/discoveries?prefixes={}", list("label prefix", wanted)?)
+        }
     })
 }
 
@@ -58,12 +62,17 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, VALUE).to_string()
 }
 
-/// The texts as the daemon splits them again: at commas, after decoding. Nothing at all would be taken for «no filter».
+/// The texts as the daemon splits them again: at commas, after decoding. Nothing at all would be
+/// taken for «no filter».
 fn list(what: &str, wanted: &[String]) -> Result<String, Error> {
     if wanted.iter().all(String::is_empty) {
         return Err(Error::Invalid(format!("no {what} was given to look for")));
     }
-    wanted.iter().map(|text| sendable(what, text)).collect::<Result<Vec<_>, _>>().map(|texts| texts.join(","))
+    wanted
+        .iter()
+        .map(|text| sendable(what, text))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|texts| texts.join(","))
 }
 
 fn sendable(what: &str, text: &str) -> Result<String, Error> {
@@ -95,7 +104,10 @@ mod tests {
     #[test]
     fn what_has_a_meaning_in_a_url_is_escaped() {
         assert_eq!(resolve("a&b=c+d #é/"), "/v1/resolve?label=a%26b%3Dc%2Bd%20%23%C3%A9%2F");
-        assert_eq!(labels(&["service:web", "a b"]).unwrap(), "/v1/discoveries?labels=service:web,a%20b");
+        assert_eq!(
+            labels(&["service:web", "a b"]).unwrap(),
+            "/v1/discoveries?labels=service:web,a%20b"
+        );
         assert_eq!(prometheus("a:b/../c?"), "/v1/prometheus/a:b%2F..%2Fc%3F");
     }
 
@@ -104,7 +116,12 @@ mod tests {
         for wanted in [&[][..], &[""], &["a:1", ""], &["a:1,2"]] {
             assert!(matches!(labels(wanted), Err(Error::Invalid(_))), "{wanted:?}");
         }
-        assert!(labels(&["public_ip4:1,2"]).unwrap_err().to_string().starts_with("label \"public_ip4:1,2\" cannot"));
+        assert!(
+            labels(&["public_ip4:1,2"])
+                .unwrap_err()
+                .to_string()
+                .starts_with("label \"public_ip4:1,2\" cannot")
+        );
     }
 
     proptest! {

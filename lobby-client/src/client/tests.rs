@@ -28,8 +28,12 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str) ->
 }
 
 fn is_whole(request: &[u8]) -> bool {
-    let Some((head, body)) = std::str::from_utf8(request).unwrap().split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let Some((head, body)) = std::str::from_utf8(request).unwrap().split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     body.len() >= length.unwrap_or(0)
 }
 
@@ -52,42 +56,64 @@ fn label(text: &str) -> Label {
 
 #[actix_rt::test]
 async fn a_filter_travels_in_the_query_and_the_token_in_the_header() {
-    let body = "[\n  {\n    \"hostname\": \"n1\",\n    \"labels\": null,\n    \"last_check\": 7\n  }\n]\n";
+    let body =
+        "[\n  {\n    \"hostname\": \"n1\",\n    \"labels\": null,\n    \"last_check\": 7\n  }\n]\n";
     let filter = Filter::Prefixes(vec!["service:".into(), "a b".into()]);
     let (servers, request) =
-        call(&answer("200 OK", body), async |client: Client| client.discoveries(&filter).await).await;
-    let expected = Discovery { last_check: 7, ..Discovery::new(HostName::parse("n1").unwrap(), vec![]) };
+        call(&answer("200 OK", body), async |client: Client| client.discoveries(&filter).await)
+            .await;
+    let expected =
+        Discovery { last_check: 7, ..Discovery::new(HostName::parse("n1").unwrap(), vec![]) };
     assert_eq!(servers.unwrap(), [expected]);
-    assert!(request.starts_with("GET /v1/discoveries?prefixes=service:,a%20b HTTP/1.1\r\n"), "{request}");
-    assert!(request.to_ascii_lowercase().contains("\r\nauthorization: token s3cret\r\n"), "{request}");
+    assert!(
+        request.starts_with("GET /v1/discoveries?prefixes=service:,a%20b HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(
+        request.to_ascii_lowercase().contains("\r\nauthorization: token s3cret\r\n"),
+        "{request}"
+    );
 }
 
 #[actix_rt::test]
 async fn labels_travel_in_the_body_one_a_line_without_a_blank_one() {
     let labels = [label("public_ip4:1.2.3.4,5"), label("b:č")];
-    let (added, request) = call(&answer("200 OK", "OK"), async |client: Client| client.add_labels(&labels).await).await;
+    let (added, request) =
+        call(&answer("200 OK", "OK"), async |client: Client| client.add_labels(&labels).await)
+            .await;
     assert_eq!(added, Ok(()));
     assert!(request.starts_with("POST /v1/labels HTTP/1.1\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\npublic_ip4:1.2.3.4,5\nb:č"), "{request}");
-    let (_, request) = call(&answer("200 OK", "OK"), async |client: Client| client.delete_labels(&labels).await).await;
+    let (_, request) =
+        call(&answer("200 OK", "OK"), async |client: Client| client.delete_labels(&labels).await)
+            .await;
     assert!(request.starts_with("DELETE /v1/labels HTTP/1.1\r\n"), "{request}");
 }
 
 #[actix_rt::test]
 async fn prometheus_groups_are_typed() {
     let body = r#"[{"Targets":["h:9100"],"Labels":{"location":"prague"}}]"#;
-    let (groups, request) =
-        call(&answer("200 OK", body), async |client: Client| client.prometheus("node:exporter").await).await;
+    let (groups, request) = call(&answer("200 OK", body), async |client: Client| {
+        client.prometheus("node:exporter").await
+    })
+    .await;
     let groups = groups.unwrap();
-    assert_eq!((groups[0].targets.as_slice(), &*groups[0].labels["location"]), (&["h:9100".to_owned()][..], "prague"));
+    assert_eq!(
+        (groups[0].targets.as_slice(), &*groups[0].labels["location"]),
+        (&["h:9100".to_owned()][..], "prague")
+    );
     assert!(request.starts_with("GET /v1/prometheus/node:exporter HTTP/1.1\r\n"), "{request}");
 }
 
 #[actix_rt::test]
 async fn a_403_is_about_the_token_only_when_it_says_so() {
     let ours = "HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: Token\r\nContent-Length: 13\r\n\r\nwrong token.\n";
-    assert!(matches!(refusal(ours).await, Error::Unauthorised { text, .. } if text == "wrong token."));
-    assert!(matches!(refusal(ORIGINAL_403).await, Error::Unauthorised { text, .. } if text == "access denied"));
+    assert!(
+        matches!(refusal(ours).await, Error::Unauthorised { text, .. } if text == "wrong token.")
+    );
+    assert!(
+        matches!(refusal(ORIGINAL_403).await, Error::Unauthorised { text, .. } if text == "access denied")
+    );
     let browser = answer("403 Forbidden", "requests of other sites are refused\n");
     assert!(matches!(refusal(&browser).await, Error::Refused { status: 403, .. }));
 }
@@ -96,7 +122,9 @@ async fn a_403_is_about_the_token_only_when_it_says_so() {
 async fn any_status_but_200_is_a_refusal() {
     for status in ["204 No Content", "201 Created", "302 Found", "500 Internal Server Error"] {
         let code = status[..3].parse::<u16>().unwrap();
-        let head = format!("HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+        );
         let error = refusal(&head).await;
         assert!(matches!(&error, Error::Refused { status, .. } if *status == code), "{error}");
     }
@@ -133,7 +161,10 @@ async fn a_daemon_that_is_silent_is_given_up_after_the_time_out() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::builder(&url).timeout(Duration::from_millis(20)).build().unwrap();
     let error = client.discovery().await.unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot reach {url}/v1/discovery: no answer within 20ms"));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot reach {url}/v1/discovery: no answer within 20ms")
+    );
 }
 
 #[actix_rt::test]
@@ -141,13 +172,15 @@ async fn an_ipv6_address_is_reached() {
     let listener = TcpListener::bind("[::1]:0").await.unwrap();
     let url = Protocol::Http.base_url("::1", listener.local_addr().unwrap().port());
     let client = Client::new(&url).unwrap();
-    let served = async { serve(listener.accept().await.unwrap().0, &answer("200 OK", "[\"a\"]")).await };
+    let served =
+        async { serve(listener.accept().await.unwrap().0, &answer("200 OK", "[\"a\"]")).await };
     let (names, request) = tokio::join!(client.resolve("a:1"), served);
     assert_eq!(names.unwrap(), [HostName::parse("a").unwrap()]);
     assert!(request.to_ascii_lowercase().contains("\r\nhost: [::1]:"), "{request}");
 }
 
-/// A server certificate for localhost that is its own authority, and the server's side of TLS with it.
+/// A server certificate for localhost that is its own authority, and the server's side of TLS with
+/// it.
 fn certified() -> (String, TlsAcceptor) {
     let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
@@ -190,6 +223,9 @@ async fn https_to_a_server_with_an_unknown_certificate_is_unreachable() {
     let client = Client::builder(&url).ca_file(ca_file.path()).build().unwrap();
     let served = async { acceptor.accept(listener.accept().await.unwrap().0).await.is_ok() };
     let (error, accepted) = tokio::join!(client.discovery(), served);
-    assert!(matches!(&error, Err(Error::Unreachable { cause, .. }) if cause.contains("certificate")), "{error:?}");
+    assert!(
+        matches!(&error, Err(Error::Unreachable { cause, .. }) if cause.contains("certificate")),
+        "{error:?}"
+    );
     assert!(!accepted);
 }

@@ -32,7 +32,9 @@ fn system_roots() -> Result<RootCertStore, Error> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         let hint = "install the package ca-certificates or name a certificate file";
-        return Err(Error::Invalid(format!("the system has no certificates to check https with: {hint}")));
+        return Err(Error::Invalid(format!(
+            "the system has no certificates to check https with: {hint}"
+        )));
     }
     Ok(roots)
 }

@@ -22,10 +22,15 @@ fn the_definition_of_the_command_line_is_sound() {
 
 #[test]
 fn options_stand_before_and_after_the_command() {
-    let expected = ConnectionOptions { host: Some("h".into()), port: Some(7), ..Default::default() };
+    let expected =
+        ConnectionOptions { host: Some("h".into()), port: Some(7), ..Default::default() };
     for line in ["--host h --port 7 --json discovery", "discovery --json --port=7 --host=h"] {
         let read = read(line).unwrap();
-        assert_eq!((&read.connection, read.json, read.command), (&expected, true, Command::Discovery), "{line}");
+        assert_eq!(
+            (&read.connection, read.json, read.command),
+            (&expected, true, Command::Discovery),
+            "{line}"
+        );
     }
 }
 
@@ -35,7 +40,10 @@ fn every_command_is_understood() {
     let filter = Some(DiscoveryFilter::Labels { labels: vec!["a:1".into(), "b".into()] });
     assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { filter });
     let filter = Some(DiscoveryFilter::Search { prefixes: vec!["a:".into()] });
-    assert_eq!(read("discoveries search a: --json").unwrap().command, Command::Discoveries { filter });
+    assert_eq!(
+        read("discoveries search a: --json").unwrap().command,
+        Command::Discoveries { filter }
+    );
     assert_eq!(read("resolve a:1").unwrap().command, Command::Resolve { label: "a:1".into() });
     let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };
     assert_eq!(read("labels add a:1 b:2").unwrap().command, Command::Labels(add));
@@ -46,7 +54,10 @@ fn every_command_is_understood() {
 #[test]
 fn the_one_dash_options_of_the_original_mean_the_same() {
     let original = read("-proto https -host=h -port 7 -token -json -json discovery").unwrap();
-    assert_eq!(original, read("--proto https --host=h --port 7 --token=-json --json discovery").unwrap());
+    assert_eq!(
+        original,
+        read("--proto https --host=h --port 7 --token=-json --json discovery").unwrap()
+    );
     assert!(read("-json=true discovery").unwrap().json);
     assert_eq!(original.connection.token.as_deref(), Some("-json"));
     assert_eq!(refusal("-help").kind(), ErrorKind::DisplayHelp);
@@ -56,10 +67,16 @@ fn the_one_dash_options_of_the_original_mean_the_same() {
 fn a_host_with_a_port_is_refused_and_told_where_the_port_goes() {
     for host in ["127.0.0.1:1313", "web1:1313", "[::1]:1313"] {
         let text = refusal(&format!("--host {host} discovery")).to_string();
-        assert!(text.contains(host) && text.contains("--host") && text.contains("--port"), "{text}");
+        assert!(
+            text.contains(host) && text.contains("--host") && text.contains("--port"),
+            "{text}"
+        );
     }
     for host in ["127.0.0.1", "web1", "::1", "[::1]"] {
-        assert_eq!(read(&format!("--host {host} status")).unwrap().connection.host.as_deref(), Some(host));
+        assert_eq!(
+            read(&format!("--host {host} status")).unwrap().connection.host.as_deref(),
+            Some(host)
+        );
     }
 }
 
@@ -73,7 +90,10 @@ fn help_is_a_command_too() {
 #[test]
 fn a_label_right_behind_discoveries_gets_the_usage() {
     let text = refusal("discoveries service:web").to_string();
-    assert!(text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"), "{text}");
+    assert!(
+        text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The core of lobby: its rules, without input, output, runtime or clock. What needs the time is given it.
+//! The core of lobby: its rules, without input, output, runtime or clock. What needs the time is
+//! given it.
 
 pub mod callback;
 pub mod index;

@@ -30,24 +30,28 @@ pub enum InvalidLine {
 /// What some editors write before a text to say that it is UTF-8; it is not a part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The lines of a text that are not blank, in their order. They end in `\n` or `\r\n`; white space around a label does not count, and
-/// neither does a byte order mark before it, on whatever line: it stays there when files are put together.
+/// The lines of a text that are not blank, in their order. They end in `\n` or `\r\n`; white space
+/// around a label does not count, and neither does a byte order mark before it, on whatever line:
+/// it stays there when files are put together.
 pub fn parse(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    (1..).zip(text.split(|&byte| byte == b'\n')).filter_map(|(number, text)| match parse_label(text) {
-        Err(InvalidLine::InvalidLabel(InvalidLabel::Empty)) => None,
-        label => Some(Line { number, text, label }),
+    (1..).zip(text.split(|&byte| byte == b'\n')).filter_map(|(number, text)| {
+        match parse_label(text) {
+            Err(InvalidLine::InvalidLabel(InvalidLabel::Empty)) => None,
+            label => Some(Line { number, text, label }),
+        }
     })
 }
 
-/// A character of a label that cannot be seen: one without width, or one that turns the direction of writing. The label is valid, but
-/// is not what it looks like.
+/// A character of a label that cannot be seen: one without width, or one that turns the direction
+/// of writing. The label is valid, but is not what it looks like.
 pub fn invisible_character(label: &Label) -> Option<char> {
     label.as_str().chars().find(|&character| is_invisible(character))
 }
 
 fn parse_label(line: &[u8]) -> Result<Label, InvalidLine> {
     let text = std::str::from_utf8(line)?;
-    let is_before_label = |character: char| character == BYTE_ORDER_MARK || character.is_whitespace();
+    let is_before_label =
+        |character: char| character == BYTE_ORDER_MARK || character.is_whitespace();
     Ok(Label::parse(text.trim_start_matches(is_before_label))?)
 }
 
@@ -60,7 +64,10 @@ mod tests {
     /// The number of each line, with its label or what is wrong with it.
     fn lines(text: &[u8]) -> Vec<(usize, String)> {
         let told = |line: Line<'_>| {
-            (line.number, line.label.map_or_else(|error| error.to_string(), |label| label.to_string()))
+            (
+                line.number,
+                line.label.map_or_else(|error| error.to_string(), |label| label.to_string()),
+            )
         };
         parse(text).map(told).collect()
     }

@@ -31,7 +31,8 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 #[test]
 fn every_fuzz_target_is_a_law_that_is_tried_here() {
     let targets = fs::read_dir(fuzz_directory().join("fuzz_targets")).unwrap();
-    let targets: BTreeSet<_> = targets.map(|target| target.unwrap().path().file_stem().unwrap().to_owned()).collect();
+    let targets: BTreeSet<_> =
+        targets.map(|target| target.unwrap().path().file_stem().unwrap().to_owned()).collect();
     assert_eq!(targets, LAWS.iter().map(|(name, _)| (*name).into()).collect());
 }
 
@@ -47,12 +48,14 @@ fn every_law_holds_for_its_corpus() {
 /// A law with an input that was put together of two of its corpus, and then damaged at one place.
 fn law_and_near_input() -> impl Strategy<Value = (Law, Vec<u8>)> {
     let pick = prop::sample::select(LAWS.to_vec());
-    let places = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let places =
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
     (pick, any::<[prop::sample::Index; 2]>(), places, any::<u8>()).prop_map(
         |((name, law), picks, (cut, on, at), byte)| {
             let corpus = corpus(name);
             let [front, back] = picks.map(|pick| pick.get(&corpus));
-            let mut input = [&front[..cut.index(front.len() + 1)], &back[on.index(back.len() + 1)..]].concat();
+            let mut input =
+                [&front[..cut.index(front.len() + 1)], &back[on.index(back.len() + 1)..]].concat();
             if !input.is_empty() {
                 let at = at.index(input.len());
                 input[at] = byte;

@@ -26,7 +26,11 @@ impl OutputLog {
     }
 
     /// Logs each line of a stream until it is closed.
-    pub(super) async fn log_lines(&self, stream: &'static str, output: Option<impl AsyncRead + Unpin>) {
+    pub(super) async fn log_lines(
+        &self,
+        stream: &'static str,
+        output: Option<impl AsyncRead + Unpin>,
+    ) {
         let Some(output) = output else { return };
         let mut output = BufReader::new(output);
         let mut line = Vec::new();

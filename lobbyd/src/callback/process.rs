@@ -14,7 +14,8 @@ use crate::callback::output::OutputLog;
 use crate::callback::program;
 use crate::sys::children::Children;
 
-/// How long a run waits for output that comes after the end of its program, from processes that it left behind.
+/// How long a run waits for output that comes after the end of its program, from processes that it
+/// left behind.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// The command to run.
@@ -59,12 +60,14 @@ pub struct CallbackProcess {
 pub struct Ended {
     /// The program's exit status, or why it cannot be waited for.
     pub status: io::Result<ExitStatus>,
-    /// The reading of output that processes in the background still hold open. Without a reader they would be ended by SIGPIPE.
+    /// The reading of output that processes in the background still hold open. Without a reader
+    /// they would be ended by SIGPIPE.
     pub open_output: Option<JoinHandle<()>>,
 }
 
 impl CallbackCommand {
-    /// `words` are the program and its arguments, `withheld` the environment variables that it must not inherit.
+    /// `words` are the program and its arguments, `withheld` the environment variables that it must
+    /// not inherit.
     pub fn new(words: Vec<String>, withheld: Vec<&'static str>, children: Children) -> Self {
         Self { words, withheld, children, output: OutputLog::new() }
     }
@@ -75,7 +78,10 @@ impl CallbackCommand {
     }
 
     /// What keeps the program from being run, as far as can be seen without running it. Blocks.
-    #[expect(clippy::disallowed_methods, reason = "PATH is no setting of lobby; the system looks programs up in it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "PATH is no setting of lobby; the system looks programs up in it"
+    )]
     pub fn problem(&self) -> Option<String> {
         program::problem(self.words.first()?, std::env::var_os("PATH").as_deref())
     }
@@ -93,7 +99,12 @@ impl CallbackCommand {
             command.env_remove(variable);
         }
         let (child, id) = self.children.spawn(&mut command)?;
-        Ok(CallbackProcess { child, id, children: self.children.clone(), output: self.output.clone() })
+        Ok(CallbackProcess {
+            child,
+            id,
+            children: self.children.clone(),
+            output: self.output.clone(),
+        })
     }
 }
 

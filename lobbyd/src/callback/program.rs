@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// What is wrong with a program, if anything: it is a path, or a name that is looked up in the directories of `search_path`. Blocks.
+/// What is wrong with a program, if anything: it is a path, or a name that is looked up in the
+/// directories of `search_path`. Blocks.
 pub(super) fn problem(program: &str, search_path: Option<&OsStr>) -> Option<String> {
     if program.contains('/') {
         return file_problem(Path::new(program)).map(|problem| format!("{program} {problem}"));
     }
-    let directories = search_path.map(|path| std::env::split_paths(path).collect::<Vec<PathBuf>>()).unwrap_or_default();
-    let is_there = directories.iter().any(|directory| file_problem(&directory.join(program)).is_none());
+    let directories = search_path
+        .map(|path| std::env::split_paths(path).collect::<Vec<PathBuf>>())
+        .unwrap_or_default();
+    let is_there =
+        directories.iter().any(|directory| file_problem(&directory.join(program)).is_none());
     (!is_there).then(|| format!("there is no program {program} in the directories of PATH"))
 }
 

@@ -20,10 +20,12 @@ use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
 use lobby_core::render::list::List;
 
-/// How long a callback has to end by itself when the daemon stops; just under the second in which the daemon must be gone.
+/// How long a callback has to end by itself when the daemon stops; just under the second in which
+/// the daemon must be gone.
 const TERM_GRACE: Duration = Duration::from_millis(850);
 
-/// How long the start of a program may take before that is logged. It takes milliseconds unless a file system hangs.
+/// How long the start of a program may take before that is logged. It takes milliseconds unless a
+/// file system hangs.
 const SLOW_START: Duration = Duration::from_secs(10);
 
 /// Pause before a program is started again that is just being written, and how often that is done.
@@ -38,7 +40,8 @@ const MAX_OPEN_OUTPUTS: usize = 32;
 #[rtype(result = "()")]
 pub struct EndCallback;
 
-/// Kill the callback, if one is running. *Asked by App* when it cannot wait any longer. Replies when that is done.
+/// Kill the callback, if one is running. *Asked by App* when it cannot wait any longer. Replies
+/// when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct KillCallback;
@@ -64,7 +67,11 @@ type RunState = watch::Sender<Option<ProcessGroup>>;
 
 impl CallbackRunner {
     /// A runner of this command for changes of the snapshot.
-    pub fn new(command: CallbackCommand, cooldown: Cooldown, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub fn new(
+        command: CallbackCommand,
+        cooldown: Cooldown,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+    ) -> Self {
         let (command, open_outputs) = (Arc::new(command), VecDeque::new());
         Self { command, cooldown, snapshots, seen: None, timer: None, running: None, open_outputs }
     }
@@ -113,12 +120,23 @@ impl CallbackRunner {
         }));
     }
 
-    fn not_started(&mut self, error: &io::Error, state: RunState, attempt: u32, ctx: &mut Context<Self>) {
-        if error.kind() == ErrorKind::ExecutableFileBusy && attempt < BUSY_ATTEMPTS && !self.cooldown.is_retired() {
+    fn not_started(
+        &mut self,
+        error: &io::Error,
+        state: RunState,
+        attempt: u32,
+        ctx: &mut Context<Self>,
+    ) {
+        if error.kind() == ErrorKind::ExecutableFileBusy
+            && attempt < BUSY_ATTEMPTS
+            && !self.cooldown.is_retired()
+        {
             if attempt == 1 {
                 info!(target: "lobby::callback", %error, "the callback's program is being written, trying again");
             }
-            ctx.run_later(BUSY_PAUSE, move |runner, ctx| runner.start_program(state, attempt + 1, ctx));
+            ctx.run_later(BUSY_PAUSE, move |runner, ctx| {
+                runner.start_program(state, attempt + 1, ctx)
+            });
             return;
         }
         warn!(target: "lobby::callback", command = ?self.command.words(), %error, "callback cannot be started");
@@ -131,13 +149,14 @@ impl CallbackRunner {
         }
         info!(target: "lobby::callback", command = ?self.command.words(), "callback started");
         state.send_replace(Some(process.group()));
-        let finished =
-            process.finish(self.input()).into_actor(self).map(|Ended { status, open_output }, runner, ctx| {
+        let finished = process.finish(self.input()).into_actor(self).map(
+            |Ended { status, open_output }, runner, ctx| {
                 drop(state);
                 log_end(&status);
                 runner.keep_reading(open_output);
                 runner.ended(ctx);
-            });
+            },
+        );
         ctx.spawn(finished);
     }
 
@@ -199,7 +218,8 @@ fn log_end(status: &io::Result<ExitStatus>) {
 
 impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
     fn handle(&mut self, snapshot: Arc<Snapshot>, ctx: &mut Self::Context) {
-        let changes = self.seen.replace(snapshot.revision()).and_then(|seen| snapshot.changes_since(seen));
+        let changes =
+            self.seen.replace(snapshot.revision()).and_then(|seen| snapshot.changes_since(seen));
         // A reader that has to start over has missed changes.
         if changes.is_none_or(|mut changes| changes.next().is_some()) {
             self.schedule(ctx);

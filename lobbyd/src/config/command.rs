@@ -18,7 +18,9 @@ files again.";
 const WIDEST: usize = 120;
 
 /// The command line with one flag for each setting, which stands under the heading beside it.
-pub(super) fn command<'a>(settings: impl Iterator<Item = (&'static str, &'a dyn AnySetting)>) -> Command {
+pub(super) fn command<'a>(
+    settings: impl Iterator<Item = (&'static str, &'a dyn AnySetting)>,
+) -> Command {
     let flags = settings.map(|(heading, setting)| flag(setting.info()).help_heading(heading));
     Command::new("lobbyd")
         .version(env!("CARGO_PKG_VERSION"))
@@ -36,7 +38,12 @@ fn flag(setting: &SettingInfo) -> Arg {
         .value_name(setting.unit)
         .value_parser(ValueParser::os_string())
         .allow_negative_numbers(true)
-        .help(format!("{}\n[env: {}] [default: {}]", setting.meaning, setting.name, setting.default()));
+        .help(format!(
+            "{}\n[env: {}] [default: {}]",
+            setting.meaning,
+            setting.name,
+            setting.default()
+        ));
     match setting.style {
         ValueStyle::Switch => flag.num_args(0..=1).default_missing_value(OsString::from("true")),
         ValueStyle::Open | ValueStyle::Secret | ValueStyle::SecretFile => flag,

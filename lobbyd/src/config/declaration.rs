@@ -27,7 +27,10 @@ pub(crate) struct Declaration<D: 'static> {
 impl<D> Declaration<D> {
     /// The first of the drivers is the default of DRIVER.
     pub(crate) fn new(drivers: &'static [DriverSpec<D>]) -> Self {
-        Self { drivers, driver: DriverSetting::new(drivers.iter().map(|driver| driver.name).collect()) }
+        Self {
+            drivers,
+            driver: DriverSetting::new(drivers.iter().map(|driver| driver.name).collect()),
+        }
     }
 
     /// Reads the settings of this process.
@@ -39,10 +42,12 @@ impl<D> Declaration<D> {
         self.read(std::env::args_os(), &|name| std::env::var_os(name))
     }
 
-    /// Reads the settings from a command line, whose first item is the program's name, and from environment variables.
+    /// Reads the settings from a command line, whose first item is the program's name, and from
+    /// environment variables.
     ///
     /// # Errors
-    /// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also when help or version is asked for.
+    /// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also
+    /// when help or version is asked for.
     pub(crate) fn read(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
@@ -51,8 +56,8 @@ impl<D> Declaration<D> {
         Settings::from_values(self, &self.values(arguments, environment)?)
     }
 
-    /// The texts that the settings were given, each of them checked, also those that nothing will ask for: a wrong one is a mistake
-    /// wherever it stands.
+    /// The texts that the settings were given, each of them checked, also those that nothing will
+    /// ask for: a wrong one is a mistake wherever it stands.
     ///
     /// # Errors
     /// When a flag is unknown or a value bad; also when help or version is asked for.
@@ -77,15 +82,25 @@ impl<D> Declaration<D> {
     /// Every setting with the heading that it stands under, in the order of the help.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static str, &dyn AnySetting)> {
         self.blocks().flat_map(|block| {
-            let first = std::ptr::eq(block, &table::LOBBY).then_some(&self.driver as &dyn AnySetting);
-            first.into_iter().chain(block.settings.iter().copied()).map(|setting| (block.heading, setting))
+            let first =
+                std::ptr::eq(block, &table::LOBBY).then_some(&self.driver as &dyn AnySetting);
+            first
+                .into_iter()
+                .chain(block.settings.iter().copied())
+                .map(|setting| (block.heading, setting))
         })
     }
 
     /// The drivers that DRIVER names, each once, in the order given.
-    pub(super) fn active(&self, values: &Values<'_>) -> Result<Vec<&'static DriverSpec<D>>, ConfigError> {
+    pub(super) fn active(
+        &self,
+        values: &Values<'_>,
+    ) -> Result<Vec<&'static DriverSpec<D>>, ConfigError> {
         let text = values.text(&self.driver.info)?.unwrap_or_default();
-        let places = self.driver.parse(&text).map_err(|why| ConfigError::bad_value(&self.driver.info, &why))?;
+        let places = self
+            .driver
+            .parse(&text)
+            .map_err(|why| ConfigError::bad_value(&self.driver.info, &why))?;
         Ok(places.into_iter().map(|place| &self.drivers[place]).collect())
     }
 
@@ -113,7 +128,10 @@ struct DriverSetting {
 
 impl DriverSetting {
     fn new(names: Vec<&'static str>) -> Self {
-        let meaning = format!("What carries packets: {}, or several of them, comma separated", names.join(", "));
+        let meaning = format!(
+            "What carries packets: {}, or several of them, comma separated",
+            names.join(", ")
+        );
         let default = DefaultValue::Literal(names.first().copied().unwrap_or_default());
         let (unit, style, meaning) = ("DRIVERS", ValueStyle::Open, Cow::Owned(meaning));
         Self { info: SettingInfo { name: "DRIVER", unit, style, default, meaning }, names }
@@ -134,7 +152,9 @@ impl DriverSetting {
 
     fn unknown(&self, text: &str) -> String {
         let names = match &self.names[..] {
-            [several @ .., last] if !several.is_empty() => format!("{} or {last}", several.join(", ")),
+            [several @ .., last] if !several.is_empty() => {
+                format!("{} or {last}", several.join(", "))
+            }
             names => names.concat(),
         };
         refusal(text, "list of drivers", format!("{names}, or several of them, comma separated"))

@@ -7,7 +7,8 @@ use super::setting::SettingInfo;
 /// Why the daemon cannot start as it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// What the command line parser has to say: a wrong flag, or the help or version that was asked for.
+    /// What the command line parser has to say: a wrong flag, or the help or version that was asked
+    /// for.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
     /// A setting is missing, has a bad value or contradicts another.
@@ -27,7 +28,8 @@ impl ConfigError {
         Self::Unreadable(format!("{}: {error:#}", setting.name))
     }
 
-    /// Exit status for the shell: 2 for wrong settings, 1 for an unreadable file, 0 for help and version.
+    /// Exit status for the shell: 2 for wrong settings, 1 for an unreadable file, 0 for help and
+    /// version.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::CommandLine(error) => u8::try_from(error.exit_code()).unwrap_or(2),

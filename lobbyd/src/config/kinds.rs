@@ -1,7 +1,8 @@
 //! The kinds of values that settings take: what the help calls them and how their text is read.
 //!
-//! A parser refuses a bad text with the words that follow the setting's name in the error: the text, unless it is secret, and what was
-//! expected. Kinds that only one driver needs are declared in that driver's folder.
+//! A parser refuses a bad text with the words that follow the setting's name in the error: the
+//! text, unless it is secret, and what was expected. Kinds that only one driver needs are declared
+//! in that driver's folder.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -37,16 +38,21 @@ pub(crate) enum ValueStyle {
     SecretFile,
 }
 
-pub(crate) const SWITCH: ValueKind<bool> = ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
-pub(crate) const SECRET: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: any_text };
+pub(crate) const SWITCH: ValueKind<bool> =
+    ValueKind { unit: "true|false", style: ValueStyle::Switch, parse: switch };
+pub(crate) const SECRET: ValueKind<String> =
+    ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: any_text };
 
-pub(crate) const LISTEN_PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 0..=65_535));
+pub(crate) const LISTEN_PORT: ValueKind<u16> =
+    open("PORT", |text| whole_number(text, "port", 0..=65_535));
 pub(crate) const PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
-pub(crate) const COUNT: ValueKind<usize> = open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
+pub(crate) const COUNT: ValueKind<usize> =
+    open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
 pub(crate) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
 pub(crate) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
 
-pub(crate) const TOKEN: ValueKind<String> = ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: token };
+pub(crate) const TOKEN: ValueKind<String> =
+    ValueKind { unit: "SECRET", style: ValueStyle::Secret, parse: token };
 pub(crate) const USER: ValueKind<String> = open("NAME", any_text);
 pub(crate) const HOST: ValueKind<String> = open("HOST", |text| host(text, "PORT"));
 pub(crate) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
@@ -62,7 +68,10 @@ pub(crate) const LOG_FILTER: ValueKind<String> = open("FILTER", log_filter);
 pub(crate) const LOG_FORMAT: ValueKind<LogFormat> = open("text|json", log_format);
 
 /// A kind of value that everyone may see.
-pub(crate) const fn open<T>(unit: &'static str, parse: fn(&str) -> Result<T, String>) -> ValueKind<T> {
+pub(crate) const fn open<T>(
+    unit: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+) -> ValueKind<T> {
     ValueKind { unit, style: ValueStyle::Open, parse }
 }
 
@@ -75,7 +84,11 @@ pub(crate) fn refusal(text: &str, noun: &str, expected: impl Display) -> String 
 }
 
 /// A number in this range.
-pub(crate) fn whole_number<N: TryFrom<u64>>(text: &str, noun: &str, allowed: RangeInclusive<u64>) -> Result<N, String> {
+pub(crate) fn whole_number<N: TryFrom<u64>>(
+    text: &str,
+    noun: &str,
+    allowed: RangeInclusive<u64>,
+) -> Result<N, String> {
     let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
     number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
         let range = format!("{} to {}", allowed.start(), allowed.end());
@@ -102,7 +115,10 @@ fn any_text(text: &str) -> Result<String, String> {
 /// A token as a client can send it. It is not shown.
 fn token(text: &str) -> Result<String, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("the token holds white space or a line break, which no client can send: expected none".to_owned());
+        return Err(
+            "the token holds white space or a line break, which no client can send: expected none"
+                .to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -115,7 +131,8 @@ pub(crate) fn unspaced(text: &str, noun: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A host, whose port is given by another setting. Takes `[::1]` for `::1`: lobby 1.x needed the brackets.
+/// A host, whose port is given by another setting. Takes `[::1]` for `::1`: lobby 1.x needed the
+/// brackets.
 pub(crate) fn host(text: &str, port_setting: &str) -> Result<String, String> {
     if holds_port(text) {
         return Err(format!("{text:?} holds a port: use {port_setting} for it"));
@@ -125,16 +142,19 @@ pub(crate) fn host(text: &str, port_setting: &str) -> Result<String, String> {
     unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name"))
 }
 
-/// Whether the text is a host with a port behind it. An IPv6 address has more than one colon and no brackets.
+/// Whether the text is a host with a port behind it. An IPv6 address has more than one colon and no
+/// brackets.
 fn holds_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let is_host = host.starts_with('[') && host.ends_with(']') || !host.is_empty() && !host.contains(':');
+    let is_host =
+        host.starts_with('[') && host.ends_with(']') || !host.is_empty() && !host.contains(':');
     is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn host_name(text: &str) -> Result<HostName, String> {
     HostName::parse(text).map_err(|_| {
-        let expected = format!("1 to {} bytes without white space and control characters", HostName::MAX_LEN);
+        let expected =
+            format!("1 to {} bytes without white space and control characters", HostName::MAX_LEN);
         refusal(text, "host name", expected)
     })
 }
@@ -169,19 +189,24 @@ fn file_name(text: &str) -> Result<String, String> {
 }
 
 fn command_line(text: &str) -> Result<Vec<String>, String> {
-    let words = shlex::split(text).ok_or_else(|| refusal(text, "command line", "every quote to be closed"))?;
+    let words = shlex::split(text)
+        .ok_or_else(|| refusal(text, "command line", "every quote to be closed"))?;
     if words.first().is_none_or(String::is_empty) {
         return Err(refusal(text, "command line", "a program with its arguments"));
     }
     Ok(words)
 }
 
-/// A filter without the white space that `tracing` would take for part of a name. A lone word must be a level: `tracing` would take
-/// a mistyped one for the name of a module, and log nothing.
+/// A filter without the white space that `tracing` would take for part of a name. A lone word must
+/// be a level: `tracing` would take a mistyped one for the name of a module, and log nothing.
 fn log_filter(text: &str) -> Result<String, String> {
-    let is_plausible = |item: &str| item.contains(['=', '[']) || item.parse::<LevelFilter>().is_ok();
+    let is_plausible =
+        |item: &str| item.contains(['=', '[']) || item.parse::<LevelFilter>().is_ok();
     let filter = items(text).collect::<Vec<_>>().join(",");
-    if filter.is_empty() || !items(text).all(is_plausible) || EnvFilter::builder().parse(&filter).is_err() {
+    if filter.is_empty()
+        || !items(text).all(is_plausible)
+        || EnvFilter::builder().parse(&filter).is_err()
+    {
         let expected = "error, warn, info, debug, trace or a filter such as info,async_nats=debug";
         return Err(refusal(text, "log level", expected));
     }

@@ -1,5 +1,5 @@
-//! The settings: each declared once, checked once and handed out as typed parts. The drivers declare their own, in blocks that the
-//! `Declaration` is given.
+//! The settings: each declared once, checked once and handed out as typed parts. The drivers
+//! declare their own, in blocks that the `Declaration` is given.
 
 mod command;
 mod declaration;
@@ -85,7 +85,8 @@ pub struct LocalHostSettings {
     pub labels: Vec<Label>,
     /// LABELS_PATH: directory of label files.
     pub labels_path: PathBuf,
-    /// Whether LABELS_PATH is another than the default: then the directory is expected to be there.
+    /// Whether LABELS_PATH is another than the default: then the directory is expected to be
+    /// there.
     pub labels_path_is_set: bool,
     /// RUNTIME_LABELS_FILENAME: file in it for labels added at run time.
     pub runtime_labels_filename: String,
@@ -103,7 +104,8 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// How long a broker may be silent unnoticed. A host last heard KEEP_ALIVE before the broker froze must not expire before the link is down.
+    /// How long a broker may be silent unnoticed. A host last heard KEEP_ALIVE before the broker
+    /// froze must not expire before the link is down.
     pub fn silence_limit(self) -> Duration {
         self.ttl.saturating_sub(self.keep_alive)
     }

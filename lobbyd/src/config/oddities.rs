@@ -37,7 +37,10 @@ impl Oddity {
 }
 
 /// Everything that is odd, in the order of the help.
-pub(super) fn find<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Result<Vec<Oddity>, ConfigError> {
+pub(super) fn find<D>(
+    declaration: &Declaration<D>,
+    values: &Values<'_>,
+) -> Result<Vec<Oddity>, ConfigError> {
     let mut oddities = Vec::new();
     for (_, setting) in declaration.settings() {
         let info = setting.info();
@@ -57,8 +60,8 @@ pub(super) fn find<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Resu
 
 /// LABELS of which some are written with another sign than the colon or the comma.
 fn odd_labels(text: &str) -> Option<String> {
-    let odd =
-        super::kinds::items(text).find_map(|item| Label::parse(item).ok().and_then(|label| odd_label(label.as_str())));
+    let odd = super::kinds::items(text)
+        .find_map(|item| Label::parse(item).ok().and_then(|label| odd_label(label.as_str())));
     odd.map(|(label, why)| format!("{label:?} {why}"))
 }
 
@@ -79,11 +82,16 @@ fn odd_label(label: &str) -> Option<(String, &'static str)> {
 fn open_secret(text: &str) -> Option<String> {
     let mode = std::fs::metadata(text).ok()?.permissions().mode();
     let open = mode & READABLE_BY_OTHERS != 0;
-    open.then(|| format!("{text} can be read by every user of this machine: its mode should be 0600 or 0640"))
+    open.then(|| {
+        format!("{text} can be read by every user of this machine: its mode should be 0600 or 0640")
+    })
 }
 
 /// Settings of drivers that are not active.
-fn of_idle_drivers<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Result<Vec<Oddity>, ConfigError> {
+fn of_idle_drivers<D>(
+    declaration: &Declaration<D>,
+    values: &Values<'_>,
+) -> Result<Vec<Oddity>, ConfigError> {
     let mut oddities = Vec::new();
     for spec in declaration.idle(values)? {
         for info in spec.settings.settings.iter().map(|setting| setting.info()) {
@@ -109,7 +117,9 @@ mod tests {
         for odd in ["service=web", "service:web;role:db", "a;b", "ok:1,service=web"] {
             assert!(odd_labels(odd).is_some(), "{odd}");
         }
-        for usual in ["service:web,role:db", "note:a;b", "url:http://h/?a=1&b=2", "plain", "sum:1=1"] {
+        for usual in
+            ["service:web,role:db", "note:a;b", "url:http://h/?a=1&b=2", "plain", "sum:1=1"]
+        {
             assert_eq!(odd_labels(usual), None, "{usual}");
         }
     }

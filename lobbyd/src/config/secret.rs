@@ -9,7 +9,8 @@ use crate::sys::files;
 /// Greatest size of a secret file, in bytes.
 const MAX_LEN: usize = 64 * 1024;
 
-/// A text that never shows: it prints as `***`. One that came from a file can be read again while the daemon runs.
+/// A text that never shows: it prints as `***`. One that came from a file can be read again while
+/// the daemon runs.
 ///
 /// Clones share the text: when one is reloaded, all are.
 #[derive(Clone)]
@@ -39,14 +40,24 @@ impl Secret {
     /// When the file cannot be read or holds nothing; the message names the file.
     pub fn from_file(setting: &'static str, path: &Path) -> anyhow::Result<Self> {
         let text = Arc::new(RwLock::new(read(path)?));
-        Ok(Self { text, file: Some(SecretFile { setting, path: path.to_owned(), parse: |text| Ok(text.to_owned()) }) })
+        Ok(Self {
+            text,
+            file: Some(SecretFile {
+                setting,
+                path: path.to_owned(),
+                parse: |text| Ok(text.to_owned()),
+            }),
+        })
     }
 
     /// The same secret, whose text must be valid, also when it is read again.
     ///
     /// # Errors
     /// Why it is not.
-    pub(super) fn checked(mut self, parse: fn(&str) -> Result<String, String>) -> Result<Self, String> {
+    pub(super) fn checked(
+        mut self,
+        parse: fn(&str) -> Result<String, String>,
+    ) -> Result<Self, String> {
         parse(&self.expose())?;
         if let Some(file) = &mut self.file {
             file.parse = parse;
@@ -62,8 +73,8 @@ impl Secret {
     /// Reads the file again, if there is one, and says whether the text is another now.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds nothing or something invalid; the secret then stays as it was. The message names the
-    /// setting.
+    /// When the file cannot be read, or holds nothing or something invalid; the secret then stays
+    /// as it was. The message names the setting.
     pub fn reload(&self) -> anyhow::Result<bool> {
         let Some(SecretFile { setting, path, parse }) = &self.file else { return Ok(false) };
         let fresh = read(path).context(*setting)?;
@@ -108,9 +119,12 @@ mod tests {
 
     #[test]
     fn one_newline_at_the_end_of_the_file_is_no_part_of_the_secret() {
-        for (text, secret) in
-            [("hush\n", "hush"), ("hush\r\n", "hush"), ("hush", "hush"), (" hu\nsh \n\n", " hu\nsh \n")]
-        {
+        for (text, secret) in [
+            ("hush\n", "hush"),
+            ("hush\r\n", "hush"),
+            ("hush", "hush"),
+            (" hu\nsh \n\n", " hu\nsh \n"),
+        ] {
             let file = file_with(text.as_bytes());
             assert_eq!(&*Secret::from_file("TOKEN_FILE", file.path()).unwrap().expose(), secret);
         }
@@ -121,7 +135,10 @@ mod tests {
         let (newline, binary) = (file_with(b"\n"), file_with(b"hush\xff"));
         for path in [newline.path(), binary.path(), Path::new("/nowhere/secret")] {
             let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
-            assert!(error.contains(&path.display().to_string()) && !error.contains("hush"), "{error}");
+            assert!(
+                error.contains(&path.display().to_string()) && !error.contains("hush"),
+                "{error}"
+            );
         }
     }
 
@@ -129,8 +146,10 @@ mod tests {
     fn a_fifo_or_a_file_too_large_is_an_error_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let (fifo, large) = (directory.path().join("fifo"), file_with(&[b'x'; MAX_LEN + 1]));
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        for (path, reason) in [(fifo.as_path(), "FIFO"), (large.path(), "larger than 65536 bytes")] {
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        for (path, reason) in [(fifo.as_path(), "FIFO"), (large.path(), "larger than 65536 bytes")]
+        {
             let error = format!("{:#}", Secret::from_file("TOKEN_FILE", path).unwrap_err());
             assert!(error.contains(reason), "{error}");
         }
@@ -159,8 +178,10 @@ mod tests {
     #[test]
     fn a_reload_that_brings_an_invalid_secret_leaves_it_as_it_was() {
         let file = file_with(b"old");
-        let never_new = |text: &str| if text == "new" { Err("is new".to_owned()) } else { Ok(text.to_owned()) };
-        let secret = Secret::from_file("TOKEN_FILE", file.path()).unwrap().checked(never_new).unwrap();
+        let never_new =
+            |text: &str| if text == "new" { Err("is new".to_owned()) } else { Ok(text.to_owned()) };
+        let secret =
+            Secret::from_file("TOKEN_FILE", file.path()).unwrap().checked(never_new).unwrap();
         std::fs::write(file.path(), "new").unwrap();
         assert_eq!(format!("{:#}", secret.reload().unwrap_err()), "TOKEN_FILE: is new");
         assert_eq!(&*secret.expose(), "old");

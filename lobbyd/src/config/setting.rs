@@ -1,4 +1,5 @@
-//! A setting: its name, its kind, its default and its meaning. Blocks of settings are declared with `settings!`.
+//! A setting: its name, its kind, its default and its meaning. Blocks of settings are declared with
+//! `settings!`.
 
 use std::borrow::Cow;
 

@@ -3,15 +3,19 @@
 use super::declaration::Declaration;
 use super::values::Values;
 use super::{
-    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, LocalHostSettings, LogSettings, Settings,
-    SigningSettings, Timing, oddities, table,
+    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, LocalHostSettings, LogSettings,
+    Settings, SigningSettings, Timing, oddities, table,
 };
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
 
 impl<D> Settings<D> {
-    /// All settings; those of the API and of drivers that are not active are left out, and files they name are not read.
-    pub(super) fn from_values(declaration: &Declaration<D>, values: &Values<'_>) -> Result<Self, ConfigError> {
+    /// All settings; those of the API and of drivers that are not active are left out, and files
+    /// they name are not read.
+    pub(super) fn from_values(
+        declaration: &Declaration<D>,
+        values: &Values<'_>,
+    ) -> Result<Self, ConfigError> {
         let timing = timing(values)?;
         Ok(Self {
             api: api(values)?,
@@ -32,8 +36,11 @@ fn timing(values: &Values<'_>) -> Result<Timing, ConfigError> {
     let keep_alive = values.get(&table::KEEP_ALIVE)?;
     let ttl = values.get(&table::TTL)?;
     if ttl <= keep_alive {
-        let why =
-            format!("{} s is too short: expected more than KEEP_ALIVE, {} s", ttl.as_secs(), keep_alive.as_secs());
+        let why = format!(
+            "{} s is too short: expected more than KEEP_ALIVE, {} s",
+            ttl.as_secs(),
+            keep_alive.as_secs()
+        );
         return Err(ConfigError::bad_value(&table::TTL.info, &why));
     }
     Ok(Timing { keep_alive, ttl, clean_every: values.get(&table::CLEAN_EVERY)? })
@@ -79,18 +86,26 @@ fn signing(values: &Values<'_>) -> Result<Option<SigningSettings>, ConfigError> 
         return if verify.flatten().is_some() { Err(packet_key_missing()) } else { Ok(None) };
     };
     let keys = Keys::parse(&file.expose());
-    let keys = keys.map_err(|error| ConfigError::bad_value(&table::PACKET_KEY_FILE.info, &error.to_string()))?;
+    let keys = keys.map_err(|error| {
+        ConfigError::bad_value(&table::PACKET_KEY_FILE.info, &error.to_string())
+    })?;
     Ok(Some(SigningSettings { file, keys, verify: verify.unwrap_or(Some(VerifyMode::Warn)) }))
 }
 
 fn packet_key_missing() -> ConfigError {
     let way_out = "set it to a file of secret keys, or set PACKET_VERIFY=off";
-    ConfigError::BadValue(format!("PACKET_KEY_FILE is missing, and PACKET_VERIFY wants signatures: {way_out}"))
+    ConfigError::BadValue(format!(
+        "PACKET_KEY_FILE is missing, and PACKET_VERIFY wants signatures: {way_out}"
+    ))
 }
 
-fn callback<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Result<Option<CallbackSettings>, ConfigError> {
+fn callback<D>(
+    declaration: &Declaration<D>,
+    values: &Values<'_>,
+) -> Result<Option<CallbackSettings>, ConfigError> {
     let Some(command) = values.optional(&table::CALLBACK)? else { return Ok(None) };
-    let secrets = declaration.settings().map(|(_, setting)| setting.info()).filter(|info| info.is_secret());
+    let secrets =
+        declaration.settings().map(|(_, setting)| setting.info()).filter(|info| info.is_secret());
     Ok(Some(CallbackSettings {
         command,
         cooldown: values.get(&table::CALLBACK_COOLDOWN)?,
@@ -100,5 +115,8 @@ fn callback<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Result<Opti
 }
 
 fn log(values: &Values<'_>) -> Result<LogSettings, ConfigError> {
-    Ok(LogSettings { filter: values.get(&table::LOG_LEVEL)?, format: values.get(&table::LOG_FORMAT)? })
+    Ok(LogSettings {
+        filter: values.get(&table::LOG_LEVEL)?,
+        format: values.get(&table::LOG_FORMAT)?,
+    })
 }

@@ -1,5 +1,6 @@
-//! The daemon's own settings, each declared once. Those of the drivers are declared in the drivers' folders, DRIVER itself in
-//! [`Declaration`](super::Declaration). The command line, the reading, the help and the check of `config/lobbyd.env` all come from here.
+//! The daemon's own settings, each declared once. Those of the drivers are declared in the drivers'
+//! folders, DRIVER itself in [`Declaration`](super::Declaration). The command line, the reading,
+//! the help and the check of `config/lobbyd.env` all come from here.
 
 use std::path::PathBuf;
 use std::time::Duration;

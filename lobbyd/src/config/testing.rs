@@ -5,10 +5,16 @@ use std::ffi::OsString;
 
 use super::{Block, ConfigError, Declaration, DriverSpec, Settings, Timing, Values};
 
-/// Reads flags and variables with a declaration, both as a user would type them, separated by white space.
-pub(crate) fn read<D>(declaration: &Declaration<D>, flags: &str, variables: &str) -> Result<Settings<D>, ConfigError> {
+/// Reads flags and variables with a declaration, both as a user would type them, separated by white
+/// space.
+pub(crate) fn read<D>(
+    declaration: &Declaration<D>,
+    flags: &str,
+    variables: &str,
+) -> Result<Settings<D>, ConfigError> {
     let flags: Vec<&str> = flags.split_whitespace().collect();
-    let variables: Vec<_> = variables.split_whitespace().map(|pair| pair.split_once('=').unwrap()).collect();
+    let variables: Vec<_> =
+        variables.split_whitespace().map(|pair| pair.split_once('=').unwrap()).collect();
     read_exactly(declaration, &flags, &variables)
 }
 
@@ -18,7 +24,8 @@ pub(crate) fn read_exactly<D>(
     flags: &[&str],
     variables: &[(&str, &str)],
 ) -> Result<Settings<D>, ConfigError> {
-    let variables: HashMap<_, _> = variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+    let variables: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
     let arguments = ["lobbyd"].iter().chain(flags).map(OsString::from);
     declaration.read(arguments, &|name| variables.get(name).cloned())
 }

@@ -10,7 +10,8 @@ use super::setting::{AnySetting, DefaultValue, Rule, Setting, SettingInfo};
 use super::{ConfigError, Secret};
 use crate::sys::files;
 
-/// Most bytes of a file that a setting names: certificates of all authorities of the world, several times over.
+/// Most bytes of a file that a setting names: certificates of all authorities of the world, several
+/// times over.
 pub(crate) const LONGEST_FILE: usize = 4 << 20;
 
 /// Returns the value of an environment variable.
@@ -29,7 +30,8 @@ impl<'a> Values<'a> {
 
     /// The value of a setting that has one always.
     pub(crate) fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
-        self.optional(setting)?.ok_or_else(|| ConfigError::BadValue(format!("{} must be set", setting.info.name)))
+        self.optional(setting)?
+            .ok_or_else(|| ConfigError::BadValue(format!("{} must be set", setting.info.name)))
     }
 
     /// The value of a setting that may have none.
@@ -47,14 +49,21 @@ impl<'a> Values<'a> {
         let Some(secret) = self.secret_file(file)? else {
             return Ok(self.optional(plain)?.map(|text| Secret::fixed(&text)));
         };
-        let secret = secret.checked(plain.parser()).map_err(|why| ConfigError::bad_value(&file.info, &why))?;
+        let secret = secret
+            .checked(plain.parser())
+            .map_err(|why| ConfigError::bad_value(&file.info, &why))?;
         Ok(Some(secret))
     }
 
     /// The secret in a file.
-    pub(crate) fn secret_file(&self, file: &Setting<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+    pub(crate) fn secret_file(
+        &self,
+        file: &Setting<PathBuf>,
+    ) -> Result<Option<Secret>, ConfigError> {
         let Some(path) = self.optional(file)? else { return Ok(None) };
-        Secret::from_file(file.info.name, &path).map(Some).map_err(|error| ConfigError::unreadable(&file.info, &error))
+        Secret::from_file(file.info.name, &path)
+            .map(Some)
+            .map_err(|error| ConfigError::unreadable(&file.info, &error))
     }
 
     /// The path of a file that is read later, each time it is needed; it can be read now.
@@ -93,7 +102,9 @@ impl<'a> Values<'a> {
     /// Whether a setting with a default has another value.
     pub(super) fn is_changed(&self, setting: &SettingInfo) -> Result<bool, ConfigError> {
         let text = self.text(setting)?;
-        Ok(!matches!(setting.default, DefaultValue::Literal(default) if text.as_deref() == Some(default)))
+        Ok(
+            !matches!(setting.default, DefaultValue::Literal(default) if text.as_deref() == Some(default)),
+        )
     }
 
     /// Whether a setting without default was given a value.
@@ -107,7 +118,8 @@ impl<'a> Values<'a> {
         flag.or_else(|| self.variable(setting.name)).map(|value| utf8(setting, value)).transpose()
     }
 
-    /// The text that the setting was given, else its default. An empty flag hides the variable, where the setting can do without a value.
+    /// The text that the setting was given, else its default. An empty flag hides the variable,
+    /// where the setting can do without a value.
     pub(super) fn text(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
         let given = self.given(setting)?;
         Ok(match setting.default {
@@ -122,7 +134,8 @@ fn alone(present: &SettingInfo, absent: &SettingInfo) -> String {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    files::read_bounded(path, LONGEST_FILE).with_context(|| format!("cannot read file {}", path.display()))
+    files::read_bounded(path, LONGEST_FILE)
+        .with_context(|| format!("cannot read file {}", path.display()))
 }
 
 fn utf8(setting: &SettingInfo, value: OsString) -> Result<String, ConfigError> {

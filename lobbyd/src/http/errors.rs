@@ -115,8 +115,11 @@ pub fn not_found(request: HttpRequest) -> Ready<Result<HttpResponse, ApiError>> 
     ready(Err(ApiError::NotFound(request.path().to_owned())))
 }
 
-/// The handler for all methods that a route does not know: the default service of a resource. `allow` is what `Allow` says.
-pub fn method_not_allowed(allow: &'static str) -> impl Fn() -> Ready<Result<HttpResponse, ApiError>> + Clone + 'static {
+/// The handler for all methods that a route does not know: the default service of a resource.
+/// `allow` is what `Allow` says.
+pub fn method_not_allowed(
+    allow: &'static str,
+) -> impl Fn() -> Ready<Result<HttpResponse, ApiError>> + Clone + 'static {
     move || ready(Err(ApiError::MethodNotAllowed(allow)))
 }
 
@@ -124,14 +127,16 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// An error's text as one line that can be read. The text may come from far below, or repeat what was asked for.
+/// An error's text as one line that can be read. The text may come from far below, or repeat what
+/// was asked for.
 fn one_line(text: &str) -> String {
     let mut line = without_middle(text.trim()).replace(char::is_control, " ");
     line.push('\n');
     line
 }
 
-/// A text of which the middle is left out if it is too long: what is wrong stands at its beginning or at its end.
+/// A text of which the middle is left out if it is too long: what is wrong stands at its beginning
+/// or at its end.
 fn without_middle(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_LEN {
         return text.into();
@@ -169,11 +174,23 @@ mod tests {
     #[actix_web::test]
     async fn an_error_that_repeats_too_much_loses_its_middle() {
         for filling in ["x", "ž", "→", "😀"] {
-            let (_, line) = told(ApiError::BadRequest(format!("parameter {} is wrong", filling.repeat(50_000)))).await;
-            assert!(line.starts_with("parameter ") && line.ends_with(" is wrong\n") && line.contains('…'), "{line}");
+            let (_, line) = told(ApiError::BadRequest(format!(
+                "parameter {} is wrong",
+                filling.repeat(50_000)
+            )))
+            .await;
+            assert!(
+                line.starts_with("parameter ")
+                    && line.ends_with(" is wrong\n")
+                    && line.contains('…'),
+                "{line}"
+            );
             assert!(line.len() < MAX_TEXT_LEN + 16, "{}", line.len());
         }
-        assert_eq!(told(ApiError::BadRequest("x".repeat(MAX_TEXT_LEN))).await.1, "x".repeat(MAX_TEXT_LEN) + "\n");
+        assert_eq!(
+            told(ApiError::BadRequest("x".repeat(MAX_TEXT_LEN))).await.1,
+            "x".repeat(MAX_TEXT_LEN) + "\n"
+        );
     }
 
     #[actix_web::test]
@@ -188,9 +205,13 @@ mod tests {
     async fn retry_after_is_rounded_up_to_whole_seconds() {
         for (millis, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2")] {
             let retry_after = Duration::from_millis(millis);
-            let response = ApiError::NotReady { reason: "no driver".into(), retry_after }.error_response();
+            let response =
+                ApiError::NotReady { reason: "no driver".into(), retry_after }.error_response();
             assert_eq!(
-                (response.status().as_u16(), response.headers().get("retry-after").unwrap().to_str().unwrap()),
+                (
+                    response.status().as_u16(),
+                    response.headers().get("retry-after").unwrap().to_str().unwrap()
+                ),
                 (503, seconds)
             );
         }
@@ -201,13 +222,19 @@ mod tests {
         let labels = web::resource("/v1/labels")
             .route(web::post().to(HttpResponse::Ok))
             .default_service(web::to(method_not_allowed("POST, DELETE")));
-        let app = test::init_service(App::new().service(labels).default_service(web::to(not_found))).await;
+        let app =
+            test::init_service(App::new().service(labels).default_service(web::to(not_found)))
+                .await;
 
-        let unknown = test::call_service(&app, test::TestRequest::get().uri("/v1/lables").to_request()).await;
+        let unknown =
+            test::call_service(&app, test::TestRequest::get().uri("/v1/lables").to_request()).await;
         assert_eq!(unknown.status(), 404);
-        assert!(test::read_body(unknown).await.starts_with(b"nothing at \"/v1/lables\": there are "));
+        assert!(
+            test::read_body(unknown).await.starts_with(b"nothing at \"/v1/lables\": there are ")
+        );
 
-        let wrong = test::call_service(&app, test::TestRequest::put().uri("/v1/labels").to_request()).await;
+        let wrong =
+            test::call_service(&app, test::TestRequest::put().uri("/v1/labels").to_request()).await;
         assert_eq!(
             (wrong.status().as_u16(), wrong.headers().get("allow").unwrap().to_str().unwrap()),
             (405, "POST, DELETE")

@@ -22,14 +22,17 @@ use lobby_core::select::params::QueryParams;
 /// When a request that came too early should be tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-const INCOMPLETE: &str = "lobbyd has not listened long enough yet to have heard every host: try again";
+const INCOMPLETE: &str =
+    "lobbyd has not listened long enough yet to have heard every host: try again";
 
-const NO_DRIVER: &str = "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
+const NO_DRIVER: &str =
+    "no driver has come up yet, so the other hosts are not known: see lobbyd's log, then try again";
 
 /// `GET /` and `GET /v1/discoveries`: all hosts, or those that the query asks for.
 pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    answer(&state, &request, Query::packets(params.filter().into()).in_layout(layout(&params))).await
+    answer(&state, &request, Query::packets(params.filter().into()).in_layout(layout(&params)))
+        .await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
@@ -37,7 +40,11 @@ pub async fn discovery(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     let reading = state.label_source.send(GetLocalPacket).await.map_err(not_well)?;
     let packet = reading.packet().await.map_err(|no_answer| not_ready(&no_answer.to_string()))?;
-    let no_name = || ApiError::Internal("this server has no usable host name: set HOSTNAME for lobbyd".to_owned());
+    let no_name = || {
+        ApiError::Internal(
+            "this server has no usable host name: set HOSTNAME for lobbyd".to_owned(),
+        )
+    };
     json(&*packet.ok_or_else(no_name)?, params.pretty())
 }
 
@@ -59,7 +66,8 @@ pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) 
     Ok(text("OK"))
 }
 
-/// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon must have heard every host.
+/// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon must have heard every
+/// host.
 pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     wait_until_warm(&state).await?;
@@ -71,8 +79,8 @@ fn layout(params: &QueryParams) -> Layout {
     if params.pretty() { Layout::Pretty } else { Layout::Compact }
 }
 
-/// Waits until the daemon must have heard every host. Prometheus keeps its targets on an error, but forgets those that are missing
-/// from a list: half a fleet must not be shown as the whole.
+/// Waits until the daemon must have heard every host. Prometheus keeps its targets on an error, but
+/// forgets those that are missing from a list: half a fleet must not be shown as the whole.
 async fn wait_until_warm(state: &AppState) -> Result<(), ApiError> {
     let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
     let asked = clock::now();
@@ -103,7 +111,9 @@ fn not_stored(error: StoreError) -> ApiError {
             error!(target: "lobby::api", error = format!("{error:#}"), "labels were not stored");
             ApiError::Internal(format!("labels were not stored: {error:#}"))
         }
-        StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => not_ready(&error.to_string()),
+        StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => {
+            not_ready(&error.to_string())
+        }
     }
 }
 

@@ -35,7 +35,11 @@ pub async fn healthz(state: Data<AppState>) -> Answer {
         (!matches!(answered, Ok(Ok(())))).then_some(*name)
     });
     let silent: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
-    if silent.is_empty() { Ok(text("ok\n")) } else { Err(not_yet(format!("no answer from {}", silent.join(", ")))) }
+    if silent.is_empty() {
+        Ok(text("ok\n"))
+    } else {
+        Err(not_yet(format!("no answer from {}", silent.join(", "))))
+    }
 }
 
 /// `GET /readyz`: whether the list of hosts can be relied on.
@@ -44,7 +48,8 @@ pub async fn readyz(state: Data<AppState>) -> Answer {
     if reasons.is_empty() { Ok(text("ready\n")) } else { Err(not_yet(reasons.join("; "))) }
 }
 
-/// The reasons why the daemon is not ready. Their causes are not among them: the status tells those, to clients with the token.
+/// The reasons why the daemon is not ready. Their causes are not among them: the status tells
+/// those, to clients with the token.
 fn reasons_against(status: &Status) -> Vec<String> {
     let mut reasons = Vec::new();
     if !status.warm {
@@ -58,7 +63,9 @@ fn reasons_against(status: &Status) -> Vec<String> {
 
 async fn current(state: &AppState) -> Result<Status, ApiError> {
     let answered = timeout(ACTOR_LIMIT, state.registry.send(GetStatus)).await;
-    let Ok(Ok(status)) = answered else { return Err(not_yet("no answer from the registry".to_owned())) };
+    let Ok(Ok(status)) = answered else {
+        return Err(not_yet("no answer from the registry".to_owned()));
+    };
     Ok(Status { prometheus_problems: state.count_problems(), ..status })
 }
 
@@ -107,6 +114,9 @@ mod tests {
     #[test]
     fn a_daemon_without_a_link_is_not_ready_and_names_its_drivers() {
         let expected = ["not every host can have been heard yet", "NATS is down", "Redis is down"];
-        assert_eq!(reasons_against(&status(false, vec![driver("NATS", false), driver("Redis", false)])), expected);
+        assert_eq!(
+            reasons_against(&status(false, vec![driver("NATS", false), driver("Redis", false)])),
+            expected
+        );
     }
 }

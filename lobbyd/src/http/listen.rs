@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind as bind_socket, listen, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind as bind_socket, listen, socket_with, sockopt,
+};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -69,8 +71,12 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>>
     }
 }
 
-/// Binds all addresses that this machine has, at least one. With port 0 the first one takes a free port, the others the same.
-fn bind_on_one_port(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+/// Binds all addresses that this machine has, at least one. With port 0 the first one takes a free
+/// port, the others the same.
+fn bind_on_one_port(
+    addresses: &[IpAddr],
+    port: u16,
+) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut missing = None;
     for address in addresses {
@@ -116,5 +122,7 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Whether the machine does not have an address, or addresses of its kind.
 fn is_missing(error: &io::Error) -> bool {
-    [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+    [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT]
+        .map(|errno| Some(errno.raw_os_error()))
+        .contains(&error.raw_os_error())
 }

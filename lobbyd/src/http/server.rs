@@ -43,7 +43,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long requests that are being served may go on when the daemon stops.
 const GRACE: Duration = Duration::from_millis(600);
 
-/// Take no more requests and finish those that are being served. *Asked by main* at the end. Replies when that is done.
+/// Take no more requests and finish those that are being served. *Asked by main* at the end.
+/// Replies when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopServing;
@@ -92,11 +93,17 @@ impl Handler<StopServing> for HttpApi {
 }
 
 /// Serves the API on these sockets. The server is a future to be spawned.
-fn serve(listeners: Vec<TcpListener>, state: AppState, policy: AccessPolicy) -> anyhow::Result<Server> {
+fn serve(
+    listeners: Vec<TcpListener>,
+    state: AppState,
+    policy: AccessPolicy,
+) -> anyhow::Result<Server> {
     let workers = available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
     let limits = ConnectionLimits::new(getrlimit(Resource::Nofile).current, workers as u64);
-    let mut server = Server::build().workers(workers).max_concurrent_connections(limits.hard).disable_signals();
-    let (state, policy, stopping) = (Data::new(state), Data::new(policy), server.graceful_shutdown_signal());
+    let mut server =
+        Server::build().workers(workers).max_concurrent_connections(limits.hard).disable_signals();
+    let (state, policy, stopping) =
+        (Data::new(state), Data::new(policy), server.graceful_shutdown_signal());
     let service = move || {
         let app = App::new()
             .app_data(state.clone())
@@ -123,7 +130,9 @@ fn serve(listeners: Vec<TcpListener>, state: AppState, policy: AccessPolicy) -> 
         accept.and_then(http)
     };
     for listener in listeners {
-        server = server.listen("api", listener, service.clone()).context("cannot serve the listen socket")?;
+        server = server
+            .listen("api", listener, service.clone())
+            .context("cannot serve the listen socket")?;
     }
     Ok(server.run())
 }

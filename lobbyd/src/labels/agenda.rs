@@ -19,7 +19,8 @@ use super::store::{LabelStore, StoreError};
 /// Longest time that reading and writing label files may take before it is given up.
 pub const DISK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Further time for a change that is being put in place already; with [`DISK_LIMIT`] less than the 10 s that lobbyctl waits.
+/// Further time for a change that is being put in place already; with [`DISK_LIMIT`] less than the
+/// 10 s that lobbyctl waits.
 const COMMIT_LIMIT: Duration = Duration::from_secs(4);
 
 /// Most changes that wait for the disk; further ones are refused.
@@ -32,7 +33,8 @@ const MAX_READERS: usize = 4096;
 #[derive(Debug)]
 pub struct NextReading {
     reading: SharedReading,
-    /// One of the places for those who wait; `None` if they are all taken, or waiting is of no use.
+    /// One of the places for those who wait; `None` if they are all taken, or waiting is of no
+    /// use.
     place: Option<OwnedSemaphorePermit>,
 }
 
@@ -50,7 +52,8 @@ impl NextReading {
     /// Waits for the reading.
     ///
     /// # Errors
-    /// After [`DISK_LIMIT`]; at once if the disk is known not to answer, or if too many wait already.
+    /// After [`DISK_LIMIT`]; at once if the disk is known not to answer, or if too many wait
+    /// already.
     pub async fn packet(self) -> Result<Packet, NoAnswer> {
         let _place = self.place.ok_or(NoAnswer)?;
         timeout(DISK_LIMIT, self.reading).await.ok().and_then(Result::ok).ok_or(NoAnswer)
@@ -155,7 +158,8 @@ impl Agenda {
         self.publish = true;
     }
 
-    /// Asks for a reading that has not begun yet, and returns it. `is_late` says that the disk is known not to answer.
+    /// Asks for a reading that has not begun yet, and returns it. `is_late` says that the disk is
+    /// known not to answer.
     pub fn next_reading(&mut self, is_late: bool) -> NextReading {
         self.read();
         let (_, reading) = self.readers.get_or_insert_with(|| {
@@ -188,7 +192,8 @@ impl Agenda {
         }
     }
 
-    /// Takes the next piece of work off the agenda, if there is any. A change brings a reading with it, which serves all who wait.
+    /// Takes the next piece of work off the agenda, if there is any. A change brings a reading with
+    /// it, which serves all who wait.
     pub fn next(&mut self) -> Option<Work> {
         self.changes.retain(|change| !change.gate.is_given_up());
         let change = self.changes.pop_front();
@@ -295,7 +300,8 @@ mod tests {
     #[test]
     fn changes_come_in_order_and_given_up_ones_not_at_all() {
         let mut agenda = Agenda::default();
-        let outcomes: Vec<_> = ["a:1", "b:2", "c:3"].map(|label| agenda.add(adding(label)).unwrap()).into();
+        let outcomes: Vec<_> =
+            ["a:1", "b:2", "c:3"].map(|label| agenda.add(adding(label)).unwrap()).into();
         assert!(outcomes[1].gate.give_up());
         let next = [agenda.next(), agenda.next()].map(|work| work.unwrap().change.unwrap().change);
         assert_eq!(next, [adding("a:1"), adding("c:3")]);
@@ -305,7 +311,8 @@ mod tests {
     #[test]
     fn changes_that_were_given_up_take_no_place() {
         let mut agenda = Agenda::default();
-        let outcomes: Vec<_> = (0..MAX_WAITING).map(|_| agenda.add(adding("a:1")).unwrap()).collect();
+        let outcomes: Vec<_> =
+            (0..MAX_WAITING).map(|_| agenda.add(adding("a:1")).unwrap()).collect();
         assert!(matches!(agenda.add(adding("b:2")), Err(StoreError::TooMany)));
         assert!(outcomes[7].gate.give_up());
         assert!(agenda.add(adding("b:2")).is_ok());

@@ -6,18 +6,21 @@ const COMMITTING: u8 = 1;
 const DONE: u8 = 2;
 const GIVEN_UP: u8 = 3;
 
-/// The gate that a change passes on its way to the disk. It settles who was first: the thread that stores the change, or the one who
-/// asked for it and has waited long enough. What was given up is never stored.
+/// The gate that a change passes on its way to the disk. It settles who was first: the thread that
+/// stores the change, or the one who asked for it and has waited long enough. What was given up is
+/// never stored.
 #[derive(Debug, Clone, Default)]
 pub struct CommitGate(Arc<AtomicU8>);
 
 impl CommitGate {
-    /// Begins to put the change in place. Returns false if it was given up: then nothing may change.
+    /// Begins to put the change in place. Returns false if it was given up: then nothing may
+    /// change.
     pub fn begin(&self) -> bool {
         self.pass(WAITING, COMMITTING)
     }
 
-    /// Makes the change stand. Returns false if it was given up meanwhile: then it must be taken back.
+    /// Makes the change stand. Returns false if it was given up meanwhile: then it must be taken
+    /// back.
     pub fn complete(&self) -> bool {
         self.pass(COMMITTING, DONE)
     }

@@ -19,7 +19,8 @@ pub struct LocalReading {
     pub problems: Vec<Problem>,
 }
 
-/// This host: HOSTNAME or the machine's name, LABELS, and where its label files are. Nothing here blocks.
+/// This host: HOSTNAME or the machine's name, LABELS, and where its label files are. Nothing here
+/// blocks.
 #[derive(Debug, Clone)]
 pub struct LocalHost {
     settings: LocalHostSettings,
@@ -50,8 +51,9 @@ impl LocalHost {
             return Ok(hostname.clone());
         }
         let machine = gethostname::gethostname();
-        HostName::parse(&machine.to_string_lossy())
-            .map_err(|error| anyhow::anyhow!("the machine's name cannot be used: {error}; set HOSTNAME"))
+        HostName::parse(&machine.to_string_lossy()).map_err(|error| {
+            anyhow::anyhow!("the machine's name cannot be used: {error}; set HOSTNAME")
+        })
     }
 
     /// The host's packet without label files, for as long as they cannot be read.
@@ -69,7 +71,8 @@ impl LocalHost {
         problems.extend(self.invisible_labels());
         let packet = match self.hostname() {
             Ok(hostname) => {
-                let (packet, excess) = limits::truncate_to_limits(hostname, self.with_own_labels(files.labels));
+                let (packet, excess) =
+                    limits::truncate_to_limits(hostname, self.with_own_labels(files.labels));
                 problems.extend(excess.map(Problem::Labels));
                 Some(packet)
             }
@@ -87,12 +90,16 @@ impl LocalHost {
     /// Why they would not.
     pub fn check_limits(&self, file_labels: Vec<Label>) -> Result<(), LimitExceeded> {
         // A host without a valid name has no packet.
-        self.hostname().map_or(Ok(()), |name| limits::check(&Discovery::new(name, self.with_own_labels(file_labels))))
+        self.hostname().map_or(Ok(()), |name| {
+            limits::check(&Discovery::new(name, self.with_own_labels(file_labels)))
+        })
     }
 
     fn invisible_labels(&self) -> impl Iterator<Item = Problem> {
         let labels = self.settings.labels.iter();
-        labels.filter_map(|label| Some(Problem::invisible(&"LABELS", label, lines::invisible_character(label)?)))
+        labels.filter_map(|label| {
+            Some(Problem::invisible(&"LABELS", label, lines::invisible_character(label)?))
+        })
     }
 
     fn with_own_labels(&self, mut labels: Vec<Label>) -> Vec<Label> {

@@ -1,4 +1,5 @@
-//! The labels of this host: where they come from, how they are changed, and the actor that tells of them.
+//! The labels of this host: where they come from, how they are changed, and the actor that tells of
+//! them.
 
 pub mod agenda;
 mod commit_gate;

@@ -20,7 +20,9 @@ pub enum StoreError {
     #[error("the disk with the label files does not answer, and nothing was changed: try again")]
     TooSlow,
     /// The disk takes too long over putting the change in place. It will be taken back.
-    #[error("the disk with the label files does not answer, and what was changed is taken back as soon as it does")]
+    #[error(
+        "the disk with the label files does not answer, and what was changed is taken back as soon as it does"
+    )]
     TakenBack,
 }
 
@@ -52,7 +54,9 @@ impl Problem {
     /// What is logged with the problem.
     pub fn message(&self) -> &'static str {
         match self {
-            Self::File(_) | Self::Labels(_) | Self::HostName(_) => "ignored an invalid host name or label",
+            Self::File(_) | Self::Labels(_) | Self::HostName(_) => {
+                "ignored an invalid host name or label"
+            }
             Self::Invisible(_) => "a label is not what it looks like",
             Self::NoDirectory(_) => "LABELS_PATH does not exist",
         }
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_problem_names_the_file_and_the_line() {
-        let problem = FileProblem::with_line(Path::new("/etc/lobby/labels/a"), 3, &"a label must be UTF-8");
+        let problem =
+            FileProblem::with_line(Path::new("/etc/lobby/labels/a"), 3, &"a label must be UTF-8");
         assert_eq!(problem.to_string(), "/etc/lobby/labels/a:3: a label must be UTF-8");
     }
 }

@@ -17,10 +17,11 @@ use lobby_core::lines::{self, Line};
 /// Age from which a temporary file is one that a crash has left: writing takes no such time.
 const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);
 
-/// The runtime file: labels added at run time (RUNTIME_LABELS_FILENAME in LABELS_PATH), one a line, sorted.
+/// The runtime file: labels added at run time (RUNTIME_LABELS_FILENAME in LABELS_PATH), one a line,
+/// sorted.
 ///
-/// Lines edited by hand count like any other. Invalid ones stay as they are, so that nothing a person wrote is lost. A symbolic link is
-/// followed: its target is replaced, the link stays.
+/// Lines edited by hand count like any other. Invalid ones stay as they are, so that nothing a
+/// person wrote is lost. A symbolic link is followed: its target is replaced, the link stays.
 #[derive(Debug)]
 pub struct RuntimeFile {
     path: PathBuf,
@@ -42,9 +43,12 @@ impl LabelChange {
         let mut after = before.clone();
         match self {
             Self::Add(labels) => after.extend(labels.iter().map(|label| label.as_str().into())),
-            Self::Delete(labels) => labels.iter().for_each(|label| _ = after.remove(label.as_str().as_bytes())),
+            Self::Delete(labels) => {
+                labels.iter().for_each(|label| _ = after.remove(label.as_str().as_bytes()))
+            }
         }
-        (after != before).then(|| after.into_iter().flat_map(|line| line.into_iter().chain([b'\n'])).collect())
+        (after != before)
+            .then(|| after.into_iter().flat_map(|line| line.into_iter().chain([b'\n'])).collect())
     }
 }
 
@@ -64,17 +68,25 @@ impl RuntimeFile {
         &self.path
     }
 
-    /// Replaces the contents, and creates the directory if it is missing. Returns what the file is then, when the disk has that.
+    /// Replaces the contents, and creates the directory if it is missing. Returns what the file is
+    /// then, when the disk has that.
     ///
-    /// `before` are the contents now; `None` if there is no file. The change passes the gate when the new contents are on the disk and
-    /// only their name is missing. What is given up later is taken back; only where lobbyd is killed, or the disk fails, between the two
+    /// `before` are the contents now; `None` if there is no file. The change passes the gate when
+    /// the new contents are on the disk and only their name is missing. What is given up later
+    /// is taken back; only where lobbyd is killed, or the disk fails, between the two
     /// does a change stay that was refused.
     ///
     /// # Errors
-    /// When the change was given up, or what keeps it from being written, with the path. Then the contents are as before; or the error
-    /// says that they could not be taken back.
-    pub fn write(&self, contents: &[u8], before: Option<&[u8]>, gate: &CommitGate) -> Result<Metadata, StoreError> {
-        let path = self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;
+    /// When the change was given up, or what keeps it from being written, with the path. Then the
+    /// contents are as before; or the error says that they could not be taken back.
+    pub fn write(
+        &self,
+        contents: &[u8],
+        before: Option<&[u8]>,
+        gate: &CommitGate,
+    ) -> Result<Metadata, StoreError> {
+        let path =
+            self.target().with_context(|| format!("cannot follow {}", self.path.display()))?;
         let new = self.prepare(&path, contents)?;
         if !gate.begin() {
             return Err(StoreError::TooSlow);
@@ -88,16 +100,23 @@ impl RuntimeFile {
         };
         match restore(&path, before) {
             Ok(()) => Err(failure),
-            Err(error) => Err(error.context(format!("{failure}; and the change cannot be taken back")).into()),
+            Err(error) => {
+                Err(error.context(format!("{failure}; and the change cannot be taken back")).into())
+            }
         }
     }
 
     /// Brings new contents to the disk, beside the file.
     fn prepare(&self, path: &Path, contents: &[u8]) -> anyhow::Result<Replacement> {
         // A larger file would not be read again: all of its labels would be lost.
-        ensure!(contents.len() <= MAX_FILE_LEN, "{} would exceed {MAX_FILE_LEN} bytes", self.path.display());
+        ensure!(
+            contents.len() <= MAX_FILE_LEN,
+            "{} would exceed {MAX_FILE_LEN} bytes",
+            self.path.display()
+        );
         let directory = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         files::remove_temporaries(directory, TEMPORARIES_KEPT);
         Replacement::write(path, contents)
     }

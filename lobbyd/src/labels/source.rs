@@ -27,12 +27,14 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 #[rtype(result = "Result<(), StoreError>")]
 pub struct AddLabels(pub Vec<Label>);
 
-/// Remove labels from the runtime file; labels from elsewhere stay. *Asked by HttpApi.* Replies when they are gone.
+/// Remove labels from the runtime file; labels from elsewhere stay. *Asked by HttpApi.* Replies
+/// when they are gone.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), StoreError>")]
 pub struct DeleteLabels(pub Vec<Label>);
 
-/// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.* Replies at once with what to wait for.
+/// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.*
+/// Replies at once with what to wait for.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "NextReading")]
 pub struct GetLocalPacket;
@@ -42,13 +44,14 @@ pub struct GetLocalPacket;
 #[rtype(result = "()")]
 pub struct ReloadLabels;
 
-/// Publish this host without its label files until they are read. *Sent by App* at the start, when they take too long. No reply.
+/// Publish this host without its label files until they are read. *Sent by App* at the start, when
+/// they take too long. No reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StartWithoutFiles;
 
-/// Reads this host's name and labels and tells when they change. One piece of work on the files is done at a time, off the actor's
-/// thread.
+/// Reads this host's name and labels and tells when they change. One piece of work on the files is
+/// done at a time, off the actor's thread.
 pub struct LabelSource {
     host: LocalHost,
     /// The label files; `None` while they are being read or written.
@@ -66,8 +69,13 @@ pub struct LabelSource {
 struct FilesChanged;
 
 impl LabelSource {
-    /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every change.
-    pub fn new(host: LocalHost, keep_alive: Duration, listeners: Vec<Recipient<LocalChanged>>) -> Self {
+    /// `keep_alive` is how often files are read again, events or not; `listeners` are told of every
+    /// change.
+    pub fn new(
+        host: LocalHost,
+        keep_alive: Duration,
+        listeners: Vec<Recipient<LocalChanged>>,
+    ) -> Self {
         Self {
             store: Some(LabelStore::new(host.clone())),
             host,
@@ -118,7 +126,11 @@ impl LabelSource {
         warn!(target: "lobby::labels", "the disk with the label files does not answer, labels stay as they are");
     }
 
-    fn change(&mut self, change: LabelChange, ctx: &mut Context<Self>) -> ResponseFuture<Result<(), StoreError>> {
+    fn change(
+        &mut self,
+        change: LabelChange,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<(), StoreError>> {
         match self.agenda.add(change) {
             Ok(outcome) => {
                 self.work(ctx);
@@ -144,7 +156,9 @@ impl LabelSource {
 
     fn tell(&self) {
         let Some(packet) = &self.known else { return };
-        self.listeners.iter().for_each(|listener| listener.do_send(LocalChanged(Discovery::clone(packet))));
+        self.listeners
+            .iter()
+            .for_each(|listener| listener.do_send(LocalChanged(Discovery::clone(packet))));
     }
 }
 
@@ -168,7 +182,8 @@ impl Actor for LabelSource {
 }
 
 impl StreamHandler<FilesChanged> for LabelSource {
-    /// A change of our own is known already, so files that look as they did when they were read are not read again.
+    /// A change of our own is known already, so files that look as they did when they were read are
+    /// not read again.
     fn handle(&mut self, _: FilesChanged, ctx: &mut Self::Context) {
         self.agenda.read_if_changed();
         self.work(ctx);
@@ -188,7 +203,11 @@ impl Handler<AddLabels> for LabelSource {
 impl Handler<DeleteLabels> for LabelSource {
     type Result = ResponseFuture<Result<(), StoreError>>;
 
-    fn handle(&mut self, DeleteLabels(labels): DeleteLabels, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        DeleteLabels(labels): DeleteLabels,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         self.change(LabelChange::Delete(labels), ctx)
     }
 }
@@ -263,7 +282,8 @@ mod tests {
     }
 
     async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
-        let packet = tokio::time::timeout(Duration::from_secs(20), news.recv()).await.unwrap().unwrap();
+        let packet =
+            tokio::time::timeout(Duration::from_secs(20), news.recv()).await.unwrap().unwrap();
         packet.labels.iter().map(|label| label.as_str().to_owned()).collect()
     }
 

@@ -1,4 +1,5 @@
-//! The driver: carries packets between daemons. It moves bytes and knows neither packets nor actors.
+//! The driver: carries packets between daemons. It moves bytes and knows neither packets nor
+//! actors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ pub(crate) type DriverSpec = config::DriverSpec<Box<dyn Driver>>;
 
 /// A kind of channel, opened again whenever its broker was away.
 pub trait Driver: fmt::Debug + Send + Sync + 'static {
-    /// Opens one connection and subscribes to the channel. `client_name` tells the broker who connects. The caller limits the time
-    /// and tries again after a failure.
+    /// Opens one connection and subscribes to the channel. `client_name` tells the broker who
+    /// connects. The caller limits the time and tries again after a failure.
     ///
     /// # Errors
     /// What keeps the channel from being reached, in words for a log; never a secret.
@@ -32,8 +33,9 @@ pub const LARGEST_BATCH: usize = 256;
 
 /// An open connection to a channel.
 pub struct Connection {
-    /// Everything said on the channel, own packets included, in batches of all that is ready, up to [`LARGEST_BATCH`]. An error means
-    /// that the link is down, the end that it was closed by us.
+    /// Everything said on the channel, own packets included, in batches of all that is ready, up
+    /// to [`LARGEST_BATCH`]. An error means that the link is down, the end that it was closed
+    /// by us.
     pub incoming: BoxStream<'static, anyhow::Result<Vec<InboundEvent>>>,
     /// The sending side, shared by all that publish.
     pub outgoing: Arc<dyn PacketSink>,
@@ -49,6 +51,7 @@ pub trait PacketSink: fmt::Debug + Send + Sync {
     /// Why the channel did not take the packet.
     fn publish(&self, packet: OutboundPacket) -> BoxFuture<'_, anyhow::Result<()>>;
 
-    /// Ends the connection in an orderly way; what was published before is delivered. The caller limits the time.
+    /// Ends the connection in an orderly way; what was published before is delivered. The caller
+    /// limits the time.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -1,5 +1,5 @@
-//! The inbox of a connection: a bounded queue of what its broker sends. A flood costs packets and not memory, and every packet lost
-//! that way is counted.
+//! The inbox of a connection: a bounded queue of what its broker sends. A flood costs packets and
+//! not memory, and every packet lost that way is counted.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -43,7 +43,8 @@ impl InboxSender {
         self.change(|waiting| waiting.dropped += packets);
     }
 
-    /// Ends the inbox because the link is down. Only the first end counts: it is the cause, later ones are consequences.
+    /// Ends the inbox because the link is down. Only the first end counts: it is the cause, later
+    /// ones are consequences.
     pub(super) fn fail(&self, reason: anyhow::Error) {
         self.change(|waiting| waiting.end(Some(reason)));
     }
@@ -82,11 +83,17 @@ impl Inbox {
         self.tasks.spawn(task);
     }
 
-    /// Moves a client's messages here until they end, which they do when the server closes the connection.
+    /// Moves a client's messages here until they end, which they do when the server closes the
+    /// connection.
     ///
-    /// tokio makes a task pause after 128 messages, while the client gets thousands into its own queue in one turn; that queue would
-    /// grow under a flood. So this task is exempt: it empties the queue each time.
-    pub(super) fn pump(&mut self, sender: InboxSender, messages: impl Stream<Item = Bytes> + Send + 'static) {
+    /// tokio makes a task pause after 128 messages, while the client gets thousands into its own
+    /// queue in one turn; that queue would grow under a flood. So this task is exempt: it
+    /// empties the queue each time.
+    pub(super) fn pump(
+        &mut self,
+        sender: InboxSender,
+        messages: impl Stream<Item = Bytes> + Send + 'static,
+    ) {
         self.run(unconstrained(async move {
             let mut messages = pin!(messages.ready_chunks(LARGEST_BATCH));
             while let Some(payloads) = messages.next().await {
@@ -173,10 +180,15 @@ impl Waiting {
     }
 
     fn next_batch(&mut self) -> Vec<InboundEvent> {
-        let dropped = Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0).map(InboundEvent::Dropped);
+        let dropped = Some(std::mem::take(&mut self.dropped))
+            .filter(|dropped| *dropped > 0)
+            .map(InboundEvent::Dropped);
         let many = self.packets.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
-        let packets =
-            self.packets.drain(..many).inspect(|payload| self.bytes -= payload.len()).map(InboundEvent::fresh);
+        let packets = self
+            .packets
+            .drain(..many)
+            .inspect(|payload| self.bytes -= payload.len())
+            .map(InboundEvent::fresh);
         dropped.into_iter().chain(packets).collect()
     }
 }
@@ -190,11 +202,17 @@ mod tests {
     type Batch = Result<Vec<InboundEvent>, String>;
 
     fn read(inbox: &mut Inbox) -> Option<Option<Batch>> {
-        inbox.next().now_or_never().map(|item| item.map(|item| item.map_err(|error| error.to_string())))
+        inbox
+            .next()
+            .now_or_never()
+            .map(|item| item.map(|item| item.map_err(|error| error.to_string())))
     }
 
     fn batch(packets: &[&Bytes]) -> Option<Option<Batch>> {
-        Some(Some(Ok(packets.iter().map(|payload| InboundEvent::fresh(Bytes::clone(payload))).collect())))
+        Some(Some(Ok(packets
+            .iter()
+            .map(|payload| InboundEvent::fresh(Bytes::clone(payload)))
+            .collect())))
     }
 
     #[test]
@@ -243,7 +261,10 @@ mod tests {
         let half = Bytes::from(vec![0; MOST_BYTES / 2]);
         sender.put(vec![half.clone(); 3]);
         let both = [InboundEvent::fresh(half.clone()), InboundEvent::fresh(half.clone())];
-        assert_eq!(read(&mut inbox), Some(Some(Ok([&[InboundEvent::Dropped(1)][..], &both].concat()))));
+        assert_eq!(
+            read(&mut inbox),
+            Some(Some(Ok([&[InboundEvent::Dropped(1)][..], &both].concat())))
+        );
         sender.put(vec![half.clone(); 2]);
         assert_eq!(read(&mut inbox), batch(&[&half, &half]));
         assert_eq!(read(&mut inbox), None);

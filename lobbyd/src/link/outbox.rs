@@ -14,7 +14,8 @@ use crate::sys::clock;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::log::throttle::Throttle;
 
-/// Most packets that wait. More would be stale when they got their turn: the next keep-alive says it all.
+/// Most packets that wait. More would be stale when they got their turn: the next keep-alive says
+/// it all.
 const LONGEST_QUEUE: usize = 16;
 
 /// Longest time that a connection may take over one packet.
@@ -30,15 +31,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Begins to send over a connection. `driver` is its name, for logs; `report` is told of each packet whether
-    /// the channel took it, and if not, why.
+    /// Begins to send over a connection. `driver` is its name, for logs; `report` is told of each
+    /// packet whether the channel took it, and if not, why.
     pub(super) fn open(
         driver: &'static str,
         outgoing: Arc<dyn PacketSink>,
         report: impl Fn(Result<(), String>) + Send + 'static,
     ) -> Self {
         let (queue, packets) = mpsc::channel(LONGEST_QUEUE);
-        let task = AbortOnDropHandle::new(tokio::spawn(send_all(driver, outgoing, packets, report)));
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(send_all(driver, outgoing, packets, report)));
         Self { driver, queue, task }
     }
 
@@ -49,11 +51,13 @@ impl Outbox {
         }
     }
 
-    /// Sends what waits, closes the connection and returns when both are done. The caller limits the time.
+    /// Sends what waits, closes the connection and returns when both are done. The caller limits
+    /// the time.
     pub(super) async fn empty(self) {
         let Self { queue, task, .. } = self;
         drop(queue);
-        // The task ends by itself once the queue is empty; that it was cancelled or panicked leaves nothing to be done.
+        // The task ends by itself once the queue is empty; that it was cancelled or panicked leaves
+        // nothing to be done.
         task.await.ok();
     }
 }
@@ -68,7 +72,8 @@ async fn send_all(
     while let Some(packet) = packets.recv().await {
         debug!(target: "lobby::link", driver, host = %packet.host, bytes = packet.payload.len(), "sending own packet");
         let outcome = timeout(PUBLISH_LIMIT, outgoing.publish(packet)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PUBLISH_LIMIT:?}")));
         let outcome = outcome.map_err(|error| format!("{error:#}"));
         if let Err(error) = &outcome
             && let Some(held_back) = log.pass(clock::now())

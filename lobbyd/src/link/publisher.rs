@@ -14,7 +14,8 @@ use lobby_core::link::announcer::Announcer;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::liveness::connectivity::DriverId;
 
-/// Longest random wait before the first packet after a reconnection, so that a fleet does not publish in unison.
+/// Longest random wait before the first packet after a reconnection, so that a fleet does not
+/// publish in unison.
 const GREETING_SPREAD: Duration = Duration::from_millis(500);
 
 /// A driver's connection is open. *Sent by its Subscriber.* No reply.
@@ -36,7 +37,8 @@ pub struct ChannelOpened {
 #[rtype(result = "()")]
 pub struct ChannelClosed(pub DriverId);
 
-/// Say goodbye through every driver and close it. *Asked by App* at the end. Replies when the channels have it.
+/// Say goodbye through every driver and close it. *Asked by App* at the end. Replies when the
+/// channels have it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SayGoodbye;
@@ -51,7 +53,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// `keep_alive` is the interval of own packets; `sent` is told of each one whether a channel took it.
+    /// `keep_alive` is the interval of own packets; `sent` is told of each one whether a channel
+    /// took it.
     pub fn new(announcer: Announcer, keep_alive: Duration, sent: Recipient<PacketSent>) -> Self {
         Self { announcer, outboxes: Default::default(), keep_alive, sent }
     }
@@ -68,7 +71,9 @@ impl Publisher {
     }
 
     fn greet(&mut self, driver_id: DriverId) {
-        if let (Some(outbox), Some(hi)) = (&self.outboxes[driver_id.index()], self.announcer.hi(clock::unix_millis())) {
+        if let (Some(outbox), Some(hi)) =
+            (&self.outboxes[driver_id.index()], self.announcer.hi(clock::unix_millis()))
+        {
             outbox.post(hi);
         }
     }
@@ -105,14 +110,16 @@ impl Handler<ChannelOpened> for Publisher {
     type Result = ();
 
     fn handle(&mut self, opened: ChannelOpened, ctx: &mut Self::Context) {
-        // The Subscriber takes the channel that the goodbye has closed for one that it must open again.
+        // The Subscriber takes the channel that the goodbye has closed for one that it must open
+        // again.
         if self.announcer.has_left() {
             return;
         }
         let ChannelOpened { driver_id, driver, outgoing, again } = opened;
         let sent = self.sent.clone();
-        self.outboxes[driver_id.index()] =
-            Some(Outbox::open(driver, outgoing, move |outcome| sent.do_send(PacketSent { driver_id, outcome })));
+        self.outboxes[driver_id.index()] = Some(Outbox::open(driver, outgoing, move |outcome| {
+            sent.do_send(PacketSent { driver_id, outcome })
+        }));
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
             ctx.run_later(delay, move |publisher, _| publisher.greet(driver_id));

@@ -24,7 +24,8 @@ use lobby_core::wire::instance_id::InstanceId;
 /// Longest time that opening a connection may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
 
-/// Close the connection and open it anew, because its secrets have changed. *Sent by App.* No reply.
+/// Close the connection and open it anew, because its secrets have changed. *Sent by App.* No
+/// reply.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Reconnect;
@@ -74,7 +75,8 @@ async fn follow(context: Arc<SubscriberContext>) {
         let ended = match context.open().await {
             Ok(connection) => {
                 backoff.opened(clock::now());
-                let down_for_seconds = downtime.end(clock::now()).map(|downtime| downtime.as_secs());
+                let down_for_seconds =
+                    downtime.end(clock::now()).map(|downtime| downtime.as_secs());
                 info!(target: "lobby::link", driver = context.name, down_for_seconds, "link is up");
                 let check = context.opened(&connection, again);
                 again = true;
@@ -96,7 +98,8 @@ impl SubscriberContext {
     /// Tells that the link is up. Returns the check of what is sent over it.
     fn opened(&self, connection: &Connection, again: bool) -> Arc<SharedCheck> {
         let check = SharedCheck::new(LoopbackCheck::new(self.instance, self.keep_alive));
-        let sink = CheckedSink { sink: Arc::clone(&connection.outgoing), check: Arc::clone(&check) };
+        let sink =
+            CheckedSink { sink: Arc::clone(&connection.outgoing), check: Arc::clone(&check) };
         let (driver_id, driver) = (self.driver_id, self.name);
         let note = connection.note.clone();
         if let Some(note) = &note {
@@ -112,8 +115,10 @@ impl SubscriberContext {
     /// Tells that the link could not be brought up, that it broke, or that we closed it ourselves.
     fn closed(&self, ended: anyhow::Result<()>, downtime: &mut Downtime) {
         let broken = ended.is_err();
-        let reason =
-            ended.map_or_else(|fault| one_line(&format!("{fault:#}")), |()| "closed by lobbyd itself".to_owned());
+        let reason = ended.map_or_else(
+            |fault| one_line(&format!("{fault:#}")),
+            |()| "closed by lobbyd itself".to_owned(),
+        );
         if broken && downtime.record(&reason, clock::now()) {
             warn!(target: "lobby::link", driver = self.name, error = reason, "link is down, it is tried again until it is up");
         } else {

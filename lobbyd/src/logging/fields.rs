@@ -32,8 +32,11 @@ impl FieldWriter<'_> {
         self.writer.write_str(separator)?;
         if name != "message" {
             // In italics, and the sign dimmed.
-            let (start, middle, end) =
-                if self.writer.has_ansi_escapes() { ("\x1b[3m", "\x1b[0m\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+            let (start, middle, end) = if self.writer.has_ansi_escapes() {
+                ("\x1b[3m", "\x1b[0m\x1b[2m", "\x1b[0m")
+            } else {
+                ("", "", "")
+            };
             write!(self.writer, "{start}{name}{middle}={end}")?;
         }
         self.writer.write_str(&clean(&format!("{value:?}")))
@@ -68,7 +71,10 @@ mod tests {
 
     #[test]
     fn control_and_invisible_characters_become_escapes() {
-        assert_eq!(clean("\x1b[2J50 %\r100 %\u{9b}1m\u{202e}"), r"\u{1b}[2J50 %\r100 %\u{9b}1m\u{202e}");
+        assert_eq!(
+            clean("\x1b[2J50 %\r100 %\u{9b}1m\u{202e}"),
+            r"\u{1b}[2J50 %\r100 %\u{9b}1m\u{202e}"
+        );
     }
 
     #[test]

@@ -19,16 +19,19 @@ use crate::config::{LogFormat, LogSettings};
 use fields::CleanFields;
 use queue::{LineQueue, StandardError};
 
-/// The target that all targets of the daemon begin with: `lobby::membership`, `lobby::link`, `lobby::labels`, `lobby::api`,
-/// `lobby::callback`, and `lobby` itself for the start, the end, signals and settings. A level alone in LOG_LEVEL applies to it.
+/// The target that all targets of the daemon begin with: `lobby::membership`, `lobby::link`,
+/// `lobby::labels`, `lobby::api`, `lobby::callback`, and `lobby` itself for the start, the end,
+/// signals and settings. A level alone in LOG_LEVEL applies to it.
 const ROOT: &str = "lobby";
 
-/// Another name of [`ROOT`] in LOG_LEVEL: the program's own, for filters written before there were targets.
+/// Another name of [`ROOT`] in LOG_LEVEL: the program's own, for filters written before there were
+/// targets.
 const ALIAS: &str = "lobbyd";
 
-/// Targets that are off unless LOG_LEVEL names them. actix-http logs an error for each malformed request: anybody can send any number
-/// of those; they are answered with a 4xx, and nothing is left to do for the administrator. async-nats logs why it cannot connect,
-/// which the link logs as the reason why it is down.
+/// Targets that are off unless LOG_LEVEL names them. actix-http logs an error for each malformed
+/// request: anybody can send any number of those; they are answered with a 4xx, and nothing is left
+/// to do for the administrator. async-nats logs why it cannot connect, which the link logs as the
+/// reason why it is down.
 const SILENT: &str = "actix_http=off,async_nats::connector=off";
 
 /// How long the last lines may take at the end.
@@ -36,16 +39,19 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(250);
 
 static LINES: OnceLock<LineQueue> = OnceLock::new();
 
-/// Sends all logs, those of libraries that use `log` and panics included, to standard error, through a queue: nobody waits for its
-/// reader. Only the first call can succeed.
+/// Sends all logs, those of libraries that use `log` and panics included, to standard error,
+/// through a queue: nobody waits for its reader. Only the first call can succeed.
 ///
 /// # Errors
 /// When the filter is invalid or logs go somewhere already.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let lines = LineQueue::start(StandardError::open()?, report_lost).context("cannot start a thread for logs")?;
+    let lines = LineQueue::start(StandardError::open()?, report_lost)
+        .context("cannot start a thread for logs")?;
     let lines = LINES.get_or_init(|| lines);
     let is_terminal = io::stderr().is_terminal();
-    subscriber(settings, || lines.clone(), is_terminal)?.try_init().context("logs go somewhere already")?;
+    subscriber(settings, || lines.clone(), is_terminal)?
+        .try_init()
+        .context("logs go somewhere already")?;
     panic::set_hook(Box::new(|panic| {
         error!(target: ROOT, "{panic}");
         flush();
@@ -53,7 +59,8 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for the last lines to be written, for a limited time. To be called before the process ends.
+/// Waits for the last lines to be written, for a limited time. To be called before the process
+/// ends.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush(FLUSH_LIMIT);
@@ -71,7 +78,10 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // Reported on standard error, a line that could not be written there would be a panic.
-    let logs = fmt().log_internal_errors(false).with_env_filter(filter(&settings.filter)?).with_writer(writer);
+    let logs = fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter(&settings.filter)?)
+        .with_writer(writer);
     Ok(match settings.format {
         LogFormat::Json => Box::new(logs.json().flatten_event(true).finish()),
         // In colour, unless NO_COLOR is set.
@@ -87,8 +97,8 @@ fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     })
 }
 
-/// Makes a level alone apply to lobby's own logs: libraries log more than one wants to read, async-nats each event at `info`. They
-/// stay at `warn` unless they are named.
+/// Makes a level alone apply to lobby's own logs: libraries log more than one wants to read,
+/// async-nats each event at `info`. They stay at `warn` unless they are named.
 fn our_directive(directive: &str) -> String {
     match directive.parse::<LevelFilter>() {
         Ok(level) if level > LevelFilter::WARN => format!("warn,{ROOT}={level}"),
@@ -99,7 +109,9 @@ fn our_directive(directive: &str) -> String {
 /// Replaces the program's name at the beginning of a target: `lobbyd=debug` is `lobby=debug`.
 fn unalias(directive: &str) -> String {
     match directive.strip_prefix(ALIAS) {
-        Some(rest) if rest.starts_with("::") || rest.starts_with(['=', '[']) => format!("{ROOT}{rest}"),
+        Some(rest) if rest.starts_with("::") || rest.starts_with(['=', '[']) => {
+            format!("{ROOT}{rest}")
+        }
         _ => directive.to_owned(),
     }
 }
@@ -131,7 +143,10 @@ mod tests {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let settings = LogSettings { filter: filter.to_owned(), format };
-        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone(), false).unwrap(), write);
+        tracing::subscriber::with_default(
+            subscriber(&settings, move || writer.clone(), false).unwrap(),
+            write,
+        );
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -146,7 +161,8 @@ mod tests {
             warn!(target: "async_nats", "their warning");
             tracing::error!(target: "actix_http::h1::dispatcher", "some garbage");
         });
-        let all = ["our debug", "our info", "our warning", "their info", "their warning", "some garbage"];
+        let all =
+            ["our debug", "our info", "our warning", "their info", "their warning", "some garbage"];
         all.into_iter().filter(|words| text.contains(words)).collect()
     }
 
@@ -166,7 +182,10 @@ mod tests {
     #[test]
     fn a_library_that_is_named_logs_at_the_level_given() {
         assert_eq!(passed("warn,async_nats=info"), ["our warning", "their info", "their warning"]);
-        assert_eq!(passed("async_nats=info,info"), ["our info", "our warning", "their info", "their warning"]);
+        assert_eq!(
+            passed("async_nats=info,info"),
+            ["our info", "our warning", "their info", "their warning"]
+        );
         assert_eq!(passed("info,async_nats=off"), ["our info", "our warning"]);
     }
 
@@ -180,14 +199,21 @@ mod tests {
     #[test]
     fn a_part_of_lobby_that_is_named_logs_at_the_level_given() {
         assert_eq!(passed("info,lobby=warn"), ["our warning", "their warning"]);
-        assert_eq!(passed("info,lobby::membership=debug"), ["our debug", "our info", "our warning", "their warning"]);
+        assert_eq!(
+            passed("info,lobby::membership=debug"),
+            ["our debug", "our info", "our warning", "their warning"]
+        );
         assert_eq!(passed("info,lobby::link=debug"), ["our info", "our warning", "their warning"]);
     }
 
     #[test]
     fn the_name_of_the_program_is_an_alias_of_the_root_target() {
         for alias in ["info,lobbyd=debug", "info,lobbyd::membership=debug", "lobbyd=debug,warn"] {
-            assert_eq!(passed(alias), ["our debug", "our info", "our warning", "their warning"], "{alias}");
+            assert_eq!(
+                passed(alias),
+                ["our debug", "our info", "our warning", "their warning"],
+                "{alias}"
+            );
         }
         assert_eq!(passed("warn,lobbydx=debug"), ["our warning", "their warning"]);
     }
@@ -198,7 +224,8 @@ mod tests {
             info!(target: "lobby", host = "srv1", "server appeared");
             info!(target: "lobby", host = "a\nb", "server appeared");
         });
-        let objects: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let objects: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(objects.len(), 2);
         assert_eq!(objects[0]["message"], "server appeared");
         assert_eq!(objects[0]["level"], "INFO");
@@ -207,7 +234,11 @@ mod tests {
 
     #[test]
     fn a_text_log_is_one_line_with_its_time_in_utc() {
-        let text = logged("info", LogFormat::Text, || info!(target: "lobby", host = "a\nb", "server appeared"));
+        let text = logged(
+            "info",
+            LogFormat::Text,
+            || info!(target: "lobby", host = "a\nb", "server appeared"),
+        );
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.len() == "2026-11-22T21:44:16.123456Z".len() && time.ends_with('Z'), "{time}");
         assert_eq!(rest.trim_start(), "INFO lobby: server appeared host=\"a\\nb\"\n");

@@ -1,4 +1,5 @@
-//! The way out of log lines: a bounded queue, and a thread that writes it, so that nothing else waits for a slow reader.
+//! The way out of log lines: a bounded queue, and a thread that writes it, so that nothing else
+//! waits for a slow reader.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -35,8 +36,8 @@ struct State {
 }
 
 impl LineQueue {
-    /// Starts the thread that writes lines to `output`. When lines were lost and the next ones are written, it calls `report` with the
-    /// number of those lost, which may log it.
+    /// Starts the thread that writes lines to `output`. When lines were lost and the next ones are
+    /// written, it calls `report` with the number of those lost, which may log it.
     ///
     /// # Errors
     /// When there cannot be another thread.
@@ -76,7 +77,8 @@ impl LineQueue {
         state.is_writing = false;
         self.0.changed.notify_all();
         let idle = |state: &mut State| state.lines.is_empty();
-        let mut state = self.0.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            self.0.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
         state.bytes = 0;
         (std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped))
@@ -174,7 +176,10 @@ mod tests {
             let_one.send(()).unwrap();
         }
         LineQueue::flush(&queue, LIMIT);
-        assert_eq!(lines.try_iter().collect::<Vec<_>>(), [b"one\n".to_vec(), b"two\n".to_vec(), b"three\n".to_vec()]);
+        assert_eq!(
+            lines.try_iter().collect::<Vec<_>>(),
+            [b"one\n".to_vec(), b"two\n".to_vec(), b"three\n".to_vec()]
+        );
     }
 
     #[test]

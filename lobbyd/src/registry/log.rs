@@ -62,7 +62,9 @@ impl RegistryLog {
             ChangeKind::Joined => self.joined(change.host.name(), is_known),
             ChangeKind::Relabelled { .. } => {}
             ChangeKind::Left => self.gone(change.host.name(), RareKeepAlives::left),
-            ChangeKind::Expired => self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now())),
+            ChangeKind::Expired => {
+                self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now()))
+            }
         }
     }
 
@@ -88,7 +90,8 @@ impl RegistryLog {
 
     fn told(&mut self, change: &Change) {
         let held_back = self.membership.pass(clock::now());
-        let (host, kind, told) = (change.host.name(), &change.kind, held_back.filter(|held_back| *held_back > 0));
+        let (host, kind, told) =
+            (change.host.name(), &change.kind, held_back.filter(|held_back| *held_back > 0));
         let (added, removed) = match kind {
             ChangeKind::Relabelled { added, removed } => (summary(added), summary(removed)),
             ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => (None, None),

@@ -27,7 +27,8 @@ use log::RegistryLog;
 /// How often the registry shows that it works.
 const TICK: Duration = Duration::from_millis(400);
 
-/// Least time between two looks for expired hosts, so that thousands that expire in a second cost no timer each.
+/// Least time between two looks for expired hosts, so that thousands that expire in a second cost
+/// no timer each.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
@@ -60,12 +61,14 @@ pub struct LinkClosed {
     pub reason: String,
 }
 
-/// The server's name or labels are these now. *Sent by the LabelSource*, to the Publisher too. No reply.
+/// The server's name or labels are these now. *Sent by the LabelSource*, to the Publisher too. No
+/// reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LocalChanged(pub Discovery);
 
-/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has changed, to the Publisher too. No reply.
+/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has
+/// changed, to the Publisher too. No reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct KeysChanged(pub Keys);
@@ -101,9 +104,14 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every `keep_alive` the own record is
-    /// renewed, heard or not.
-    pub fn new(hosts: HostRegistry, drivers: &[&'static str], clean_every: Duration, keep_alive: Duration) -> Self {
+    /// `drivers` are the names of the active drivers, `clean_every` is the sweep interval; every
+    /// `keep_alive` the own record is renewed, heard or not.
+    pub fn new(
+        hosts: HostRegistry,
+        drivers: &[&'static str],
+        clean_every: Duration,
+        keep_alive: Duration,
+    ) -> Self {
         let (started, log) = (clock::unix_seconds(), RegistryLog::new(hosts.ttl()));
         Self {
             stats: drivers.iter().map(|driver| LinkStats::new(driver, started)).collect(),
@@ -132,7 +140,9 @@ impl Registry {
                 self.count(driver_id, LinkStats::received);
                 self.apply_payload(payload, now.kept_for(*age))
             }
-            InboundEvent::Withdrawn { payload } => self.hosts.withdraw(payload, driver_id).map(Applied::from),
+            InboundEvent::Withdrawn { payload } => {
+                self.hosts.withdraw(payload, driver_id).map(Applied::from)
+            }
             InboundEvent::Dropped(packets) => {
                 self.count(driver_id, |stats| stats.dropped(*packets));
                 Ok(Applied::Unchanged)
@@ -165,7 +175,8 @@ impl Registry {
         self.snapshots.send_replace(Arc::new(self.hosts.snapshot()));
     }
 
-    /// Shows the readers what is new, now or, when they were shown something just before, in a moment with all that comes until then.
+    /// Shows the readers what is new, now or, when they were shown something just before, in a
+    /// moment with all that comes until then.
     fn publish_soon(&mut self, ctx: &mut Context<Self>) {
         match self.debounce.turn(clock::now()) {
             Schedule::Now => self.publish(),
@@ -182,8 +193,8 @@ impl Registry {
         self.tell(&changes, ctx);
     }
 
-    /// Sets the timer for the next host that expires. Keep-alives only move that moment later, so a timer that is set already and
-    /// comes too early just looks again.
+    /// Sets the timer for the next host that expires. Keep-alives only move that moment later, so a
+    /// timer that is set already and comes too early just looks again.
     fn await_expiry(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now();
         let Some(deadline) = self.hosts.deadline(now) else { return };
@@ -205,7 +216,8 @@ impl Registry {
         self.tell(&changes, ctx);
     }
 
-    /// Shows that the registry works. If it had been away, readers must know that the time does not count.
+    /// Shows that the registry works. If it had been away, readers must know that the time does not
+    /// count.
     fn tick(&mut self) {
         if let Some(lost) = self.hosts.tick(clock::now()) {
             warn!(target: "lobby", seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
@@ -233,14 +245,20 @@ impl Actor for Registry {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(TICK, |registry, _| registry.tick());
         ctx.run_interval(self.clean_every, Self::sweep);
-        ctx.run_interval(self.keep_alive, |registry, _| registry.hosts.touch_own(clock::unix_seconds()));
+        ctx.run_interval(self.keep_alive, |registry, _| {
+            registry.hosts.touch_own(clock::unix_seconds())
+        });
     }
 }
 
 impl Handler<PacketsReceived> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PacketsReceived { driver_id, batch }: PacketsReceived, ctx: &mut Self::Context) {
+    fn handle(
+        &mut self,
+        PacketsReceived { driver_id, batch }: PacketsReceived,
+        ctx: &mut Self::Context,
+    ) {
         let (at, unix_millis) = (clock::now(), clock::unix_millis());
         let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
         let mut changes = self.hosts.expire(at);
@@ -248,7 +266,9 @@ impl Handler<PacketsReceived> for Registry {
             match self.apply(event, now) {
                 Ok(Applied::Unchanged) => {}
                 Ok(Applied::Changed(change)) => changes.push(change),
-                Ok(Applied::DuplicateName) => self.log.duplicate(self.hosts.own(), self.hosts.duplicate()),
+                Ok(Applied::DuplicateName) => {
+                    self.log.duplicate(self.hosts.own(), self.hosts.duplicate())
+                }
                 Err(refusal) => self.refuse(driver_id, &refusal),
             }
         }

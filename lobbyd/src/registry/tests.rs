@@ -19,7 +19,8 @@ impl Fixture {
     fn start() -> Self {
         tokio::time::pause();
         let (now, keep_alive) = (clock::now(), Duration::from_secs(5));
-        let hosts = HostRegistry::new("i1".to_owned(), TTL, 100, InitialSync::new(keep_alive, 1, now), now);
+        let hosts =
+            HostRegistry::new("i1".to_owned(), TTL, 100, InitialSync::new(keep_alive, 1, now), now);
         let registry = Registry::new(hosts, &["NATS"], Duration::from_secs(3600), keep_alive);
         let snapshots = registry.snapshots();
         Self { registry: registry.start(), snapshots }
@@ -27,7 +28,8 @@ impl Fixture {
 
     async fn hear(&self, hostname: &str) {
         let packet = Discovery::new(HostName::parse(hostname).unwrap(), vec![]);
-        let payload = Message::new(MessageKind::Hi, &packet, InstanceId::new(0xa1)).encode(None).into();
+        let payload =
+            Message::new(MessageKind::Hi, &packet, InstanceId::new(0xa1)).encode(None).into();
         let batch = vec![InboundEvent::Packet { payload, age: Duration::ZERO }];
         self.registry.send(PacketsReceived { driver_id: driver_id(), batch }).await.unwrap();
     }
@@ -62,7 +64,8 @@ async fn a_host_expires_for_all_within_milliseconds() {
     let late = clock::now().duration_since(heard + TTL);
     assert!(late < Duration::from_millis(20), "{late:?}");
     let snapshot = Arc::clone(&lobby.snapshots.borrow());
-    let changes: Vec<_> = snapshot.changes_since(revision).unwrap().map(|change| change.kind.clone()).collect();
+    let changes: Vec<_> =
+        snapshot.changes_since(revision).unwrap().map(|change| change.kind.clone()).collect();
     assert_eq!(changes, [ChangeKind::Expired]);
     assert_eq!(lobby.registry.send(GetStatus).await.unwrap().records, 0);
 }

@@ -13,7 +13,8 @@ pub type Settings = config::Settings<Box<dyn Driver>>;
 /// Reads the settings of this process.
 ///
 /// # Errors
-/// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also when help or version is asked for.
+/// When a flag is unknown, a value bad or missing, or a file with a secret unreadable; also when
+/// help or version is asked for.
 pub fn read_process() -> Result<Settings, ConfigError> {
     declaration().read_process()
 }

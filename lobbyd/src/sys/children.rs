@@ -15,11 +15,12 @@ use tracing::warn;
 
 /// The children of this process that it waits for itself.
 ///
-/// Process 1 of a container is the parent of every process there whose own parent has ended. Nobody else can wait for these: they
-/// would stay as zombies until the container has no process ids left.
+/// Process 1 of a container is the parent of every process there whose own parent has ended. Nobody
+/// else can wait for these: they would stay as zombies until the container has no process ids left.
 #[derive(Debug, Clone, Default)]
 pub struct Children {
-    /// Process ids. Locked while a child is being started: until it is known it might be taken for an orphan.
+    /// Process ids. Locked while a child is being started: until it is known it might be taken for
+    /// an orphan.
     own: Arc<Mutex<BTreeSet<i32>>>,
 }
 
@@ -29,7 +30,8 @@ impl Children {
         let children = Self::default();
         if is_init() {
             let reaper = children.clone();
-            let thread = thread::Builder::new().name("reaper".to_owned()).spawn(move || reaper.run());
+            let thread =
+                thread::Builder::new().name("reaper".to_owned()).spawn(move || reaper.run());
             if let Err(error) = thread {
                 warn!(target: "lobby", %error, "orphans stay as zombies");
             }
@@ -37,7 +39,8 @@ impl Children {
         children
     }
 
-    /// Starts a program. Blocks until it was executed, which a file system that hangs may put off for ever.
+    /// Starts a program. Blocks until it was executed, which a file system that hangs may put off
+    /// for ever.
     ///
     /// # Errors
     /// The system's, when the program cannot be executed.

@@ -15,9 +15,11 @@ use crate::sys::clock;
 const TEMPORARY_PREFIX: &str = ".lobby-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Creates or replaces a file without waiting for the disk: readers see the old contents or the new, a power failure may lose both.
+/// Creates or replaces a file without waiting for the disk: readers see the old contents or the
+/// new, a power failure may lose both.
 ///
-/// A new file may be read by all (mode 0644 less the umask). A symbolic link at `path` is replaced, not followed.
+/// A new file may be read by all (mode 0644 less the umask). A symbolic link at `path` is replaced,
+/// not followed.
 ///
 /// # Errors
 /// The path and the reason.
@@ -25,9 +27,11 @@ pub fn replace_short_lived_file(path: &Path, contents: &[u8]) -> anyhow::Result<
     replace(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether this is the name of a temporary file of the replacing functions, which only a crash leaves behind.
+/// Whether this is the name of a temporary file of the replacing functions, which only a crash
+/// leaves behind.
 pub fn is_temporary(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX))
+    name.to_str()
+        .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX))
 }
 
 /// Removes the temporary files that crashes left in a directory, as far as it can.
@@ -36,18 +40,21 @@ pub fn is_temporary(name: &OsStr) -> bool {
 pub fn remove_temporaries(directory: &Path, age: Duration) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        if is_temporary(&entry.file_name()) && modified.is_ok_and(|modified| clock::age_of(modified) >= age) {
+        if is_temporary(&entry.file_name())
+            && modified.is_ok_and(|modified| clock::age_of(modified) >= age)
+        {
             // Another daemon may have been quicker.
             fs::remove_file(entry.path()).ok();
         }
     }
 }
 
-/// Reads a whole regular file of at most `max` bytes, following symbolic links. Never waits for a writer, as a FIFO would make it.
+/// Reads a whole regular file of at most `max` bytes, following symbolic links. Never waits for a
+/// writer, as a FIFO would make it.
 ///
 /// # Errors
-/// [`ErrorKind::FileTooLarge`] past `max` bytes, [`ErrorKind::InvalidInput`] if it is not a regular file, else the system's error. The
-/// message does not name the file.
+/// [`ErrorKind::FileTooLarge`] past `max` bytes, [`ErrorKind::InvalidInput`] if it is not a regular
+/// file, else the system's error. The message does not name the file.
 pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     // Checked before it is opened too: the error of opening a socket does not say what is wrong.
     expect_regular(fs::metadata(path)?.file_type())?;
@@ -77,7 +84,8 @@ pub fn read_beginning(file: &File, max: usize) -> io::Result<Vec<u8>> {
 }
 
 fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
-    // Without NONBLOCK, opening a FIFO in the file's place would block the thread until it has a writer.
+    // Without NONBLOCK, opening a FIFO in the file's place would block the thread until it has a
+    // writer.
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     expect_regular(file.metadata()?.file_type())?;
@@ -103,7 +111,8 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Random rather than counted: daemons in several containers may share the directory and the process id.
+/// Random rather than counted: daemons in several containers may share the directory and the
+/// process id.
 pub(super) fn temporary_name() -> String {
     format!("{TEMPORARY_PREFIX}{:016x}{TEMPORARY_SUFFIX}", fastrand::u64(..))
 }
@@ -172,7 +181,10 @@ mod tests {
         symlink(&path, &link).unwrap();
         assert_eq!(read_bounded(&link, 5).unwrap(), b"12345");
         let error = read_bounded(&path, 4).unwrap_err();
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "is larger than 4 bytes".to_owned()));
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (ErrorKind::FileTooLarge, "is larger than 4 bytes".to_owned())
+        );
         assert!(open_without_following(&link).is_err());
     }
 
@@ -182,7 +194,9 @@ mod tests {
         let (fifo, socket) = (dir.path().join("fifo"), dir.path().join("socket"));
         mknodat(CWD, &fifo, NodeType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let _listener = UnixListener::bind(&socket).unwrap();
-        for (path, what) in [(fifo.as_path(), "FIFO"), (&socket, "socket"), (dir.path(), "directory")] {
+        for (path, what) in
+            [(fifo.as_path(), "FIFO"), (&socket, "socket"), (dir.path(), "directory")]
+        {
             let error = read_bounded(path, 10).unwrap_err();
             assert_eq!(error.to_string(), format!("is a {what}, not a regular file"));
         }

@@ -1,4 +1,5 @@
-//! Replacing a file in two steps: its new contents are on the disk before anything changes. Everything here blocks.
+//! Replacing a file in two steps: its new contents are on the disk before anything changes.
+//! Everything here blocks.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -9,9 +10,11 @@ use anyhow::Context;
 
 use super::files::temporary_name;
 
-/// The new contents of a file, on the disk in a temporary file beside it. A crash at any moment leaves the old contents or the new.
+/// The new contents of a file, on the disk in a temporary file beside it. A crash at any moment
+/// leaves the old contents or the new.
 ///
-/// A new file may be read by all (mode 0644 less the umask). A symbolic link at the path is replaced, not followed.
+/// A new file may be read by all (mode 0644 less the umask). A symbolic link at the path is
+/// replaced, not followed.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
@@ -30,8 +33,10 @@ impl Replacement {
     }
 
     fn try_write(path: &Path, contents: &[u8]) -> io::Result<Self> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Opened first: a directory that cannot be synced must be known before anything has changed.
+        let parent =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Opened first: a directory that cannot be synced must be known before anything has
+        // changed.
         let directory = File::open(parent)?;
         let temporary = parent.join(temporary_name());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
@@ -41,12 +46,14 @@ impl Replacement {
         Ok(new)
     }
 
-    /// Puts the new contents into the file's place, for all who read it from now on. Only [`Replaced::sync`] makes that last.
+    /// Puts the new contents into the file's place, for all who read it from now on. Only
+    /// [`Replaced::sync`] makes that last.
     ///
     /// # Errors
     /// The path and the reason; the old file then stands.
     pub fn put_in_place(self) -> anyhow::Result<Replaced> {
-        fs::rename(&self.temporary, &self.path).with_context(|| format!("cannot write {}", self.path.display()))?;
+        fs::rename(&self.temporary, &self.path)
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(Replaced { new: self })
     }
 }
@@ -63,17 +70,25 @@ impl Replaced {
     /// # Errors
     /// The path and the reason.
     pub fn metadata(&self) -> anyhow::Result<Metadata> {
-        self.new.contents.metadata().with_context(|| format!("cannot look at {}", self.new.path.display()))
+        self.new
+            .contents
+            .metadata()
+            .with_context(|| format!("cannot look at {}", self.new.path.display()))
     }
 
-    /// Waits until the disk has the new file in its place. File systems that cannot sync a directory are excused.
+    /// Waits until the disk has the new file in its place. File systems that cannot sync a
+    /// directory are excused.
     ///
     /// # Errors
     /// The path and the reason.
     pub fn sync(&self) -> anyhow::Result<()> {
         match self.new.directory.sync_all() {
             // EINVAL, ENOTSUP: some network and user-space file systems.
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) =>
+            {
+                Ok(())
+            }
             synced => synced.with_context(|| format!("cannot write {}", self.new.path.display())),
         }
     }
@@ -102,7 +117,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         for contents in ["first", "second, longer", ""] {
-            let replaced = Replacement::write(&path, contents.as_bytes()).unwrap().put_in_place().unwrap();
+            let replaced =
+                Replacement::write(&path, contents.as_bytes()).unwrap().put_in_place().unwrap();
             replaced.sync().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
             assert_eq!(replaced.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino());
@@ -126,7 +142,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("taken");
         fs::create_dir_all(path.join("inside")).unwrap();
-        let error = format!("{:#}", Replacement::write(&path, b"x").unwrap().put_in_place().unwrap_err());
+        let error =
+            format!("{:#}", Replacement::write(&path, b"x").unwrap().put_in_place().unwrap_err());
         assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
         assert_eq!(names_in(dir.path()), ["taken"]);
         assert!(Replacement::write(&dir.path().join("missing/file"), b"x").is_err());

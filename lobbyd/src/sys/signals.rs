@@ -12,7 +12,8 @@ use signal_hook::iterator;
 use tokio::sync::{Notify, mpsc};
 use tracing::error;
 
-/// How long the daemon may take to end after the first signal; its parts have limits below a second.
+/// How long the daemon may take to end after the first signal; its parts have limits below a
+/// second.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long it may take after a further one.
@@ -36,23 +37,27 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Handles the signals from now on, whatever the parent process had made of them: blocked signals are unblocked, ignored ones are
-    /// caught. To be called first thing, before anything may wait and before there are other threads.
+    /// Handles the signals from now on, whatever the parent process had made of them: blocked
+    /// signals are unblocked, ignored ones are caught. To be called first thing, before
+    /// anything may wait and before there are other threads.
     ///
-    /// They are caught on a thread of their own, which nothing can hold up. `leave` ends the process at once with an exit status. The
-    /// thread calls it when a signal is to end the daemon before it has [`started`](Self::started), and when the daemon does not end
-    /// within a few seconds after that.
+    /// They are caught on a thread of their own, which nothing can hold up. `leave` ends the
+    /// process at once with an exit status. The thread calls it when a signal is to end the
+    /// daemon before it has [`started`](Self::started), and when the daemon does not end within
+    /// a few seconds after that.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn take_over(leave: fn(u8) -> !) -> anyhow::Result<Self> {
         // SIGCHLD is caught only so that it is not ignored: the status of an ignored child is lost.
-        let caught = iterator::Signals::new([SIGHUP, SIGTERM, SIGINT, SIGCHLD]).context("cannot handle signals")?;
+        let caught = iterator::Signals::new([SIGHUP, SIGTERM, SIGINT, SIGCHLD])
+            .context("cannot handle signals")?;
         // After that, for one that is pending must find its handler.
         SigSet::all().thread_unblock().context("cannot unblock signals")?;
         let (ended, ends) = mpsc::unbounded_channel();
         let (reload, started) = (Arc::<Notify>::default(), Arc::<AtomicBool>::default());
-        let catcher = Catcher { reload: Arc::clone(&reload), ended, started: Arc::clone(&started), leave };
+        let catcher =
+            Catcher { reload: Arc::clone(&reload), ended, started: Arc::clone(&started), leave };
         let thread = thread::Builder::new().name("signals".to_owned());
         thread.spawn(|| catcher.run(caught)).context("cannot start a thread for signals")?;
         Ok(Self { reload, ends, started })
@@ -105,7 +110,10 @@ impl Catcher {
         }
         let leave = self.leave;
         // Without a thread there is no limit, and the daemon ends all the same.
-        thread::Builder::new().name("end-limit".to_owned()).spawn(move || leave_after(limit, leave)).ok();
+        thread::Builder::new()
+            .name("end-limit".to_owned())
+            .spawn(move || leave_after(limit, leave))
+            .ok();
     }
 }
 

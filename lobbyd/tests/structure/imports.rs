@@ -4,7 +4,8 @@ use std::path::Path;
 
 /// A source file, without comments and without its inline tests.
 pub(crate) struct Source {
-    /// The path of its module in the crate: `wire::envelope` for `wire/envelope.rs` and `wire/envelope/mod.rs`.
+    /// The path of its module in the crate: `wire::envelope` for `wire/envelope.rs` and
+    /// `wire/envelope/mod.rs`.
     module: Vec<String>,
     is_folder: bool,
     text: String,
@@ -13,8 +14,11 @@ pub(crate) struct Source {
 impl Source {
     /// `path` is that of the file below the crate's `src`.
     pub(crate) fn new(path: &Path, text: &str) -> Self {
-        let mut module: Vec<_> =
-            path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let mut module: Vec<_> = path
+            .with_extension("")
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
         let is_folder = module.pop_if(|last| last == "mod").is_some();
         Self { module, is_folder, text: without_comments(without_tests(text)) }
     }
@@ -54,10 +58,12 @@ impl Source {
         imports
     }
 
-    /// For each import the two modules, in one folder, that it connects: one of this file and one of the imported.
+    /// For each import the two modules, in one folder, that it connects: one of this file and one
+    /// of the imported.
     pub(crate) fn neighbours(&self) -> Vec<(Vec<String>, Vec<String>)> {
         let connected = self.imports().into_iter().filter_map(|path| {
-            let common = self.module.iter().zip(&path).take_while(|(ours, theirs)| ours == theirs).count();
+            let common =
+                self.module.iter().zip(&path).take_while(|(ours, theirs)| ours == theirs).count();
             let (ours, theirs) = (self.module.get(..=common)?, path.get(..=common)?);
             Some((ours.to_vec(), theirs.to_vec()))
         });
@@ -73,7 +79,8 @@ fn rests_after<'a>(text: &'a str, root: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// The paths of a tree of imports at the beginning of a text: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// The paths of a tree of imports at the beginning of a text: `a::{b, c::d}` is `a::b` and
+/// `a::c::d`.
 fn tree(text: &str) -> Vec<Vec<String>> {
     if let Some(group) = text.strip_prefix('{') {
         return items(group).into_iter().flat_map(|item| tree(item.trim())).collect();
@@ -113,7 +120,10 @@ fn without_tests(text: &str) -> &str {
 }
 
 fn without_comments(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 fn imports_of(path: &str, text: &str) -> Vec<String> {
@@ -123,11 +133,20 @@ fn imports_of(path: &str, text: &str) -> Vec<String> {
 #[test]
 fn each_form_of_an_import_is_read() {
     assert_eq!(imports_of("a.rs", "use crate::b::c;"), ["b::c"]);
-    assert_eq!(imports_of("a.rs", "use crate::{b::{c, d::e}, f,};\nuse std::io;"), ["b::c", "b::d::e", "f"]);
+    assert_eq!(
+        imports_of("a.rs", "use crate::{b::{c, d::e}, f,};\nuse std::io;"),
+        ["b::c", "b::d::e", "f"]
+    );
     assert_eq!(imports_of("main.rs", "use lobbyd::{logging, run};"), ["logging", "run"]);
-    assert_eq!(imports_of("a/b/c.rs", "use super::d::E; use super::super::f::G;"), ["a::b::d::E", "a::f::G"]);
+    assert_eq!(
+        imports_of("a/b/c.rs", "use super::d::E; use super::super::f::G;"),
+        ["a::b::d::E", "a::f::G"]
+    );
     assert_eq!(imports_of("a/mod.rs", "use super::b::{C, D};"), ["b::C", "b::D"]);
-    assert_eq!(imports_of("a.rs", "fn f() -> crate::b::C { crate::d::e::<u8>() }"), ["b::C", "d::e"]);
+    assert_eq!(
+        imports_of("a.rs", "fn f() -> crate::b::C { crate::d::e::<u8>() }"),
+        ["b::C", "d::e"]
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The structure of the source, as docs/internals draws it: imports lead down, folders stay small, the core stays pure.
+//! The structure of the source, as docs/internals draws it: imports lead down, folders stay small,
+//! the core stays pure.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod imports;
@@ -41,8 +42,10 @@ const CORE: &[&[&str]] = &[
 /// Most source files in one folder.
 const MAX_FILES: usize = 22;
 
-/// What the core must not depend on, as beginnings of crate names: runtimes, drivers, input and output.
-const IMPURE: &[&str] = &["actix", "tokio", "async-", "redis", "notify", "awc", "rustix", "futures", "lobbyd", "clap"];
+/// What the core must not depend on, as beginnings of crate names: runtimes, drivers, input and
+/// output.
+const IMPURE: &[&str] =
+    &["actix", "tokio", "async-", "redis", "notify", "awc", "rustix", "futures", "lobbyd", "clap"];
 
 /// Parts of the standard library that the core must not use.
 const IMPURE_STD: &[&str] = &["std::fs", "std::process", "std::thread", "std::env", "std::os"];
@@ -70,8 +73,13 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
 fn sources(crate_directory: &str) -> Vec<Source> {
     let root = workspace().join(crate_directory).join("src");
     let is_test = |path: &Path| path.iter().any(|part| part == "tests" || part == "tests.rs");
-    let files = rust_files(&root).into_iter().map(|file| (file.strip_prefix(&root).unwrap().to_owned(), file));
-    files.filter(|(path, _)| !is_test(path)).map(|(path, file)| Source::new(&path, &read(&file))).collect()
+    let files = rust_files(&root)
+        .into_iter()
+        .map(|file| (file.strip_prefix(&root).unwrap().to_owned(), file));
+    files
+        .filter(|(path, _)| !is_test(path))
+        .map(|(path, file)| Source::new(&path, &read(&file)))
+        .collect()
 }
 
 fn read(file: &Path) -> String {
@@ -86,10 +94,16 @@ fn upward(sources: &[Source], order: &[&[&str]]) -> BTreeMap<(String, String), V
     for source in sources {
         for path in source.imports() {
             // Everything else at the root of a crate is an item of lib.rs.
-            let room = path.first().filter(|room| rooms.contains(room.as_str())).map_or("lib", String::as_str);
+            let room = path
+                .first()
+                .filter(|room| rooms.contains(room.as_str()))
+                .map_or("lib", String::as_str);
             let leads_down = row(source.room()).zip(row(room)).is_some_and(|(from, to)| from < to);
             if room != source.room() && !leads_down {
-                found.entry((source.room().to_owned(), room.to_owned())).or_default().push(source.name());
+                found
+                    .entry((source.room().to_owned(), room.to_owned()))
+                    .or_default()
+                    .push(source.name());
             }
         }
     }
@@ -109,7 +123,10 @@ fn circles(sources: &[Source]) -> BTreeSet<(String, String)> {
         seen.contains(to)
     };
     let folders: BTreeSet<_> = sources.iter().filter_map(Source::folder).collect();
-    let pairs = folders.iter().flat_map(|from| folders.iter().map(move |to| (from, to))).filter(|(from, to)| from < to);
+    let pairs = folders
+        .iter()
+        .flat_map(|from| folders.iter().map(move |to| (from, to)))
+        .filter(|(from, to)| from < to);
     let circles = pairs.filter(|(from, to)| reaches(from, to) && reaches(to, from));
     circles.map(|(from, to)| (from.join("::"), to.join("::"))).collect()
 }
@@ -117,7 +134,11 @@ fn circles(sources: &[Source]) -> BTreeSet<(String, String)> {
 fn assert_order(crate_directory: &str, order: &[&[&str]]) {
     let sources = sources(crate_directory);
     for source in &sources {
-        assert!(order.concat().contains(&source.room()), "{} has no place in the order of rooms", source.name());
+        assert!(
+            order.concat().contains(&source.room()),
+            "{} has no place in the order of rooms",
+            source.name()
+        );
     }
     let upward = upward(&sources, order);
     assert!(upward.is_empty(), "imports that do not lead down: {upward:#?}");
@@ -153,7 +174,8 @@ fn no_folder_holds_more_source_files_than_one_can_survey() {
 #[test]
 fn the_core_depends_on_no_runtime_driver_or_operating_system() {
     let manifest = read(&workspace().join("lobbyd/core/Cargo.toml"));
-    let impure: Vec<_> = manifest.lines().filter(|line| IMPURE.iter().any(|name| line.starts_with(name))).collect();
+    let impure: Vec<_> =
+        manifest.lines().filter(|line| IMPURE.iter().any(|name| line.starts_with(name))).collect();
     assert!(impure.is_empty(), "{impure:?}");
     for source in sources("lobbyd/core") {
         for name in IMPURE_STD {
@@ -178,19 +200,27 @@ fn sample(wire: &str, layout: &str) -> Vec<Source> {
 fn an_import_that_leads_up_or_to_the_root_is_found() {
     let order: &[&[&str]] = &[&["lib"], &["registry"], &["wire"]];
     assert!(upward(&sample("", ""), order).is_empty());
-    for back in
-        ["use crate::registry::Host;", "fn f() { crate::registry::f() }", "pub use super::super::registry::Host;"]
-    {
+    for back in [
+        "use crate::registry::Host;",
+        "fn f() { crate::registry::f() }",
+        "pub use super::super::registry::Host;",
+    ] {
         let found = upward(&sample("", back), order);
         let back = ("wire".to_owned(), "registry".to_owned());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [(back, vec!["wire/layout".to_owned()])]);
     }
-    assert!(upward(&sample("use crate::{wire::A, run};", ""), order).contains_key(&("wire".into(), "lib".into())));
+    assert!(
+        upward(&sample("use crate::{wire::A, run};", ""), order)
+            .contains_key(&("wire".into(), "lib".into()))
+    );
 }
 
 #[test]
 fn a_circle_of_folders_is_found() {
     assert!(circles(&sample("mod layout;", "use super::Packet;")).is_empty());
     let found = circles(&sample("", "use crate::wire::text::Text;"));
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("wire::layout".to_owned(), "wire::text".to_owned())]);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [("wire::layout".to_owned(), "wire::text".to_owned())]
+    );
 }

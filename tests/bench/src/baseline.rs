@@ -1,4 +1,5 @@
-//! The limit of an answer: a bare actix-web handler that gives the same bytes and headers, on a server set up as lobbyd's.
+//! The limit of an answer: a bare actix-web handler that gives the same bytes and headers, on a
+//! server set up as lobbyd's.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -37,13 +38,19 @@ struct Script {
 }
 
 impl Baseline {
-    /// Starts a server that answers requests for a path, with any query, as `answer` did, and makes sure that it does.
+    /// Starts a server that answers requests for a path, with any query, as `answer` did, and makes
+    /// sure that it does.
     ///
     /// # Errors
     /// When it does not start, or answers something else.
     pub async fn start(directory: &Path, request: &Arc<[u8]>, answer: &Answer) -> Result<Self> {
-        let script = Script { path: path_of(request)?, status: answer.status, headers: answer.headers.clone() };
-        let (script_file, body_file) = (directory.join("baseline.json"), directory.join("baseline.body"));
+        let script = Script {
+            path: path_of(request)?,
+            status: answer.status,
+            headers: answer.headers.clone(),
+        };
+        let (script_file, body_file) =
+            (directory.join("baseline.json"), directory.join("baseline.body"));
         std::fs::write(&script_file, serde_json::to_vec(&script)?)?;
         std::fs::write(&body_file, &answer.body)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -52,7 +59,11 @@ impl Baseline {
         let port = read_port(&mut process)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let given = Connection::open(address).await?.ask(request).await?;
-        ensure!(given == *answer, "the baseline server answers otherwise than lobbyd: {:?}", given.headers);
+        ensure!(
+            given == *answer,
+            "the baseline server answers otherwise than lobbyd: {:?}",
+            given.headers
+        );
         Ok(Self { process, address })
     }
 }
@@ -66,7 +77,9 @@ fn read_port(process: &mut Running) -> Result<u16> {
     let mut line = String::new();
     let stdout = process.child().stdout.take().context("the output is piped")?;
     BufReader::new(stdout).read_line(&mut line)?;
-    line.trim().parse().with_context(|| format!("the baseline server said {line:?} instead of its port"))
+    line.trim()
+        .parse()
+        .with_context(|| format!("the baseline server said {line:?} instead of its port"))
 }
 
 /// What the child does: serves until killed.
@@ -80,7 +93,9 @@ pub fn serve(script: &Path, body: &Path) -> Result<()> {
     rustix::net::listen(&listener, 2048)?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
     let app = move || {
-        App::new().app_data(web::Data::new(answer.clone())).route(&script.path, web::get().to(give_static_answer))
+        App::new()
+            .app_data(web::Data::new(answer.clone()))
+            .route(&script.path, web::get().to(give_static_answer))
     };
     // As in lobbyd/src/http/server.rs.
     let server = HttpServer::new(app)
@@ -103,7 +118,8 @@ struct StaticAnswer {
 
 impl StaticAnswer {
     fn new(script: &Script, body: Bytes) -> Result<Self> {
-        let headers = script.headers.iter().map(|(name, value)| Ok((name.parse()?, value.parse()?)));
+        let headers =
+            script.headers.iter().map(|(name, value)| Ok((name.parse()?, value.parse()?)));
         let headers = headers.collect::<Result<_>>()?;
         Ok(Self { status: StatusCode::from_u16(script.status)?, headers, body })
     }

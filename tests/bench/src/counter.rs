@@ -11,7 +11,8 @@ use futures_util::StreamExt;
 
 use crate::process::Running;
 
-/// Messages that wait in the client: more than are ever sent at once, so that none is lost for want of room.
+/// Messages that wait in the client: more than are ever sent at once, so that none is lost for want
+/// of room.
 const ROOM: usize = 1 << 20;
 
 /// A running subscriber, as lobbyd a process of its own.
@@ -47,11 +48,14 @@ impl Counter {
         let mut line = String::new();
         self.questions.write_all(b"\n")?;
         self.answers.read_line(&mut line)?;
-        line.trim().parse().with_context(|| format!("the subscriber said {line:?} instead of a number"))
+        line.trim()
+            .parse()
+            .with_context(|| format!("the subscriber said {line:?} instead of a number"))
     }
 }
 
-/// What the child does: counts messages, and answers each line of its input with their number, until its input ends.
+/// What the child does: counts messages, and answers each line of its input with their number,
+/// until its input ends.
 ///
 /// # Errors
 /// When the server is not there.

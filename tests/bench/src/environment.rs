@@ -18,7 +18,8 @@ use crate::http::{Answer, Connection};
 use crate::lobbyd::{Lobbyd, Start};
 use crate::wire::{Publisher, frame};
 
-/// How many packets are sent before the daemon is waited for, while a fleet is introduced to it: few enough to lose none.
+/// How many packets are sent before the daemon is waited for, while a fleet is introduced to it:
+/// few enough to lose none.
 const PORTION: usize = 2_000;
 /// Time for a daemon to take in a portion.
 const PORTION_LIMIT: Duration = Duration::from_secs(30);
@@ -85,7 +86,8 @@ impl Environment {
         self.lobbies.clear();
     }
 
-    /// A daemon of its own that knows a fleet of this size; `channel` tells its lobby from others of the same size.
+    /// A daemon of its own that knows a fleet of this size; `channel` tells its lobby from others
+    /// of the same size.
     ///
     /// # Errors
     /// When it does not start or does not take the fleet in.
@@ -118,7 +120,8 @@ impl Lobby {
         self.others().map(frame).collect()
     }
 
-    /// What a host beside the fleet sends that changes a label again and again, ready to be written to NATS.
+    /// What a host beside the fleet sends that changes a label again and again, ready to be written
+    /// to NATS.
     pub fn changing_frames(&self) -> Vec<Bytes> {
         let beside = self.fleet.size();
         let payload = |generation| Fleet::stranger(beside, generation);
@@ -144,7 +147,10 @@ impl Lobby {
                 return Ok(());
             }
             if clock::now() > deadline {
-                bail!("lobbyd knows {} hosts instead of {hosts} after {PORTION_LIMIT:?}", status.records);
+                bail!(
+                    "lobbyd knows {} hosts instead of {hosts} after {PORTION_LIMIT:?}",
+                    status.records
+                );
             }
             clock::pause(Duration::from_millis(2)).await;
         }

@@ -1,3 +1,4 @@
-//! A program that does nothing: how long starting it takes is what any program's start costs at least.
+//! A program that does nothing: how long starting it takes is what any program's start costs at
+//! least.
 
 fn main() {}

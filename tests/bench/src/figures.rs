@@ -11,7 +11,8 @@ pub const REPETITIONS: usize = 3;
 pub struct Samples(Vec<f64>);
 
 impl Samples {
-    /// The one in the middle; of an even number, the upper of the two. Nothing, if nothing was measured.
+    /// The one in the middle; of an even number, the upper of the two. Nothing, if nothing was
+    /// measured.
     pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -28,7 +29,10 @@ impl Samples {
 
     /// The least and the greatest.
     pub fn spread(&self) -> (f64, f64) {
-        (self.0.iter().copied().fold(f64::NAN, f64::min), self.0.iter().copied().fold(f64::NAN, f64::max))
+        (
+            self.0.iter().copied().fold(f64::NAN, f64::min),
+            self.0.iter().copied().fold(f64::NAN, f64::max),
+        )
     }
 
     /// Adds one more.
@@ -102,7 +106,15 @@ impl Row {
     /// A line without figures yet.
     pub fn new(what: impl Into<String>, unit: Unit) -> Self {
         let (figure, limit) = (Samples::default(), Samples::default());
-        Self { what: what.into(), hosts: None, unit, figure, limit, goal: None, note: String::new() }
+        Self {
+            what: what.into(),
+            hosts: None,
+            unit,
+            figure,
+            limit,
+            goal: None,
+            note: String::new(),
+        }
     }
 
     /// Names the size of the fleet.
@@ -143,7 +155,8 @@ impl Row {
         })
     }
 
-    /// Whether the goal is reached; nothing without a goal. What could not be measured is not reached.
+    /// Whether the goal is reached; nothing without a goal. What could not be measured is not
+    /// reached.
     pub fn met(&self) -> Option<bool> {
         Some(match self.goal? {
             Goal::AtLeast(share) => self.ratio().median() >= share,
@@ -151,7 +164,8 @@ impl Row {
         })
     }
 
-    /// How far the goal is reached: 1 is just so, 2 is twice as good. Nothing without a goal or a figure.
+    /// How far the goal is reached: 1 is just so, 2 is twice as good. Nothing without a goal or a
+    /// figure.
     pub fn attainment(&self) -> Option<f64> {
         let figure = self.figure.median();
         let attained = match self.goal? {
@@ -229,7 +243,10 @@ mod tests {
         let values = samples(&[5.0, 1.0, 3.0]);
         assert_eq!((values.median(), values.spread()), (3.0, (1.0, 5.0)));
         let hundred: Samples = (1..=100).map(f64::from).collect();
-        assert_eq!((hundred.percentile(0.99), hundred.percentile(0.5), hundred.percentile(1.0)), (99.0, 50.0, 100.0));
+        assert_eq!(
+            (hundred.percentile(0.99), hundred.percentile(0.5), hundred.percentile(1.0)),
+            (99.0, 50.0, 100.0)
+        );
     }
 
     #[test]
@@ -244,7 +261,10 @@ mod tests {
         let goal = Goal::AtMost { times: 3.0, plus: 12.0 };
         assert_eq!(row(goal, &[42.0], &[10.0]).met(), Some(true));
         assert_eq!(row(goal, &[42.1], &[10.0]).met(), Some(false));
-        assert_eq!(row(Goal::AtMost { times: 0.0, plus: 4.0 }, &[2.0], &[]).attainment(), Some(2.0));
+        assert_eq!(
+            row(Goal::AtMost { times: 0.0, plus: 4.0 }, &[2.0], &[]).attainment(),
+            Some(2.0)
+        );
     }
 
     #[test]
@@ -260,7 +280,10 @@ mod tests {
         assert_eq!(most(1.5, 0.0), "≤ 1.5 ×");
         assert_eq!(most(1.0, 3.0), "≤ limit + 3 ms");
         assert_eq!(most(3.0, 12.0), "≤ 3 × + 12 ms");
-        assert_eq!([0.123, 12.34, 1234.5].map(|value| Unit::Percent.show(value)), ["0.12 %", "12.3 %", "1,234 %"]);
+        assert_eq!(
+            [0.123, 12.34, 1234.5].map(|value| Unit::Percent.show(value)),
+            ["0.12 %", "12.3 %", "1,234 %"]
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Servers as one meets them: 20 labels each, of which many are shared and some are unlike any other's.
+//! Servers as one meets them: 20 labels each, of which many are shared and some are unlike any
+//! other's.
 
 use bytes::Bytes;
 use lobby_client::{Discovery, HostName, Label};
@@ -17,11 +18,13 @@ pub const GROUP: &str = "node";
 const SITES: [&str; 6] = ["prg1", "prg2", "brq1", "fra1", "ams2", "waw1"];
 const SERVICES: [&str; 9] =
     ["nginx", "postgresql", "redis", "smtp", "imap", "haproxy", "php-fpm", "rabbitmq", "mariadb"];
-const KERNELS: [&str; 4] = ["6.1.0-25-amd64", "6.1.0-28-amd64", "5.10.0-33-amd64", "6.12.9+bpo-amd64"];
+const KERNELS: [&str; 4] =
+    ["6.1.0-25-amd64", "6.1.0-28-amd64", "5.10.0-33-amd64", "6.12.9+bpo-amd64"];
 const CPUS: [&str; 3] = ["amd-epyc-7443p", "intel-xeon-e5-2650v4", "amd-epyc-9354"];
 const CUSTOMERS: usize = 400;
 
-/// A number of servers. Names, and so answers about equally many of them, are equally long whatever the fleet's size.
+/// A number of servers. Names, and so answers about equally many of them, are equally long whatever
+/// the fleet's size.
 #[derive(Debug, Clone, Copy)]
 pub struct Fleet {
     size: usize,
@@ -52,29 +55,37 @@ impl Fleet {
     pub fn payload(self, server: usize, generation: u64) -> Bytes {
         // Each daemon has an instance of its own.
         let instance = InstanceId::new(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1));
-        Message::new(MessageKind::Hi, &self.discovery(server, generation), instance).encode(None).into()
+        Message::new(MessageKind::Hi, &self.discovery(server, generation), instance)
+            .encode(None)
+            .into()
     }
 
-    /// The packet of a server that shares no label with any fleet, and has another one with each generation.
+    /// The packet of a server that shares no label with any fleet, and has another one with each
+    /// generation.
     ///
     /// # Panics
     /// Never: the name and the label are valid.
     pub fn stranger(server: usize, generation: u64) -> Bytes {
         let label = Label::parse(&format!("stranger:{generation}")).expect("a valid label");
-        let discovery = Discovery::new(HostName::parse(&hostname(server)).expect("a valid host name"), vec![label]);
+        let discovery = Discovery::new(
+            HostName::parse(&hostname(server)).expect("a valid host name"),
+            vec![label],
+        );
         Message::new(MessageKind::Hi, &discovery, InstanceId::new(1)).encode(None).into()
     }
 
     /// The bytes of all host names and labels.
     pub fn text_bytes(self) -> u64 {
         let bytes = |discovery: Discovery| {
-            discovery.hostname.as_str().len() + discovery.labels.iter().map(|label| label.as_str().len()).sum::<usize>()
+            discovery.hostname.as_str().len()
+                + discovery.labels.iter().map(|label| label.as_str().len()).sum::<usize>()
         };
         (0..self.size).map(|server| bytes(self.discovery(server, 0)) as u64).sum()
     }
 
     fn labels(self, server: usize, generation: u64) -> [String; 20] {
-        let (site, rack, private) = (SITES[server % SITES.len()], server / 40 % 90, private_address(server));
+        let (site, rack, private) =
+            (SITES[server % SITES.len()], server / 40 % 90, private_address(server));
         [
             format!("service:{}", pick(&SERVICES, server)),
             format!("service:{}", pick(&SERVICES, another_service(server))),
@@ -93,9 +104,16 @@ impl Fleet {
             format!("cores:{}", 8 << (server % 4)),
             format!("memory:{}G", 32 << (server % 5)),
             format!("customer:{:04}", server * 31 % CUSTOMERS),
-            format!("serial:CZ{:08X}", 0x2545_f491_u32.wrapping_mul(u32::try_from(server).unwrap_or(0) + 1)),
+            format!(
+                "serial:CZ{:08X}",
+                0x2545_f491_u32.wrapping_mul(u32::try_from(server).unwrap_or(0) + 1)
+            ),
             format!("deployed:{generation:08}"),
-            if self.is_rare(server) { RARE_LABEL.to_owned() } else { "environment:production".to_owned() },
+            if self.is_rare(server) {
+                RARE_LABEL.to_owned()
+            } else {
+                "environment:production".to_owned()
+            },
         ]
     }
 
@@ -135,7 +153,8 @@ mod tests {
 
     fn rare_ones(size: usize) -> Vec<String> {
         let discoveries = (0..size).map(|server| Fleet::new(size).discovery(server, 0));
-        let rare = discoveries.filter(|host| host.labels.iter().any(|label| label.as_str().starts_with(RARE_PREFIX)));
+        let rare = discoveries
+            .filter(|host| host.labels.iter().any(|label| label.as_str().starts_with(RARE_PREFIX)));
         rare.map(|host| host.hostname.to_string()).collect()
     }
 
@@ -150,7 +169,8 @@ mod tests {
 
     #[test]
     fn hosts_have_20_labels_and_names_of_their_own() {
-        let hosts: Vec<_> = (0..1_000).map(|server| Fleet::new(1_000).discovery(server, 7)).collect();
+        let hosts: Vec<_> =
+            (0..1_000).map(|server| Fleet::new(1_000).discovery(server, 7)).collect();
         let names: BTreeSet<_> = hosts.iter().map(|host| host.hostname.as_str()).collect();
         assert_eq!(names.len(), hosts.len());
         assert!(hosts.iter().all(|host| host.labels.len() == 20));

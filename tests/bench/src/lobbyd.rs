@@ -49,12 +49,14 @@ impl Start {
         let port = free_port();
         let mut command = Command::new(&self.program);
         command.env_clear().envs(self.settings.iter().cloned()).env("PORT", port.to_string());
-        let log = File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
+        let log = File::create(&self.log)
+            .with_context(|| format!("cannot write {}", self.log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Ok((command, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
     }
 
-    /// Starts it and waits until its API answers and its link is up. Labels added at run time go to `labels`.
+    /// Starts it and waits until its API answers and its link is up. Labels added at run time go to
+    /// `labels`.
     ///
     /// # Errors
     /// When it does not come up; the message names its log.

@@ -22,7 +22,8 @@ pub struct Machine {
     pub kernel: String,
     /// Versions of the brokers.
     pub brokers: Vec<String>,
-    /// Load average over one, five and fifteen minutes when the run began; the run is best begun on an idle machine.
+    /// Load average over one, five and fifteen minutes when the run began; the run is best begun
+    /// on an idle machine.
     pub load: String,
     /// When the run began, in seconds since the Unix epoch.
     pub begun: u64,
@@ -36,7 +37,9 @@ impl Machine {
             cores: available_parallelism().map_or(1, NonZero::get),
             memory: field("/proc/meminfo", "MemTotal"),
             kernel: file("/proc/sys/kernel/osrelease"),
-            brokers: [("nats-server", 0), ("redis-server", 2)].map(|(name, word)| version(name, word)).to_vec(),
+            brokers: [("nats-server", 0), ("redis-server", 2)]
+                .map(|(name, word)| version(name, word))
+                .to_vec(),
             load: file("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
             begun: clock::unix_seconds(),
         }
@@ -51,16 +54,23 @@ fn file(path: &str) -> String {
 fn field(path: &str, name: &str) -> String {
     let text = file(path);
     let fields = text.lines().filter_map(|line| line.split_once(':'));
-    let value = fields.filter(|(given, _)| given.trim() == name).map(|(_, value)| value.trim().to_owned()).next();
+    let value = fields
+        .filter(|(given, _)| given.trim() == name)
+        .map(|(_, value)| value.trim().to_owned())
+        .next();
     value.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// `nats-server: v2.9.10`, `Redis server v=7.0.15 sha=…`. Debian puts nats-server into /usr/sbin, which is not in everybody's PATH.
+/// `nats-server: v2.9.10`, `Redis server v=7.0.15 sha=…`. Debian puts nats-server into /usr/sbin,
+/// which is not in everybody's PATH.
 fn version(program: &str, word: usize) -> String {
     let ask = |program: String| Command::new(program).arg("--version").output().ok();
     let output = ask(program.to_owned()).or_else(|| ask(format!("/usr/sbin/{program}")));
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let version = text.split_whitespace().skip(word).find(|word| word.contains(|c: char| c.is_ascii_digit()));
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let version =
+        text.split_whitespace().skip(word).find(|word| word.contains(|c: char| c.is_ascii_digit()));
     let version = version.unwrap_or("of unknown version").trim_start_matches(['v', '=']);
     format!("{program} {version}")
 }

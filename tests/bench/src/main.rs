@@ -1,4 +1,5 @@
-//! Benchmarks of lobby: each figure is measured beside the limit that the machine sets it, by turns in one run.
+//! Benchmarks of lobby: each figure is measured beside the limit that the machine sets it, by turns
+//! in one run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -76,7 +77,9 @@ async fn bench(arguments: &Arguments) -> Result<()> {
     let (machine, begin) = (Machine::look(), clock::now());
     let mut environment = Environment::set(&program(arguments)?, &arguments.output).await?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    for Measurement { name, run } in benchmarks::ALL.iter().filter(|row| is_chosen(arguments, row.name)) {
+    for Measurement { name, run } in
+        benchmarks::ALL.iter().filter(|row| is_chosen(arguments, row.name))
+    {
         say(&format!("{name} …"))?;
         match run(&mut environment).await {
             Ok(more) => rows.extend(more),
@@ -109,7 +112,9 @@ fn is_chosen(arguments: &Arguments, name: &str) -> bool {
 fn program(arguments: &Arguments) -> Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("lobbyd");
     let program = arguments.lobbyd.clone().unwrap_or(beside);
-    program.canonicalize().with_context(|| format!("{} is not there: build it first", program.display()))
+    program
+        .canonicalize()
+        .with_context(|| format!("{} is not there: build it first", program.display()))
 }
 
 fn say(progress: &str) -> Result<()> {

@@ -19,7 +19,8 @@ impl Running {
     /// # Errors
     /// When it cannot be started; the message names it.
     pub fn start(command: &mut Command) -> Result<Self> {
-        let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
         Ok(Self { child })
     }
 
@@ -28,8 +29,9 @@ impl Running {
         &mut self.child
     }
 
-    /// Processor time that its threads have used. The scheduler's own account is in nanoseconds; `/proc/PID/stat` counts hundredths
-    /// of a second, too coarse for a daemon at rest. A thread that ended is not counted, which takes the time of idle helpers only.
+    /// Processor time that its threads have used. The scheduler's own account is in nanoseconds;
+    /// `/proc/PID/stat` counts hundredths of a second, too coarse for a daemon at rest. A
+    /// thread that ended is not counted, which takes the time of idle helpers only.
     ///
     /// # Errors
     /// When it has ended, or the kernel keeps no such account.
@@ -39,9 +41,13 @@ impl Running {
         for thread in fs::read_dir(&threads).with_context(|| format!("cannot read {threads}"))? {
             // One that ends between the listing and the reading has nothing to read.
             let account = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += account.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            nanoseconds +=
+                account.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
         }
-        anyhow::ensure!(nanoseconds > 0, "{threads}/*/schedstat tells no processor time: CONFIG_SCHED_INFO is needed");
+        anyhow::ensure!(
+            nanoseconds > 0,
+            "{threads}/*/schedstat tells no processor time: CONFIG_SCHED_INFO is needed"
+        );
         Ok(Duration::from_nanos(nanoseconds))
     }
 
@@ -52,8 +58,10 @@ impl Running {
     pub fn resident(&self) -> Result<u64> {
         let path = self.proc("status");
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: u64 =
+            line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
         Ok(kilobytes * 1024)
     }
 
@@ -62,7 +70,10 @@ impl Running {
     /// # Errors
     /// When the system does not let us.
     pub fn terminate(&self) -> Result<()> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process has an id")?;
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process has an id")?;
         kill_process(id, Signal::TERM).context("cannot send SIGTERM")
     }
 

@@ -1,5 +1,5 @@
-//! Packets sent to NATS in the bytes of its protocol, made beforehand: so the sender costs next to nothing, and neither the daemon
-//! nor the limit beside it waits for it.
+//! Packets sent to NATS in the bytes of its protocol, made beforehand: so the sender costs next to
+//! nothing, and neither the daemon nor the limit beside it waits for it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,8 @@ pub fn frame(subject: &str, payload: &[u8]) -> Vec<u8> {
     [format!("PUB {subject} {}\r\n", payload.len()).as_bytes(), payload, b"\r\n"].concat()
 }
 
-/// A connection that publishes. It does not live long enough for the server to miss its answers to pings.
+/// A connection that publishes. It does not live long enough for the server to miss its answers to
+/// pings.
 #[derive(Debug)]
 pub struct Publisher(TcpStream);
 
@@ -32,7 +33,8 @@ impl Publisher {
     /// # Errors
     /// When it is not there.
     pub fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).context("cannot connect to nats-server")?;
+        let stream =
+            TcpStream::connect(("127.0.0.1", port)).context("cannot connect to nats-server")?;
         stream.set_nodelay(true)?;
         let mut publisher = Self(stream);
         publisher.0.write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n")?;
@@ -45,7 +47,10 @@ impl Publisher {
     /// # Errors
     /// When the connection broke.
     pub fn send(&mut self, frames: &[u8]) -> Result<()> {
-        frames.chunks(PIECE).try_for_each(|piece| self.0.write_all(piece)).context("nats-server hung up")
+        frames
+            .chunks(PIECE)
+            .try_for_each(|piece| self.0.write_all(piece))
+            .context("nats-server hung up")
     }
 
     /// Returns when the server has dealt with all that was sent.
@@ -64,7 +69,8 @@ impl Publisher {
     }
 }
 
-/// Sends frames from a thread of its own, one after the other round and round, each in its own time, until dropped.
+/// Sends frames from a thread of its own, one after the other round and round, each in its own
+/// time, until dropped.
 #[derive(Debug)]
 pub struct Steady {
     stopped: Arc<AtomicBool>,
@@ -79,7 +85,8 @@ impl Steady {
     pub fn start(port: u16, frames: Vec<Bytes>, period: Duration) -> Result<Self> {
         let mut publisher = Publisher::connect(port)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let (stop, gap, begin) = (Arc::clone(&stopped), period.div_f64(frames.len() as f64), clock::now());
+        let (stop, gap, begin) =
+            (Arc::clone(&stopped), period.div_f64(frames.len() as f64), clock::now());
         let thread = tokio::task::spawn_blocking(move || {
             for (turn, frame) in (0_u32..).zip(frames.iter().cycle()) {
                 clock::stop_thread_until(begin + gap * turn);

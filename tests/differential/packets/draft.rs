@@ -23,8 +23,11 @@ pub(crate) type Fields = Vec<(String, String)>;
 impl Draft {
     /// A packet in the form that lobbyd writes, without instance.
     pub(crate) fn new(hostname: &str, labels: &[String], message: &str) -> Self {
-        let discovery =
-            vec![field("hostname", text(hostname)), field("labels", list(labels)), field("last_check", "0")];
+        let discovery = vec![
+            field("hostname", text(hostname)),
+            field("labels", list(labels)),
+            field("last_check", "0"),
+        ];
         Self {
             discovery: Some(discovery),
             envelope: vec![field("message", text(message))],
@@ -73,7 +76,10 @@ impl Draft {
                 object.push(',');
             }
             let spaces: [&str; 4] = std::array::from_fn(|_| self.space(rng));
-            object.push_str(&format!("{}\"{name}\"{}:{}{value}{}", spaces[0], spaces[1], spaces[2], spaces[3]));
+            object.push_str(&format!(
+                "{}\"{name}\"{}:{}{value}{}",
+                spaces[0], spaces[1], spaces[2], spaces[3]
+            ));
         }
         object.push('}');
         object
@@ -116,7 +122,11 @@ pub(crate) fn escaped(text: &str, rng: &mut Rng) -> String {
             '/' if rng.bool() => json.push_str("\\/"),
             c if c < ' ' || rng.u8(..4) == 0 => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    json.push_str(&if rng.bool() { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") });
+                    json.push_str(&if rng.bool() {
+                        format!("\\u{unit:04x}")
+                    } else {
+                        format!("\\u{unit:04X}")
+                    });
                 }
             }
             c => json.push(c),

@@ -237,7 +237,9 @@ impl Generator {
     fn label(&mut self) -> String {
         let number = self.rng.u32(..30);
         match self.rng.u8(..10) {
-            0..4 => format!("service:{}", odd::choose(&mut self.rng, &["web", "smtp", "dns", "db"])),
+            0..4 => {
+                format!("service:{}", odd::choose(&mut self.rng, &["web", "smtp", "dns", "db"]))
+            }
             4..6 => format!("rack:{number}"),
             6..9 => odd::choose(&mut self.rng, PROMETHEUS).to_owned(),
             _ => odd::choose(&mut self.rng, ODD_LABELS).to_owned(),

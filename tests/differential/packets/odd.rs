@@ -44,7 +44,9 @@ pub(crate) const FORMS: &[(&str, Oddity)] = &[
     ("escaped message", |_, draft| draft.set("message", "\"h\\u0069\"")),
     ("odd instance", |rng, draft| draft.set("instance", choose(rng, INSTANCES))),
     ("long instance", |rng, draft| draft.set("instance", text(&"a".repeat(rng.usize(17..3000))))),
-    ("repeated instance", |_, draft| draft.envelope.push(field("instance", "\"00000000000000ff\""))),
+    ("repeated instance", |_, draft| {
+        draft.envelope.push(field("instance", "\"00000000000000ff\""))
+    }),
     ("odd timestamp", |rng, draft| draft.set("timestamp", choose(rng, NUMBERS))),
     ("odd signature", |rng, draft| draft.set("signature", choose(rng, INSTANCES))),
     ("spaces around labels", |rng, draft| {
@@ -57,12 +59,17 @@ pub(crate) const FORMS: &[(&str, Oddity)] = &[
 pub(crate) const WRONGS: &[(&str, Oddity)] = &[
     ("no hostname", |_, draft| draft.remove_inner("hostname")),
     ("odd hostname", |rng, draft| draft.set_inner("hostname", choose(rng, HOSTNAMES))),
-    ("long hostname", |rng, draft| draft.set_inner("hostname", text(&"h".repeat(rng.usize(254..400))))),
+    ("long hostname", |rng, draft| {
+        draft.set_inner("hostname", text(&"h".repeat(rng.usize(254..400))))
+    }),
     ("too many labels", |rng, draft| {
-        let labels: Vec<_> = (0..rng.usize(1025..1100)).map(|number| format!("n:{number}")).collect();
+        let labels: Vec<_> =
+            (0..rng.usize(1025..1100)).map(|number| format!("n:{number}")).collect();
         draft.set_inner("labels", list(&labels));
     }),
-    ("the same label too often", |_, draft| draft.set_inner("labels", list(&vec!["same".into(); 1025]))),
+    ("the same label too often", |_, draft| {
+        draft.set_inner("labels", list(&vec!["same".into(); 1025]))
+    }),
     ("bad label", |rng, draft| draft.set_inner("labels", choose(rng, LABELS))),
     ("label too long", |rng, draft| {
         draft.set_inner("labels", list(&["ok".into(), "l".repeat(rng.usize(1025..1500))]));
@@ -82,8 +89,12 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
         draft.discovery.get_or_insert_default().push(field("hostname", "\"twice\""));
     }),
     ("repeated message", |_, draft| draft.envelope.push(field("message", "\"goodbye\""))),
-    ("too large", |rng, draft| draft.set("padding", text(&"p".repeat(rng.usize(262_000..270_000))))),
-    ("something behind", |rng, draft| draft.tail = choose(rng, &["}", "x", ",", "{}", "\0", "null"]).into()),
+    ("too large", |rng, draft| {
+        draft.set("padding", text(&"p".repeat(rng.usize(262_000..270_000))))
+    }),
+    ("something behind", |rng, draft| {
+        draft.tail = choose(rng, &["}", "x", ",", "{}", "\0", "null"]).into()
+    }),
     ("deep", |rng, draft| {
         let depth = rng.usize(100..400);
         draft.set("deep", format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
@@ -120,10 +131,24 @@ pub(crate) const JUNK: &[&[u8]] = &[
     b"[{\"hostname\":\"a\"},\"hi\"]",
 ];
 
-const NUMBERS: &[&str] =
-    &["-1", "1", "1.5", "1e3", "1e400", "99999999999999999999", "\"0\"", "null", "true", "[]", "{}", "-0", "00"];
+const NUMBERS: &[&str] = &[
+    "-1",
+    "1",
+    "1.5",
+    "1e3",
+    "1e400",
+    "99999999999999999999",
+    "\"0\"",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "-0",
+    "00",
+];
 
-const NAMES: &[&str] = &["x", "version", "Hostname", "LABELS", "", "discovery2", "key with spaces", "\\u0068ostname"];
+const NAMES: &[&str] =
+    &["x", "version", "Hostname", "LABELS", "", "discovery2", "key with spaces", "\\u0068ostname"];
 
 const VALUES: &[&str] = &[
     "1",

@@ -20,7 +20,8 @@ pub(crate) struct Signed<'a> {
 
 /// The signature with a key, in hexadecimal digits.
 pub(crate) fn sign(key: &str, signed: Signed<'_>) -> String {
-    let mut code = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    let mut code =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     let timestamp = signed.timestamp.to_string();
     let head = [DOMAIN, signed.message, signed.hostname, signed.instance, &timestamp];
     for field in head.into_iter().chain(signed.labels.iter().map(String::as_str)) {

@@ -30,24 +30,34 @@ pub(crate) fn all(run: &Run) {
 fn token_file(run: &Run) {
     let topic = "access: token file";
     let own = settings(&[("DRIVER", "Local"), ("TOKEN_FILE", "token")]);
-    let write = |home: &Path, text: &str| std::fs::write(home.join("token"), text).expect("it can be written");
-    let daemons = start_with(&run.programs, &[listening_only(), own].concat(), &|home| write(home, "first\n"));
+    let write = |home: &Path, text: &str| {
+        std::fs::write(home.join("token"), text).expect("it can be written")
+    };
+    let daemons = start_with(&run.programs, &[listening_only(), own].concat(), &|home| {
+        write(home, "first\n")
+    });
     let try_both = |case: &str| {
         for token in ["first", "second", "third"] {
-            let request = Request::get("/v1/discovery").header("Authorization", &format!("Token {token}"));
+            let request =
+                Request::get("/v1/discovery").header("Authorization", &format!("Token {token}"));
             let seen = daemons.map(|daemon| http::ask(daemon.address(), &request));
             run.report.compare(topic, &format!("{case}: {}", request.name()), seen);
         }
     };
     try_both("at the start");
-    for (case, text, counts) in
-        [("changed", "second\r\n", "second"), ("emptied", "", "second"), ("again", "third", "third")]
-    {
+    for (case, text, counts) in [
+        ("changed", "second\r\n", "second"),
+        ("emptied", "", "second"),
+        ("again", "third", "third"),
+    ] {
         for daemon in daemons.both() {
             write(daemon.home(), text);
             daemon.signal(Signal::HUP);
-            let request = Request::get("/v1/discovery").header("Authorization", &format!("Token {counts}"));
-            let is_in = || http::ask(daemon.address(), &request).part("status line") == Some("HTTP/1.1 200 OK");
+            let request =
+                Request::get("/v1/discovery").header("Authorization", &format!("Token {counts}"));
+            let is_in = || {
+                http::ask(daemon.address(), &request).part("status line") == Some("HTTP/1.1 200 OK")
+            };
             eventually(LIMIT, || is_in().then_some(()));
         }
         try_both(case);
@@ -74,10 +84,20 @@ fn with_token() -> Vec<Request> {
         "Bearer\ts3cret token",
         "Tokens3cret token",
     ];
-    let paths = ["/", "/v1/discovery", "/v1/status", "/healthz", "/readyz", "/nowhere", "/v1/labels", "/healthz/"];
+    let paths = [
+        "/",
+        "/v1/discovery",
+        "/v1/status",
+        "/healthz",
+        "/readyz",
+        "/nowhere",
+        "/v1/labels",
+        "/healthz/",
+    ];
     let mut requests = Vec::new();
     for path in paths {
-        requests.extend(["GET", "HEAD", "OPTIONS", "PUT"].map(|method| Request::new(method, path, "")));
+        requests
+            .extend(["GET", "HEAD", "OPTIONS", "PUT"].map(|method| Request::new(method, path, "")));
         requests.extend(values.map(|value| Request::get(path).header("Authorization", value)));
     }
     for method in ["POST", "DELETE"] {
@@ -94,7 +114,9 @@ fn with_token() -> Vec<Request> {
     requests.push(twice.header("Authorization", "Token s3cret token"));
     for host in ["evil.example", "me", ""] {
         requests.push(Request::get("/").header("Host", host));
-        requests.push(Request::get("/").header("Host", host).header("Authorization", "Token s3cret token"));
+        requests.push(
+            Request::get("/").header("Host", host).header("Authorization", "Token s3cret token"),
+        );
         requests.push(Request::get("/healthz").header("Host", host));
     }
     requests
@@ -102,10 +124,18 @@ fn with_token() -> Vec<Request> {
 
 /// Names that a daemon without TOKEN answers to: HOSTNAME and a name in HOST.
 fn names(run: &Run) {
-    let named = settings(&[("DRIVER", "Local"), ("HOST", "localhost"), ("HOSTNAME", "srv1.example.com")]);
+    let named =
+        settings(&[("DRIVER", "Local"), ("HOST", "localhost"), ("HOSTNAME", "srv1.example.com")]);
     let daemons = start(&run.programs, &[listening_only(), named].concat());
-    let hosts =
-        ["srv1.example.com", "srv1", "SRV1.EXAMPLE.COM.", "example.com", "srv1.example.org", "localhost", "srv2"];
+    let hosts = [
+        "srv1.example.com",
+        "srv1",
+        "SRV1.EXAMPLE.COM.",
+        "example.com",
+        "srv1.example.org",
+        "localhost",
+        "srv2",
+    ];
     for host in hosts {
         for method in ["GET", "POST"] {
             let path = if method == "GET" { "/v1/discovery" } else { "/v1/labels" };

@@ -96,9 +96,18 @@ fn daemons(run: &Run, broker: &Broker, script: &str) -> Pair<Daemon> {
 }
 
 const STEPS: &[(&str, &str)] = &[
-    ("a host joins", r#"{"discovery":{"hostname":"x\"ž","labels":["b:2","a:1","b:2"],"last_check":5},"message":"hi"}"#),
-    ("it changes its labels", r#"{"discovery":{"hostname":"x\"ž","labels":["c:3"],"last_check":0},"message":"hi"}"#),
-    ("it says goodbye", r#"{"discovery":{"hostname":"x\"ž","labels":null,"last_check":0},"message":"goodbye"}"#),
+    (
+        "a host joins",
+        r#"{"discovery":{"hostname":"x\"ž","labels":["b:2","a:1","b:2"],"last_check":5},"message":"hi"}"#,
+    ),
+    (
+        "it changes its labels",
+        r#"{"discovery":{"hostname":"x\"ž","labels":["c:3"],"last_check":0},"message":"hi"}"#,
+    ),
+    (
+        "it says goodbye",
+        r#"{"discovery":{"hostname":"x\"ž","labels":null,"last_check":0},"message":"goodbye"}"#,
+    ),
     ("another one joins", r#"{"discovery":{"hostname":"y","labels":null},"message":"hi"}"#),
 ];
 
@@ -119,13 +128,15 @@ fn seen_in(daemon: &Daemon, wanted: usize) -> Observation {
     };
     // The daemons have ports of their own.
     let port = |line: &&str| !line.starts_with("PORT=");
-    let environment: Vec<_> = read("environment").lines().filter(port).map(|line| line.to_owned() + "\n").collect();
+    let environment: Vec<_> =
+        read("environment").lines().filter(port).map(|line| line.to_owned() + "\n").collect();
     seen.with("callback input", read("input"))
         .with("environment", environment.concat())
         .with("arguments", read("arguments"))
 }
 
 fn count(daemon: &Daemon) -> usize {
-    let runs = std::fs::read_dir(daemon.home().join("runs")).into_iter().flatten().filter_map(Result::ok);
+    let runs =
+        std::fs::read_dir(daemon.home().join("runs")).into_iter().flatten().filter_map(Result::ok);
     runs.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "input")).count()
 }

@@ -17,7 +17,10 @@ pub(crate) fn all(run: &Run) {
     let (nats, redis) = (Broker::start(Kind::Nats), Broker::start(Kind::Redis));
     for broker in [nats, redis] {
         let mut voice = broker.voice("deaths");
-        let daemons = start(&run.programs, &[listening_only(), broker.settings("deaths"), short_lives()].concat());
+        let daemons = start(
+            &run.programs,
+            &[listening_only(), broker.settings("deaths"), short_lives()].concat(),
+        );
         let topic = format!("deaths: {}", broker.name());
         over(run, &topic, &daemons, &mut |names| {
             let payloads: Vec<_> = names.iter().map(|name| hello(name)).collect();
@@ -27,7 +30,10 @@ pub(crate) fn all(run: &Run) {
     let local = settings(&[("DRIVER", "Local")]);
     let daemons = start(&run.programs, &[listening_only(), local, short_lives()].concat());
     over(run, "deaths: Local", &daemons, &mut |names| {
-        for (daemon, name) in daemons.both().into_iter().flat_map(|daemon| names.iter().map(move |name| (daemon, name)))
+        for (daemon, name) in daemons
+            .both()
+            .into_iter()
+            .flat_map(|daemon| names.iter().map(move |name| (daemon, name)))
         {
             let draft = daemon.home().join("draft");
             std::fs::write(&draft, hello(name)).expect("a temporary file can be written");
@@ -64,7 +70,9 @@ fn over(run: &Run, topic: &str, daemons: &Pair<Daemon>, say: &mut dyn FnMut(&[&s
 }
 
 fn hello(name: &str) -> String {
-    format!(r#"{{"discovery":{{"hostname":"{name}","labels":["service:{name}"],"last_check":0}},"message":"hi"}}"#)
+    format!(
+        r#"{{"discovery":{{"hostname":"{name}","labels":["service:{name}"],"last_check":0}},"message":"hi"}}"#
+    )
 }
 
 /// Compares what every route says when these hosts are there.
@@ -72,9 +80,14 @@ fn compare(run: &Run, topic: &str, case: &str, daemons: &Pair<Daemon>, wanted: &
     for daemon in daemons.both() {
         eventually(LIMIT, || (living(daemon) == wanted).then_some(()));
     }
-    for path in
-        ["/", "/?prefixes=service:", "/v1/resolve?label=service:c", "/v1/prometheus/node", "/v1/status", "/readyz"]
-    {
+    for path in [
+        "/",
+        "/?prefixes=service:",
+        "/v1/resolve?label=service:c",
+        "/v1/prometheus/node",
+        "/v1/status",
+        "/readyz",
+    ] {
         let seen = daemons.map(|daemon| http::ask(daemon.address(), &Request::get(path)));
         run.report.compare(topic, &format!("{case}: GET {path}"), seen);
     }
@@ -82,13 +95,15 @@ fn compare(run: &Run, topic: &str, case: &str, daemons: &Pair<Daemon>, wanted: &
 
 /// The names of all hosts.
 fn living(daemon: &Daemon) -> String {
-    let list: serde_json::Value = serde_json::from_str(&http::get(daemon.address(), "/")).unwrap_or_default();
+    let list: serde_json::Value =
+        serde_json::from_str(&http::get(daemon.address(), "/")).unwrap_or_default();
     let names = list.as_array().into_iter().flatten().filter_map(|host| host["hostname"].as_str());
     names.collect::<Vec<_>>().join(",")
 }
 
 fn records(daemon: &Daemon) -> Option<String> {
-    let status: serde_json::Value = serde_json::from_str(&http::get(daemon.address(), "/v1/status")).ok()?;
+    let status: serde_json::Value =
+        serde_json::from_str(&http::get(daemon.address(), "/v1/status")).ok()?;
     Some(status["records"].to_string())
 }
 

@@ -43,7 +43,8 @@ fn write_label_files(home: &Path) {
     for (name, text) in files {
         std::fs::write(labels.join(name), text).expect("a temporary file can be written");
     }
-    std::fs::write(labels.join("long"), format!("{}\n{}\n", "l".repeat(1024), "l".repeat(1025))).expect("written");
+    std::fs::write(labels.join("long"), format!("{}\n{}\n", "l".repeat(1024), "l".repeat(1025)))
+        .expect("written");
     std::fs::create_dir(labels.join("directory")).expect("a directory can be made");
 }
 
@@ -77,7 +78,8 @@ fn requests() -> Vec<Request> {
         post("coded:1").header("Content-Encoding", "gzip"),
         post(&"x:1\n".repeat(16 * 1024)),
         post(&"x:1\n".repeat(16 * 1024 + 1)),
-        post(&format!("{:x}\r\n{}\r\n0\r\n\r\n", 65_537, "y".repeat(65_537))).header("Transfer-Encoding", "chunked"),
+        post(&format!("{:x}\r\n{}\r\n0\r\n\r\n", 65_537, "y".repeat(65_537)))
+            .header("Transfer-Encoding", "chunked"),
         post("expected:1").header("Expect", "100-continue"),
         post(&many),
         post(&more),
@@ -137,12 +139,24 @@ fn files(run: &Run, daemons: &Pair<Daemon>) {
         ("a file is added", |labels| drop(std::fs::write(labels.join("new"), "new:1\n"))),
         ("a file is written anew", |labels| drop(std::fs::write(labels.join("base"), "base:2\n"))),
         ("a file is removed", |labels| drop(std::fs::remove_file(labels.join("unicode")))),
-        ("run-time labels are edited", |labels| drop(std::fs::write(labels.join("_runtime"), "edited:1\n b \n\n"))),
-        ("run-time labels are removed", |labels| drop(std::fs::remove_file(labels.join("_runtime")))),
-        ("a link to another file", |labels| drop(std::os::unix::fs::symlink("new", labels.join("link")))),
-        ("a dangling link", |labels| drop(std::os::unix::fs::symlink("nowhere", labels.join("dangling")))),
-        ("the directory is moved away", |labels| drop(std::fs::rename(labels, labels.with_file_name("away")))),
-        ("the directory is back", |labels| drop(std::fs::rename(labels.with_file_name("away"), labels))),
+        ("run-time labels are edited", |labels| {
+            drop(std::fs::write(labels.join("_runtime"), "edited:1\n b \n\n"))
+        }),
+        ("run-time labels are removed", |labels| {
+            drop(std::fs::remove_file(labels.join("_runtime")))
+        }),
+        ("a link to another file", |labels| {
+            drop(std::os::unix::fs::symlink("new", labels.join("link")))
+        }),
+        ("a dangling link", |labels| {
+            drop(std::os::unix::fs::symlink("nowhere", labels.join("dangling")))
+        }),
+        ("the directory is moved away", |labels| {
+            drop(std::fs::rename(labels, labels.with_file_name("away")))
+        }),
+        ("the directory is back", |labels| {
+            drop(std::fs::rename(labels.with_file_name("away"), labels))
+        }),
     ];
     for (name, step) in steps {
         for daemon in daemons.both() {

@@ -16,7 +16,9 @@ use super::Run;
 use crate::http;
 use crate::observation::Observation;
 use crate::pair::Pair;
-use crate::programs::{Daemon, Settings, clean, listening_only, run as run_program, settings, start};
+use crate::programs::{
+    Daemon, Settings, clean, listening_only, run as run_program, settings, start,
+};
 use crate::waiting::eventually;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -24,11 +26,19 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) fn all(run: &Run) {
     let labels = ("LABELS", "from:env,service:web");
     // Without keep-alives: each would change counters of the status.
-    let own = settings(&[("DRIVER", "Local"), ("REGISTER", "true"), ("KEEP_ALIVE", "3600"), ("TTL", "7200"), labels]);
+    let own = settings(&[
+        ("DRIVER", "Local"),
+        ("REGISTER", "true"),
+        ("KEEP_ALIVE", "3600"),
+        ("TTL", "7200"),
+        labels,
+    ]);
     let daemons = start(&run.programs, &[listening_only(), own].concat());
     for daemon in daemons.both() {
         eventually(LIMIT, || {
-            http::get(daemon.address(), "/v1/status").contains("\"received\":1,\"sent\":1").then_some(())
+            http::get(daemon.address(), "/v1/status")
+                .contains("\"received\":1,\"sent\":1")
+                .then_some(())
         });
     }
     reading(run, "lobbyctl: commands", &daemons);
@@ -91,7 +101,14 @@ fn usage(run: &Run) {
     compare_os(run, "lobbyctl: usage", &["resolve".as_ref(), bytes], &settings(&[("PORT", "1")]));
     let environments: [&[(&str, &str)]; 16] = [
         &[],
-        &[("HOST", ""), ("PORT", ""), ("PROTOCOL", ""), ("TOKEN", ""), ("TOKEN_FILE", ""), ("CA_FILE", "")],
+        &[
+            ("HOST", ""),
+            ("PORT", ""),
+            ("PROTOCOL", ""),
+            ("TOKEN", ""),
+            ("TOKEN_FILE", ""),
+            ("CA_FILE", ""),
+        ],
         &[("PORT", "abc")],
         &[("PORT", "0")],
         &[("PORT", "65536")],
@@ -172,10 +189,17 @@ fn odd_servers(run: &Run) {
     ];
     for reply in replies {
         let address = serve(reply);
-        for words in [&["discovery"][..], &["discoveries"], &["resolve", "a"], &["status"], &["labels", "add", "a"]] {
+        for words in [
+            &["discovery"][..],
+            &["discoveries"],
+            &["resolve", "a"],
+            &["status"],
+            &["labels", "add", "a"],
+        ] {
             let case = String::from_utf8_lossy(reply).escape_debug().to_string();
             let topic = "lobbyctl: odd servers";
-            let seen = outcomes(run, &words.iter().map(OsStr::new).collect::<Vec<_>>(), &at(address));
+            let seen =
+                outcomes(run, &words.iter().map(OsStr::new).collect::<Vec<_>>(), &at(address));
             run.report.compare(topic, &format!("{} against {case}", words.join(" ")), seen);
         }
     }
@@ -188,7 +212,8 @@ fn serve(reply: &'static [u8]) -> SocketAddr {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().filter_map(Result::ok) {
             stream.set_read_timeout(Some(Duration::from_secs(2))).ok();
-            // The buffer takes the body, too: unread, it would make the end of the connection a reset.
+            // The buffer takes the body, too: unread, it would make the end of the connection a
+            // reset.
             let head = BufReader::new(&stream).lines().map_while(Result::ok);
             head.take_while(|line| !line.is_empty()).for_each(drop);
             stream.write_all(reply).ok();
@@ -208,7 +233,9 @@ fn terminal(run: &Run, daemons: &Pair<Daemon>) {
         ("--help", ""),
         ("nonsense", ""),
     ] {
-        let environment = [at(daemons.new.address()), settings(&[("NO_COLOR", no_colour), ("TERM", "xterm")])].concat();
+        let environment =
+            [at(daemons.new.address()), settings(&[("NO_COLOR", no_colour), ("TERM", "xterm")])]
+                .concat();
         let seen = run.programs.map(|programs| {
             let command = format!("{} {words}", programs.lobbyctl().display());
             let arguments = ["-qec", &command, "/dev/null"].map(OsStr::new);
@@ -246,7 +273,9 @@ fn compare_os(run: &Run, topic: &str, words: &[&OsStr], environment: &Settings) 
 }
 
 fn outcomes(run: &Run, words: &[&OsStr], environment: &Settings) -> Pair<Observation> {
-    run.programs.map(|programs| run_program(&programs.lobbyctl(), words, environment, Path::new("/"), LIMIT))
+    run.programs.map(|programs| {
+        run_program(&programs.lobbyctl(), words, environment, Path::new("/"), LIMIT)
+    })
 }
 
 const READING: &[&str] = &[

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use super::Run;
 use crate::http::{self, Request};
 use crate::pair::Pair;
-use crate::programs::{Daemon, Settings, listening_only, run as run_program, settings as pairs, start_each};
+use crate::programs::{
+    Daemon, Settings, listening_only, run as run_program, settings as pairs, start_each,
+};
 
 const TOPIC: &str = "lobbyd: settings";
 
@@ -19,8 +21,15 @@ const TOPIC: &str = "lobbyd: settings";
 const LIMIT: Duration = Duration::from_millis(2_500);
 
 pub(crate) fn help(run: &Run) {
-    for words in [&["--help"][..], &["-h"], &["--version"], &["-V"], &["help"], &["--help", "--port", "x"], &["-help"]]
-    {
+    for words in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["-V"],
+        &["help"],
+        &["--help", "--port", "x"],
+        &["-help"],
+    ] {
         for columns in ["", "40", "200"] {
             let environment = pairs(&[("COLUMNS", columns), ("PORT", "x")]);
             compare(run, "lobbyd: help", words, &environment);
@@ -89,7 +98,8 @@ fn signals(run: &Run) {
         ("SIGPIPE, then SIGTERM", &[Signal::PIPE, Signal::TERM]),
     ] {
         let local = pairs(&[("DRIVER", "Local"), ("REGISTER", "true")]);
-        let mut daemons = start_each(&run.programs, |_| [listening_only(), local.clone()].concat(), &|_| ());
+        let mut daemons =
+            start_each(&run.programs, |_| [listening_only(), local.clone()].concat(), &|_| ());
         let ended = |daemon: &mut Daemon| {
             signals.iter().for_each(|signal| daemon.signal(*signal));
             daemon.end()
@@ -143,7 +153,10 @@ fn late(run: &Run) {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let path = directory.path().join("secret");
         std::fs::write(&path, text).expect("a temporary file can be written");
-        refused(run, &[(name, &path.display().to_string()), ("DRIVER", "NATS,Redis"), ("NATS_URL", "")]);
+        refused(
+            run,
+            &[(name, &path.display().to_string()), ("DRIVER", "NATS,Redis"), ("NATS_URL", "")],
+        );
     }
     let directory = TempDir::new().expect("a temporary directory can be made");
     let large = directory.path().join("large");
@@ -161,7 +174,8 @@ fn compare_os(run: &Run, topic: &str, words: &[&OsStr], environment: &Settings) 
         run_program(&programs.lobbyd(), words, environment, home.path(), LIMIT)
     });
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let given: Vec<_> = environment.iter().skip(5).map(|(name, value)| format!("{name}={value}")).collect();
+    let given: Vec<_> =
+        environment.iter().skip(5).map(|(name, value)| format!("{name}={value}")).collect();
     run.report.compare(topic, &format!("{} {}", given.join(" "), shown.join(" ")), seen);
 }
 
@@ -185,7 +199,15 @@ const VALUES: &[(&str, &[&str])] = &[
     ("PACKET_VERIFY", &["always", "warn", "enforce"]),
     (
         "NATS_URL",
-        &["x y", "http://host", "nats://", "nats://host:0", "nats://host:x", "nats://a,b://c", "tls://user:pass@"],
+        &[
+            "x y",
+            "http://host",
+            "nats://",
+            "nats://host:0",
+            "nats://host:x",
+            "nats://a,b://c",
+            "tls://user:pass@",
+        ],
     ),
     ("NATS_DISCOVERY_CHANNEL", &["a b", "a..b", "a.*", ">", ".a"]),
     ("REDIS_HOST", &["a b"]),
@@ -222,8 +244,16 @@ const TOGETHER: &[&[(&str, &str)]] = &[
     &[("DRIVER", "")],
     &[("DRIVER", "Redis,NATS")],
     &[("DRIVER", "NATS"), ("NATS_URL", "nats://127.0.0.1:1"), ("NATS_CA_FILE", "/nowhere/ca")],
-    &[("DRIVER", "NATS"), ("NATS_URL", "nats://127.0.0.1:1"), ("NATS_CREDS_FILE", "/nowhere/creds")],
-    &[("DRIVER", "NATS"), ("NATS_URL", "nats://127.0.0.1:1"), ("NATS_NKEY_SEED_FILE", "/nowhere/seed")],
+    &[
+        ("DRIVER", "NATS"),
+        ("NATS_URL", "nats://127.0.0.1:1"),
+        ("NATS_CREDS_FILE", "/nowhere/creds"),
+    ],
+    &[
+        ("DRIVER", "NATS"),
+        ("NATS_URL", "nats://127.0.0.1:1"),
+        ("NATS_NKEY_SEED_FILE", "/nowhere/seed"),
+    ],
     &[("DRIVER", "NATS"), ("NATS_URL_FILE", "/nowhere/url")],
     &[("DRIVER", "Redis"), ("REDIS_CA_FILE", "/nowhere/ca")],
     &[("DRIVER", "Redis"), ("REDIS_PASSWORD_FILE", "/nowhere/password")],

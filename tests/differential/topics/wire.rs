@@ -48,7 +48,8 @@ fn prepare(home: &Path) {
 fn announced(run: &Run, broker: &Broker, mode: &str, more: &[(&str, &str)]) {
     let topic = format!("wire: {}{mode}", broker.name());
     let ears = Pair::of(|side| broker.ear(side.name()));
-    let with_channel = |side: crate::pair::Side| [announcing(more), broker.settings(side.name())].concat();
+    let with_channel =
+        |side: crate::pair::Side| [announcing(more), broker.settings(side.name())].concat();
     let mut daemons = start_each(&run.programs, with_channel, &prepare);
     let mut said = 1;
     let mut compare = |case: &str, expected: usize| {
@@ -64,7 +65,8 @@ fn announced(run: &Run, broker: &Broker, mode: &str, more: &[(&str, &str)]) {
         compare(&format!("{method} {body:?}"), *expected);
     }
     for daemon in daemons.both() {
-        std::fs::write(daemon.home().join("labels/base"), "rack:b8\n").expect("a temporary file can be written");
+        std::fs::write(daemon.home().join("labels/base"), "rack:b8\n")
+            .expect("a temporary file can be written");
     }
     compare("a label file changes", 1);
     let ends = Pair { old: daemons.old.stop(), new: daemons.new.stop() };
@@ -85,7 +87,8 @@ const CHANGES: &[(&str, &str, usize)] = &[
 fn renamed(run: &Run, broker: &Broker) {
     let topic = format!("wire: {} rename", broker.name());
     let ears = Pair::of(|side| broker.ear(&format!("{}.rename", side.name())));
-    let launcher = ["unshare", "--uts", "sh", "-c", "hostname before && exec \"$0\" \"$@\""].map(str::to_owned);
+    let launcher = ["unshare", "--uts", "sh", "-c", "hostname before && exec \"$0\" \"$@\""]
+        .map(str::to_owned);
     let of = |side: crate::pair::Side| {
         let own = settings(&[("HOSTNAME", ""), ("KEEP_ALIVE", "1"), ("TTL", "60")]);
         [announcing(&[]), own, broker.settings(&format!("{}.rename", side.name()))].concat()
@@ -96,7 +99,8 @@ fn renamed(run: &Run, broker: &Broker) {
     compare_until(run, &topic, "hello", &ears, "\"before\"");
     for daemon in daemons.both() {
         let target = daemon.id().to_string();
-        let renamed = clean("nsenter").args(["--uts", "--target", &target, "hostname", "after"]).status();
+        let renamed =
+            clean("nsenter").args(["--uts", "--target", &target, "hostname", "after"]).status();
         assert!(renamed.is_ok_and(|status| status.success()), "a host can be renamed");
     }
     compare_until(run, &topic, "renamed", &ears, "\"after\"");
@@ -124,7 +128,8 @@ fn compare_until(run: &Run, topic: &str, case: &str, ears: &Pair<Ear>, wanted: &
 fn packets(heard: &[Vec<u8>], signed: bool) -> Observation {
     let mut seen = Observation::default().with("wire", heard.join(&b'\n'));
     if signed {
-        let right: Vec<_> = heard.iter().map(|packet| signing::is_right(KEYS[0], packet).to_string()).collect();
+        let right: Vec<_> =
+            heard.iter().map(|packet| signing::is_right(KEYS[0], packet).to_string()).collect();
         seen.add("signatures are right", right.join(" "));
     }
     seen
@@ -137,7 +142,9 @@ fn in_a_directory(run: &Run, mode: &str, more: &[(&str, &str)]) {
     let mut daemons = start_each(&run.programs, |_| local.clone(), &prepare);
     let compare = |case: &str, daemons: &Pair<Daemon>, label: &str, is_there: bool| {
         for daemon in daemons.both() {
-            let found = || directory(daemon).values().any(|(_, text)| text.contains(&format!("\"{label}\"")));
+            let found = || {
+                directory(daemon).values().any(|(_, text)| text.contains(&format!("\"{label}\"")))
+            };
             eventually(LIMIT, || (found() == is_there).then_some(()));
         }
         // A file that is being written has another name.
@@ -155,7 +162,8 @@ fn in_a_directory(run: &Run, mode: &str, more: &[(&str, &str)]) {
         compare(&format!("{method} {body:?}"), &daemons, last, is_there);
     }
     for daemon in daemons.both() {
-        std::fs::write(daemon.home().join("labels/base"), "rack:b8\n").expect("a temporary file can be written");
+        std::fs::write(daemon.home().join("labels/base"), "rack:b8\n")
+            .expect("a temporary file can be written");
     }
     compare("a label file changes", &daemons, "rack:b8", true);
     let ends = Pair { old: daemons.old.stop(), new: daemons.new.stop() };
@@ -165,7 +173,8 @@ fn in_a_directory(run: &Run, mode: &str, more: &[(&str, &str)]) {
 
 /// Modes and texts of the files with packets, by name.
 fn directory(daemon: &Daemon) -> BTreeMap<String, (u32, String)> {
-    let entries = std::fs::read_dir(daemon.home().join("lobby")).into_iter().flatten().filter_map(Result::ok);
+    let entries =
+        std::fs::read_dir(daemon.home().join("lobby")).into_iter().flatten().filter_map(Result::ok);
     let file = |entry: std::fs::DirEntry| {
         let mode = entry.metadata().ok()?.permissions().mode();
         let text = std::fs::read_to_string(entry.path()).ok()?;

@@ -15,7 +15,11 @@ async fn a_page_of_another_site_can_change_nothing() {
     let other_port = format!("http://{}", SocketAddr::from(([127, 0, 0, 1], 1)));
     for origin in ["http://evil.example", "null", &other_port] {
         assert_eq!(post(&daemon, &[("Origin", origin)]).await, 403, "{origin}");
-        assert_eq!(daemon.request("DELETE", "/v1/labels", &[("Origin", origin)], "x").await.status, 403, "{origin}");
+        assert_eq!(
+            daemon.request("DELETE", "/v1/labels", &[("Origin", origin)], "x").await.status,
+            403,
+            "{origin}"
+        );
     }
     for site in ["cross-site", "same-site"] {
         assert_eq!(post(&daemon, &[("Sec-Fetch-Site", site)]).await, 403, "{site}");
@@ -45,7 +49,11 @@ async fn reading_is_not_a_change() {
     let headers = [("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")];
     let answer = daemon.request("GET", "/v1/discovery", &headers, "").await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("access-control-allow-origin"), None, "a page of another site must not read it");
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        None,
+        "a page of another site must not read it"
+    );
 }
 
 #[actix_rt::test]
@@ -54,10 +62,16 @@ async fn without_token_only_addresses_and_own_names_are_served() {
     let port = daemon.address().port();
     for host in ["127.0.0.1", "localhost", "LocalHost", "[::1]", "10.1.2.3", "node-a"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
-            assert_eq!(daemon.request("GET", "/v1/discovery", &[("Host", &host)], "").await.status, 200, "{host}");
+            assert_eq!(
+                daemon.request("GET", "/v1/discovery", &[("Host", &host)], "").await.status,
+                200,
+                "{host}"
+            );
         }
     }
-    for host in ["evil.example", "evil.example:1313", "localhost.evil.example", "127.0.0.1.evil.example"] {
+    for host in
+        ["evil.example", "evil.example:1313", "localhost.evil.example", "127.0.0.1.evil.example"]
+    {
         let answer = daemon.request("GET", "/v1/discovery", &[("Host", host)], "").await;
         assert_eq!(answer.status, 403, "{host}");
         assert_eq!(post(&daemon, &[("Host", host)]).await, 403, "{host}");
@@ -78,7 +92,8 @@ async fn without_api_nobody_listens_and_the_host_still_takes_part() {
     let address = reserved.local_addr().unwrap();
     let other = Lobbyd::named("other").nats(&nats).start().await;
     // The port is taken: a daemon that bound it would fail.
-    let silent = Lobbyd::named("silent").set("DISABLE_API", "true").set("PORT", address.port().to_string());
+    let silent =
+        Lobbyd::named("silent").set("DISABLE_API", "true").set("PORT", address.port().to_string());
     let silent = silent.nats(&nats).spawn();
     other.knows(json!({"other": [], "silent": []})).await;
     assert!(silent.is_running());

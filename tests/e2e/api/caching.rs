@@ -27,14 +27,23 @@ async fn a_list_that_the_client_has_already_is_not_sent_again() {
     for path in LISTS {
         let tag = daemon.get(path).await.header("etag").map(str::to_owned).expect("an ETag");
         assert!(tag.starts_with("W/\""), "{tag}: last_check may be another");
-        for known in [tag.as_str(), "*", &format!("\"other\", {tag}"), tag.trim_start_matches("W/")] {
+        for known in [tag.as_str(), "*", &format!("\"other\", {tag}"), tag.trim_start_matches("W/")]
+        {
             let answer = ask(&daemon, path, ("If-None-Match", known)).await;
             assert_eq!((answer.status, answer.text().as_str()), (304, ""), "{path} {known}");
             assert_eq!(answer.header("etag"), Some(tag.as_str()));
-            assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "a cache must not mix the codings up");
+            assert_eq!(
+                answer.header("vary"),
+                Some("Accept-Encoding"),
+                "a cache must not mix the codings up"
+            );
         }
         for unknown in ["\"other\"", "W/\"0-0-0\"", "garbage"] {
-            assert_eq!(ask(&daemon, path, ("If-None-Match", unknown)).await.status, 200, "{path} {unknown}");
+            assert_eq!(
+                ask(&daemon, path, ("If-None-Match", unknown)).await.status,
+                200,
+                "{path} {unknown}"
+            );
         }
     }
 }
@@ -64,14 +73,21 @@ async fn a_long_list_is_packed_for_those_who_take_gzip() {
     let labels: Vec<_> = (0..200).map(|number| format!("label:{number}")).collect();
     let daemon = daemon(&labels.join(",")).await;
     let plain = daemon.get("/v1/discovery").await.json()["labels"].clone();
-    for accepted in ["gzip", "deflate, gzip;q=0.5", "*", "gzip, identity", "identity;q=0.1, gzip;q=0.2"] {
+    for accepted in
+        ["gzip", "deflate, gzip;q=0.5", "*", "gzip, identity", "identity;q=0.1, gzip;q=0.2"]
+    {
         let answer = ask(&daemon, "/", ("Accept-Encoding", accepted)).await;
-        assert_eq!((answer.header("content-encoding"), answer.header("vary")), (Some("gzip"), Some("Accept-Encoding")));
+        assert_eq!(
+            (answer.header("content-encoding"), answer.header("vary")),
+            (Some("gzip"), Some("Accept-Encoding"))
+        );
         let mut text = String::new();
         GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()[0]["labels"], plain);
     }
-    for refused in ["", "identity", "deflate", "gzip;q=0", "gzip;q=0.1, identity;q=1", "identity, *;q=0.5"] {
+    for refused in
+        ["", "identity", "deflate", "gzip;q=0", "gzip;q=0.1, identity;q=1", "identity, *;q=0.5"]
+    {
         let answer = ask(&daemon, "/", ("Accept-Encoding", refused)).await;
         assert_eq!((answer.status, answer.header("content-encoding")), (200, None), "{refused:?}");
         assert_eq!(answer.json()[0]["labels"], plain);
@@ -92,7 +108,10 @@ async fn an_indented_list_has_the_same_head_as_a_compact_one() {
     let [compact, pretty] = [daemon.get("/").await, daemon.get("/?pretty").await];
     assert_eq!(compact.header("etag"), pretty.header("etag"));
     let packed = ask(&daemon, "/?pretty", ("Accept-Encoding", "gzip")).await;
-    assert_eq!((packed.header("content-encoding"), packed.header("vary")), (Some("gzip"), Some("Accept-Encoding")));
+    assert_eq!(
+        (packed.header("content-encoding"), packed.header("vary")),
+        (Some("gzip"), Some("Accept-Encoding"))
+    );
     assert!(packed.body.len() < pretty.body.len() / 2);
 }
 
@@ -107,7 +126,10 @@ async fn head_is_answered_as_get_is_without_the_body() {
         }
     }
     let len = daemon.get("/v1/discovery").await.body.len().to_string();
-    assert_eq!(daemon.request("HEAD", "/v1/discovery", &[], "").await.header("content-length"), Some(len.as_str()));
+    assert_eq!(
+        daemon.request("HEAD", "/v1/discovery", &[], "").await.header("content-length"),
+        Some(len.as_str())
+    );
     let refused = daemon.request("PUT", "/", &[], "").await;
     assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")));
 }

@@ -25,7 +25,10 @@ async fn every_call_does_what_its_route_does() {
     assert_eq!(client.discoveries(&Filter::All).await.unwrap()[0].labels, own);
     assert_eq!(client.resolve("odd:a&b=c,d é").await.unwrap(), [name("a")]);
     let groups = client.prometheus("ne").await.unwrap();
-    assert_eq!((&groups[0].targets[0], &groups[0].labels["location"]), (&"a:9100".to_owned(), &"prague".to_owned()));
+    assert_eq!(
+        (&groups[0].targets[0], &groups[0].labels["location"]),
+        (&"a:9100".to_owned(), &"prague".to_owned())
+    );
 }
 
 #[actix_rt::test]
@@ -34,9 +37,12 @@ async fn errors_tell_unreachable_unauthorised_and_refused_apart() {
     assert!(matches!(unreachable.discovery().await, Err(Error::Unreachable { .. })));
     let closed = Lobbyd::named("a").set("TOKEN", "s3cret").start().await;
     assert!(matches!(closed.client().discovery().await, Err(Error::Unauthorised { .. })));
-    let open = Client::builder(&format!("http://{}", closed.address())).token("s3cret").build().unwrap();
+    let open =
+        Client::builder(&format!("http://{}", closed.address())).token("s3cret").build().unwrap();
     assert_eq!(open.discovery().await.unwrap().hostname, name("a"));
     std::fs::create_dir(closed.labels_path().join("_runtime")).unwrap();
     let refused = open.add_labels(&labels(&["x:1"])).await;
-    assert!(matches!(refused, Err(Error::Refused { status: 500, ref text, .. }) if text.contains("_runtime")));
+    assert!(
+        matches!(refused, Err(Error::Refused { status: 500, ref text, .. }) if text.contains("_runtime"))
+    );
 }

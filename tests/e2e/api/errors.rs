@@ -7,7 +7,10 @@ use serde_json::json;
 fn assert_refused(answer: &Answer, status: u16, words: &[&str]) {
     let text = answer.text();
     assert_eq!(answer.status, status, "{text}");
-    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{answer:?}");
+    assert!(
+        answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
+        "{answer:?}"
+    );
     assert_eq!(text.trim_end().lines().count(), 1, "{text:?}");
     assert!(words.iter().all(|word| text.contains(word)), "{text:?} does not say {words:?}");
 }
@@ -15,8 +18,15 @@ fn assert_refused(answer: &Answer, status: u16, words: &[&str]) {
 #[actix_rt::test]
 async fn an_unknown_route_is_404() {
     let daemon = Lobbyd::named("a").start().await;
-    for path in ["/nothing", "/v1", "/v1/", "/v1/discoveries/", "/V1/discoveries", "/v1/prometheus", "/v1/prometheus/"]
-    {
+    for path in [
+        "/nothing",
+        "/v1",
+        "/v1/",
+        "/v1/discoveries/",
+        "/V1/discoveries",
+        "/v1/prometheus",
+        "/v1/prometheus/",
+    ] {
         assert_eq!(daemon.get(path).await.status, 404, "{path}");
     }
 }
@@ -27,7 +37,10 @@ async fn a_wrong_method_is_405_and_the_right_ones_are_named() {
     for path in ["/", "/v1/discoveries", "/v1/discovery", "/v1/resolve", "/v1/prometheus/x"] {
         let answer = daemon.request("POST", path, &[], "").await;
         assert_refused(&answer, 405, &[]);
-        assert!(answer.header("allow").is_some_and(|methods| methods.contains("GET")), "{path}: {answer:?}");
+        assert!(
+            answer.header("allow").is_some_and(|methods| methods.contains("GET")),
+            "{path}: {answer:?}"
+        );
     }
     for method in ["GET", "PUT", "PATCH"] {
         let answer = daemon.request(method, "/v1/labels", &[], "").await;
@@ -94,8 +107,12 @@ async fn a_body_of_unknown_length_is_limited_too() {
     let daemon = Lobbyd::named("a").start().await;
     let chunk = body_of(64 * 1024 + 1);
     let chunked = format!("{:x}\r\n{chunk}\r\n0\r\n\r\n", chunk.len());
-    let answer =
-        daemon.request("POST", "/v1/labels", &[("Transfer-Encoding", "chunked"), ("Host", "localhost")], chunked);
+    let answer = daemon.request(
+        "POST",
+        "/v1/labels",
+        &[("Transfer-Encoding", "chunked"), ("Host", "localhost")],
+        chunked,
+    );
     assert_refused(&answer.await, 413, &[]);
     assert_eq!(daemon.own_labels().await, json!([]));
 }
@@ -103,7 +120,9 @@ async fn a_body_of_unknown_length_is_limited_too() {
 #[actix_rt::test]
 async fn labels_that_peers_would_refuse_are_400() {
     let daemon = Lobbyd::named("a").labels("env:1").start().await;
-    let labels = |from: usize, to: usize| (from..to).map(|number| format!("n:{number}\n")).collect::<String>();
+    let labels = |from: usize, to: usize| {
+        (from..to).map(|number| format!("n:{number}\n")).collect::<String>()
+    };
     assert_eq!(daemon.add_labels(&labels(0, 1000)).await.status, 200);
     assert_refused(&daemon.add_labels(&labels(1000, 1024)).await, 400, &["1024"]);
     assert_eq!(daemon.own_labels().await.as_array().unwrap().len(), 1001);
@@ -116,7 +135,8 @@ async fn labels_that_make_the_own_packet_too_large_are_400() {
     let daemon = Lobbyd::named("a").start().await;
     let mut accepted = 0;
     for round in 0..5 {
-        let body: String = (0..60).map(|number| format!("{round}{number:03}{}\n", "x".repeat(1019))).collect();
+        let body: String =
+            (0..60).map(|number| format!("{round}{number:03}{}\n", "x".repeat(1019))).collect();
         let answer = daemon.add_labels(&body).await;
         if answer.status != 200 {
             assert_refused(&answer, 400, &[]);
@@ -152,7 +172,8 @@ async fn a_labels_directory_that_cannot_be_made_is_500() {
 async fn requests_that_are_not_http_hurt_nobody() {
     let daemon = Lobbyd::named("a").start().await;
     let overlong = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000));
-    for garbage in ["GARBAGE\r\n\r\n", "\0\u{1}\u{2}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", &overlong] {
+    for garbage in ["GARBAGE\r\n\r\n", "\0\u{1}\u{2}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", &overlong]
+    {
         let reply = http::exchange(daemon.address(), garbage.as_bytes()).await.unwrap();
         assert!(!reply.starts_with(b"HTTP/1.1 2"), "{:?}", String::from_utf8_lossy(&reply));
         assert_eq!(daemon.get("/v1/discovery").await.status, 200);
@@ -167,7 +188,9 @@ async fn clients_that_never_finish_their_request_keep_nobody_waiting() {
     for _ in 0..50 {
         let mut stream = http::connect(daemon.address()).await;
         stream
-            .write_all(b"POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+            .write_all(
+                b"POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
+            )
             .await
             .unwrap();
         slow.push(stream);

@@ -45,10 +45,13 @@ async fn an_empty_body_is_ok_and_changes_nothing() {
 #[actix_rt::test]
 async fn a_body_of_lines_may_have_any_other_type_than_json() {
     let daemon = Lobbyd::named("a").start().await;
-    for (number, content_type) in ["text/plain; charset=utf-8", "application/x-www-form-urlencoded"].iter().enumerate()
+    for (number, content_type) in
+        ["text/plain; charset=utf-8", "application/x-www-form-urlencoded"].iter().enumerate()
     {
         let body = format!("label:{number}");
-        assert_ok(&daemon.request("POST", "/v1/labels", &[("Content-Type", content_type)], body).await);
+        assert_ok(
+            &daemon.request("POST", "/v1/labels", &[("Content-Type", content_type)], body).await,
+        );
     }
     assert_eq!(daemon.own_labels().await, json!(["label:0", "label:1"]));
 }
@@ -65,10 +68,14 @@ async fn a_body_that_says_it_is_json_is_refused() {
     for (method, content_type) in
         types.iter().flat_map(|content_type| [("POST", content_type), ("DELETE", content_type)])
     {
-        let answer = daemon.request(method, "/v1/labels", &[("Content-Type", content_type)], "[\"a:1\"]").await;
+        let answer = daemon
+            .request(method, "/v1/labels", &[("Content-Type", content_type)], "[\"a:1\"]")
+            .await;
         assert_eq!(answer.status, 415, "{}", answer.text());
         assert!(answer.text().contains("one label a line"), "{}", answer.text());
-        assert_ok(&daemon.request(method, "/v1/labels", &[("Content-Type", content_type)], "").await);
+        assert_ok(
+            &daemon.request(method, "/v1/labels", &[("Content-Type", content_type)], "").await,
+        );
     }
     assert_eq!(daemon.own_labels().await, json!(["env:1"]));
 }
@@ -113,18 +120,22 @@ async fn what_was_ok_survives_a_kill_in_the_middle_of_writing() {
         }
     };
     let kill = async {
-        eventually(LIMIT, async || ensure(stored.borrow().len() >= 50, stored.borrow().len())).await;
+        eventually(LIMIT, async || ensure(stored.borrow().len() >= 50, stored.borrow().len()))
+            .await;
         daemon.kill();
     };
     join(write, kill).await;
     let labels = daemon.start_again().await.own_labels().await;
-    let missing: Vec<String> = stored.take().into_iter().filter(|label| !has(&labels, label)).collect();
+    let missing: Vec<String> =
+        stored.take().into_iter().filter(|label| !has(&labels, label)).collect();
     assert!(missing.is_empty(), "{missing:?} lost from {labels}");
 }
 
 async fn is_taken(daemon: &Lobbyd, label: &str) -> bool {
     let (address, length) = (daemon.address(), label.len());
-    let head = format!("POST /v1/labels HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}");
+    let head = format!(
+        "POST /v1/labels HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}"
+    );
     let reply = http::exchange(address, format!("{head}\r\n\r\n{label}").as_bytes()).await;
     reply.is_ok_and(|reply| reply.starts_with(b"HTTP/1.1 200"))
 }
@@ -190,5 +201,9 @@ async fn a_posted_label_opens_each_label_file_once() {
     eventually(LIMIT, async || ensure(opened(&path) >= listed + 4, tracer.calls())).await;
     std::fs::write(path.join("later"), "later:1").unwrap();
     daemon.knows(json!({"a": ["_runtime:1", "file:1", "later:1", "new:1", "other:1"]})).await;
-    assert_eq!(files(), before.map(|count| count + 2), "once for the label, once for the file written later");
+    assert_eq!(
+        files(),
+        before.map(|count| count + 2),
+        "once for the label, once for the file written later"
+    );
 }

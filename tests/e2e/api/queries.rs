@@ -55,7 +55,10 @@ async fn a_filter_by_labels_shows_the_matching_labels_only() {
     let found = fleet.ask("/v1/discoveries?labels=service:web,location:brno").await;
     assert_eq!(found, json!([["b", ["service:web"]]]));
     let found = fleet.ask("/?labels=service:webmail,location:prague").await;
-    assert_eq!(found, json!([["a", ["location:prague"]], ["b", ["location:prague"]], ["d", ["service:webmail"]]]));
+    assert_eq!(
+        found,
+        json!([["a", ["location:prague"]], ["b", ["location:prague"]], ["d", ["service:webmail"]]])
+    );
 }
 
 #[actix_rt::test]
@@ -79,7 +82,11 @@ async fn prefixes_are_ignored_beside_labels() {
 async fn an_empty_filter_is_ignored_and_an_empty_prefix_fits_all() {
     let fleet = Fleet::new().await;
     for no_filter in ["?labels=", "?prefixes=", "?labels", "?other=x"] {
-        assert_eq!(fleet.ask(&format!("/v1/discoveries{no_filter}")).await, all_hosts(), "{no_filter}");
+        assert_eq!(
+            fleet.ask(&format!("/v1/discoveries{no_filter}")).await,
+            all_hosts(),
+            "{no_filter}"
+        );
     }
     assert_eq!(fleet.ask("/v1/discoveries?labels=,").await, json!([]));
     let with_labels = fleet.ask("/v1/discoveries?prefixes=,").await;
@@ -115,12 +122,22 @@ async fn resolve_lists_the_names_that_have_exactly_this_label() {
 #[actix_rt::test]
 async fn answers_are_compact_json_and_pretty_on_demand() {
     let fleet = Fleet::new().await;
-    for path in ["/", "/v1/discoveries", "/v1/discovery", "/v1/resolve?label=location:prague", "/v1/prometheus/x"] {
+    for path in [
+        "/",
+        "/v1/discoveries",
+        "/v1/discovery",
+        "/v1/resolve?label=location:prague",
+        "/v1/prometheus/x",
+    ] {
         let compact = fleet.daemon.get(path).await;
         let and = if path.contains('?') { '&' } else { '?' };
         let pretty = fleet.daemon.get(&format!("{path}{and}pretty")).await;
         for answer in [&compact, &pretty] {
-            assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{path}");
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (200, Some("application/json")),
+                "{path}"
+            );
         }
         assert!(!compact.text().trim_end().contains(['\n', ' ']), "{path}: {}", compact.text());
         assert_eq!(compact.json(), pretty.json(), "{path}");
@@ -139,7 +156,13 @@ async fn a_packet_is_in_the_bytes_that_clients_know() {
 #[actix_rt::test]
 async fn an_empty_lobby_is_an_empty_list() {
     let daemon = Lobbyd::named("a").set("REGISTER", "false").start().await;
-    for path in ["/", "/v1/discoveries", "/v1/discoveries?labels=x", "/v1/resolve?label=x", "/v1/prometheus/x"] {
+    for path in [
+        "/",
+        "/v1/discoveries",
+        "/v1/discoveries?labels=x",
+        "/v1/resolve?label=x",
+        "/v1/prometheus/x",
+    ] {
         assert_eq!(daemon.get(path).await.text().trim_end(), "[]", "{path}");
     }
 }
@@ -147,7 +170,10 @@ async fn an_empty_lobby_is_an_empty_list() {
 #[actix_rt::test]
 async fn the_own_packet_is_fresh_from_the_files() {
     let daemon = Lobbyd::named("a").labels("env:1").without_keep_alive().start().await;
-    assert_eq!(daemon.get_json("/v1/discovery").await, json!({"hostname": "a", "labels": ["env:1"], "last_check": 0}));
+    assert_eq!(
+        daemon.get_json("/v1/discovery").await,
+        json!({"hostname": "a", "labels": ["env:1"], "last_check": 0})
+    );
     std::fs::write(daemon.labels_path().join("file"), "file:1\n").unwrap();
     assert_eq!(daemon.own_labels().await, json!(["env:1", "file:1"]));
 }
@@ -155,21 +181,35 @@ async fn the_own_packet_is_fresh_from_the_files() {
 #[actix_rt::test]
 async fn a_target_may_hold_raw_characters() {
     let daemon = Lobbyd::named("a").labels("město:Praha,q:\"<x>\"").start().await;
-    for path in ["/v1/resolve?label=město:Praha", "/v1/resolve?label=q:\"<x>\"", "/v1/resolve?label=m%C4%9Bsto:Praha"]
-    {
+    for path in [
+        "/v1/resolve?label=město:Praha",
+        "/v1/resolve?label=q:\"<x>\"",
+        "/v1/resolve?label=m%C4%9Bsto:Praha",
+    ] {
         assert_eq!(daemon.get_json(path).await, json!(["a"]), "{path}");
     }
-    assert_eq!(daemon.get_json("/v1/discoveries?prefixes=měs").await[0]["labels"], json!(["město:Praha"]));
-    assert!(daemon.get("/měs<to>").await.text().contains("/m%C4%9Bs%3Cto%3E"), "it is a path like any other");
+    assert_eq!(
+        daemon.get_json("/v1/discoveries?prefixes=měs").await[0]["labels"],
+        json!(["město:Praha"])
+    );
+    assert!(
+        daemon.get("/měs<to>").await.text().contains("/m%C4%9Bs%3Cto%3E"),
+        "it is a path like any other"
+    );
 }
 
 #[actix_rt::test]
 async fn a_raw_target_is_read_behind_a_raw_body_on_one_connection() {
     let daemon = Lobbyd::named("a").start().await;
     let body = "město:Praha\n";
-    let post = format!("POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let post = format!(
+        "POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let get = "GET /v1/resolve?label=město:Praha HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let reply = lobby_tests::http::exchange(daemon.address(), format!("{post}{get}").as_bytes()).await.unwrap();
+    let reply = lobby_tests::http::exchange(daemon.address(), format!("{post}{get}").as_bytes())
+        .await
+        .unwrap();
     let reply = String::from_utf8_lossy(&reply);
     assert_eq!(reply.matches("HTTP/1.1 200 OK").count(), 2, "{reply}");
     assert_eq!(daemon.own_labels().await, json!(["město:Praha"]));
@@ -180,7 +220,9 @@ async fn connections_are_kept_alive_over_several_requests() {
     use tokio::io::AsyncWriteExt;
     let daemon = Lobbyd::named("a").start().await;
     let mut stream = lobby_tests::http::connect(daemon.address()).await;
-    let request = |last: &str| format!("GET /v1/discovery HTTP/1.1\r\nHost: {}\r\n{last}\r\n", daemon.address());
+    let request = |last: &str| {
+        format!("GET /v1/discovery HTTP/1.1\r\nHost: {}\r\n{last}\r\n", daemon.address())
+    };
     for last in ["", "", "Connection: close\r\n"] {
         stream.write_all(request(last).as_bytes()).await.unwrap();
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, RedisServer, ensure, eventually, lobbyctl, lobbyctl_with};
+use lobby_tests::{
+    LIMIT, Lobbyd, NatsServer, RedisServer, ensure, eventually, lobbyctl, lobbyctl_with,
+};
 use serde_json::{Value, json};
 
 async fn brokers() -> (NatsServer, RedisServer) {
@@ -31,18 +33,27 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
     let a = Lobbyd::named("a").nats(&nats).redis(&redis).start().await;
     a.links_are_each(json!({"NATS": "up", "Redis": "down"})).await;
     let status = status(&a).await;
-    for (field, expected) in [("version", json!("2.0.0")), ("hostname", json!("a")), ("records", json!(1))] {
+    for (field, expected) in
+        [("version", json!("2.0.0")), ("hostname", json!("a")), ("records", json!(1))]
+    {
         assert_eq!(status[field], expected, "{field} in {status}");
     }
     assert!((started..=wall_clock()).contains(&status["started"].as_i64().unwrap()), "{status}");
     let (up, down) = (&status["drivers"][0], &status["drivers"][1]);
-    let fields = ["dropped", "name", "reason", "received", "refused", "sent", "since", "state", "unsigned"];
+    let fields =
+        ["dropped", "name", "reason", "received", "refused", "sent", "since", "state", "unsigned"];
     assert_eq!((keys(up), keys(down)), (fields.into(), fields.into()));
-    assert_eq!((&up["name"], &up["state"], &up["reason"]), (&json!("NATS"), &json!("up"), &json!(null)));
+    assert_eq!(
+        (&up["name"], &up["state"], &up["reason"]),
+        (&json!("NATS"), &json!("up"), &json!(null))
+    );
     assert_eq!((&down["name"], &down["state"]), (&json!("Redis"), &json!("down")));
     assert!((started..=wall_clock()).contains(&down["since"].as_i64().unwrap()), "{down}");
     let reason = down["reason"].as_str().unwrap();
-    assert!(reason.contains(&format!("127.0.0.1:{}", redis.port())) && reason.contains("refused"), "{reason}");
+    assert!(
+        reason.contains(&format!("127.0.0.1:{}", redis.port())) && reason.contains("refused"),
+        "{reason}"
+    );
 }
 
 #[actix_rt::test]
@@ -60,7 +71,8 @@ async fn packets_are_counted_as_received_sent_and_refused_by_reason() {
     let link = &status["drivers"][0];
     assert_eq!(link["refused"], json!({"not_json": 2, "no_hostname": 1}));
     let (sent, received) = (link["sent"].as_u64().unwrap(), link["received"].as_u64().unwrap());
-    // Own packets come back, but for the last that may still be on its way; four more came from the wire.
+    // Own packets come back, but for the last that may still be on its way; four more came from the
+    // wire.
     assert!(sent >= 2 && (sent + 3..=sent + 4).contains(&received), "{link}");
     assert_eq!((&link["dropped"], &status["records"]), (&json!(0), &json!(2)));
 }
@@ -76,7 +88,11 @@ async fn a_link_is_down_since_it_broke_and_up_since_it_is_back() {
     let broken = status(&a).await["drivers"][0]["since"].clone();
     assert!((before..=wall_clock()).contains(&broken.as_i64().unwrap()), "{broken}");
     a.is_cut_off_for(Duration::from_secs(2)).await;
-    assert_eq!(status(&a).await["drivers"][0]["since"], broken, "each attempt that fails counts as a new outage");
+    assert_eq!(
+        status(&a).await["drivers"][0]["since"],
+        broken,
+        "each attempt that fails counts as a new outage"
+    );
     let before = wall_clock();
     nats.restart().await;
     a.links_are("up", LIMIT).await;
@@ -92,7 +108,9 @@ async fn lobbyctl_prints_it_and_fails_while_a_driver_is_down() {
     a.links_are("up", LIMIT).await;
     let well = lobbyctl(&a, &["status"]).await;
     assert_eq!((well.status, well.stderr.as_str()), (Some(0), ""), "{well:?}");
-    for line in ["lobbyd 2.0.0 on a\n", "\n  records    1\n", "\nNATS is up for ", "\nRedis is up for "] {
+    for line in
+        ["lobbyd 2.0.0 on a\n", "\n  records    1\n", "\nNATS is up for ", "\nRedis is up for "]
+    {
         assert!(well.stdout.contains(line), "no {line:?} in {}", well.stdout);
     }
     nats.kill();
@@ -111,10 +129,14 @@ async fn lobbyctl_gives_it_as_json_with_the_same_exit_status() {
     for (state, exit) in [("up", 0), ("down", 1)] {
         a.links_are(state, LIMIT).await;
         let (host, port) = (a.address().ip().to_string(), a.address().port().to_string());
-        let outcome = lobbyctl_with(&[("HOST", &host), ("PORT", &port)], &["--json", "status"]).await;
+        let outcome =
+            lobbyctl_with(&[("HOST", &host), ("PORT", &port)], &["--json", "status"]).await;
         assert_eq!(outcome.status, Some(exit), "{outcome:?}");
         let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        assert_eq!((&printed["hostname"], &printed["drivers"][0]["state"]), (&json!("a"), &json!(state)));
+        assert_eq!(
+            (&printed["hostname"], &printed["drivers"][0]["state"]),
+            (&json!("a"), &json!(state))
+        );
         nats.kill();
     }
 }
@@ -174,6 +196,9 @@ async fn before_it_has_listened_for_a_keep_alive_it_is_not_ready() {
     let a = Lobbyd::named("a").without_keep_alive().nats(&nats).start().await;
     a.links_are("up", LIMIT).await;
     let answer = a.get("/readyz").await;
-    assert_eq!((answer.status, answer.text().trim()), (503, "not every host can have been heard yet"));
+    assert_eq!(
+        (answer.status, answer.text().trim()),
+        (503, "not every host can have been heard yet")
+    );
     assert_eq!(status(&a).await["warm"], json!(false));
 }

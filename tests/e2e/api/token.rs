@@ -42,7 +42,11 @@ async fn every_route_is_open_to_each_spelling_of_the_token() {
     for authorization in ["Token s3cret", "s3cret", "Bearer s3cret"] {
         for route in ROUTES {
             let expected = if route.1 == "/nothing" { 404 } else { 200 };
-            assert_eq!(ask(&daemon, route, authorization).await.status, expected, "{route:?} with {authorization}");
+            assert_eq!(
+                ask(&daemon, route, authorization).await.status,
+                expected,
+                "{route:?} with {authorization}"
+            );
         }
     }
 }
@@ -67,7 +71,8 @@ async fn a_wrong_token_opens_nothing() {
         assert_eq!(answer.status, 403, "{authorization:?}");
         assert!(!answer.text().contains("s3cret"), "{}", answer.text());
     }
-    let refused = daemon.request("POST", "/v1/labels", &[("Authorization", "wrong")], "label:1").await;
+    let refused =
+        daemon.request("POST", "/v1/labels", &[("Authorization", "wrong")], "label:1").await;
     assert_eq!(refused.status, 403);
     let labels = ask(&daemon, ("GET", "/v1/discovery"), "s3cret").await.json();
     assert_eq!(labels["labels"], json!([]));
@@ -102,7 +107,8 @@ async fn the_token_may_come_from_a_file_that_ends_in_a_line_break() {
 
 /// Requests that hold the token and are none.
 fn malformed(token: &str) -> Vec<String> {
-    let authorization = format!("Host: localhost\r\nConnection: close\r\nAuthorization: Token {token}\r\n");
+    let authorization =
+        format!("Host: localhost\r\nConnection: close\r\nAuthorization: Token {token}\r\n");
     vec![
         format!("GET / HTTP/9.9\r\n{authorization}\r\n"),
         format!("GET /{token} HTTP\r\n\r\n"),
@@ -112,27 +118,39 @@ fn malformed(token: &str) -> Vec<String> {
         format!("GET / HTTP/1.1\r\nAuthorization: Token {token}\0\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nContent-Length: x\r\n{authorization}\r\n"),
         format!("POST /v1/labels HTTP/1.1\r\nTransfer-Encoding: x\r\n{authorization}\r\n"),
-        format!("POST /v1/labels HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{authorization}\r\n{token}\r\n"),
+        format!(
+            "POST /v1/labels HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{authorization}\r\n{token}\r\n"
+        ),
         format!("GET / HTTP/1.1\r\n{authorization}{}\r\n", "X: y\r\n".repeat(200)),
     ]
 }
 
 /// Levels at which lobby, and the libraries that see the token, say all they have to say.
-const LOUDEST: [&str; 2] = ["trace", "trace,actix_http=trace,actix_web=trace,actix_router=trace,actix_server=trace"];
+const LOUDEST: [&str; 2] =
+    ["trace", "trace,actix_http=trace,actix_web=trace,actix_router=trace,actix_server=trace"];
 
 #[actix_rt::test]
 async fn the_token_is_in_no_log_whatever_the_level_and_the_request() {
     for level in LOUDEST {
-        let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("LOG_LEVEL", level).start().await;
+        let daemon =
+            Lobbyd::named("a").set("TOKEN", "s3cret").set("LOG_LEVEL", level).start().await;
         for route in ROUTES {
             for authorization in ["Token s3cret", "s3cret", "Bearer s3cretx", "Basic s3cret"] {
                 let expected = !matches!(authorization, "Token s3cret" | "s3cret");
-                assert_eq!(ask(&daemon, route, authorization).await.status == 403, expected, "{route:?}");
+                assert_eq!(
+                    ask(&daemon, route, authorization).await.status == 403,
+                    expected,
+                    "{route:?}"
+                );
             }
         }
         for request in malformed("s3cret") {
             let answer = http::exchange(daemon.address(), request.as_bytes()).await.unwrap();
-            assert!(answer.starts_with(b"HTTP/1.1 4"), "{request:?}: {:?}", String::from_utf8_lossy(&answer));
+            assert!(
+                answer.starts_with(b"HTTP/1.1 4"),
+                "{request:?}: {:?}",
+                String::from_utf8_lossy(&answer)
+            );
         }
         daemon.signal(lobby_tests::Signal::TERM);
         daemon.wait(lobby_tests::LIMIT).await;

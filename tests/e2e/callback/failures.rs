@@ -1,6 +1,8 @@
 //! Callbacks that misbehave do not disturb the daemon.
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually,
+};
 use serde_json::json;
 
 /// A daemon `me` that runs this command at once and after each change.
@@ -37,10 +39,15 @@ async fn a_script_that_hangs_without_reading_its_input_blocks_nothing() {
     let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
-    let daemon = daemon(&script.command()).set("CALLBACK_FIRST_RUN_DELAY", "4").nats(&nats).start().await;
+    let daemon =
+        daemon(&script.command()).set("CALLBACK_FIRST_RUN_DELAY", "4").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     for number in 0..1000 {
-        wire.say_hi(&format!("host-{number}"), &["some:label", "another:label", "yet:another-label"]).await;
+        wire.say_hi(
+            &format!("host-{number}"),
+            &["some:label", "another:label", "yet:another-label"],
+        )
+        .await;
     }
     script.writes("ids").await;
     daemon.add_labels("x:1").await;
@@ -61,7 +68,11 @@ async fn a_script_that_reads_nothing_is_not_an_error_and_runs_again() {
     let daemon = daemon(&script.command()).set("CALLBACK_COOLDOWN", "1").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
     for number in 0..1000 {
-        wire.say_hi(&format!("host-{number}"), &["some:label", "another:label", "yet:another-label"]).await;
+        wire.say_hi(
+            &format!("host-{number}"),
+            &["some:label", "another:label", "yet:another-label"],
+        )
+        .await;
     }
     eventually(LIMIT, async || {
         let hosts = daemon.discoveries().await.len();
@@ -71,7 +82,10 @@ async fn a_script_that_reads_nothing_is_not_an_error_and_runs_again() {
     for round in 0..3 {
         let before = script.writes("runs.txt").await.len();
         daemon.add_labels(&format!("round:{round}")).await;
-        eventually(LIMIT, async || ensure(script.writes("runs.txt").await.len() > before, "no run")).await;
+        eventually(LIMIT, async || {
+            ensure(script.writes("runs.txt").await.len() > before, "no run")
+        })
+        .await;
     }
     let mut complaints = daemon.logs_with("lobby::callback");
     complaints.retain(|line| line.contains("WARN") || line.contains("ERROR"));
@@ -122,8 +136,9 @@ async fn endless_output_disturbs_nothing() {
 
 #[actix_rt::test]
 async fn on_shutdown_a_running_script_is_asked_to_end() {
-    let script =
-        Script::doing(r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let script = Script::doing(
+        r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#,
+    );
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
     daemon.signal(Signal::TERM);
@@ -144,8 +159,9 @@ async fn on_shutdown_a_script_that_ignores_sigterm_is_killed() {
 
 #[actix_rt::test]
 async fn a_second_signal_kills_a_script_that_ignores_the_first() {
-    let script =
-        Script::doing(r#"trap 'echo asked >"$dir/asked"' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let script = Script::doing(
+        r#"trap 'echo asked >"$dir/asked"' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#,
+    );
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
     daemon.signal(Signal::TERM);

@@ -6,9 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Process, Script, Signal, ensure, eventually, process_one};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, Process, Script, Signal, ensure, eventually, process_one,
+};
 
-/// Takes a lease on a file: whoever opens it waits until the lease is given back. So does a file on a dead NFS.
+/// Takes a lease on a file: whoever opens it waits until the lease is given back. So does a file on
+/// a dead NFS.
 const LEASE: &str = r#"$SIG{IO} = sub { print STDERR "somebody waits\n" };
 open(F, "+<", $ARGV[0]) && fcntl(F, 1024, 1) or die "no lease: $!";
 print STDERR "leased\n";
@@ -16,10 +19,14 @@ sleep 1000 while 1"#;
 
 /// A daemon `me` that runs this command at once.
 fn daemon(command: &str) -> LobbydBuilder {
-    Lobbyd::named("me").set("CALLBACK", command).set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0")
+    Lobbyd::named("me")
+        .set("CALLBACK", command)
+        .set("CALLBACK_FIRST_RUN_DELAY", "0")
+        .set("CALLBACK_COOLDOWN", "0")
 }
 
-/// Writes an executable script that leaves a file `ran` beside itself, and returns it still open for writing.
+/// Writes an executable script that leaves a file `ran` beside itself, and returns it still open
+/// for writing.
 fn executable(path: &Path) -> File {
     let mut file = File::create(path).unwrap();
     file.write_all(b"#!/bin/sh\necho yes >\"${0%/*}/ran\"\n").unwrap();
@@ -36,7 +43,9 @@ fn state_and_parent(id: &str) -> Option<(char, u32)> {
 
 /// The processes with this parent that have ended and were not waited for.
 fn zombies_of(parent: u32) -> Vec<String> {
-    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     processes.filter(|id| state_and_parent(id) == Some(('Z', parent))).collect()
 }
 
@@ -64,7 +73,8 @@ async fn as_process_1_it_leaves_no_zombies() {
     })
     .await;
     let launcher = daemon.id();
-    let children = fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
+    let children =
+        fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
     let id = children.trim().parse().unwrap();
     eventually(LIMIT, async || ensure(zombies_of(id).is_empty(), zombies_of(id))).await;
     assert!(daemon.logs_with("cannot wait").is_empty());
@@ -105,8 +115,11 @@ async fn a_program_that_cannot_be_run_is_told_at_the_start() {
     let path = directory.path().join("callback");
     fs::write(&path, "").unwrap();
     let path = path.display().to_string();
-    let problems = [("/nowhere/callback x", "/nowhere/callback does not exist"), (&path, "is not executable")];
-    for (command, problem) in problems.into_iter().chain([("no-such-program", "no program no-such-program")]) {
+    let problems =
+        [("/nowhere/callback x", "/nowhere/callback does not exist"), (&path, "is not executable")];
+    for (command, problem) in
+        problems.into_iter().chain([("no-such-program", "no program no-such-program")])
+    {
         let daemon = daemon(command).set("CALLBACK_FIRST_RUN_DELAY", "3600").start().await;
         let line = daemon.logged(problem).await;
         assert!(line.contains("WARN") && line.contains("CALLBACK"), "{line}");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Run, Script, Signal, ensure, eventually};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Run, Script, Signal, ensure, eventually,
+};
 use serde_json::{Value, json};
 
 /// A daemon `me` that runs the script at once and after each change, and never forgets.
@@ -18,7 +20,10 @@ async fn the_first_run_always_comes_and_is_given_all_packets() {
     let run = script.runs_until(|run| !run.hosts().is_empty()).await;
     assert_eq!((run.hosts(), run.labels_of("me")), (vec!["me"], Some(&json!(["x:1"]))));
     let listed = &daemon.discoveries().await[0];
-    assert!(run.input[0].as_object().unwrap().keys().eq(listed.as_object().unwrap().keys()), "{listed}");
+    assert!(
+        run.input[0].as_object().unwrap().keys().eq(listed.as_object().unwrap().keys()),
+        "{listed}"
+    );
 }
 
 #[actix_rt::test]
@@ -35,7 +40,10 @@ async fn the_first_run_waits_for_its_delay_whatever_changes_before() {
     let daemon = daemon(&script).set("CALLBACK_FIRST_RUN_DELAY", "3").start().await;
     daemon.add_labels("x:1").await;
     let run = script.runs_until(|_| true).await;
-    assert!(Duration::from_nanos_u128(run.begin) >= started + Duration::from_secs(3), "{started:?} {run:?}");
+    assert!(
+        Duration::from_nanos_u128(run.begin) >= started + Duration::from_secs(3),
+        "{started:?} {run:?}"
+    );
     assert_eq!(run.labels_of("me"), Some(&json!(["x:1"])));
 }
 
@@ -88,7 +96,10 @@ async fn many_changes_are_one_run_after_the_cooldown() {
     assert!(runs.len() < 10, "{} runs for 20 changes", runs.len());
     for pair in runs.windows(2) {
         let pause = Duration::from_nanos_u128(pair[1].begin - pair[0].end);
-        assert!(pause >= Duration::from_millis(2500), "{pause:?} between reading the input and the next run");
+        assert!(
+            pause >= Duration::from_millis(2500),
+            "{pause:?} between reading the input and the next run"
+        );
     }
 }
 
@@ -111,7 +122,8 @@ async fn a_registry_of_5000_hosts_fits_through_standard_input() {
     let (wire, script) = (RawPeer::nats(&nats).await, Script::recording_then(""));
     let daemon = daemon(&script).set("CALLBACK_COOLDOWN", "1").nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
-    let labels = ["location:prague", "service:web", "prometheus:nodeexporter:host:127.0.0.1", "rack:42"];
+    let labels =
+        ["location:prague", "service:web", "prometheus:nodeexporter:host:127.0.0.1", "rack:42"];
     for number in 0..5000 {
         wire.say_hi(&format!("host-{number:04}"), &labels).await;
     }
@@ -124,7 +136,9 @@ async fn a_registry_of_5000_hosts_fits_through_standard_input() {
 
 #[actix_rt::test]
 async fn arguments_are_split_like_a_shell_does_without_a_shell() {
-    let script = Script::doing(r#"for word; do printf '<%s>' "$word"; done >"$dir/words"; echo >>"$dir/words""#);
+    let script = Script::doing(
+        r#"for word; do printf '<%s>' "$word"; done >"$dir/words"; echo >>"$dir/words""#,
+    );
     let command = format!("{} one 'two words' \"\" $HOME '*' a\\ b", script.command());
     let _daemon = daemon(&script).set("CALLBACK", command).set("HOME", "/elsewhere").start().await;
     assert_eq!(script.writes("words").await, "<one><two words><><$HOME><*><a b>\n");
@@ -154,7 +168,15 @@ async fn what_strangers_say_comes_on_standard_input_and_nowhere_else() {
     let command = format!("{} $HOSTNAME {{}} %s", script.command());
     let daemon = daemon(&script).set("CALLBACK", command).nats(&nats).start().await;
     wire.hears(1, "me", "hi").await;
-    let strangers = ["evil;reboot", "$(evil)", "`evil`", "--evil", "LD_PRELOAD=/evil.so", "../evil", "%n{evil}"];
+    let strangers = [
+        "evil;reboot",
+        "$(evil)",
+        "`evil`",
+        "--evil",
+        "LD_PRELOAD=/evil.so",
+        "../evil",
+        "%n{evil}",
+    ];
     for stranger in strangers {
         wire.say_hi(stranger, &["PATH=/evil", "\"; evil", "evil:$(evil)", "-evil"]).await;
         daemon.meets(stranger).await;
@@ -166,7 +188,10 @@ async fn what_strangers_say_comes_on_standard_input_and_nowhere_else() {
     .await;
     let seen = std::fs::read(script.file("seen")).unwrap();
     let seen = String::from_utf8_lossy(&seen);
-    assert!(seen.contains("HOSTNAME=me") && seen.contains("script.sh") && !seen.contains("evil"), "{seen:?}");
+    assert!(
+        seen.contains("HOSTNAME=me") && seen.contains("script.sh") && !seen.contains("evil"),
+        "{seen:?}"
+    );
 }
 
 #[actix_rt::test]

@@ -1,13 +1,20 @@
 //! The command line as a person uses it.
 
-use lobby_tests::{Lobbyd, NatsServer, Outcome, RawPeer, ensure, eventually, free_port, lobbyctl, lobbyctl_with};
+use lobby_tests::{
+    Lobbyd, NatsServer, Outcome, RawPeer, ensure, eventually, free_port, lobbyctl, lobbyctl_with,
+};
 use serde_json::{Value, json};
 
 /// A daemon `n1` that knows of `node-2` and `x`, too.
 async fn fleet() -> (Lobbyd, NatsServer) {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("n1").labels("location:prague,service:web").set("TTL", "7200").nats(&nats).start().await;
+    let daemon = Lobbyd::named("n1")
+        .labels("location:prague,service:web")
+        .set("TTL", "7200")
+        .nats(&nats)
+        .start()
+        .await;
     eventually(lobby_tests::LIMIT, async || {
         wire.say_hi("node-2", &["service:webmail"]).await;
         wire.say_hi("x", &[]).await;
@@ -61,7 +68,11 @@ async fn json_is_what_the_api_gave() {
         let outcome = lobbyctl(&daemon, &arguments).await;
         assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""), "{arguments:?}");
         let printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        assert_eq!(without_times(printed), without_times(daemon.get_json(path).await), "{arguments:?}");
+        assert_eq!(
+            without_times(printed),
+            without_times(daemon.get_json(path).await),
+            "{arguments:?}"
+        );
         assert_eq!(outcome.stdout.lines().count(), 1);
     }
     let outcome = lobbyctl(&daemon, &["--json", "resolve", "service:web"]).await;
@@ -93,9 +104,29 @@ async fn options_are_taken_with_one_dash_and_with_two() {
     let port = daemon.address().port().to_string();
     let joined = format!("-port={port}");
     for arguments in [
-        vec!["-host", "127.0.0.1", "-port", &port, "-proto", "http", "-token", "s3cret", "-json", "discovery"],
+        vec![
+            "-host",
+            "127.0.0.1",
+            "-port",
+            &port,
+            "-proto",
+            "http",
+            "-token",
+            "s3cret",
+            "-json",
+            "discovery",
+        ],
         vec!["-host=127.0.0.1", &joined, "-proto=http", "-token=s3cret", "-json", "discovery"],
-        vec!["--host", "127.0.0.1", "--port", &port, "--proto=http", "--token=s3cret", "--json", "discovery"],
+        vec![
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--proto=http",
+            "--token=s3cret",
+            "--json",
+            "discovery",
+        ],
     ] {
         let outcome = lobbyctl_with(&[], &arguments).await;
         assert_prints(&outcome, "{\"hostname\":\"a\",\"labels\":[],\"last_check\":0}\n");
@@ -114,7 +145,8 @@ async fn the_environment_says_where_the_daemon_is_and_options_beat_it() {
         assert_prints(&lobbyctl_with(&environment, &["discovery"]).await, "Hostname:\n  a\n");
     }
     let elsewhere = [("HOST", "127.0.0.1"), ("PORT", "1"), ("TOKEN", "wrong")];
-    let outcome = lobbyctl_with(&elsewhere, &["--port", &port, "--token", "s3cret", "discovery"]).await;
+    let outcome =
+        lobbyctl_with(&elsewhere, &["--port", &port, "--token", "s3cret", "discovery"]).await;
     assert_prints(&outcome, "Hostname:\n  a\n");
 }
 
@@ -149,11 +181,17 @@ async fn status_2_says_that_the_usage_was_wrong() {
 #[actix_rt::test]
 async fn status_3_says_that_nobody_answers() {
     let port = free_port().to_string();
-    for command in [vec!["discovery"], vec!["discoveries"], vec!["resolve", "x"], vec!["labels", "add", "x:1"]] {
+    for command in
+        [vec!["discovery"], vec!["discoveries"], vec!["resolve", "x"], vec!["labels", "add", "x:1"]]
+    {
         let outcome = lobbyctl_with(&[("PORT", &port)], &command).await;
         assert_fails(&outcome, 3);
         assert!(outcome.stderr.contains(&port), "{}", outcome.stderr);
-        assert!(outcome.stderr.ends_with(": connection refused: is lobbyd running there?\n"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.ends_with(": connection refused: is lobbyd running there?\n"),
+            "{}",
+            outcome.stderr
+        );
     }
 }
 
@@ -162,7 +200,11 @@ async fn https_to_plain_http_is_told_as_such() {
     let daemon = Lobbyd::named("a").start().await;
     let outcome = lobbyctl(&daemon, &["--proto", "https", "discovery"]).await;
     assert_fails(&outcome, 3);
-    assert!(outcome.stderr.ends_with("/v1/discovery: it does not speak TLS: use http\n"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.ends_with("/v1/discovery: it does not speak TLS: use http\n"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[actix_rt::test]
@@ -174,7 +216,11 @@ async fn status_4_says_that_the_token_was_missing_or_wrong() {
     assert!(outcome.stderr.starts_with(advice), "{}", outcome.stderr);
     let outcome = lobbyctl(&daemon, &["--token", "wr0ng", "labels", "add", "x:1"]).await;
     assert_fails(&outcome, 4);
-    assert!(outcome.stderr.ends_with("/v1/labels refused the token from --token\n"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.ends_with("/v1/labels refused the token from --token\n"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!outcome.stderr.contains("wr0ng"), "{}", outcome.stderr);
 }
 

@@ -13,10 +13,18 @@ async fn a_dead_resolver_holds_nobody_longer_than_promised() {
     let resolver = SilentResolver::new();
     let words = resolver.launcher();
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).arg(program("lobbyctl")).args(["--host", "lobby.example", "discovery"]);
+    command.args(&words[1..]).arg(program("lobbyctl")).args([
+        "--host",
+        "lobby.example",
+        "discovery",
+    ]);
     let run = tokio::process::Command::from(command).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PROMISED, run).await.expect("lobbyctl gives up in time").unwrap();
+    let output =
+        tokio::time::timeout(PROMISED, run).await.expect("lobbyctl gives up in time").unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said, "error: cannot reach http://lobby.example:1313/v1/discovery: no answer within 10s\n");
+    assert_eq!(
+        said,
+        "error: cannot reach http://lobby.example:1313/v1/discovery: no answer within 10s\n"
+    );
     assert_eq!(output.status.code(), Some(3));
 }

@@ -35,7 +35,10 @@ async fn a_bad_setting_is_one_line_that_says_what_is_allowed() {
         let shown = value.replace('\u{1}', "");
         let word = shown.rsplit([',', ' ']).next().unwrap_or_default().trim_matches('\'');
         let word = word.split(':').next().unwrap_or_default();
-        assert!([setting, word, allowed].iter().all(|part| line.contains(part)), "{setting}={value}: {line}");
+        assert!(
+            [setting, word, allowed].iter().all(|part| line.contains(part)),
+            "{setting}={value}: {line}"
+        );
     }
 }
 
@@ -57,13 +60,15 @@ async fn a_secret_and_its_file_together_are_refused_unshown() {
     let daemon = Lobbyd::named("a");
     let file = daemon.labels_path().with_file_name("secret");
     std::fs::write(&file, "from-file-s3cret").unwrap();
-    let line = refusal(&daemon.set("TOKEN", "from-env-s3cret").set("TOKEN_FILE", &file).spawn()).await;
+    let line =
+        refusal(&daemon.set("TOKEN", "from-env-s3cret").set("TOKEN_FILE", &file).spawn()).await;
     assert!(line.contains("TOKEN_FILE") && !line.contains("s3cret"), "{line}");
 }
 
 #[actix_rt::test]
 async fn a_bad_url_is_refused_without_its_password() {
-    let daemon = Lobbyd::named("a").set("DRIVER", "NATS").set("NATS_URL", "http://user:s3cret@127.0.0.1");
+    let daemon =
+        Lobbyd::named("a").set("DRIVER", "NATS").set("NATS_URL", "http://user:s3cret@127.0.0.1");
     let line = refusal(&daemon.spawn()).await;
     assert!(line.contains("NATS_URL") && !line.contains("s3cret"), "{line}");
 }
@@ -71,13 +76,18 @@ async fn a_bad_url_is_refused_without_its_password() {
 #[actix_rt::test]
 async fn a_flag_beats_the_environment_which_beats_the_default() {
     let daemon = Lobbyd::named("environment").labels("from:environment");
-    let daemon = daemon.argument("--hostname=flag").argument("--labels").argument("from:flag").start().await;
+    let daemon =
+        daemon.argument("--hostname=flag").argument("--labels").argument("from:flag").start().await;
     daemon.knows(json!({"flag": ["from:flag"]})).await;
 }
 
 #[actix_rt::test]
 async fn a_variable_that_is_set_but_empty_counts_as_unset() {
-    let daemon = Lobbyd::named("a").set("REGISTER", "").set("TOKEN", "").set("LABELS", "").set("MAX_SERVERS", "");
+    let daemon = Lobbyd::named("a")
+        .set("REGISTER", "")
+        .set("TOKEN", "")
+        .set("LABELS", "")
+        .set("MAX_SERVERS", "");
     daemon.start().await.knows(json!({"a": []})).await;
 }
 
@@ -110,11 +120,19 @@ async fn without_hostname_the_name_is_the_machines() {
 
 #[actix_rt::test]
 async fn what_is_odd_about_settings_is_said_at_the_start() {
-    let daemon = Lobbyd::named("a").labels("service=web").set("NATS_URL", "nats://user:s3cret@broker").start().await;
+    let daemon = Lobbyd::named("a")
+        .labels("service=web")
+        .set("NATS_URL", "nats://user:s3cret@broker")
+        .start()
+        .await;
     daemon.logged("LABELS").await;
     daemon.logged("NATS_URL").await;
-    let odd: Vec<_> = daemon.logs().into_iter().filter(|line| line.contains("a setting is odd")).collect();
+    let odd: Vec<_> =
+        daemon.logs().into_iter().filter(|line| line.contains("a setting is odd")).collect();
     assert_eq!(odd.len(), 2, "{odd:?}");
-    assert!(odd[0].contains("separated by a colon") && odd[1].contains("DRIVER does not name NATS"), "{odd:?}");
+    assert!(
+        odd[0].contains("separated by a colon") && odd[1].contains("DRIVER does not name NATS"),
+        "{odd:?}"
+    );
     assert!(!odd[1].contains("s3cret"), "{odd:?}");
 }

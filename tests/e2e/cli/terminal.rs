@@ -10,10 +10,15 @@ use tempfile::TempDir;
 async fn printed_on_terminal(daemon: &Lobbyd, environment: &[(&str, &str)], words: &str) -> String {
     let directory = TempDir::new().unwrap();
     let log = directory.path().join("typescript");
-    let line = format!("{} --port {} {words}", program("lobbyctl").display(), daemon.address().port());
+    let line =
+        format!("{} --port {} {words}", program("lobbyctl").display(), daemon.address().port());
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line]).arg(&log);
-    command.env_clear().envs(environment.iter().copied()).env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh");
+    command
+        .env_clear()
+        .envs(environment.iter().copied())
+        .env("PATH", "/usr/bin:/bin")
+        .env("SHELL", "/bin/sh");
     let output = tokio::process::Command::from(command).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", without_frame(&log));
     without_frame(&log)
@@ -32,7 +37,10 @@ async fn colours_are_for_terminals_that_can_show_them() {
     assert!(coloured.contains("\u{1b}[33ma\u{1b}[0m"), "{coloured:?}");
     for environment in [[("TERM", "dumb")], [("NO_COLOR", "1")]] {
         let plain = printed_on_terminal(&daemon, &environment, "discovery").await;
-        assert!(plain.contains("service:web") && !plain.contains('\u{1b}'), "{environment:?} {plain:?}");
+        assert!(
+            plain.contains("service:web") && !plain.contains('\u{1b}'),
+            "{environment:?} {plain:?}"
+        );
     }
 }
 
@@ -41,9 +49,9 @@ async fn strangers_do_not_write_to_the_terminal() {
     let nats = NatsServer::start().await;
     let daemon = Lobbyd::named("victim").nats(&nats).start().await;
     let peer = RawPeer::nats(&nats).await;
-    let forged =
-        r#"{"discovery":{"hostname":"victim","labels":[]},"message":"hi","instance":"\u001b[2J\nforged\u202e"}"#;
-    let turned = r#"{"discovery":{"hostname":"t","labels":["x:\u202ey","z:\u200b1"]},"message":"hi"}"#;
+    let forged = r#"{"discovery":{"hostname":"victim","labels":[]},"message":"hi","instance":"\u001b[2J\nforged\u202e"}"#;
+    let turned =
+        r#"{"discovery":{"hostname":"t","labels":["x:\u202ey","z:\u200b1"]},"message":"hi"}"#;
     eventually(lobby_tests::LIMIT, async || {
         peer.say(forged).await;
         peer.say(turned).await;

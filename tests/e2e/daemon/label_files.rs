@@ -25,7 +25,9 @@ async fn labels_of_environment_and_files_are_united_and_sorted() {
     fs::write(daemon.labels_path().join("one"), "b:1\n  a:1\t\r\n\nboth:1\n").unwrap();
     fs::write(daemon.labels_path().join("two.txt"), "both:1\nlast line without break").unwrap();
     let daemon = daemon.start().await;
-    daemon.knows(json!({"me": ["a:1", "b:1", "both:1", "env:1", "env:2", "last line without break"]})).await;
+    daemon
+        .knows(json!({"me": ["a:1", "b:1", "both:1", "env:1", "env:2", "last line without break"]}))
+        .await;
 }
 
 #[actix_rt::test]
@@ -50,7 +52,9 @@ async fn invisible_characters_in_a_label_are_a_warning() {
     assert_eq!(daemon.add_labels("bo\u{feff}dy:1").await.status, 200);
     let labels = ["bo\u{feff}dy:1", "env:\u{202e}1", "fi\u{200b}le:1", "good:1"];
     daemon.knows(json!({"me": labels})).await;
-    for (source, character) in [("LABELS", "U+202E"), ("file:2", "U+200B"), ("_runtime:1", "U+FEFF")] {
+    for (source, character) in
+        [("LABELS", "U+202E"), ("file:2", "U+200B"), ("_runtime:1", "U+FEFF")]
+    {
         let warning = daemon.logged(character).await;
         assert!(warning.contains("WARN") && warning.contains(source), "{warning}");
     }
@@ -200,7 +204,8 @@ async fn a_kubernetes_config_map_is_followed_through_its_swaps() {
 #[actix_rt::test]
 async fn files_of_editors_and_package_managers_are_skipped() {
     let daemon = daemon();
-    let left = [".hidden", "file~", "file.swp", "file.tmp", "file.dpkg-old", "file.dpkg-dist", "..data"];
+    let left =
+        [".hidden", "file~", "file.swp", "file.tmp", "file.dpkg-old", "file.dpkg-dist", "..data"];
     for name in left {
         fs::write(daemon.labels_path().join(name), "wrong:1").unwrap();
     }
@@ -216,7 +221,11 @@ async fn what_cannot_be_read_is_one_warning_each() {
     let labels = daemon.labels_path();
     fs::create_dir(labels.join("a-directory")).unwrap();
     symlink("/nowhere/at/all", labels.join("a-dangling-link")).unwrap();
-    fs::write(labels.join("bad-line"), format!("good:1\nbad\u{7}line\n{}\ngood:2\n", "long".repeat(300))).unwrap();
+    fs::write(
+        labels.join("bad-line"),
+        format!("good:1\nbad\u{7}line\n{}\ngood:2\n", "long".repeat(300)),
+    )
+    .unwrap();
     fs::write(labels.join("not-text"), b"good:3\n\xff\xfe\n").unwrap();
     let daemon = daemon.start().await;
     daemon.knows(json!({"me": ["env:1", "good:1", "good:2", "good:3"]})).await;
@@ -227,7 +236,9 @@ async fn what_cannot_be_read_is_one_warning_each() {
     // The files are read again and again; the warnings are not repeated.
     for round in 0..5 {
         fs::write(labels.join("round"), format!("round:{round}")).unwrap();
-        daemon.knows(json!({"me": ["env:1", "good:1", "good:2", "good:3", format!("round:{round}")]})).await;
+        daemon
+            .knows(json!({"me": ["env:1", "good:1", "good:2", "good:3", format!("round:{round}")]}))
+            .await;
     }
     assert_eq!(daemon.logs_with("WARN").len(), before, "{:?}", daemon.logs());
 }
@@ -247,7 +258,11 @@ async fn a_change_without_an_event_is_seen_with_the_next_keep_alive() {
 async fn a_burst_of_changes_ends_in_the_last_state() {
     let daemon = daemon().start().await;
     for number in 0..200 {
-        fs::write(daemon.labels_path().join(format!("file-{}", number % 20)), format!("n:{number:03}")).unwrap();
+        fs::write(
+            daemon.labels_path().join(format!("file-{}", number % 20)),
+            format!("n:{number:03}"),
+        )
+        .unwrap();
     }
     let last: Vec<String> = (180..200).map(|number| format!("n:{number:03}")).collect();
     daemon.knows(json!({"me": last})).await;

@@ -36,7 +36,11 @@ async fn a_port_in_use_is_one_line_and_nothing_was_announced() {
 async fn an_unreadable_secret_file_is_one_line() {
     for setting in ["TOKEN_FILE", "REDIS_PASSWORD_FILE", "NATS_URL_FILE"] {
         let daemon = Lobbyd::named("a").set(setting, "/nowhere/secret").set("DRIVER", "NATS,Redis");
-        let daemon = if setting == "NATS_URL_FILE" { daemon } else { daemon.set("NATS_URL", "nats://127.0.0.1:1") };
+        let daemon = if setting == "NATS_URL_FILE" {
+            daemon
+        } else {
+            daemon.set("NATS_URL", "nats://127.0.0.1:1")
+        };
         let daemon = daemon.spawn();
         assert_eq!(daemon.wait(LIMIT).await.status.code(), Some(1), "{setting}");
         let line = daemon.logged("/nowhere/secret").await;
@@ -70,8 +74,9 @@ async fn sighup_reads_the_token_file_again() {
     let file = daemon.labels_path().with_file_name("token");
     std::fs::write(&file, "old").unwrap();
     let daemon = daemon.set("TOKEN_FILE", &file).start().await;
-    let status =
-        async |token: &str| daemon.request("GET", "/v1/discovery", &[("Authorization", token)], "").await.status;
+    let status = async |token: &str| {
+        daemon.request("GET", "/v1/discovery", &[("Authorization", token)], "").await.status
+    };
     assert_eq!((status("old").await, status("new").await), (200, 403));
     std::fs::write(&file, "new\n").unwrap();
     assert_eq!((status("old").await, status("new").await), (200, 403));

@@ -36,7 +36,8 @@ async fn a_name_with_several_addresses_means_all_of_them() {
     let names = HostNames::none();
     // The last one, of a net for documentation, is not of this machine.
     names.add_addresses("api.example", &["127.0.0.1", "127.0.0.2", "192.0.2.1"]);
-    let daemon = Lobbyd::named("a").set("HOST", "api.example").launched_by(names.launcher()).start().await;
+    let daemon =
+        Lobbyd::named("a").set("HOST", "api.example").launched_by(names.launcher()).start().await;
     let port = daemon.address().port();
     assert!(answers("127.0.0.1", port).await && answers("127.0.0.2", port).await);
 }
@@ -48,7 +49,8 @@ async fn a_port_in_use_on_one_address_of_a_name_is_an_error() {
     for taken in ["127.0.0.1", "127.0.0.2"] {
         let taken = TcpListener::bind((taken, free_port())).unwrap();
         let address = taken.local_addr().unwrap();
-        let daemon = Lobbyd::named("a").set("HOST", "api.example").set("PORT", address.port().to_string());
+        let daemon =
+            Lobbyd::named("a").set("HOST", "api.example").set("PORT", address.port().to_string());
         let daemon = daemon.launched_by(names.launcher()).spawn();
         assert_eq!(daemon.wait(LIMIT).await.status.code(), Some(1));
         let line = daemon.logged("in use").await;
@@ -74,7 +76,8 @@ async fn sigterm_ends_it_at_once_while_a_resolver_is_silent() {
     eventually(LIMIT, async || {
         let sockets = std::fs::read_to_string(format!("/proc/{}/net/udp", daemon.id())).unwrap();
         // Connected to port 53 of 127.0.0.1.
-        let asks = sockets.lines().any(|socket| socket.split_whitespace().nth(2) == Some("0100007F:0035"));
+        let asks =
+            sockets.lines().any(|socket| socket.split_whitespace().nth(2) == Some("0100007F:0035"));
         ensure(asks, (sockets, daemon.logs()))
     })
     .await;

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, Process, RawPeer, Script, Signal, ensure, eventually};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Process, RawPeer, Script, Signal, ensure, eventually,
+};
 use lobby_tests::{free_port, http};
 
 /// As in the tests of the end: nothing that waits for a reader ends within this.
@@ -31,10 +33,16 @@ impl Piped {
         assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
         // For writing too, so that opening does not wait for the daemon.
         let pipe = OpenOptions::new().read(true).write(true).open(&log).unwrap();
-        let mut launcher = ["sh", "-c", r#"log=$1; shift; exec "$@" 2>"$log""#, "sh"].map(OsString::from).to_vec();
+        let mut launcher =
+            ["sh", "-c", r#"log=$1; shift; exec "$@" 2>"$log""#, "sh"].map(OsString::from).to_vec();
         launcher.push(log.into());
         let builder = daemon.set("PORT", port.to_string()).launched_by(launcher);
-        Self { daemon: builder.spawn(), address: ([127, 0, 0, 1], port).into(), pipe, _builder: builder }
+        Self {
+            daemon: builder.spawn(),
+            address: ([127, 0, 0, 1], port).into(),
+            pipe,
+            _builder: builder,
+        }
     }
 
     async fn status(&self, path: &str) -> u16 {
@@ -46,7 +54,9 @@ impl Piped {
         let lines = Arc::<Mutex<Vec<_>>>::default();
         let (kept, pipe) = (Arc::clone(&lines), self.pipe.try_clone().unwrap());
         let keep = move |line| kept.lock().unwrap().push(line);
-        std::thread::spawn(move || BufReader::new(pipe).lines().map_while(Result::ok).for_each(keep));
+        std::thread::spawn(move || {
+            BufReader::new(pipe).lines().map_while(Result::ok).for_each(keep)
+        });
         lines
     }
 }
@@ -78,7 +88,11 @@ async fn lines_dropped_while_nobody_read_are_counted_afterwards() {
     let holds = async |text: &str| {
         eventually(LIMIT, async || {
             let lines = lines.lock().unwrap();
-            lines.iter().find(|line| line.contains(text)).cloned().ok_or_else(|| format!("{} lines", lines.len()))
+            lines
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned()
+                .ok_or_else(|| format!("{} lines", lines.len()))
         })
         .await
     };
@@ -94,11 +108,16 @@ async fn logs_that_cannot_be_written_disturb_nothing() {
     for (format, target) in [("text", "2>/dev/full"), ("json", "2>/dev/full"), ("text", "2>&-")] {
         let port = free_port();
         let blind = ["sh", "-c", &format!(r#"exec "$0" "$@" {target}"#)].map(Into::into).to_vec();
-        let daemon = Lobbyd::named("a").set("PORT", port.to_string()).set("LOG_FORMAT", format).launched_by(blind);
+        let daemon = Lobbyd::named("a")
+            .set("PORT", port.to_string())
+            .set("LOG_FORMAT", format)
+            .launched_by(blind);
         let daemon = daemon.spawn();
         let address = ([127, 0, 0, 1], port).into();
-        eventually(LIMIT, async || http::exchange(address, b"GET / HTTP/1.0\r\n\r\n").await.map_err(|e| e.to_string()))
-            .await;
+        eventually(LIMIT, async || {
+            http::exchange(address, b"GET / HTTP/1.0\r\n\r\n").await.map_err(|e| e.to_string())
+        })
+        .await;
         daemon.signal(Signal::HUP);
         assert_eq!(http::send(address, "POST", "/v1/labels", &[], "x:1").await.status, 200);
         assert_eq!(http::send(address, "GET", "/healthz", &[], "").await.status, 200);
@@ -115,7 +134,10 @@ async fn logs_are_json_on_demand() {
     let lines = daemon.logs();
     assert!(!lines.is_empty());
     for line in lines {
-        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|line| line.is_object()), "{line}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|line| line.is_object()),
+            "{line}"
+        );
     }
 }
 
@@ -124,7 +146,10 @@ async fn control_characters_of_a_callback_are_shown_and_do_not_act() {
     let script = Script::doing(r"printf '\033[2Jforged\r50 %%\n'");
     let daemon = flooding(&script).start().await;
     let line = daemon.logged("forged").await;
-    assert!(line.contains(r"\u{1b}[2Jforged\r50 %") && !line.contains(char::is_control), "{line:?}");
+    assert!(
+        line.contains(r"\u{1b}[2Jforged\r50 %") && !line.contains(char::is_control),
+        "{line:?}"
+    );
 }
 
 #[actix_rt::test]
@@ -140,5 +165,8 @@ async fn the_output_of_a_callback_is_limited_and_the_rest_counted() {
     };
     let held_back: usize = output.iter().map(|line| number(line, "held_back=")).sum();
     assert_eq!(logged + held_back + number(&told, "lines="), 3000, "{told}");
-    eventually(LIMIT, async || ensure(!daemon.logs_with("callback succeeded").is_empty(), "no end")).await;
+    eventually(LIMIT, async || {
+        ensure(!daemon.logs_with("callback succeeded").is_empty(), "no end")
+    })
+    .await;
 }

@@ -6,7 +6,8 @@ use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RawPeer, RedisServer, Scri
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-/// The contract says 1 s; a loaded machine may be slower, but nothing that waits for a broker ends within this.
+/// The contract says 1 s; a loaded machine may be slower, but nothing that waits for a broker ends
+/// within this.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 async fn ends_at_once(daemon: &Process, signal: Signal) {
@@ -81,8 +82,11 @@ async fn a_broker_that_is_frozen_from_the_start_does_not_delay_it() {
 async fn idle_connections_do_not_delay_it() {
     let daemon = Lobbyd::named("a").start().await;
     let mut idle = vec![];
-    for request in ["", "GET /v1/disc", "POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"]
-    {
+    for request in [
+        "",
+        "GET /v1/disc",
+        "POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
+    ] {
         let mut stream = http::connect(daemon.address()).await;
         stream.write_all(request.as_bytes()).await.unwrap();
         idle.push(stream);
@@ -94,7 +98,8 @@ async fn idle_connections_do_not_delay_it() {
 #[actix_rt::test]
 async fn a_request_that_waits_is_answered() {
     let nats = NatsServer::start().await;
-    let daemon = Lobbyd::named("a").set("KEEP_ALIVE", "600").set("TTL", "1200").labels("prometheus:ne");
+    let daemon =
+        Lobbyd::named("a").set("KEEP_ALIVE", "600").set("TTL", "1200").labels("prometheus:ne");
     let daemon = daemon.nats(&nats).start().await;
     let mut stream = http::connect(daemon.address()).await;
     let request = format!("GET /v1/prometheus/ne HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address());
@@ -104,7 +109,10 @@ async fn a_request_that_waits_is_answered() {
     ends_at_once(&daemon, Signal::TERM).await;
     let reply = String::from_utf8(http::rest(&mut stream).await).unwrap();
     assert!(reply.starts_with("HTTP/1.1 503") || reply.starts_with("HTTP/1.1 200"), "{reply:?}");
-    assert!(!reply.ends_with("[]"), "an empty document would make Prometheus drop its targets: {reply:?}");
+    assert!(
+        !reply.ends_with("[]"),
+        "an empty document would make Prometheus drop its targets: {reply:?}"
+    );
 }
 
 #[actix_rt::test]
@@ -139,7 +147,8 @@ async fn nothing_follows_the_goodbye_while_a_callback_delays_the_end() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let wires = [RawPeer::nats(&nats).await, RawPeer::redis(&redis).await];
     let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
-    let daemon = Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
+    let daemon =
+        Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
     let daemon = daemon.nats(&nats).redis(&redis).start().await;
     script.writes("id").await;
     for wire in &wires {

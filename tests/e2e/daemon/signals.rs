@@ -6,7 +6,8 @@ use lobby_tests::{LIMIT, Lobbyd, Process, Script, Signal};
 
 /// Whether a process catches a signal, by its number.
 fn catches(process: &Process, signal: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
     u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
 }
@@ -17,8 +18,8 @@ fn running_time(process: &Process) -> Duration {
     Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// Starts a daemon with much to read in its settings, and returns when it has run for two milliseconds. The first thing that its
-/// program catches is SIGSEGV, for overflows of the stack.
+/// Starts a daemon with much to read in its settings, and returns when it has run for two
+/// milliseconds. The first thing that its program catches is SIGSEGV, for overflows of the stack.
 async fn just_started() -> Process {
     let daemon = Lobbyd::named("a").set("NATS_URL", "nats://broker.example,".repeat(5000)).spawn();
     let mut begin = None;
@@ -53,8 +54,10 @@ async fn sigterm_in_the_first_milliseconds_is_a_clean_end() {
 #[actix_rt::test]
 async fn signals_blocked_or_ignored_by_the_parent_are_handled() {
     let script = Script::recording_then("");
-    let launcher = ["env", "--block-signal=TERM,HUP", "--ignore-signal=CHLD,HUP,INT"].map(Into::into).to_vec();
-    let daemon = Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
+    let launcher =
+        ["env", "--block-signal=TERM,HUP", "--ignore-signal=CHLD,HUP,INT"].map(Into::into).to_vec();
+    let daemon =
+        Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
     let daemon = daemon.launched_by(launcher).start().await;
     daemon.logged("callback succeeded").await;
     daemon.signal(Signal::HUP);

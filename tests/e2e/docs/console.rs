@@ -1,4 +1,5 @@
-//! Every command of every page prints what is shown: a test for each page, so that pages do not wait for each other.
+//! Every command of every page prints what is shown: a test for each page, so that pages do not
+//! wait for each other.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

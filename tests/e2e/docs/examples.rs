@@ -8,8 +8,10 @@ use super::page::{Page, unquoted};
 
 /// The only block of its kind in a page.
 fn only(page: &str, kind: &str) -> String {
-    let [block] =
-        Page::read(page).blocks(kind).try_into().unwrap_or_else(|_| panic!("{page}: not one block of {kind}"));
+    let [block] = Page::read(page)
+        .blocks(kind)
+        .try_into()
+        .unwrap_or_else(|_| panic!("{page}: not one block of {kind}"));
     block
 }
 
@@ -33,7 +35,8 @@ fn the_status_shown_has_the_words_that_a_daemon_uses() {
 
 #[test]
 fn every_word_of_the_status_is_explained() {
-    let example: serde_json::Value = serde_json::from_str(&only("docs/http-api.md", "json")).unwrap();
+    let example: serde_json::Value =
+        serde_json::from_str(&only("docs/http-api.md", "json")).unwrap();
     let rows = Page::read("docs/http-api.md").table("| word | meaning |");
     let explained: Vec<_> = rows.iter().flat_map(|row| row[0].split(", ")).map(unquoted).collect();
     let daemon = example.as_object().unwrap().keys();
@@ -54,7 +57,9 @@ fn the_rust_example_is_taken_from_the_program() {
 async fn every_request_of_the_table_is_served() {
     let lobbyd = Lobbyd::named("a").start().await;
     let rows = Page::read("docs/http-api.md").table("| request | answer |");
-    for request in rows.iter().flat_map(|row| row[0].split(", ")).filter(|cell| cell.starts_with('`')) {
+    for request in
+        rows.iter().flat_map(|row| row[0].split(", ")).filter(|cell| cell.starts_with('`'))
+    {
         let (method, path) = unquoted(request).split_once(' ').unwrap();
         let status = lobbyd.request(method, path, &[], "").await.status;
         assert_eq!(status, 200, "{request}");
@@ -67,7 +72,10 @@ fn the_options_of_lobbyctl_are_what_help_says() {
     let help = String::from_utf8(output.stdout).unwrap();
     for row in Page::read("docs/lobbyctl.md").table("| option | variable | default |") {
         let option = unquoted(&row[0]);
-        let described = help.split(&format!("{option} <")).nth(1).unwrap_or_else(|| panic!("no {option} in {help}"));
+        let described = help
+            .split(&format!("{option} <"))
+            .nth(1)
+            .unwrap_or_else(|| panic!("no {option} in {help}"));
         assert!(described.contains(&format!("[env: {}]", row[1])), "{option} is not {}", row[1]);
     }
 }
@@ -77,8 +85,11 @@ fn the_exit_statuses_of_lobbyctl_are_what_help_says() {
     let output = Command::new(program("lobbyctl")).arg("--help").env_clear().output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let (_, rest) = help.split_once("Exit status:\n").unwrap();
-    let told: Vec<_> =
-        rest.lines().take_while(|line| !line.is_empty()).map(|line| line.trim()[..1].to_owned()).collect();
+    let told: Vec<_> = rest
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.trim()[..1].to_owned())
+        .collect();
     let rows = Page::read("docs/lobbyctl.md").table("| status | meaning |");
     assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), told);
 }

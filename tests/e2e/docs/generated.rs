@@ -6,12 +6,15 @@ use lobby_tests::program;
 
 use super::page::{Page, root};
 
-/// What stands in a page between the two marks of this name is what was made: compared, or with `LOBBY_WRITE_DOCS=1` written.
+/// What stands in a page between the two marks of this name is what was made: compared, or with
+/// `LOBBY_WRITE_DOCS=1` written.
 fn assert_is(path: &str, name: &str, made: &str) {
     let page = Page::read(path);
     let (begin, end) = (format!("<!-- begin: {name}, "), format!("<!-- end: {name} -->"));
-    let (before, rest) = page.text.split_once(&begin).unwrap_or_else(|| panic!("{path}: no mark {begin:?}"));
-    let (mark, rest) = rest.split_once(" -->\n").unwrap_or_else(|| panic!("{path}: {begin:?} is not closed"));
+    let (before, rest) =
+        page.text.split_once(&begin).unwrap_or_else(|| panic!("{path}: no mark {begin:?}"));
+    let (mark, rest) =
+        rest.split_once(" -->\n").unwrap_or_else(|| panic!("{path}: {begin:?} is not closed"));
     let (shown, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{path}: no mark {end:?}"));
     if std::env::vars_os().any(|(name, value)| name == "LOBBY_WRITE_DOCS" && value == "1") {
         let text = format!("{before}{begin}{mark} -->\n\n{made}\n{end}{after}");
@@ -26,11 +29,16 @@ fn tables_of_help(help: &str) -> String {
     let (_, groups) = help.split_once("Print version\n").expect("the options of clap come first");
     let (mut tables, mut value, mut meaning) = (String::new(), String::new(), String::new());
     for line in groups.lines().map(str::trim) {
-        if let Some((name, default)) = line.strip_prefix("[env: ").and_then(|rest| rest.split_once("] [default: ")) {
+        if let Some((name, default)) =
+            line.strip_prefix("[env: ").and_then(|rest| rest.split_once("] [default: "))
+        {
             let default = default.trim_end_matches(']');
-            tables += &format!("| {name} | {value} | {default} | {} |\n", std::mem::take(&mut meaning));
+            tables +=
+                &format!("| {name} | {value} | {default} | {} |\n", std::mem::take(&mut meaning));
         } else if let Some(heading) = line.strip_suffix(':').filter(|_| meaning.is_empty()) {
-            tables += &format!("\n### {heading}\n\n| setting | value | default | meaning |\n|---|---|---|---|\n");
+            tables += &format!(
+                "\n### {heading}\n\n| setting | value | default | meaning |\n|---|---|---|---|\n"
+            );
         } else if line.starts_with("--") {
             let (_, unit) = line.split_once('<').expect("a setting has a value");
             value = unit.trim_end_matches(['>', ']']).replace('|', ", ");
@@ -64,10 +72,12 @@ const COSTS: [(&str, &str); 9] = [
 ];
 
 fn costs(benchmarks: &str) -> String {
-    let rows: Vec<Vec<_>> = benchmarks.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    let rows: Vec<Vec<_>> =
+        benchmarks.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
     let row = |(what, hosts): (&str, &str)| {
         let found = rows.iter().find(|row| row.get(1..3) == Some(&[what, hosts]));
-        let figure = found.unwrap_or_else(|| panic!("BENCHMARKS.md has no row {what:?} for {hosts} hosts"))[3];
+        let figure = found
+            .unwrap_or_else(|| panic!("BENCHMARKS.md has no row {what:?} for {hosts} hosts"))[3];
         let what = what.split(", limit: ").next().unwrap_or(what);
         format!("| {what} | {hosts} | {} |\n", figure.split(" (").next().unwrap_or(figure))
     };

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use super::page::{Page, root};
 
 /// Pages outside of `docs/` whose links are looked at, too.
-const OTHERS: [&str; 4] = ["CHANGELOG.md", "CONTRIBUTING.md", "BENCHMARKS.md", "lobby-client/README.md"];
+const OTHERS: [&str; 4] =
+    ["CHANGELOG.md", "CONTRIBUTING.md", "BENCHMARKS.md", "lobby-client/README.md"];
 
 /// The file and the anchor that a link of a page leads to; none if it leaves the repository.
 fn target(page: &Page, link: &str) -> Option<(PathBuf, String)> {
@@ -19,7 +20,8 @@ fn target(page: &Page, link: &str) -> Option<(PathBuf, String)> {
     Some((path, anchor.to_owned()))
 }
 
-/// The path without `..`, each of which must have something to take away: nothing outside of the repository is linked.
+/// The path without `..`, each of which must have something to take away: nothing outside of the
+/// repository is linked.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
@@ -33,7 +35,8 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 fn leads_somewhere(path: &Path, anchor: &str) -> bool {
-    root().join(path).exists() && (anchor.is_empty() || Page::read(path).anchors().iter().any(|name| name == anchor))
+    root().join(path).exists()
+        && (anchor.is_empty() || Page::read(path).anchors().iter().any(|name| name == anchor))
 }
 
 #[test]
@@ -49,8 +52,13 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_page_is_linked_from_the_readme() {
     let readme = Page::read("README.md");
-    let linked: BTreeSet<_> = readme.links().iter().filter_map(|link| target(&readme, link)).map(|it| it.0).collect();
+    let linked: BTreeSet<_> =
+        readme.links().iter().filter_map(|link| target(&readme, link)).map(|it| it.0).collect();
     for page in Page::all() {
-        assert!(page.path == readme.path || linked.contains(&page.path), "{} is not linked", page.path.display());
+        assert!(
+            page.path == readme.path || linked.contains(&page.path),
+            "{} is not linked",
+            page.path.display()
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! The README and the pages of `docs/` keep their word: their commands print what they show, their tables and examples are those
-//! of the program, their links lead somewhere.
+//! The README and the pages of `docs/` keep their word: their commands print what they show, their
+//! tables and examples are those of the program, their links lead somewhere.
 //!
-//! Parts that are made from the program stand between `<!-- begin: … -->` and `<!-- end: … -->`. With `LOBBY_WRITE_DOCS=1` they are
-//! written instead of compared: `LOBBY_WRITE_DOCS=1 cargo test -p lobby-tests docs`.
+//! Parts that are made from the program stand between `<!-- begin: … -->` and `<!-- end: … -->`.
+//! With `LOBBY_WRITE_DOCS=1` they are written instead of compared: `LOBBY_WRITE_DOCS=1 cargo test
+//! -p lobby-tests docs`.
 
 mod code;
 mod console;
@@ -22,7 +23,10 @@ const README_LINES: usize = 200;
 #[test]
 fn the_readme_is_short() {
     let lines = Page::read("README.md").text.lines().count();
-    assert!(lines <= README_LINES, "{lines} lines instead of {README_LINES} at most: docs/ has room");
+    assert!(
+        lines <= README_LINES,
+        "{lines} lines instead of {README_LINES} at most: docs/ has room"
+    );
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl Page {
 
     /// The contents of its code blocks of one kind.
     pub(super) fn blocks(&self, kind: &str) -> Vec<String> {
-        let (opening, mut rest, mut blocks) = (format!("\n```{kind}\n"), self.text.as_str(), Vec::new());
+        let (opening, mut rest, mut blocks) =
+            (format!("\n```{kind}\n"), self.text.as_str(), Vec::new());
         while let Some((_, block)) = rest.split_once(&opening) {
             let (block, behind) = block.split_once("```\n").expect("a code block is closed");
             blocks.push(block.to_owned());
@@ -53,7 +54,12 @@ impl Page {
     /// Where its links lead, as written.
     pub(super) fn links(&self) -> Vec<String> {
         let prose = self.prose().collect::<Vec<_>>().join("\n");
-        prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
+        prose
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What its headings are called in links.
@@ -63,7 +69,12 @@ impl Page {
 
     /// The rows of the table under this head, each as its cells.
     pub(super) fn table(&self, head: &str) -> Vec<Vec<String>> {
-        let rows = self.text.lines().skip_while(|line| *line != head).skip(2).take_while(|line| line.starts_with('|'));
+        let rows = self
+            .text
+            .lines()
+            .skip_while(|line| *line != head)
+            .skip(2)
+            .take_while(|line| line.starts_with('|'));
         let rows: Vec<_> = rows.map(cells).collect();
         assert!(!rows.is_empty(), "{}: no table under {head}", self.path.display());
         rows
@@ -73,7 +84,9 @@ impl Page {
 /// The files with this extension in a directory and below it, sorted.
 pub(super) fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+    for entry in std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+    {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files_below(&path, extension));

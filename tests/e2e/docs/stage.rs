@@ -25,18 +25,24 @@ struct Ports(Vec<(&'static str, String)>);
 impl Stage {
     pub(super) async fn set() -> Self {
         let packets = TempDir::new().unwrap();
-        let alpha = Lobbyd::named("alpha").labels("location:prague,service:web").local(packets.path()).start().await;
+        let alpha = Lobbyd::named("alpha")
+            .labels("location:prague,service:web")
+            .local(packets.path())
+            .start()
+            .await;
         let beta = Lobbyd::named("beta").labels("prometheus:node:host:127.0.0.1,service:smtp");
         let beta = beta.local(packets.path()).start().await;
         alpha.meets("beta").await;
         Self { alpha, _beta: beta, _packets: packets }
     }
 
-    /// Plays all blocks of a page. Those that start programs of their own have ports of their own, and do not wait for each other;
-    /// the others ask and change the two daemons, in the order of the page.
+    /// Plays all blocks of a page. Those that start programs of their own have ports of their own,
+    /// and do not wait for each other; the others ask and change the two daemons, in the order
+    /// of the page.
     pub(super) async fn play(&self, page: &Page) {
         let starts_programs = |block: &String| block.lines().any(|line| line.ends_with('&'));
-        let (alone, in_order): (Vec<_>, Vec<_>) = page.blocks("console").into_iter().partition(starts_programs);
+        let (alone, in_order): (Vec<_>, Vec<_>) =
+            page.blocks("console").into_iter().partition(starts_programs);
         let in_order = async {
             for block in &in_order {
                 self.play_block(block).await;
@@ -45,9 +51,11 @@ impl Stage {
         tokio::join!(in_order, join_all(alone.iter().map(|block| self.play_block(block))));
     }
 
-    /// Runs a block's commands one after the other in an empty directory. What ends in `&` runs until the end of the block.
+    /// Runs a block's commands one after the other in an empty directory. What ends in `&` runs
+    /// until the end of the block.
     async fn play_block(&self, block: &str) {
-        let (directory, ports) = (TempDir::new().unwrap(), Ports::beside(self.alpha.address().port()));
+        let (directory, ports) =
+            (TempDir::new().unwrap(), Ports::beside(self.alpha.address().port()));
         let prometheus = ports.here(&Page::read("config/prometheus.yml").text);
         std::fs::write(directory.path().join("prometheus.yml"), prometheus).unwrap();
         let mut running = Vec::new();
@@ -71,11 +79,13 @@ impl Ports {
         Self(ports)
     }
 
-    /// A text of a page as it is here. By way of marks, as the digits of a port shown may be in another real one.
+    /// A text of a page as it is here. By way of marks, as the digits of a port shown may be in
+    /// another real one.
     fn here(&self, text: &str) -> String {
         let marks = || ('\u{e000}'..).map(String::from);
         let marked = self.0.iter().zip(marks());
-        let marked = marked.fold(text.to_owned(), |text, ((shown, _), mark)| text.replace(shown, &mark));
+        let marked =
+            marked.fold(text.to_owned(), |text, ((shown, _), mark)| text.replace(shown, &mark));
         self.0.iter().zip(marks()).fold(marked, |text, ((_, real), mark)| text.replace(&mark, real))
     }
 
@@ -98,7 +108,8 @@ impl Ports {
     }
 }
 
-/// The output with all that differs from run to run made equal: times, and white space at the end of lines.
+/// The output with all that differs from run to run made equal: times, and white space at the end
+/// of lines.
 pub(super) fn without_times(output: &str) -> String {
     let mut pieces = output.split(r#""last_check":1"#);
     let first = pieces.next().unwrap_or_default().to_owned();
@@ -109,10 +120,13 @@ pub(super) fn without_times(output: &str) -> String {
     masked.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// A shell in a directory, where our programs are found first, and then those that Debian keeps from ordinary users.
+/// A shell in a directory, where our programs are found first, and then those that Debian keeps
+/// from ordinary users.
 pub(super) fn shell(line: &str, directory: &Path) -> Command {
     let programs = program("lobbyd").parent().unwrap().to_owned();
-    let inherited = std::env::vars_os().find_map(|(name, value)| (name == "PATH").then_some(value)).unwrap_or_default();
+    let inherited = std::env::vars_os()
+        .find_map(|(name, value)| (name == "PATH").then_some(value))
+        .unwrap_or_default();
     let path = format!("{}:{}:/usr/sbin", programs.display(), inherited.display());
     let mut shell = Command::new("sh");
     shell.args(["-c", line]).current_dir(directory).env_clear().env("PATH", path);

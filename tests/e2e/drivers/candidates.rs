@@ -16,7 +16,8 @@ async fn cluster(lines: &str) -> Vec<NatsServer> {
     let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
     let mut servers = Vec::new();
     for port in ports {
-        let cluster = format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
+        let cluster =
+            format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
         servers.push(NatsServer::with_config(&format!("{cluster}\n{lines}")).await);
     }
     servers
@@ -25,9 +26,12 @@ async fn cluster(lines: &str) -> Vec<NatsServer> {
 #[actix_rt::test]
 async fn a_frozen_seed_of_a_cluster_is_left_within_five_seconds() {
     let servers = cluster("").await;
-    let a = Lobbyd::named("a").nats(&servers[0]).set("KEEP_ALIVE", "5").set("TTL", "30").start().await;
-    let _others =
-        [Lobbyd::named("b").nats(&servers[1]).start().await, Lobbyd::named("c").nats(&servers[2]).start().await];
+    let a =
+        Lobbyd::named("a").nats(&servers[0]).set("KEEP_ALIVE", "5").set("TTL", "30").start().await;
+    let _others = [
+        Lobbyd::named("b").nats(&servers[1]).start().await,
+        Lobbyd::named("c").nats(&servers[2]).start().await,
+    ];
     a.meets("b").await;
     a.meets("c").await;
     servers[0].pause();
@@ -60,13 +64,18 @@ async fn a_learned_server_inherits_the_name_it_was_learned_through() {
     let others: Vec<_> = servers[1..].iter().map(NatsServer::port).collect();
     // Servers learn of each other in their own time.
     eventually(LIMIT, async || {
-        let options = async_nats::ConnectOptions::new().add_root_certificates(certificates.authority());
+        let options =
+            async_nats::ConnectOptions::new().add_root_certificates(certificates.authority());
         let client = options.connect(&url).await.map_err(|error| error.to_string())?;
         let known = client.server_info().connect_urls;
-        ensure(others.iter().all(|port| known.iter().any(|url| url.ends_with(&format!(":{port}")))), known)
+        ensure(
+            others.iter().all(|port| known.iter().any(|url| url.ends_with(&format!(":{port}")))),
+            known,
+        )
     })
     .await;
-    let driver = Nats::new(NatsSettings { ca_file: Some(certificates.authority()), ..nats_settings(&url) });
+    let driver =
+        Nats::new(NatsSettings { ca_file: Some(certificates.authority()), ..nats_settings(&url) });
     works(&driver).await;
     servers.remove(0);
     works(&driver).await;

@@ -52,7 +52,8 @@ async fn a_late_joiner_learns_of_all_who_are_there(channel: Channel) {
     late.knows(json!({"a": ["x:1"], "b": ["x:2"], "late": []})).await;
 }
 
-/// A daemon that certainly hears the channel already, and never forgets; it knows of `herald` too, which must be kept.
+/// A daemon that certainly hears the channel already, and never forgets; it knows of `herald` too,
+/// which must be kept.
 async fn listener(channel: &Channel) -> (Lobbyd, Lobbyd) {
     let herald = Lobbyd::named("herald").on(channel).start().await;
     let listener = Lobbyd::named("listener").set("TTL", "7200").on(channel).start().await;
@@ -105,7 +106,8 @@ async fn a_host_that_was_silent_for_a_ttl_is_back_with_its_next_hi(channel: Chan
 }
 
 async fn a_host_that_does_not_register_sees_all_and_is_seen_by_none(channel: Channel) {
-    let hidden = Lobbyd::named("hidden").set("REGISTER", "false").labels("x:1").on(&channel).start().await;
+    let hidden =
+        Lobbyd::named("hidden").set("REGISTER", "false").labels("x:1").on(&channel).start().await;
     let a = Lobbyd::named("a").on(&channel).start().await;
     hidden.knows(json!({"a": []})).await;
     assert_eq!(hidden.add_labels("x:2").await.status, 200);
@@ -119,7 +121,8 @@ async fn a_host_that_does_not_register_sees_all_and_is_seen_by_none(channel: Cha
 async fn a_renamed_host_is_known_by_its_new_name_only(channel: Channel) {
     let (listener, _herald) = listener(&channel).await;
     let machine = RenamableHost::new("old");
-    let a = Lobbyd::named("machine").unset("HOSTNAME").labels("x:1").launched_by(machine.launcher());
+    let a =
+        Lobbyd::named("machine").unset("HOSTNAME").labels("x:1").launched_by(machine.launcher());
     let a = a.on(&channel).start().await;
     listener.knows(json!({"old": ["x:1"], "herald": [], "listener": []})).await;
     machine.rename("new").await;
@@ -151,7 +154,8 @@ async fn over_the_local_driver_a_late_joiner_waits_for_no_keep_alive() {
 async fn the_death_of_a_host_is_not_served_even_before_the_sweep() {
     let channel = Channel::nats().await;
     let a = Lobbyd::named("a").on(&channel).start().await;
-    let b = Lobbyd::named("b").set("TTL", "2").set("CLEAN_EVERY", "3600").on(&channel).start().await;
+    let b =
+        Lobbyd::named("b").set("TTL", "2").set("CLEAN_EVERY", "3600").on(&channel).start().await;
     b.meets("a").await;
     a.kill();
     b.knows(json!({"b": []})).await;

@@ -1,4 +1,5 @@
-//! Servers that are not what the settings say, and files that are not what they should be: what is said about them.
+//! Servers that are not what the settings say, and files that are not what they should be: what is
+//! said about them.
 
 use lobby_tests::{Certificates, Lobbyd, NatsServer, RedisServer};
 use lobbyd::link::driver::Driver;
@@ -38,7 +39,8 @@ async fn tls_on_one_side_only_is_called_so() {
     assert_refused(nats_at("tls", nats.port()), ": it does not speak TLS").await;
     assert_refused(redis_at(redis.port(), true), ": it does not speak TLS").await;
     let secure = RedisServer::with_tls(&Certificates::new(), "").await;
-    assert_refused(redis_at(secure.port(), false), ": a server that wants TLS does so (REDIS_TLS)").await;
+    assert_refused(redis_at(secure.port(), false), ": a server that wants TLS does so (REDIS_TLS)")
+        .await;
 }
 
 #[actix_rt::test]
@@ -66,7 +68,8 @@ async fn a_client_certificate_that_does_not_fit_its_key_is_named() {
     );
     let settings = nats_settings(&format!("tls://127.0.0.1:{}", server.port()));
     let client_certificate = Some((certificate, key));
-    let driver = Nats::new(NatsSettings { ca_file: Some(ours.authority()), client_certificate, ..settings });
+    let driver =
+        Nats::new(NatsSettings { ca_file: Some(ours.authority()), client_certificate, ..settings });
     assert_refused(driver, &expected).await;
 }
 

@@ -23,9 +23,11 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// Time to notice that a connection was closed. It is too short for a PING that gets no answer to be what found out.
+/// Time to notice that a connection was closed. It is too short for a PING that gets no answer to
+/// be what found out.
 const AT_ONCE: Duration = Duration::from_secs(4);
-/// Time for PINGs without an answer to find out that a server is frozen: at most 15 s on an idle machine.
+/// Time for PINGs without an answer to find out that a server is frozen: at most 15 s on an idle
+/// machine.
 const FROZEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What TTL=30 and KEEP_ALIVE=5 allow.
@@ -38,7 +40,8 @@ trait Broker {
     fn pause(&self);
     fn kill(&mut self);
     async fn restart(&mut self);
-    /// Sends so many packets of 600 bytes as fast as it goes and returns when the server has them all.
+    /// Sends so many packets of 600 bytes as fast as it goes and returns when the server has them
+    /// all.
     async fn flood(&self, packets: u64);
 }
 
@@ -87,7 +90,8 @@ impl Broker for RedisServer {
         let client = ::redis::Client::open(self.url()).unwrap();
         // The client's own limit is short for a batch on a busy machine.
         let patient = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(LIMIT));
-        let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
+        let mut connection =
+            client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
         let mut batch = ::redis::pipe();
         for _ in 0..100 {
             batch.publish("lobby:discovery", &[b'x'; 600][..]).ignore();
@@ -152,7 +156,10 @@ async fn a_killed_server_ends_the_link_and_leaves_no_task_behind<B: Broker>() {
     assert!(channel.incoming.next().await.is_none());
     broker.restart().await;
     drop(channel);
-    eventually(LIMIT, async || ensure(tasks() <= before, format!("{} tasks instead of {before}", tasks()))).await;
+    eventually(LIMIT, async || {
+        ensure(tasks() <= before, format!("{} tasks instead of {before}", tasks()))
+    })
+    .await;
 }
 
 async fn a_link_that_is_down_sends_nothing_and_keeps_nothing<B: Broker>() {
@@ -173,7 +180,10 @@ async fn a_frozen_server_ends_the_link_with_a_reason<B: Broker>() {
     let mut channel = opened(&*broker.driver()).await;
     broker.pause();
     let reason = ended(&mut channel, FROZEN_LIMIT).await;
-    assert!(reason.contains("lost the connection") || reason.contains("did not answer"), "{reason}");
+    assert!(
+        reason.contains("lost the connection") || reason.contains("did not answer"),
+        "{reason}"
+    );
 }
 
 async fn what_was_published_before_the_close_arrives<B: Broker>() {
@@ -253,7 +263,11 @@ pub(crate) fn redis_settings(port: u16) -> RedisSettings {
 }
 
 pub(crate) fn packet(payload: &str) -> OutboundPacket {
-    OutboundPacket { host: "test".parse().unwrap(), payload: Bytes::copy_from_slice(payload.as_bytes()), last: false }
+    OutboundPacket {
+        host: "test".parse().unwrap(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        last: false,
+    }
 }
 
 pub(crate) async fn opened(driver: &dyn Driver) -> Connection {
@@ -265,8 +279,8 @@ pub(crate) async fn refused(driver: &dyn Driver) -> String {
     first_in_time(driver).await.err().expect("it was opened")
 }
 
-/// The outcome of the first attempt that was not cut short by the driver's own limits, which are for machines that are less busy than
-/// one that runs tests. The daemon tries again just so.
+/// The outcome of the first attempt that was not cut short by the driver's own limits, which are
+/// for machines that are less busy than one that runs tests. The daemon tries again just so.
 async fn first_in_time(driver: &dyn Driver) -> Result<Connection, String> {
     let outcome = timeout(LIMIT, async {
         loop {
@@ -298,7 +312,9 @@ pub(crate) async fn works(driver: &dyn Driver) {
 /// The only packet that is there to be heard.
 pub(crate) async fn heard(channel: &mut Connection) -> String {
     match &next_batch(channel).await[..] {
-        [InboundEvent::Packet { payload, age }] if age.is_zero() => String::from_utf8(payload.to_vec()).unwrap(),
+        [InboundEvent::Packet { payload, age }] if age.is_zero() => {
+            String::from_utf8(payload.to_vec()).unwrap()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -311,7 +327,8 @@ async fn next_batch(channel: &mut Connection) -> Vec<InboundEvent> {
 pub(crate) async fn ended(channel: &mut Connection, limit: Duration) -> String {
     let end = timeout(limit, async {
         loop {
-            if let Err(error) = channel.incoming.next().await.expect("the link ends with a reason") {
+            if let Err(error) = channel.incoming.next().await.expect("the link ends with a reason")
+            {
                 return format!("{error:#}");
             }
         }

@@ -18,7 +18,9 @@ fn logging_in(server: &NatsServer, credentials: &str) -> Nats {
 }
 
 fn users(permissions: &str) -> String {
-    format!("authorization {{ users: [{{ user: lobby, password: \"p@ss,word\", permissions: {permissions} }}] }}")
+    format!(
+        "authorization {{ users: [{{ user: lobby, password: \"p@ss,word\", permissions: {permissions} }}] }}"
+    )
 }
 
 const EVERYTHING: &str = "{ publish: \">\", subscribe: \">\" }";
@@ -30,7 +32,10 @@ async fn user_and_password_are_decoded_and_wrong_ones_are_not_shown() {
     let error = refused(&logging_in(&server, "lobby:s3cret")).await;
     assert_eq!(
         error,
-        format!("NATS server 127.0.0.1:{}: refused the credentials (authorization violation)", server.port())
+        format!(
+            "NATS server 127.0.0.1:{}: refused the credentials (authorization violation)",
+            server.port()
+        )
     );
 }
 
@@ -58,11 +63,20 @@ async fn credentials_are_read_again_each_time() {
 #[actix_rt::test]
 async fn an_nkey_seed_lets_in_and_a_bad_one_is_named() {
     let key = KeyPair::new_user();
-    let server =
-        NatsServer::with_config(&format!("authorization {{ users: [{{ nkey: {} }}] }}", key.public_key())).await;
-    let with = |seed: &str| nats(NatsSettings { nkey_seed: Some(Secret::fixed(seed)), ..nats_settings(&server.url()) });
+    let server = NatsServer::with_config(&format!(
+        "authorization {{ users: [{{ nkey: {} }}] }}",
+        key.public_key()
+    ))
+    .await;
+    let with = |seed: &str| {
+        nats(NatsSettings { nkey_seed: Some(Secret::fixed(seed)), ..nats_settings(&server.url()) })
+    };
     works(&with(&key.seed().unwrap())).await;
-    assert!(refused(&with(&KeyPair::new_user().seed().unwrap())).await.contains("refused the credentials"));
+    assert!(
+        refused(&with(&KeyPair::new_user().seed().unwrap()))
+            .await
+            .contains("refused the credentials")
+    );
     let error = refused(&with("SUSECRET")).await;
     assert!(error.contains("nkey seed") && !error.contains("SUSECRET"), "{error}");
 }
@@ -73,13 +87,20 @@ async fn a_creds_file_lets_in_and_a_missing_or_bad_one_is_named() {
     let server = NatsServer::with_config(&accounts.config).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_owned();
-    let driver = nats(NatsSettings { creds_file: Some(path.clone()), ..nats_settings(&server.url()) });
+    let driver =
+        nats(NatsSettings { creds_file: Some(path.clone()), ..nats_settings(&server.url()) });
     std::fs::write(&path, &accounts.creds).unwrap();
     works(&driver).await;
     std::fs::write(&path, "nonsense").unwrap();
-    assert!(refused(&driver).await.contains(&format!("NATS_CREDS_FILE: cannot use {}", path.display())));
+    assert!(
+        refused(&driver).await.contains(&format!("NATS_CREDS_FILE: cannot use {}", path.display()))
+    );
     drop(file);
-    assert!(refused(&driver).await.contains(&format!("NATS_CREDS_FILE: cannot read {}", path.display())));
+    assert!(
+        refused(&driver)
+            .await
+            .contains(&format!("NATS_CREDS_FILE: cannot read {}", path.display()))
+    );
 }
 
 #[actix_rt::test]
@@ -96,7 +117,10 @@ async fn tls_works_with_an_authority_of_ones_own_and_no_other() {
     assert!(error.contains("invalid peer certificate"), "{error}");
     let (_, key) = ours.server();
     let error = refused(&trusting("tls", key.clone())).await;
-    assert!(error.contains(&format!("NATS_CA_FILE: {} holds no certificate", key.display())), "{error}");
+    assert!(
+        error.contains(&format!("NATS_CA_FILE: {} holds no certificate", key.display())),
+        "{error}"
+    );
 }
 
 #[actix_rt::test]
@@ -114,10 +138,13 @@ async fn a_client_certificate_is_shown_where_the_server_demands_one() {
     let url = format!("tls://127.0.0.1:{}", server.port());
     let without = NatsSettings { ca_file: Some(certificates.authority()), ..nats_settings(&url) };
     let (cert, key) = certificates.client();
-    works(&nats(NatsSettings { client_certificate: Some((cert.clone(), key)), ..without.clone() })).await;
+    works(&nats(NatsSettings { client_certificate: Some((cert.clone(), key)), ..without.clone() }))
+        .await;
     let error = refused(&nats(without.clone())).await;
     assert!(error.to_lowercase().contains("certificate"), "{error}");
-    let error = refused(&nats(NatsSettings { client_certificate: Some((cert.clone(), cert)), ..without })).await;
+    let error =
+        refused(&nats(NatsSettings { client_certificate: Some((cert.clone(), cert)), ..without }))
+            .await;
     assert!(error.contains("NATS_KEY_FILE") && error.contains("no private key"), "{error}");
 }
 
@@ -125,7 +152,10 @@ async fn a_client_certificate_is_shown_where_the_server_demands_one() {
 async fn a_user_who_may_not_subscribe_is_told_so_on_opening() {
     let server = NatsServer::with_config(&users("{ publish: \">\", subscribe: \"other\" }")).await;
     let error = refused(&logging_in(&server, "lobby:p%40ss%2Cword")).await;
-    assert!(error.contains("Permissions Violation for Subscription to \"lobby.discovery\""), "{error}");
+    assert!(
+        error.contains("Permissions Violation for Subscription to \"lobby.discovery\""),
+        "{error}"
+    );
 }
 
 #[actix_rt::test]
@@ -134,7 +164,10 @@ async fn a_user_who_may_not_publish_loses_the_link_when_he_does() {
     let mut channel = opened(&logging_in(&server, "lobby:p%40ss%2Cword")).await;
     channel.outgoing.publish(packet("hi")).await.unwrap();
     let reason = ended(&mut channel, LIMIT).await;
-    assert!(reason.contains("Permissions Violation for Publish to \"lobby.discovery\""), "{reason}");
+    assert!(
+        reason.contains("Permissions Violation for Publish to \"lobby.discovery\""),
+        "{reason}"
+    );
 }
 
 #[actix_rt::test]
@@ -157,7 +190,10 @@ async fn a_packet_too_large_for_the_server_leaves_the_link_up() {
     let server = NatsServer::with_config("max_payload: 1000").await;
     let mut channel = opened(&nats(nats_settings(&server.url()))).await;
     let error = channel.outgoing.publish(packet(&"x".repeat(1001))).await.unwrap_err().to_string();
-    assert_eq!(error, "the packet has 1001 bytes, the NATS server takes at most 1000 (its max_payload)");
+    assert_eq!(
+        error,
+        "the packet has 1001 bytes, the NATS server takes at most 1000 (its max_payload)"
+    );
     channel.outgoing.publish(packet("small")).await.unwrap();
     assert_eq!(heard(&mut channel).await, "small");
 }
@@ -192,7 +228,9 @@ async fn of_several_servers_one_that_lives_will_do() {
 async fn a_server_learned_from_the_cluster_takes_over() {
     let (other, advertised) = (free_port(), free_port());
     let cluster = |own: u16, peer: u16| {
-        format!("cluster {{ name: c, listen: \"127.0.0.1:{own}\", routes: [\"nats://127.0.0.1:{peer}\"] }}")
+        format!(
+            "cluster {{ name: c, listen: \"127.0.0.1:{own}\", routes: [\"nats://127.0.0.1:{peer}\"] }}"
+        )
     };
     let mut first = NatsServer::with_config(&cluster(other, advertised)).await;
     let second = NatsServer::with_config(&cluster(advertised, other)).await;
@@ -205,6 +243,10 @@ async fn a_server_learned_from_the_cluster_takes_over() {
 
 /// Whether the server names to its clients another one on this port.
 async fn knows_of(server: &NatsServer, port: u16) -> Result<(), String> {
-    let info = async_nats::connect(server.url()).await.map_err(|error| error.to_string())?.server_info();
-    ensure(info.connect_urls.iter().any(|url| url.ends_with(&format!(":{port}"))), info.connect_urls)
+    let info =
+        async_nats::connect(server.url()).await.map_err(|error| error.to_string())?.server_info();
+    ensure(
+        info.connect_urls.iter().any(|url| url.ends_with(&format!(":{port}"))),
+        info.connect_urls,
+    )
 }

@@ -23,7 +23,9 @@ async fn daemons_lack_nothing_and_others_cannot_speak_in_the_lobby() {
         daemon.publish("_INBOX.lobbyd.test", "".into()).await.unwrap();
         inbox.next().await.unwrap();
     };
-    tokio::time::timeout(LIMIT, round_trip).await.expect("daemons may use inbox subjects of their own");
+    tokio::time::timeout(LIMIT, round_trip)
+        .await
+        .expect("daemons may use inbox subjects of their own");
 
     let (refusal, mut refusals) = tokio::sync::mpsc::unbounded_channel();
     let app = ConnectOptions::with_user_and_password("app".into(), "CHANGE-ME-2".into());
@@ -32,7 +34,8 @@ async fn daemons_lack_nothing_and_others_cannot_speak_in_the_lobby() {
         std::future::ready(())
     });
     let app = app.connect(nats.url()).await.unwrap();
-    let forged = r#"{"discovery":{"hostname":"b","labels":null,"last_check":0},"message":"goodbye"}"#;
+    let forged =
+        r#"{"discovery":{"hostname":"b","labels":null,"last_check":0},"message":"goodbye"}"#;
     app.publish("lobby.discovery", forged.into()).await.unwrap();
     app.flush().await.unwrap();
     let refused = async {
@@ -50,6 +53,10 @@ async fn daemons_lack_nothing_and_others_cannot_speak_in_the_lobby() {
     assert!(b.wait(LIMIT).await.status.success());
     a.knows(json!({"a": []})).await;
     for daemon in [&a, &b] {
-        assert!(daemon.logs().iter().all(|line| !line.to_lowercase().contains("permission")), "{:?}", daemon.logs());
+        assert!(
+            daemon.logs().iter().all(|line| !line.to_lowercase().contains("permission")),
+            "{:?}",
+            daemon.logs()
+        );
     }
 }

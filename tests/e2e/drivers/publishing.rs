@@ -22,12 +22,18 @@ async fn logs_often(daemon: &Lobbyd, words: &str, times: usize) {
 #[actix_rt::test]
 async fn a_link_that_takes_no_own_packet_is_up_with_the_reason() {
     let nats = NatsServer::with_config("max_payload: 512").await;
-    let a = Lobbyd::named("a").set("LOG_LEVEL", "debug").labels(&long_labels()).nats(&nats).start().await;
+    let a = Lobbyd::named("a")
+        .set("LOG_LEVEL", "debug")
+        .labels(&long_labels())
+        .nats(&nats)
+        .start()
+        .await;
     // Longer than two KEEP_ALIVE and a second: own packets that were never sent are not missed.
     logs_often(&a, "sending own packet", 6).await;
     let link = link(&a).await;
     assert!(
-        link["state"] == "up" && link["reason"].as_str().is_some_and(|reason| reason.contains("max_payload")),
+        link["state"] == "up"
+            && link["reason"].as_str().is_some_and(|reason| reason.contains("max_payload")),
         "{link}"
     );
     assert_eq!((count(&a, "link is up"), count(&a, "link is down")), (1, 0), "{:?}", a.logs());
@@ -40,7 +46,9 @@ async fn a_link_that_takes_no_own_packet_is_up_with_the_reason() {
 async fn a_user_who_may_not_publish_is_down_and_does_not_flap() {
     let permissions = "{ publish: \"other\", subscribe: \">\" }";
     let users = |permissions: &str| {
-        format!("authorization {{ users: [{{ user: lobby, password: secret, permissions: {permissions} }}] }}")
+        format!(
+            "authorization {{ users: [{{ user: lobby, password: secret, permissions: {permissions} }}] }}"
+        )
     };
     let mut nats = NatsServer::with_config(&users(permissions)).await;
     let url = format!("nats://lobby:secret@127.0.0.1:{}", nats.port());
@@ -70,7 +78,8 @@ async fn a_user_who_may_not_publish_is_down_and_does_not_flap() {
 
 #[actix_rt::test]
 async fn an_outage_of_many_servers_is_told_once() {
-    let list = (0..3).map(|_| format!("nats://127.0.0.1:{}", free_port())).collect::<Vec<_>>().join(",");
+    let list =
+        (0..3).map(|_| format!("nats://127.0.0.1:{}", free_port())).collect::<Vec<_>>().join(",");
     let a = Lobbyd::named("a").set("LOG_LEVEL", "debug").nats_at(&list).start().await;
     logs_often(&a, "link is closed", 5).await;
     assert_eq!(count(&a, "link is down"), 1, "{:?}", a.logs());

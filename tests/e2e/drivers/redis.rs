@@ -22,11 +22,17 @@ fn as_user(port: u16, password: &str) -> RedisSettings {
 async fn a_password_lets_in_and_a_wrong_one_is_not_shown() {
     let server = RedisServer::with_config("requirepass s3cret").await;
     let with = |password: Option<&str>| {
-        Redis::new(RedisSettings { password: password.map(Secret::fixed), ..redis_settings(server.port()) })
+        Redis::new(RedisSettings {
+            password: password.map(Secret::fixed),
+            ..redis_settings(server.port())
+        })
     };
     works(&with(Some("s3cret"))).await;
     let named = |text: &str| format!("Redis server 127.0.0.1:{}: {text}", server.port());
-    assert_eq!(refused(&with(Some("wr0ng"))).await, named("refused REDIS_USERNAME or REDIS_PASSWORD"));
+    assert_eq!(
+        refused(&with(Some("wr0ng"))).await,
+        named("refused REDIS_USERNAME or REDIS_PASSWORD")
+    );
     let missing = "wants a password: set REDIS_PASSWORD or REDIS_PASSWORD_FILE";
     assert_eq!(refused(&with(None)).await, named(missing));
 }
@@ -36,7 +42,10 @@ async fn an_acl_user_needs_only_publish_and_subscribe_on_the_channel() {
     let server = RedisServer::with_config(&user(ENOUGH)).await;
     works(&Redis::new(as_user(server.port(), "s3cret"))).await;
     let error = refused(&Redis::new(as_user(server.port(), "wr0ng"))).await;
-    assert!(error.contains("refused REDIS_USERNAME or REDIS_PASSWORD") && !error.contains("wr0ng"), "{error}");
+    assert!(
+        error.contains("refused REDIS_USERNAME or REDIS_PASSWORD") && !error.contains("wr0ng"),
+        "{error}"
+    );
 }
 
 #[actix_rt::test]
@@ -53,7 +62,10 @@ async fn a_user_who_may_not_subscribe_is_told_so_on_opening() {
     for rights in ["resetchannels &other -@all +publish +subscribe", "&* -@all +publish"] {
         let server = RedisServer::with_config(&user(rights)).await;
         let error = refused(&Redis::new(as_user(server.port(), "s3cret"))).await;
-        assert!(error.contains("this user may not subscribe to channel lobby:discovery"), "{error}");
+        assert!(
+            error.contains("this user may not subscribe to channel lobby:discovery"),
+            "{error}"
+        );
     }
 }
 
@@ -77,7 +89,8 @@ async fn a_connection_that_the_server_closed_is_renewed_for_the_packet() {
     let mut channel = opened(&Redis::new(redis_settings(server.port()))).await;
     for round in ["one", "two"] {
         let mut other = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-        let closed: u32 = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query(&mut other).unwrap();
+        let closed: u32 =
+            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query(&mut other).unwrap();
         assert_eq!(closed, 1);
         channel.outgoing.publish(packet(round)).await.unwrap();
         assert_eq!(heard(&mut channel).await, round);
@@ -116,7 +129,15 @@ async fn a_link_to_a_replica_says_so() {
     })
     .await;
     a.logged("is a replica").await;
-    assert!(Lobbyd::named("b").redis(&master).start().await.logs().iter().all(|line| !line.contains("replica")));
+    assert!(
+        Lobbyd::named("b")
+            .redis(&master)
+            .start()
+            .await
+            .logs()
+            .iter()
+            .all(|line| !line.contains("replica"))
+    );
 }
 
 #[actix_rt::test]
@@ -133,7 +154,9 @@ async fn a_master_that_is_demoted_ends_the_link() {
 async fn a_self_signed_authority_is_accepted_where_it_is_named() {
     let certificates = Certificates::self_signed();
     let server = RedisServer::with_tls(&certificates, "").await;
-    let trusting = |ca_file| Redis::new(RedisSettings { ca_file: Some(ca_file), ..redis_settings(server.port()) });
+    let trusting = |ca_file| {
+        Redis::new(RedisSettings { ca_file: Some(ca_file), ..redis_settings(server.port()) })
+    };
     works(&trusting(certificates.authority())).await;
     let error = refused(&trusting(Certificates::self_signed().authority())).await;
     assert!(error.contains("name that very certificate as the authority"), "{error}");
@@ -143,13 +166,17 @@ async fn a_self_signed_authority_is_accepted_where_it_is_named() {
 async fn tls_works_with_an_authority_of_ones_own_and_no_other() {
     let (ours, theirs) = (Certificates::new(), Certificates::new());
     let server = RedisServer::with_tls(&ours, &user(ENOUGH)).await;
-    let trusting = |ca_file| Redis::new(RedisSettings { ca_file, ..as_user(server.port(), "s3cret") });
+    let trusting =
+        |ca_file| Redis::new(RedisSettings { ca_file, ..as_user(server.port(), "s3cret") });
     works(&trusting(Some(ours.authority()))).await;
     let error = refused(&trusting(Some(theirs.authority()))).await;
     assert!(error.contains("invalid peer certificate"), "{error}");
     let missing = ours.authority().with_extension("missing");
     let error = refused(&trusting(Some(missing.clone()))).await;
-    assert!(error.contains(&format!("REDIS_CA_FILE: cannot read {}", missing.display())), "{error}");
+    assert!(
+        error.contains(&format!("REDIS_CA_FILE: cannot read {}", missing.display())),
+        "{error}"
+    );
 }
 
 #[actix_rt::test]
@@ -159,6 +186,7 @@ async fn the_number_of_the_database_makes_no_difference_to_who_hears() {
     let third = opened(&Redis::new(RedisSettings { db: 3, ..redis_settings(server.port()) })).await;
     third.outgoing.publish(packet("from 3")).await.unwrap();
     assert_eq!(heard(&mut listener).await, "from 3");
-    let error = refused(&Redis::new(RedisSettings { db: 99, ..redis_settings(server.port()) })).await;
+    let error =
+        refused(&Redis::new(RedisSettings { db: 99, ..redis_settings(server.port()) })).await;
     assert!(error.contains("127.0.0.1") && error.to_lowercase().contains("db"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! Several drivers at once: heard through any is alive, a goodbye through any ends it.
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,7 +15,8 @@ fn on_both(name: &str, nats: &NatsServer, redis: &RedisServer) -> LobbydBuilder 
 }
 
 async fn last_check(daemon: &Lobbyd, host: &str) -> Option<i64> {
-    daemon.discoveries().await.iter().find(|packet| packet["hostname"] == host)?["last_check"].as_i64()
+    daemon.discoveries().await.iter().find(|packet| packet["hostname"] == host)?["last_check"]
+        .as_i64()
 }
 
 #[actix_rt::test]

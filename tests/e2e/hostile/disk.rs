@@ -1,4 +1,5 @@
-//! Full and read-only disks, special files and crashes: the daemon keeps what it has and says what is wrong.
+//! Full and read-only disks, special files and crashes: the daemon keeps what it has and says what
+//! is wrong.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -58,7 +59,8 @@ async fn a_read_only_disk_refuses_labels_until_it_is_writable() {
 async fn a_packet_is_written_once_a_full_disk_has_room() {
     let directory = tempfile::TempDir::new().unwrap();
     let disk = SmallDisk::on(directory.path());
-    let daemon = Lobbyd::named("me").local(directory.path()).launched_by(disk.launcher()).start().await;
+    let daemon =
+        Lobbyd::named("me").local(directory.path()).launched_by(disk.launcher()).start().await;
     let packet = disk.file(&daemon, "me.lobby.json");
     eventually(LIMIT, async || ensure(packet.exists(), disk.files(&daemon))).await;
     let filler = disk.fill(&daemon);
@@ -93,7 +95,9 @@ const ODD: [(&str, Put); 4] = [
     ("is a FIFO, not a regular file", |path| {
         assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     }),
-    ("is a device, not a regular file", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+    ("is a device, not a regular file", |path| {
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap()
+    }),
     ("is larger than 1048576 bytes", |path| File::create(path).unwrap().set_len(1 << 30).unwrap()),
 ];
 

@@ -1,4 +1,5 @@
-//! Floods of packets: those who were there stay, the API answers meanwhile, memory and log stay bounded.
+//! Floods of packets: those who were there stay, the API answers meanwhile, memory and log stay
+//! bounded.
 //!
 //! LOBBY_FLOOD sets the number of packets, 100,000 by default.
 
@@ -10,13 +11,14 @@ use serde_json::{Value, json};
 /// Long enough for a million packets on a busy machine.
 const ENDURANCE: Duration = Duration::from_secs(300);
 
-/// Far fewer than the packets of a flood. The log is limited by time, a hundred lines of a kind in ten seconds, of which a busy machine
-/// needs many.
+/// Far fewer than the packets of a flood. The log is limited by time, a hundred lines of a kind in
+/// ten seconds, of which a busy machine needs many.
 const MOST_LOG_LINES: usize = 5000;
 
 #[expect(clippy::disallowed_methods, reason = "a test may be asked for more")]
 fn packets() -> usize {
-    std::env::var("LOBBY_FLOOD").map_or(100_000, |count| count.parse().expect("LOBBY_FLOOD is a number"))
+    std::env::var("LOBBY_FLOOD")
+        .map_or(100_000, |count| count.parse().expect("LOBBY_FLOOD is a number"))
 }
 
 #[actix_rt::test]
@@ -58,13 +60,18 @@ struct Scene {
 impl Scene {
     async fn new(most_servers: usize) -> Self {
         let nats = NatsServer::start().await;
-        let victim = Lobbyd::named("victim").set("MAX_SERVERS", most_servers.to_string()).nats(&nats).start().await;
+        let victim = Lobbyd::named("victim")
+            .set("MAX_SERVERS", most_servers.to_string())
+            .nats(&nats)
+            .start()
+            .await;
         let honest = Lobbyd::named("honest").labels("some:label").nats(&nats).start().await;
         victim.knows(json!({"honest": ["some:label"], "victim": []})).await;
         Self { nats, victim, honest, most_servers }
     }
 
-    /// Says all of these while the API is asked again and again; ends when the victim hears what is said after them.
+    /// Says all of these while the API is asked again and again; ends when the victim hears what is
+    /// said after them.
     async fn flood(&self, packet: impl Fn(usize) -> String) {
         let flood = async {
             let client = async_nats::connect(self.nats.url()).await.unwrap();
@@ -90,11 +97,18 @@ impl Scene {
     }
 
     /// What the flood has cost, for the test's output; the number of lines in the log is bounded.
-    #[expect(clippy::print_stdout, reason = "these are the figures that one runs a greater flood for")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "these are the figures that one runs a greater flood for"
+    )]
     async fn cost(&self) -> Value {
         let status = self.victim.get_json("/v1/status").await;
         let (lines, memory) = (self.victim.logs().len(), self.victim.peak_memory());
-        println!("{} packets: {memory} MB at most, {lines} lines logged, {}", packets(), status["drivers"][0]);
+        println!(
+            "{} packets: {memory} MB at most, {lines} lines logged, {}",
+            packets(),
+            status["drivers"][0]
+        );
         assert!(lines < MOST_LOG_LINES, "{lines} lines for {} packets", packets());
         assert!(memory < 150, "{memory} MB");
         status["drivers"][0]["refused"].clone()
@@ -104,16 +118,22 @@ impl Scene {
 #[actix_rt::test]
 async fn a_flood_of_malformed_packets_changes_nothing() {
     let scene = Scene::new(100).await;
-    scene.flood(|number| format!(r#"{{"discovery":{{"hostname":"stranger {number}"}},"message":"hi"#)).await;
+    scene
+        .flood(|number| {
+            format!(r#"{{"discovery":{{"hostname":"stranger {number}"}},"message":"hi"#)
+        })
+        .await;
     assert!(scene.cost().await["not_json"].as_u64() > Some(0));
-    assert_eq!(scene.victim.lobby().await, json!({"honest": ["some:label", "the:last"], "victim": []}));
+    assert_eq!(
+        scene.victim.lobby().await,
+        json!({"honest": ["some:label", "the:last"], "victim": []})
+    );
 }
 
 #[actix_rt::test]
 async fn a_flood_of_new_hosts_ends_at_the_most_servers_allowed() {
     let scene = Scene::new(1000).await;
-    let packet =
-        |number| json!({"discovery": {"hostname": format!("stranger-{number}"), "labels": ["a:1"]}, "message": "hi"});
+    let packet = |number| json!({"discovery": {"hostname": format!("stranger-{number}"), "labels": ["a:1"]}, "message": "hi"});
     scene.flood(|number| packet(number).to_string()).await;
     assert!(scene.cost().await["registry_full"].as_u64() > Some(0));
 }

@@ -1,4 +1,5 @@
-//! Clients that break the rules of HTTP, or are slow: each is refused with a 4xx, and no other client notices.
+//! Clients that break the rules of HTTP, or are slow: each is refused with a 4xx, and no other
+//! client notices.
 
 use std::time::Duration;
 
@@ -49,13 +50,19 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ("no Host", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
         ("two Hosts", get("/", "Host: localhost\r\n")),
         ("two Content-Lengths", post("Content-Length: 3\r\nContent-Length: 3\r\n", "a:1")),
-        ("two different Content-Lengths", post("Content-Length: 3\r\nContent-Length: 4\r\n", "a:1")),
+        (
+            "two different Content-Lengths",
+            post("Content-Length: 3\r\nContent-Length: 4\r\n", "a:1"),
+        ),
         ("Content-Length in words", post("Content-Length: three\r\n", "a:1")),
         ("Content-Length below zero", post("Content-Length: -3\r\n", "a:1")),
         ("Content-Length with a sign", post("Content-Length: +3\r\n", "a:1")),
         ("Content-Length past counting", post("Content-Length: 99999999999999999999\r\n", "a:1")),
         ("Content-Length of 2^64 - 1", post("Content-Length: 18446744073709551615\r\n", "a:1")),
-        ("length and chunks", post(&format!("Content-Length: 3\r\n{chunked}"), "3\r\na:1\r\n0\r\n\r\n")),
+        (
+            "length and chunks",
+            post(&format!("Content-Length: 3\r\n{chunked}"), "3\r\na:1\r\n0\r\n\r\n"),
+        ),
         ("unknown encoding", post("Transfer-Encoding: gzip\r\n", "a:1")),
         ("chunk of no size", post(chunked, "zz\r\na:1\r\n0\r\n\r\n")),
         ("chunk past counting", post(chunked, "fffffffffffffffff\r\na:1\r\n0\r\n\r\n")),
@@ -70,7 +77,8 @@ async fn a_malformed_request_gets_a_4xx_and_a_line_that_says_why() {
     for (wrong, bytes) in malformed() {
         let reply = http::exchange(daemon.address(), &bytes).await.unwrap();
         let reply = String::from_utf8_lossy(&reply);
-        let (head, text) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{wrong}: {reply:?}"));
+        let (head, text) =
+            reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{wrong}: {reply:?}"));
         assert!(head.starts_with("HTTP/1.1 4"), "{wrong}: {head}");
         assert!(head.to_ascii_lowercase().contains("content-type: text/plain"), "{wrong}: {head}");
         assert!(head.contains(&format!("content-length: {}\r\n", text.len())), "{wrong}: {reply}");
@@ -82,11 +90,16 @@ async fn a_malformed_request_gets_a_4xx_and_a_line_that_says_why() {
 #[actix_rt::test]
 async fn the_line_names_what_is_wrong() {
     let daemon = Lobbyd::named("a").start().await;
-    let told =
-        async |bytes: Vec<u8>| String::from_utf8(http::exchange(daemon.address(), &bytes).await.unwrap()).unwrap();
+    let told = async |bytes: Vec<u8>| {
+        String::from_utf8(http::exchange(daemon.address(), &bytes).await.unwrap()).unwrap()
+    };
     assert!(told(format!("GET / HTTP/9.9\r\n{HEAD}\r\n").into()).await.contains("version of HTTP"));
     assert!(told(get("/a b", "")).await.contains("request line"));
-    assert!(told(post("Content-Length: three\r\n", "a:1")).await.contains("Content-Length is not valid"));
+    assert!(
+        told(post("Content-Length: three\r\n", "a:1"))
+            .await
+            .contains("Content-Length is not valid")
+    );
     assert!(told(get("/", "X : a\r\n")).await.contains("header"));
     assert!(told(get(&format!("/{}", "x".repeat(200_000)), "")).await.contains("too long"));
 }
@@ -95,7 +108,10 @@ async fn the_line_names_what_is_wrong() {
 async fn garbage_behind_a_good_request_does_not_take_its_answer_away() {
     let daemon = Lobbyd::named("a").start().await;
     let good = "GET /v1/discovery HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert_eq!(statuses(&daemon, format!("{good}{good}GARBAGE\r\n\r\n").as_bytes()).await, [200, 200, 400]);
+    assert_eq!(
+        statuses(&daemon, format!("{good}{good}GARBAGE\r\n\r\n").as_bytes()).await,
+        [200, 200, 400]
+    );
 }
 
 #[actix_rt::test]
@@ -133,7 +149,11 @@ async fn a_client_that_sends_a_too_long_body_to_its_end_gets_the_413() {
     );
     let chunks = "10000\r\n".to_owned() + &"x".repeat(65536) + "\r\n";
     assert_eq!(
-        statuses(&daemon, &post("Transfer-Encoding: chunked\r\n", &(chunks.repeat(100) + "0\r\n\r\n"))).await,
+        statuses(
+            &daemon,
+            &post("Transfer-Encoding: chunked\r\n", &(chunks.repeat(100) + "0\r\n\r\n"))
+        )
+        .await,
         [413]
     );
 }
@@ -144,7 +164,8 @@ async fn a_body_that_will_be_too_long_is_refused_before_it_is_sent() {
     assert_eq!(statuses(&daemon, &post("Content-Length: 65537\r\n", "")).await, [413]);
 }
 
-/// Sends this, then a piece of the rest from time to time; returns what is answered in the meantime.
+/// Sends this, then a piece of the rest from time to time; returns what is answered in the
+/// meantime.
 async fn answer_to_slow(daemon: &Lobbyd, beginning: &[u8], piece: &'static [u8]) -> String {
     let (mut from, mut to) = http::connect(daemon.address()).await.into_split();
     to.write_all(beginning).await.unwrap();
@@ -154,8 +175,10 @@ async fn answer_to_slow(daemon: &Lobbyd, beginning: &[u8], piece: &'static [u8])
         }
     });
     let mut reply = [0; 4096];
-    let length =
-        tokio::time::timeout(LIMIT, tokio::io::AsyncReadExt::read(&mut from, &mut reply)).await.unwrap().unwrap();
+    let length = tokio::time::timeout(LIMIT, tokio::io::AsyncReadExt::read(&mut from, &mut reply))
+        .await
+        .unwrap()
+        .unwrap();
     drip.abort();
     String::from_utf8_lossy(&reply[..length]).into_owned()
 }
@@ -167,8 +190,10 @@ async fn a_client_that_takes_too_long_over_a_request_gets_408() {
     let body = post("Content-Length: 3000\r\n", "a:1\n");
     let chunks = post("Transfer-Encoding: chunked\r\n", "");
     let slow = [(head, b"x".as_slice()), (body, b"\n"), (chunks, b"1\r\n\n\r\n")];
-    for answer in
-        futures_util::future::join_all(slow.iter().map(|(start, piece)| answer_to_slow(&daemon, start, piece))).await
+    for answer in futures_util::future::join_all(
+        slow.iter().map(|(start, piece)| answer_to_slow(&daemon, start, piece)),
+    )
+    .await
     {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
@@ -177,7 +202,8 @@ async fn a_client_that_takes_too_long_over_a_request_gets_408() {
 
 /// A daemon started under a soft limit of open files as it is usual, or lower.
 fn with_few_files(daemon: LobbydBuilder) -> LobbydBuilder {
-    daemon.launched_by(["sh", "-c", "ulimit -S -n 512 && exec \"$@\"", "sh"].map(Into::into).to_vec())
+    daemon
+        .launched_by(["sh", "-c", "ulimit -S -n 512 && exec \"$@\"", "sh"].map(Into::into).to_vec())
 }
 
 async fn crowd(daemon: &Lobbyd, size: usize, bytes: &[u8]) -> Vec<TcpStream> {

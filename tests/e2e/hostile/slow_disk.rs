@@ -1,4 +1,5 @@
-//! Disks that are slow, hang or cannot sync: what is refused is not stored, later either, and nothing piles up.
+//! Disks that are slow, hang or cannot sync: what is refused is not stored, later either, and
+//! nothing piles up.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,8 @@ fn runtime_file(directory: &Path) -> String {
 /// The names of all files in a directory, sorted.
 fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort_unstable();
     names
 }
@@ -64,7 +66,8 @@ async fn a_refused_change_is_not_stored_later_either() {
 async fn changes_that_wait_behind_a_refused_one_are_refused_too() {
     let tracer = Tracer::of("fsync").delays("fsync", TOO_SLOW);
     let daemon = daemon().launched_by(tracer.launcher()).start().await;
-    let answers = join_all(["late:1", "late:2", "late:3"].map(|label| daemon.add_labels(label))).await;
+    let answers =
+        join_all(["late:1", "late:2", "late:3"].map(|label| daemon.add_labels(label))).await;
     assert!(answers.iter().all(|answer| answer.status == 503));
     is_as_before(&daemon).await;
 }
@@ -99,7 +102,11 @@ async fn a_directory_that_cannot_be_synced_is_not_a_failure() {
         assert_eq!(runtime_file(&daemon.labels_path()), "kept:1\nnew:1\n");
         assert_eq!(daemon.delete_labels("kept:1").await.status, 200);
         daemon.knows(json!({"me": ["new:1"]})).await;
-        assert!(tracer.calls().iter().any(|call| call.contains("(INJECTED)")), "{:?}", tracer.calls());
+        assert!(
+            tracer.calls().iter().any(|call| call.contains("(INJECTED)")),
+            "{:?}",
+            tracer.calls()
+        );
     }
 }
 
@@ -118,7 +125,8 @@ async fn a_change_whose_directory_fails_to_sync_is_taken_back() {
 #[actix_rt::test]
 async fn a_host_whose_files_hang_is_published_without_them() {
     let builder = daemon().labels("env:1");
-    let tracer = Tracer::of("openat").on(&builder.labels_path()).delays("openat", Duration::from_secs(3));
+    let tracer =
+        Tracer::of("openat").on(&builder.labels_path()).delays("openat", Duration::from_secs(3));
     let daemon = builder.launched_by(tracer.launcher()).start().await;
     daemon.knows(json!({"me": ["env:1"]})).await;
     daemon.knows(json!({"me": ["env:1", "kept:1"]})).await;
@@ -149,7 +157,10 @@ async fn reads_of_a_hanging_disk_that_are_given_up_leave_nothing() {
     let after = daemon.peak_memory();
     tracer.release(&daemon);
     assert!(after <= before + 5, "{before} MB, then {after} MB");
-    eventually(LIMIT, async || ensure(daemon.get("/v1/discovery").await.status == 200, daemon.logs())).await;
+    eventually(LIMIT, async || {
+        ensure(daemon.get("/v1/discovery").await.status == 200, daemon.logs())
+    })
+    .await;
     daemon.logged("answers again").await;
 }
 
@@ -157,12 +168,13 @@ async fn reads_of_a_hanging_disk_that_are_given_up_leave_nothing() {
 async fn a_label_is_stored_while_many_ask_for_the_packet() {
     let builder = daemon();
     for number in 0..300 {
-        fs::write(builder.labels_path().join(format!("file-{number}")), format!("n:{number:03}\n")).unwrap();
+        fs::write(builder.labels_path().join(format!("file-{number}")), format!("n:{number:03}\n"))
+            .unwrap();
     }
     let daemon = builder.start().await;
-    let reads = join_all(
-        (0..2000).map(|_| async { http::send(daemon.address(), "GET", "/v1/discovery", &[], "").await.status }),
-    );
+    let reads = join_all((0..2000).map(|_| async {
+        http::send(daemon.address(), "GET", "/v1/discovery", &[], "").await.status
+    }));
     let (reads, added) = tokio::join!(reads, daemon.add_labels("new:1"));
     assert_eq!(added.status, 200, "{}", added.text());
     assert!(reads.iter().all(|status| *status == 200));

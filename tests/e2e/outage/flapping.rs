@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Channel, ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, eventually, now};
+use lobby_tests::{
+    Channel, ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, eventually, now,
+};
 
 use crate::outage::{BACK, NOISE, SLOWEST_ANSWER, on_brokers};
 
@@ -10,7 +12,8 @@ on_brokers!(a_killed_host_goes_after_two_ttl_of_listening);
 
 const TTL: Duration = Duration::from_secs(4);
 
-/// How long the link stays up each time: less than TTL, so that a full TTL after each return would never end.
+/// How long the link stays up each time: less than TTL, so that a full TTL after each return would
+/// never end.
 const UP: Duration = Duration::from_secs(2);
 
 fn watched(name: &str) -> LobbydBuilder {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lobby_tests::{
-    Channel, ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, RedisServer, Signal, eventually,
+    Channel, ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, RedisServer, Signal,
+    eventually,
 };
 use serde_json::json;
 
@@ -83,7 +84,8 @@ async fn a_firewall_that_swallows_all_loses_nobody_and_is_soon_known(channel: Ch
 }
 
 async fn nobody_is_lost_when_ttl_is_hardly_more_than_keep_alive(channel: Channel) {
-    let [a, b] = ["a", "b"].map(|name| watched(name).set("KEEP_ALIVE", "4").set("TTL", "6").on(&channel).start());
+    let [a, b] = ["a", "b"]
+        .map(|name| watched(name).set("KEEP_ALIVE", "4").set("TTL", "6").on(&channel).start());
     let (_a, b) = (a.await, b.await);
     b.meets("a").await;
     let vigil = ContinuityCheck::over(&b, &["a", "b"]).await;

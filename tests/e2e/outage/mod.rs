@@ -37,13 +37,23 @@ pub(crate) async fn acquainted(channel: &Channel) -> (Lobbyd, Lobbyd) {
     (a, b)
 }
 
-/// Sees to it that a label of one daemon reaches the other in the time that a link has to come back.
-pub(crate) async fn is_heard_again(speaker: &Lobbyd, hostname: &str, listener: &Lobbyd, label: &str) {
+/// Sees to it that a label of one daemon reaches the other in the time that a link has to come
+/// back.
+pub(crate) async fn is_heard_again(
+    speaker: &Lobbyd,
+    hostname: &str,
+    listener: &Lobbyd,
+    label: &str,
+) {
     assert_eq!(speaker.add_labels(label).await.status, 200);
     eventually(BACK + NOISE, async || {
         let lobby = listener.lobby().await;
         let labels = lobby[hostname].as_array().cloned().unwrap_or_default();
-        if labels.iter().any(|known| known == label) { Ok(()) } else { Err(format!("no {label} in {lobby}")) }
+        if labels.iter().any(|known| known == label) {
+            Ok(())
+        } else {
+            Err(format!("no {label} in {lobby}"))
+        }
     })
     .await;
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lobby_tests::{Channel, HostNames, LIMIT, Lobbyd, LobbydBuilder, Proxy, Signal, ensure, eventually};
+use lobby_tests::{
+    Channel, HostNames, LIMIT, Lobbyd, LobbydBuilder, Proxy, Signal, ensure, eventually,
+};
 use serde_json::json;
 
 use crate::outage::{BACK, NOISE, acquainted, are_in_touch_again, is_heard_again, on_brokers};
@@ -77,7 +79,10 @@ async fn after_our_password_was_wrong_and_put_right(mut channel: Channel) {
     a.signal(Signal::HUP);
     b.signal(Signal::HUP);
     are_in_touch_again(&a, &b, "let:in").await;
-    assert!(a.logs_with("wr0ng").is_empty() && a.logs_with("r1ght").is_empty(), "a password is in the log");
+    assert!(
+        a.logs_with("wr0ng").is_empty() && a.logs_with("r1ght").is_empty(),
+        "a password is in the log"
+    );
 }
 
 fn write_secret(file: &Path, channel: &Channel, password: &str) {

@@ -12,7 +12,8 @@ async fn document(labels: &str) -> Value {
 
 async fn document_with(labels: &str, settings: &[(&str, &str)]) -> Value {
     let daemon = Lobbyd::named("node-a").labels(labels);
-    let daemon = settings.iter().fold(daemon, |daemon, (setting, value)| daemon.set(setting, value));
+    let daemon =
+        settings.iter().fold(daemon, |daemon, (setting, value)| daemon.set(setting, value));
     daemon.start().await.get_json("/v1/prometheus/ne").await
 }
 
@@ -22,15 +23,20 @@ fn targets(targets: &[&str]) -> Value {
 
 #[actix_rt::test]
 async fn a_group_has_exactly_these_bytes() {
-    let labels = "prometheus:ne:location:prague,prometheus:ne:host:127.0.0.1,other:1,prometheus:ne:env:prod";
+    let labels =
+        "prometheus:ne:location:prague,prometheus:ne:host:127.0.0.1,other:1,prometheus:ne:env:prod";
     let daemon = Lobbyd::named("node-a").labels(labels).start().await;
-    let expected = r#"[{"Labels":{"env":"prod","location":"prague"},"Targets":["127.0.0.1:9100"]}]"#;
+    let expected =
+        r#"[{"Labels":{"env":"prod","location":"prague"},"Targets":["127.0.0.1:9100"]}]"#;
     assert_eq!(daemon.get("/v1/prometheus/ne").await.text().trim_end(), expected);
 }
 
 #[actix_rt::test]
 async fn a_host_without_labels_of_the_group_is_not_in_the_document() {
-    assert_eq!(document("service:web,prometheus:other,prometheus:nex:host:127.0.0.1,prometheus").await, json!([]));
+    assert_eq!(
+        document("service:web,prometheus:other,prometheus:nex:host:127.0.0.1,prometheus").await,
+        json!([])
+    );
 }
 
 #[actix_rt::test]
@@ -49,21 +55,31 @@ async fn host_labels_are_targets_which_are_sorted_and_unique() {
 
 #[actix_rt::test]
 async fn the_port_label_is_for_hosts_that_carry_none() {
-    let labels = "prometheus:ne:host:127.0.0.1,prometheus:ne:host:srv1:1234,prometheus:ne:port:9200";
+    let labels =
+        "prometheus:ne:host:127.0.0.1,prometheus:ne:host:srv1:1234,prometheus:ne:port:9200";
     assert_eq!(document(labels).await, targets(&["127.0.0.1:9200", "srv1:1234"]));
 }
 
 #[actix_rt::test]
 async fn a_port_of_a_dash_appends_nothing() {
-    assert_eq!(document("prometheus:ne:host:127.0.0.1,prometheus:ne:port:-").await, targets(&["127.0.0.1"]));
+    assert_eq!(
+        document("prometheus:ne:host:127.0.0.1,prometheus:ne:port:-").await,
+        targets(&["127.0.0.1"])
+    );
     assert_eq!(document("prometheus:ne:port:-").await, targets(&["node-a"]));
-    assert_eq!(document("prometheus:ne:host:2a03::1,prometheus:ne:port:-").await, targets(&["2a03::1"]));
+    assert_eq!(
+        document("prometheus:ne:host:2a03::1,prometheus:ne:port:-").await,
+        targets(&["2a03::1"])
+    );
 }
 
 #[actix_rt::test]
 async fn the_default_port_is_a_setting() {
     let settings = [("NODE_EXPORTER_PORT", "9999")];
-    assert_eq!(document_with("prometheus:ne:host:127.0.0.1", &settings).await, targets(&["127.0.0.1:9999"]));
+    assert_eq!(
+        document_with("prometheus:ne:host:127.0.0.1", &settings).await,
+        targets(&["127.0.0.1:9999"])
+    );
     let labels = "prometheus:ne:host:127.0.0.1,prometheus:ne:port:9100";
     assert_eq!(document_with(labels, &settings).await, targets(&["127.0.0.1:9100"]));
 }
@@ -72,7 +88,10 @@ async fn the_default_port_is_a_setting() {
 async fn an_ipv6_host_gets_brackets_and_the_port() {
     assert_eq!(document("prometheus:ne:host:2a03::1").await, targets(&["[2a03::1]:9100"]));
     assert_eq!(document("prometheus:ne:host:[2a03::1]").await, targets(&["[2a03::1]:9100"]));
-    assert_eq!(document("prometheus:ne:host:2a03::1,prometheus:ne:port:9200").await, targets(&["[2a03::1]:9200"]));
+    assert_eq!(
+        document("prometheus:ne:host:2a03::1,prometheus:ne:port:9200").await,
+        targets(&["[2a03::1]:9200"])
+    );
     assert_eq!(document("prometheus:ne:host:[2a03::1]:1234").await, targets(&["[2a03::1]:1234"]));
 }
 
@@ -87,7 +106,10 @@ async fn bad_characters_of_a_label_name_become_underscores() {
     let labels = "prometheus:ne:weird-name.x:v,prometheus:ne:9lives:cat,prometheus:ne:good_1:w";
     let document = document(labels).await;
     let labels = document[0]["Labels"].as_object().unwrap();
-    assert_eq!((&labels["weird_name_x"], &labels["good_1"], labels.len()), (&json!("v"), &json!("w"), 3));
+    assert_eq!(
+        (&labels["weird_name_x"], &labels["good_1"], labels.len()),
+        (&json!("v"), &json!("w"), 3)
+    );
     assert!(labels.keys().all(|name| is_label_name(name)), "{document}");
 }
 
@@ -98,7 +120,8 @@ fn is_label_name(name: &str) -> bool {
 
 #[actix_rt::test]
 async fn targets_that_are_empty_or_hold_a_slash_are_left_out() {
-    let labels = "prometheus:ne:host:,prometheus:ne:host:127.0.0.1/metrics,prometheus:ne:host:127.0.0.2";
+    let labels =
+        "prometheus:ne:host:,prometheus:ne:host:127.0.0.1/metrics,prometheus:ne:host:127.0.0.2";
     assert_eq!(document(labels).await, targets(&["127.0.0.2:9100"]));
 }
 
@@ -116,14 +139,19 @@ async fn a_label_name_that_had_to_be_mended_is_logged_once() {
 async fn the_same_fleet_gives_the_same_bytes_from_every_daemon() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
-    let silent = |name: &str| Lobbyd::named(name).set("REGISTER", "false").set("TTL", "7200").nats(&nats);
+    let silent =
+        |name: &str| Lobbyd::named(name).set("REGISTER", "false").set("TTL", "7200").nats(&nats);
     let (left, right) = (silent("left").start().await, silent("right").start().await);
     for daemon in [&left, &right] {
         eventually(LIMIT, async || {
             for host in ["c", "a", "b"] {
                 wire.say_hi(
                     host,
-                    &["prometheus:ne:y:1", "prometheus:ne:host:127.0.0.2", "prometheus:ne:host:127.0.0.1"],
+                    &[
+                        "prometheus:ne:y:1",
+                        "prometheus:ne:host:127.0.0.2",
+                        "prometheus:ne:host:127.0.0.1",
+                    ],
                 )
                 .await;
             }
@@ -141,12 +169,14 @@ async fn the_same_fleet_gives_the_same_bytes_from_every_daemon() {
 #[actix_rt::test]
 async fn a_daemon_that_just_started_leaves_no_host_out() {
     let nats = NatsServer::start().await;
-    let keep_alive = |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "2").labels("prometheus:ne").nats(&nats);
+    let keep_alive =
+        |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "2").labels("prometheus:ne").nats(&nats);
     let a = keep_alive("a").start().await;
     a.knows(json!({"a": ["prometheus:ne"]})).await;
     let b = keep_alive("b").start().await;
     let document = b.get_json("/v1/prometheus/ne").await;
-    let expected = json!([{"Labels": {}, "Targets": ["a:9100"]}, {"Labels": {}, "Targets": ["b:9100"]}]);
+    let expected =
+        json!([{"Labels": {}, "Targets": ["a:9100"]}, {"Labels": {}, "Targets": ["b:9100"]}]);
     assert_eq!(document, expected);
 }
 
@@ -166,7 +196,8 @@ async fn without_a_driver_only_the_document_is_503() {
 async fn a_broker_that_comes_late_gives_no_list_before_all_were_heard() {
     let mut nats = NatsServer::start().await;
     nats.kill();
-    let member = |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "5").labels("prometheus:ne").nats(&nats);
+    let member =
+        |name: &str| Lobbyd::named(name).set("KEEP_ALIVE", "5").labels("prometheus:ne").nats(&nats);
     let (a, b) = (member("a").start().await, member("b").start().await);
     let asked_at_the_start = async {
         let answer = a.get("/v1/prometheus/ne").await;

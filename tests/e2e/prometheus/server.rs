@@ -23,14 +23,22 @@ async fn it_finds_several_hosts_ipv6_among_them_with_their_labels() {
     let nats = NatsServer::start().await;
     let a_labels = "prometheus:ne:host:127.0.0.1,prometheus:ne:location:prague";
     let a = Lobbyd::named("a").labels(a_labels).nats(&nats).start().await;
-    let b_labels = "prometheus:ne:host:::1,prometheus:ne:host:127.0.0.2:9300,prometheus:ne:port:9200";
+    let b_labels =
+        "prometheus:ne:host:::1,prometheus:ne:host:127.0.0.2:9300,prometheus:ne:port:9200";
     let _b = Lobbyd::named("b").labels(b_labels).nats(&nats).start().await;
     let prometheus = Prometheus::start(&configuration(&a, "")).await;
     let targets = prometheus
-        .scrapes(&["http://127.0.0.1:9100/metrics", "http://127.0.0.2:9300/metrics", "http://[::1]:9200/metrics"])
+        .scrapes(&[
+            "http://127.0.0.1:9100/metrics",
+            "http://127.0.0.2:9300/metrics",
+            "http://[::1]:9200/metrics",
+        ])
         .await;
     let labels = &targets["http://127.0.0.1:9100/metrics"];
-    assert_eq!(*labels, json!({"instance": "127.0.0.1:9100", "job": "lobby", "location": "prague"}));
+    assert_eq!(
+        *labels,
+        json!({"instance": "127.0.0.1:9100", "job": "lobby", "location": "prague"})
+    );
 }
 
 #[actix_rt::test]
@@ -39,16 +47,29 @@ async fn an_invalid_label_name_of_one_host_does_not_harm_the_rest() {
     let a = Lobbyd::named("a").labels("prometheus:ne:host:127.0.0.1").nats(&nats).start().await;
     let wire = RawPeer::nats(&nats).await;
     let prometheus = Prometheus::start(&configuration(&a, "")).await;
-    wire.say_hi("b", &["prometheus:ne:weird-name.x:v", "prometheus:ne:host:127.0.0.2", "prometheus:ne:host:bad/host"])
+    wire.say_hi(
+        "b",
+        &[
+            "prometheus:ne:weird-name.x:v",
+            "prometheus:ne:host:127.0.0.2",
+            "prometheus:ne:host:bad/host",
+        ],
+    )
+    .await;
+    let targets = prometheus
+        .scrapes(&["http://127.0.0.1:9100/metrics", "http://127.0.0.2:9100/metrics"])
         .await;
-    let targets = prometheus.scrapes(&["http://127.0.0.1:9100/metrics", "http://127.0.0.2:9100/metrics"]).await;
     assert_eq!(targets["http://127.0.0.2:9100/metrics"]["weird_name_x"], "v");
     assert!(prometheus.complaints().is_empty(), "{:?}", prometheus.complaints());
 }
 
 #[actix_rt::test]
 async fn it_gets_in_with_the_token_in_either_spelling() {
-    let a = Lobbyd::named("a").set("TOKEN", "s3cret").labels("prometheus:ne:host:127.0.0.1").start().await;
+    let a = Lobbyd::named("a")
+        .set("TOKEN", "s3cret")
+        .labels("prometheus:ne:host:127.0.0.1")
+        .start()
+        .await;
     for kind in ["Token", "Bearer"] {
         let authorization = format!("authorization: {{type: {kind}, credentials: s3cret}}");
         let prometheus = Prometheus::start(&configuration(&a, &authorization)).await;
@@ -58,7 +79,11 @@ async fn it_gets_in_with_the_token_in_either_spelling() {
 
 #[actix_rt::test]
 async fn it_does_not_get_in_without_the_token() {
-    let a = Lobbyd::named("a").set("TOKEN", "s3cret").labels("prometheus:ne:host:127.0.0.1").start().await;
+    let a = Lobbyd::named("a")
+        .set("TOKEN", "s3cret")
+        .labels("prometheus:ne:host:127.0.0.1")
+        .start()
+        .await;
     let prometheus = Prometheus::start(&configuration(&a, "")).await;
     eventually(LIMIT, async || {
         let complaints = prometheus.complaints();
@@ -94,7 +119,8 @@ async fn a_daemon_that_starts_anew_does_not_make_it_drop_its_targets() {
     prometheus.scrapes(&["http://127.0.0.2:9100/metrics"]).await;
     a.kill();
     let a = a.start_again().await;
-    // From now until the new daemon knows of `b` for certain, Prometheus asks and must not see an empty list.
+    // From now until the new daemon knows of `b` for certain, Prometheus asks and must not see an
+    // empty list.
     eventually(LIMIT, async || {
         let targets = prometheus.targets().await;
         assert_eq!(targets.len(), 1, "{targets:?}");

@@ -7,8 +7,13 @@ use serde_json::{Value, json};
 #[track_caller]
 fn assert_said(message: &str, expected: &str) {
     let fields = expected.strip_suffix('}').expect("an object");
-    let rest = message.strip_prefix(fields).unwrap_or_else(|| panic!("{message} does not begin with {fields}"));
-    assert!(rest == "}" || rest.starts_with(','), "{message} does not go on after {fields} as an object does");
+    let rest = message
+        .strip_prefix(fields)
+        .unwrap_or_else(|| panic!("{message} does not begin with {fields}"));
+    assert!(
+        rest == "}" || rest.starts_with(','),
+        "{message} does not go on after {fields} as an object does"
+    );
     serde_json::from_str::<Value>(message).unwrap();
 }
 
@@ -27,7 +32,10 @@ async fn hi_and_goodbye_over_redis_are_those_of_the_original() {
 }
 
 async fn writes_the_bytes_of_lobby_1(wire: RawPeer, daemon: lobby_tests::LobbydBuilder) {
-    let daemon = daemon.labels("service:smtp, public_ip6:2a03::1,public_ip4:1.2.3.4,service:smtp").start().await;
+    let daemon = daemon
+        .labels("service:smtp, public_ip6:2a03::1,public_ip4:1.2.3.4,service:smtp")
+        .start()
+        .await;
     let hi = wire.hears(1, "node-a", "hi").await;
     let expected = r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#;
     assert_said(&hi[0], expected);
@@ -44,7 +52,10 @@ async fn no_labels_are_an_empty_list() {
     let wire = RawPeer::nats(&nats).await;
     let _daemon = Lobbyd::named("node-b").nats(&nats).start().await;
     let hi = wire.hears(1, "node-b", "hi").await;
-    assert_said(&hi[0], r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"hi"}"#);
+    assert_said(
+        &hi[0],
+        r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"hi"}"#,
+    );
 }
 
 #[actix_rt::test]
@@ -52,14 +63,21 @@ async fn after_a_rename_the_old_name_says_goodbye_with_labels_null() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let machine = RenamableHost::new("vm");
-    let daemon = Lobbyd::named("machine").unset("HOSTNAME").labels("a:1").launched_by(machine.launcher());
+    let daemon =
+        Lobbyd::named("machine").unset("HOSTNAME").labels("a:1").launched_by(machine.launcher());
     let _daemon = daemon.nats(&nats).start().await;
     wire.hears(1, "vm", "hi").await;
     machine.rename("vm-2").await;
     let goodbye = wire.hears(1, "vm", "goodbye").await;
-    assert_said(&goodbye[0], r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye"}"#);
+    assert_said(
+        &goodbye[0],
+        r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye"}"#,
+    );
     let hi = wire.hears(1, "vm-2", "hi").await;
-    assert_said(&hi[0], r#"{"discovery":{"hostname":"vm-2","labels":["a:1"],"last_check":0},"message":"hi"}"#);
+    assert_said(
+        &hi[0],
+        r#"{"discovery":{"hostname":"vm-2","labels":["a:1"],"last_check":0},"message":"hi"}"#,
+    );
 }
 
 #[actix_rt::test]

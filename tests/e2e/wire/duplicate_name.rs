@@ -25,15 +25,30 @@ async fn instance(daemon: &Lobbyd) -> String {
 async fn has_heard(daemon: &Lobbyd, packets: u64) -> serde_json::Value {
     eventually(LIMIT, async || {
         let duplicate = daemon.get_json("/v1/status").await["duplicate"].clone();
-        if duplicate["packets"].as_u64() >= Some(packets) { Ok(duplicate) } else { Err(duplicate.to_string()) }
+        if duplicate["packets"].as_u64() >= Some(packets) {
+            Ok(duplicate)
+        } else {
+            Err(duplicate.to_string())
+        }
     })
     .await
 }
 
 async fn both_tell_of_it_and_neither_flaps_in_its_own_list(channel: Channel) {
-    let one = Lobbyd::named("twin").labels(&format!("who:one,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
-    let two = Lobbyd::named("twin").labels(&format!("who:two,{}", ContinuityCheck::LABELS)).on(&channel).start().await;
-    let checks = [ContinuityCheck::over(&one, &["twin"]).await, ContinuityCheck::over(&two, &["twin"]).await];
+    let one = Lobbyd::named("twin")
+        .labels(&format!("who:one,{}", ContinuityCheck::LABELS))
+        .on(&channel)
+        .start()
+        .await;
+    let two = Lobbyd::named("twin")
+        .labels(&format!("who:two,{}", ContinuityCheck::LABELS))
+        .on(&channel)
+        .start()
+        .await;
+    let checks = [
+        ContinuityCheck::over(&one, &["twin"]).await,
+        ContinuityCheck::over(&two, &["twin"]).await,
+    ];
     for (daemon, other, who) in [(&one, &two, "who:one"), (&two, &one, "who:two")] {
         for packets in 1..4 {
             assert_eq!(has_heard(daemon, packets).await["instance"], json!(instance(other).await));
@@ -41,7 +56,10 @@ async fn both_tell_of_it_and_neither_flaps_in_its_own_list(channel: Channel) {
         }
         let printed = lobbyctl(daemon, &["status"]).await;
         assert_eq!(printed.status, Some(0), "{printed:?}");
-        assert!(printed.stdout.contains(&format!("DUPLICATE  instance {}", instance(other).await)), "{printed:?}");
+        assert!(
+            printed.stdout.contains(&format!("DUPLICATE  instance {}", instance(other).await)),
+            "{printed:?}"
+        );
     }
     for check in checks {
         check.nobody_was_missing(SLOWEST_ANSWER).await;
@@ -64,15 +82,20 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
 
 /// Packets of the own name with an instance that a person had better not see.
 fn with_instance(instance: &str) -> String {
-    json!({"discovery": {"hostname": "twin", "labels": []}, "message": "hi", "instance": instance}).to_string()
+    json!({"discovery": {"hostname": "twin", "labels": []}, "message": "hi", "instance": instance})
+        .to_string()
 }
 
 async fn an_instance_of_a_stranger_cannot_do_harm(channel: Channel) {
     let (daemon, wire) = (Lobbyd::named("twin").on(&channel).start().await, channel.wire().await);
     wire.hears(1, "twin", "hi").await;
-    for (packets, instance) in
-        (1..).zip(["\u{1b}[2J\nforged", "forged\u{202e}", "for\u{200b}ged", &"x".repeat(200_000), " "])
-    {
+    for (packets, instance) in (1..).zip([
+        "\u{1b}[2J\nforged",
+        "forged\u{202e}",
+        "for\u{200b}ged",
+        &"x".repeat(200_000),
+        " ",
+    ]) {
         wire.say(with_instance(instance)).await;
         let duplicate = has_heard(&daemon, packets).await;
         assert_eq!(duplicate["instance"], json!(null), "{instance:.20}");

@@ -14,7 +14,10 @@ async fn the_log_names_the_labels_that_a_host_gets_and_loses() {
     wire.say_hi("b", &["rack:1", "service:web", "zone:x"]).await;
     let line = daemon.logged("host changed its labels").await;
     assert!(line.contains("host=b") && line.contains("lobby::membership"), "{line}");
-    assert!(line.contains("added=service:web, zone:x") && line.contains("removed=service:smtp"), "{line}");
+    assert!(
+        line.contains("added=service:web, zone:x") && line.contains("removed=service:smtp"),
+        "{line}"
+    );
     let many: Vec<_> = (0..1000).map(|number| format!("label:{number:0200}")).collect();
     wire.say_hi("b", &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let line = daemon.logged("and 999 more").await;
@@ -24,7 +27,8 @@ async fn the_log_names_the_labels_that_a_host_gets_and_loses() {
 #[actix_rt::test]
 async fn a_host_that_dies_leaves_list_and_log_at_its_ttl() {
     let channel = Channel::nats().await;
-    let daemon = Lobbyd::named("a").set("TTL", "3").set("CLEAN_EVERY", "3600").on(&channel).start().await;
+    let daemon =
+        Lobbyd::named("a").set("TTL", "3").set("CLEAN_EVERY", "3600").on(&channel).start().await;
     let wire = channel.wire().await;
     wire.hears(1, "a", "hi").await;
     let said = now();
@@ -37,7 +41,11 @@ async fn a_host_that_dies_leaves_list_and_log_at_its_ttl() {
     .await;
     assert!(said.elapsed() >= Duration::from_secs(3), "{:?}", said.elapsed());
     let line = daemon.logged("host expired").await;
-    assert!(line.contains("host=b") && said.elapsed() < Duration::from_secs(6), "{line} after {:?}", said.elapsed());
+    assert!(
+        line.contains("host=b") && said.elapsed() < Duration::from_secs(6),
+        "{line} after {:?}",
+        said.elapsed()
+    );
 }
 
 #[actix_rt::test]
@@ -53,9 +61,13 @@ async fn similar_names_of_several_servers_are_warned_of_once() {
     }
     wire.say_hi("srv9", &[]).await;
     daemon.knows(json!({"a": [], "SRV9": [], "srv9": [], "srv9.": [], "srv10": []})).await;
-    let warnings = daemon.logs_with("another server's name differs from this one in case or a final dot only");
+    let warnings =
+        daemon.logs_with("another server's name differs from this one in case or a final dot only");
     let of = |host: &str| {
-        warnings.iter().filter(|line| line.split(' ').any(|field| field == format!("host={host}"))).count()
+        warnings
+            .iter()
+            .filter(|line| line.split(' ').any(|field| field == format!("host={host}")))
+            .count()
     };
     assert_eq!((of("srv9"), of("srv9."), of("srv10")), (1, 1, 0), "{warnings:?}");
     assert!(of("SRV9") <= 1 && warnings[0].contains("WARN"), "{warnings:?}");
@@ -65,7 +77,8 @@ async fn similar_names_of_several_servers_are_warned_of_once() {
 async fn a_neighbour_that_sends_less_often_than_ttl_is_warned_of() {
     let channel = Channel::nats().await;
     let daemon = Lobbyd::named("a").set("TTL", "2").on(&channel).start().await;
-    let _rare = Lobbyd::named("b").set("KEEP_ALIVE", "4").set("TTL", "10").on(&channel).start().await;
+    let _rare =
+        Lobbyd::named("b").set("KEEP_ALIVE", "4").set("TTL", "10").on(&channel).start().await;
     let warning = daemon.logged("host is heard less often than once in TTL").await;
     assert!(warning.contains("host=b") && warning.contains("seconds=4"), "{warning}");
 }

@@ -54,8 +54,11 @@ fn hi(packet: &Value) -> String {
 #[actix_rt::test]
 async fn labels_null_are_no_labels() {
     let fixture = Fixture::new().await;
-    let lobby =
-        fixture.lobby_after(r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"hi"}"#).await;
+    let lobby = fixture
+        .lobby_after(
+            r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"hi"}"#,
+        )
+        .await;
     assert_eq!(lobby, json!({"me": [], "x": []}));
 }
 
@@ -64,33 +67,39 @@ async fn a_goodbye_with_labels_null_removes_the_host() {
     let fixture = Fixture::new().await;
     fixture.wire.say_hi("x", &["a:1"]).await;
     fixture.daemon.knows(json!({"me": [], "x": ["a:1"]})).await;
-    let goodbye = r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"goodbye"}"#;
+    let goodbye =
+        r#"{"discovery":{"hostname":"x","labels":null,"last_check":0},"message":"goodbye"}"#;
     assert_eq!(fixture.lobby_after(goodbye).await, json!({"me": []}));
 }
 
 #[actix_rt::test]
 async fn unknown_fields_are_ignored_wherever_they_are() {
     let fixture = Fixture::new().await;
-    let packet =
-        r#"{"v":2,"discovery":{"id":[1,{}],"hostname":"x","labels":["a:1"],"extra":null},"message":"hi","z":"z"}"#;
+    let packet = r#"{"v":2,"discovery":{"id":[1,{}],"hostname":"x","labels":["a:1"],"extra":null},"message":"hi","z":"z"}"#;
     assert_eq!(fixture.lobby_after(packet).await, json!({"me": [], "x": ["a:1"]}));
 }
 
 #[actix_rt::test]
 async fn labels_in_any_order_are_served_sorted_and_unique() {
     let fixture = Fixture::new().await;
-    let packet = r#"{"message":"hi","discovery":{"labels":["b","a:2"," a:10 ","b"],"hostname":"x"}}"#;
+    let packet =
+        r#"{"message":"hi","discovery":{"labels":["b","a:2"," a:10 ","b"],"hostname":"x"}}"#;
     assert_eq!(fixture.lobby_after(packet).await, json!({"me": [], "x": ["a:10", "a:2", "b"]}));
 }
 
 #[actix_rt::test]
 async fn last_check_is_the_receivers_clock_whatever_the_sender_says() {
     let fixture = Fixture::new().await;
-    fixture.wire.say(r#"{"discovery":{"hostname":"x","labels":[],"last_check":7},"message":"hi"}"#).await;
+    fixture
+        .wire
+        .say(r#"{"discovery":{"hostname":"x","labels":[],"last_check":7},"message":"hi"}"#)
+        .await;
     fixture.daemon.meets("x").await;
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let packets = fixture.daemon.discoveries().await;
-    let heard = packets.iter().find(|packet| packet["hostname"] == "x").unwrap()["last_check"].as_u64().unwrap();
+    let heard = packets.iter().find(|packet| packet["hostname"] == "x").unwrap()["last_check"]
+        .as_u64()
+        .unwrap();
     assert!((now - 60..=now).contains(&heard), "{heard} is not a moment ago, at {now}");
 }
 
@@ -98,7 +107,8 @@ async fn last_check_is_the_receivers_clock_whatever_the_sender_says() {
 async fn a_goodbye_of_an_unknown_host_is_harmless() {
     let fixture = Fixture::new().await;
     fixture.wire.say_hi("x", &[]).await;
-    let goodbye = r#"{"discovery":{"hostname":"y","labels":[],"last_check":0},"message":"goodbye"}"#;
+    let goodbye =
+        r#"{"discovery":{"hostname":"y","labels":[],"last_check":0},"message":"goodbye"}"#;
     assert_eq!(fixture.lobby_after(goodbye).await, json!({"me": [], "x": []}));
 }
 
@@ -106,7 +116,8 @@ async fn a_goodbye_of_an_unknown_host_is_harmless() {
 async fn the_greatest_packets_allowed_are_accepted() {
     let fixture = Fixture::new().await;
     let (name, label) = ("h".repeat(253), "l".repeat(1024));
-    let many: Vec<String> = (0..1024).map(|number| format!("{number:04}{}", "m".repeat(200))).collect();
+    let many: Vec<String> =
+        (0..1024).map(|number| format!("{number:04}{}", "m".repeat(200))).collect();
     fixture.wire.say(hi(&json!({"hostname": name, "labels": [label]}))).await;
     fixture.wire.say(hi(&json!({"hostname": "many", "labels": many}))).await;
     fixture.daemon.knows(json!({"me": [], "many": many, name: [label]})).await;
@@ -121,20 +132,44 @@ fn refused() -> Vec<(&'static str, Vec<u8>)> {
         ("nothing", text("")),
         ("not JSON", text("garbage")),
         ("cut off", text(r#"{"discovery":{"hostname":"x","labels":["bad"#)),
-        ("text behind", text(r#"{"discovery":{"hostname":"x","labels":["bad"]},"message":"hi"} more"#)),
+        (
+            "text behind",
+            text(r#"{"discovery":{"hostname":"x","labels":["bad"]},"message":"hi"} more"#),
+        ),
         (
             "not UTF-8",
-            [br#"{"discovery":{"hostname":"x","labels":[""#, &[0xff][..], br#""]},"message":"hi"}"#].concat(),
+            [
+                br#"{"discovery":{"hostname":"x","labels":[""#,
+                &[0xff][..],
+                br#""]},"message":"hi"}"#,
+            ]
+            .concat(),
         ),
         ("binary", vec![0, 159, 146, 150]),
         ("too deep", "[".repeat(100_000).into_bytes()),
         ("a list", text("[]")),
         ("a list in place of the envelope", text(r#"[["x",["bad"]],"hi"]"#)),
         ("a list in place of the packet", text(r#"{"discovery":["x",["bad"]],"message":"hi"}"#)),
-        ("packet twice", text(r#"{"discovery":{"hostname":"x"},"discovery":{"hostname":"x"},"message":"hi"}"#)),
-        ("word twice", text(r#"{"discovery":{"hostname":"x","labels":["bad"]},"message":"goodbye","message":"hi"}"#)),
-        ("host name twice", text(r#"{"discovery":{"hostname":"y","hostname":"x","labels":["bad"]},"message":"hi"}"#)),
-        ("labels twice", text(r#"{"discovery":{"hostname":"x","labels":[],"labels":["bad"]},"message":"hi"}"#)),
+        (
+            "packet twice",
+            text(r#"{"discovery":{"hostname":"x"},"discovery":{"hostname":"x"},"message":"hi"}"#),
+        ),
+        (
+            "word twice",
+            text(
+                r#"{"discovery":{"hostname":"x","labels":["bad"]},"message":"goodbye","message":"hi"}"#,
+            ),
+        ),
+        (
+            "host name twice",
+            text(
+                r#"{"discovery":{"hostname":"y","hostname":"x","labels":["bad"]},"message":"hi"}"#,
+            ),
+        ),
+        (
+            "labels twice",
+            text(r#"{"discovery":{"hostname":"x","labels":[],"labels":["bad"]},"message":"hi"}"#),
+        ),
         ("null", text("null")),
         ("empty", text("{}")),
         ("no packet", text(r#"{"message":"hi"}"#)),
@@ -151,9 +186,15 @@ fn refused() -> Vec<(&'static str, Vec<u8>)> {
         ("label not text", packet(json!({"hostname": "x", "labels": ["bad", 5]}))),
         ("label empty", packet(json!({"hostname": "x", "labels": ["bad", " "]}))),
         ("label too long", packet(json!({"hostname": "x", "labels": ["b".repeat(1025)]}))),
-        ("label with control character", packet(json!({"hostname": "x", "labels": ["bad\u{1b}[31m"]}))),
+        (
+            "label with control character",
+            packet(json!({"hostname": "x", "labels": ["bad\u{1b}[31m"]})),
+        ),
         ("too many labels", packet(json!({"hostname": "x", "labels": labels}))),
-        ("too large", packet(json!({"hostname": "x", "labels": ["bad"], "padding": "p".repeat(256 * 1024)}))),
+        (
+            "too large",
+            packet(json!({"hostname": "x", "labels": ["bad"], "padding": "p".repeat(256 * 1024)})),
+        ),
     ]
 }
 

@@ -8,7 +8,8 @@ use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{self, Message, MessageKind};
 use lobby_core::wire::instance_id::InstanceId;
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually, lobbyctl,
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, Signal, ensure, eventually,
+    lobbyctl,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,7 +38,12 @@ fn signed(key: &str, kind: MessageKind, host: &str, seconds_ago: i64) -> Vec<u8>
     let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let timestamp = u64::try_from(now - seconds_ago * 1000).unwrap();
     let hostname = &HostName::parse(host).unwrap();
-    let message = Message { kind, hostname, labels: Some(&[]), instance: InstanceId::new(0x00c0_ffee_00c0_ffee) };
+    let message = Message {
+        kind,
+        hostname,
+        labels: Some(&[]),
+        instance: InstanceId::new(0x00c0_ffee_00c0_ffee),
+    };
     message.encode(Some(&Keys::parse(key).unwrap().sign(&message, timestamp)))
 }
 
@@ -78,7 +84,11 @@ async fn a_half_moved_fleet_meets_and_unsigned_packets_are_counted() {
     }
     let status = a.client().status().await.unwrap();
     assert!(status.drivers[0].unsigned >= 2, "{status:?}");
-    assert_eq!(c.client().status().await.unwrap().drivers[0].unsigned, 0, "without a key nothing is verified");
+    assert_eq!(
+        c.client().status().await.unwrap().drivers[0].unsigned,
+        0,
+        "without a key nothing is verified"
+    );
     assert!(lobbyctl(&a, &["status"]).await.stdout.contains(" accepted without signature\n"));
     a.logged("packet without signature accepted").await;
     for daemon in [&a, &b, &c] {
@@ -227,7 +237,8 @@ async fn keys_are_changed_without_a_single_packet_refused() {
     let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
     let b = enforcing("b").nats(&nats).start().await;
-    let steps = [format!("{KEY}\n{NEW_KEY}\n"), format!("{NEW_KEY}\n{KEY}\n"), format!("{NEW_KEY}\n")];
+    let steps =
+        [format!("{KEY}\n{NEW_KEY}\n"), format!("{NEW_KEY}\n{KEY}\n"), format!("{NEW_KEY}\n")];
     for (step, keys) in steps.iter().enumerate() {
         for (daemon, name) in [(&a, "a"), (&b, "b")] {
             change_keys(daemon, keys, step + 1).await;
@@ -249,9 +260,12 @@ async fn a_key_file_that_becomes_unusable_changes_nothing() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let a = enforcing("a").nats(&nats).start().await;
-    for (text, said) in [(Some("short"), "the key on line 1 has 5 bytes"), (None, "PACKET_KEY_FILE: cannot read")] {
+    for (text, said) in
+        [(Some("short"), "the key on line 1 has 5 bytes"), (None, "PACKET_KEY_FILE: cannot read")]
+    {
         let file = key_file(&a.labels_path());
-        text.map_or_else(|| std::fs::remove_file(&file), |text| std::fs::write(&file, text)).unwrap();
+        text.map_or_else(|| std::fs::remove_file(&file), |text| std::fs::write(&file, text))
+            .unwrap();
         a.signal(Signal::HUP);
         a.logged(said).await;
     }
@@ -267,7 +281,12 @@ async fn with_off_signatures_are_made_but_not_looked_at() {
     let plain = Lobbyd::named("plain").nats(&nats).start().await;
     let hi = wire.hears(1, "a", "hi").await.remove(0);
     let envelope = envelope::decode(hi.as_bytes()).unwrap();
-    assert!(Keys::parse(KEY).unwrap().verify(envelope.signed_fields(), envelope.signature.as_ref().unwrap()), "{hi}");
+    assert!(
+        Keys::parse(KEY)
+            .unwrap()
+            .verify(envelope.signed_fields(), envelope.signature.as_ref().unwrap()),
+        "{hi}"
+    );
     plain.meets("a").await;
     a.meets("plain").await;
     wire.say_hi("original", &[]).await;

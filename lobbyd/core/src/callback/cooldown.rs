@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Schedule of the callback: a first run always, then one for every change, coalesced, never two at once, and a pause after each.
+/// Schedule of the callback: a first run always, then one for every change, coalesced, never two at
+/// once, and a pause after each.
 #[derive(Debug)]
 pub struct Cooldown {
     pause: Duration,
@@ -13,12 +14,20 @@ pub struct Cooldown {
 }
 
 impl Cooldown {
-    /// `first_delay` is the wait before the first run, `pause` the least time between the end of a run and the start of the next.
+    /// `first_delay` is the wait before the first run, `pause` the least time between the end of a
+    /// run and the start of the next.
     pub fn new(first_delay: Duration, pause: Duration, now: Instant) -> Self {
-        Self { pause, not_before: now + first_delay, running: false, retired: false, last_run: None }
+        Self {
+            pause,
+            not_before: now + first_delay,
+            running: false,
+            retired: false,
+            last_run: None,
+        }
     }
 
-    /// When a run for this revision of the registry may start; `None` if it had one already or another is still running.
+    /// When a run for this revision of the registry may start; `None` if it had one already or
+    /// another is still running.
     pub fn deadline(&self, revision: u64) -> Option<Instant> {
         let wanted = !self.running && !self.retired && self.last_run != Some(revision);
         wanted.then_some(self.not_before)

@@ -49,7 +49,9 @@ impl IdSet {
     /// Removes a host, if it is in it.
     pub fn remove(&mut self, id: HostId) {
         let number = self.page_for(id);
-        let Some(Ok(place)) = self.pages.get(number).map(|page| page.binary_search(&id)) else { return };
+        let Some(Ok(place)) = self.pages.get(number).map(|page| page.binary_search(&id)) else {
+            return;
+        };
         let page = Arc::make_mut(&mut self.pages[number]);
         page.remove(place);
         if page.is_empty() {
@@ -59,7 +61,9 @@ impl IdSet {
 
     /// The only page that can hold a host: the last one that does not begin behind it.
     fn page_for(&self, id: HostId) -> usize {
-        self.pages.partition_point(|page| page.first().is_none_or(|first| *first <= id)).saturating_sub(1)
+        self.pages
+            .partition_point(|page| page.first().is_none_or(|first| *first <= id))
+            .saturating_sub(1)
     }
 }
 

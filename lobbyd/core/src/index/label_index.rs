@@ -19,9 +19,16 @@ enum Postings {
 }
 
 impl LabelIndex {
-    /// A host has these labels instead of those: what both have is not touched. Nothing stands for a host that is not here.
-    pub fn change(&mut self, host: HostId, before: Option<&PacketJson>, after: Option<&PacketJson>) {
-        let [mut old, new] = [before, after].map(|text| text.map(PacketJson::json_labels).unwrap_or_default());
+    /// A host has these labels instead of those: what both have is not touched. Nothing stands for
+    /// a host that is not here.
+    pub fn change(
+        &mut self,
+        host: HostId,
+        before: Option<&PacketJson>,
+        after: Option<&PacketJson>,
+    ) {
+        let [mut old, new] =
+            [before, after].map(|text| text.map(PacketJson::json_labels).unwrap_or_default());
         for come in new {
             while !old.skip_text(come) {
                 let label = unquoted(come);
@@ -44,7 +51,8 @@ impl LabelIndex {
     /// The hosts that have a label that begins so, as often as they have one.
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = HostId> {
         let from = self.0.iter_from(prefix);
-        from.take_while(move |(label, _)| label.starts_with(prefix)).flat_map(|(_, postings)| postings.iter())
+        from.take_while(move |(label, _)| label.starts_with(prefix))
+            .flat_map(|(_, postings)| postings.iter())
     }
 
     fn insert(&mut self, label: &str, host: HostId) {

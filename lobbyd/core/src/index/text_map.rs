@@ -1,8 +1,10 @@
-//! A sorted map with texts for keys that is cheap to copy: copies share what neither side has changed since.
+//! A sorted map with texts for keys that is cheap to copy: copies share what neither side has
+//! changed since.
 
 use std::sync::Arc;
 
-/// Most entries of a page. A change copies one page that a copy of the map shares, a copy of the map copies one pointer a page.
+/// Most entries of a page. A change copies one page that a copy of the map shares, a copy of the
+/// map copies one pointer a page.
 const PAGE_LEN: usize = 128;
 
 /// A persistent map in the order of its keys, made of shared pages, none of them empty.
@@ -12,7 +14,8 @@ pub struct TextMap<V> {
     len: usize,
 }
 
-/// Some entries that follow each other. The keys stand in one text: a page holds them with little more memory than their letters take.
+/// Some entries that follow each other. The keys stand in one text: a page holds them with little
+/// more memory than their letters take.
 #[derive(Debug, Clone)]
 struct Page<V> {
     keys: String,
@@ -58,7 +61,8 @@ impl<V> TextMap<V> {
     /// The entries from a key on, which need not be there itself, in the order of their keys.
     pub fn iter_from(&self, key: &str) -> impl Iterator<Item = (&str, &V)> {
         let number = self.page_for(key);
-        let begin = self.pages.get(number).map_or(0, |page| page.search(key).unwrap_or_else(|place| place));
+        let begin =
+            self.pages.get(number).map_or(0, |page| page.search(key).unwrap_or_else(|place| place));
         self.pages.get(number..).unwrap_or_default().iter().flat_map(|page| page.iter()).skip(begin)
     }
 
@@ -118,7 +122,8 @@ impl<V> Default for Page<V> {
 }
 
 impl<V> Page<V> {
-    /// Room that a page is given when it is full, in entries and in bytes of keys. To double it would leave half of each page empty.
+    /// Room that a page is given when it is full, in entries and in bytes of keys. To double it
+    /// would leave half of each page empty.
     const ROOM: (usize, usize) = (8, 256);
 
     fn is_empty(&self) -> bool {

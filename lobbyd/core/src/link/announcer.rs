@@ -30,12 +30,14 @@ impl Announcer {
         }
     }
 
-    /// The packets that announce the server's name and labels: a hi, and a goodbye of a former name. `unix_millis` is the wall clock, here and below.
+    /// The packets that announce the server's name and labels: a hi, and a goodbye of a former
+    /// name. `unix_millis` is the wall clock, here and below.
     pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<OutboundPacket> {
         if self.left {
             return Vec::new();
         }
-        let former = self.own.take().map(|own| own.hostname).filter(|former| *former != fresh.hostname);
+        let former =
+            self.own.take().map(|own| own.hostname).filter(|former| *former != fresh.hostname);
         self.own = Some(fresh);
         let hi = self.hi(unix_millis);
         hi.into_iter().chain(former.map(|former| self.goodbye_of(former, unix_millis))).collect()
@@ -46,7 +48,8 @@ impl Announcer {
         self.packet(MessageKind::Hi, unix_millis)
     }
 
-    /// The goodbye of a server that leaves. No packet follows it, or the server would be back in all lists until its TTL.
+    /// The goodbye of a server that leaves. No packet follows it, or the server would be back in
+    /// all lists until its TTL.
     pub fn goodbye(&mut self, unix_millis: u64) -> Option<OutboundPacket> {
         let goodbye = self.packet(MessageKind::Goodbye, unix_millis);
         (self.left, self.own) = (true, None);
@@ -62,7 +65,11 @@ impl Announcer {
         let own = self.own.as_ref()?;
         let message = Message::new(kind, own, self.instance);
         let payload = encoded(&message, self.signer.as_mut(), unix_millis);
-        Some(OutboundPacket { host: own.hostname.clone(), payload, last: kind == MessageKind::Goodbye })
+        Some(OutboundPacket {
+            host: own.hostname.clone(),
+            payload,
+            last: kind == MessageKind::Goodbye,
+        })
     }
 
     fn goodbye_of(&mut self, former: HostName, unix_millis: u64) -> OutboundPacket {
@@ -95,7 +102,10 @@ mod tests {
     }
 
     fn texts(packets: Vec<OutboundPacket>) -> Vec<String> {
-        packets.into_iter().map(|packet| String::from_utf8(packet.payload.into()).unwrap()).collect()
+        packets
+            .into_iter()
+            .map(|packet| String::from_utf8(packet.payload.into()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -145,7 +155,8 @@ mod tests {
         let envelopes = packets.iter().map(|packet| envelope::decode(&packet.payload).unwrap());
         let times: Vec<_> = envelopes
             .map(|envelope| {
-                let verifies = |signature: &Signature<'_>| keys.verify(envelope.signed_fields(), signature);
+                let verifies =
+                    |signature: &Signature<'_>| keys.verify(envelope.signed_fields(), signature);
                 envelope.signature.clone().filter(verifies).unwrap().timestamp
             })
             .collect();

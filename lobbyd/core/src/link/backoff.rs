@@ -8,8 +8,9 @@ const LONGEST: Duration = Duration::from_millis(1500);
 /// After a link that was up for this long the next pause is a short one again.
 const PROVEN: Duration = Duration::from_secs(5);
 
-/// Growing, jittered pauses between attempts, at most a second and a half: after an attempt that began just before the broker came
-/// back, and that may take three, a returning broker is noticed within five.
+/// Growing, jittered pauses between attempts, at most a second and a half: after an attempt that
+/// began just before the broker came back, and that may take three, a returning broker is noticed
+/// within five.
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
@@ -28,8 +29,8 @@ impl Backoff {
         self.opened = Some(now);
     }
 
-    /// The link went down, or did not come up: how long to wait. `jitter` from 0 to 1 takes up to half of the pause away, so that a
-    /// fleet does not reconnect in unison.
+    /// The link went down, or did not come up: how long to wait. `jitter` from 0 to 1 takes up to
+    /// half of the pause away, so that a fleet does not reconnect in unison.
     pub fn pause(&mut self, now: Instant, jitter: f64) -> Duration {
         if self.opened.take().is_some_and(|opened| now - opened >= PROVEN) {
             self.next = SHORTEST;

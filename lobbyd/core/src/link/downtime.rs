@@ -1,4 +1,5 @@
-//! The downtime of a link, and what of it is worth a line in the log: its beginning, a new reason, and now and then that it goes on.
+//! The downtime of a link, and what of it is worth a line in the log: its beginning, a new reason,
+//! and now and then that it goes on.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -24,11 +25,13 @@ struct Begun {
 }
 
 impl Downtime {
-    /// The link is down, or still down, for this reason. Returns whether that is worth a line: the first time that a reason comes up,
-    /// and once a minute. Reasons of several servers are told apart by `"; "`; their order does not matter, nor does a number in them,
+    /// The link is down, or still down, for this reason. Returns whether that is worth a line: the
+    /// first time that a reason comes up, and once a minute. Reasons of several servers are
+    /// told apart by `"; "`; their order does not matter, nor does a number in them,
     /// as times and ports change from one attempt to the next.
     pub fn record(&mut self, reason: &str, now: Instant) -> bool {
-        let begun = self.0.get_or_insert_with(|| Begun { at: now, told: now, reasons: BTreeSet::new() });
+        let begun =
+            self.0.get_or_insert_with(|| Begun { at: now, told: now, reasons: BTreeSet::new() });
         let news = begun.is_new(reason) || now.saturating_duration_since(begun.told) >= REMINDER;
         if news {
             begun.told = now;
@@ -87,12 +90,21 @@ mod tests {
     fn order_numbers_and_choice_of_servers_make_no_new_reason() {
         let (start, mut downtime) = (clock::now(), Downtime::default());
         assert!(downtime.record("a:1: refused; b:2: refused; c:3: timed out", start));
-        for again in ["c:3: timed out; a:1: refused; b:2: refused", "b:44021: refused", "a:9: refused; c:1: timed out"]
-        {
+        for again in [
+            "c:3: timed out; a:1: refused; b:2: refused",
+            "b:44021: refused",
+            "a:9: refused; c:1: timed out",
+        ] {
             assert!(!downtime.record(again, start + SECOND * 59), "{again}");
         }
-        assert!(downtime.record("expired: now is 1700000001, not after 1600000000 (5 seconds ago)", start + SECOND));
-        assert!(!downtime.record("expired: now is 1700000009, not after 1600000000 (13 seconds ago)", start + SECOND));
+        assert!(downtime.record(
+            "expired: now is 1700000001, not after 1600000000 (5 seconds ago)",
+            start + SECOND
+        ));
+        assert!(!downtime.record(
+            "expired: now is 1700000009, not after 1600000000 (13 seconds ago)",
+            start + SECOND
+        ));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The loopback check: own packets must come back. While they do not, a link is stalled, whatever its client library reports.
+//! The loopback check: own packets must come back. While they do not, a link is stalled, whatever
+//! its client library reports.
 
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,16 @@ pub struct LoopbackCheck {
 }
 
 impl LoopbackCheck {
-    /// A link over which nothing was sent yet. `instance` is what the own packets carry, `keep_alive` their interval.
+    /// A link over which nothing was sent yet. `instance` is what the own packets carry,
+    /// `keep_alive` their interval.
     pub fn new(instance: InstanceId, keep_alive: Duration) -> Self {
-        let mark = Finder::new(layout::instance_mark(&instance.to_string()).as_bytes()).into_owned();
+        let mark =
+            Finder::new(layout::instance_mark(&instance.to_string()).as_bytes()).into_owned();
         Self { mark, keep_alive, sent: None }
     }
 
-    /// An own packet is about to be sent. Returns whether it is the only one that has not come back.
+    /// An own packet is about to be sent. Returns whether it is the only one that has not come
+    /// back.
     pub fn sending(&mut self, now: Instant) -> bool {
         let only = self.sent.is_none();
         self.sent.get_or_insert(now);
@@ -38,21 +42,24 @@ impl LoopbackCheck {
         self.sent = None;
     }
 
-    /// A packet was received. It is searched only while an own one is due, so that a busy link costs nothing.
+    /// A packet was received. It is searched only while an own one is due, so that a busy link
+    /// costs nothing.
     pub fn listen(&mut self, payload: &[u8]) {
         if self.sent.is_some() && self.mark.find(payload).is_some() {
             self.sent = None;
         }
     }
 
-    /// More packets wait than were read at once, and the own one may be among them: the deadline moves on.
+    /// More packets wait than were read at once, and the own one may be among them: the deadline
+    /// moves on.
     pub fn postpone(&mut self, now: Instant) {
         if let Some(sent) = &mut self.sent {
             *sent = now;
         }
     }
 
-    /// When the link counts as stalled if the own packet does not come back; nothing while none is due.
+    /// When the link counts as stalled if the own packet does not come back; nothing while none is
+    /// due.
     pub fn deadline(&self) -> Option<Instant> {
         self.sent.map(|sent| sent + self.keep_alive * 2 + GRACE)
     }

@@ -31,7 +31,8 @@ pub enum InboundEvent {
         /// The packet as it was last heard.
         payload: Bytes,
     },
-    /// The number of packets that were dropped since the last such event, because they came faster than they were read.
+    /// The number of packets that were dropped since the last such event, because they came faster
+    /// than they were read.
     Dropped(u64),
 }
 

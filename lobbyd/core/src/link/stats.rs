@@ -47,7 +47,8 @@ impl LinkStats {
         self.note = note;
     }
 
-    /// The link is down, or still down, for this reason. It may hold the words of a broker, so it is shown in one printable line.
+    /// The link is down, or still down, for this reason. It may hold the words of a broker, so it
+    /// is shown in one printable line.
     pub fn closed(&mut self, reason: &str, unix_seconds: i64) {
         if self.up {
             self.since = unix_seconds;
@@ -60,11 +61,13 @@ impl LinkStats {
         self.received += 1;
     }
 
-    /// The channel took an own packet, or did not, and why. A link over which nothing can be sent is up, with that reason.
+    /// The channel took an own packet, or did not, and why. A link over which nothing can be sent
+    /// is up, with that reason.
     pub fn sent(&mut self, outcome: Result<(), String>) {
         self.sent += u64::from(outcome.is_ok());
         if self.up {
-            self.reason = outcome.err().map(|reason| one_line(&reason)).or_else(|| self.note.clone());
+            self.reason =
+                outcome.err().map(|reason| one_line(&reason)).or_else(|| self.note.clone());
         }
     }
 
@@ -92,7 +95,11 @@ impl LinkStats {
             reason: self.reason.clone(),
             received: self.received,
             sent: self.sent,
-            refused: self.refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+            refused: self
+                .refused
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .collect(),
             unsigned: self.unsigned,
             dropped: self.dropped,
         }
@@ -130,7 +137,10 @@ mod tests {
         stats.opened(None, 101);
         stats.sent(Err("too large".to_owned()));
         let status = stats.status();
-        assert_eq!((status.state, status.reason.as_deref(), status.sent), (LinkState::Up, Some("too large"), 0));
+        assert_eq!(
+            (status.state, status.reason.as_deref(), status.sent),
+            (LinkState::Up, Some("too large"), 0)
+        );
         stats.sent(Ok(()));
         assert_eq!((stats.status().reason, stats.status().sent), (None, 1));
         stats.closed("refused", 102);

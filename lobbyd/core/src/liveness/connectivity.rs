@@ -1,4 +1,5 @@
-//! Which links are up, and for how long somebody has listened: a host may only expire of silence where somebody did.
+//! Which links are up, and for how long somebody has listened: a host may only expire of silence
+//! where somebody did.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ impl DriverId {
     /// Most drivers that can be active at once, as many as a [`DriverSet`] has bits.
     pub const MAX: usize = 8;
 
-    /// The driver at a place in the list of active drivers, which has at most [`DriverId::MAX`] places.
+    /// The driver at a place in the list of active drivers, which has at most [`DriverId::MAX`]
+    /// places.
     pub fn new(index: usize) -> Option<Self> {
         (index < Self::MAX).then(|| Self(u8::try_from(index).unwrap_or_default()))
     }
@@ -61,8 +63,8 @@ impl DriverSet {
     }
 }
 
-/// Which links are up, and for each set of active drivers its listening time. Cheap to copy. All times are in milliseconds; `now` is
-/// running time.
+/// Which links are up, and for each set of active drivers its listening time. Cheap to copy. All
+/// times are in milliseconds; `now` is running time.
 #[derive(Debug, Clone)]
 pub(crate) struct Connectivity {
     up: DriverSet,
@@ -113,8 +115,12 @@ impl ListeningClock {
 impl Connectivity {
     /// So many drivers, none of them up yet. Listening times begin at `start`.
     pub(crate) fn new(drivers: usize, start: u64) -> Self {
-        let clock = ListeningClock { shown: start, running_since: None, stopped: false, resumed: None };
-        Self { up: DriverSet::default(), clocks: vec![clock; 1 << drivers.min(DriverId::MAX)].into() }
+        let clock =
+            ListeningClock { shown: start, running_since: None, stopped: false, resumed: None };
+        Self {
+            up: DriverSet::default(),
+            clocks: vec![clock; 1 << drivers.min(DriverId::MAX)].into(),
+        }
     }
 
     /// A link came up.
@@ -139,8 +145,8 @@ impl Connectivity {
         self.clocks.get(usize::from(drivers.0)).map_or(0, |clock| clock.show(now))
     }
 
-    /// The running time at which a host expires that was last heard through these drivers at this listening time of theirs; none
-    /// while all of them are down.
+    /// The running time at which a host expires that was last heard through these drivers at this
+    /// listening time of theirs; none while all of them are down.
     pub(crate) fn deadline(&self, drivers: DriverSet, heard: u64, ttl: u64) -> Option<u64> {
         let clock = self.clocks.get(usize::from(drivers.0))?;
         let running_since = clock.running_since?;

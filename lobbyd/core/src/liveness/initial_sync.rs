@@ -7,12 +7,13 @@ use crate::liveness::connectivity::{DriverId, DriverSet};
 /// How much longer than KEEP_ALIVE anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long after a broker is back the other daemons may take to be heard: up to 5 s until they notice, and half a second of random
-/// delay, so that they do not all speak at once.
+/// How long after a broker is back the other daemons may take to be heard: up to 5 s until they
+/// notice, and half a second of random delay, so that they do not all speak at once.
 const RECONNECTION: Duration = Duration::from_millis(5500);
 
-/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up. If a driver did not come up at once,
-/// its broker was away for the other daemons, too, and they need time to come back.
+/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up.
+/// If a driver did not come up at once, its broker was away for the other daemons, too, and they
+/// need time to come back.
 #[derive(Debug, Clone, Copy)]
 pub struct InitialSync {
     keep_alive: Duration,
@@ -49,7 +50,8 @@ impl InitialSync {
         self.drivers
     }
 
-    /// A link came up. Once the daemon is warm nothing makes it cold again, not even a driver that joins late.
+    /// A link came up. Once the daemon is warm nothing makes it cold again, not even a driver that
+    /// joins late.
     pub fn link_up(&mut self, driver_id: DriverId, now: Instant) {
         let again = self.tried_again.contains(driver_id);
         let listen_for = if again { self.keep_alive.max(RECONNECTION) } else { self.keep_alive };
@@ -57,8 +59,8 @@ impl InitialSync {
         self.complete_at[driver_id.index()].get_or_insert(complete_at);
     }
 
-    /// A link went down, or could not be brought up. If that was too early to have heard everybody through it, listening begins anew
-    /// with the next one.
+    /// A link went down, or could not be brought up. If that was too early to have heard everybody
+    /// through it, listening begins anew with the next one.
     pub fn link_down(&mut self, driver_id: DriverId, now: Instant) {
         self.tried_again.insert(driver_id);
         if !self.is_warm(now) {
@@ -66,8 +68,8 @@ impl InitialSync {
         }
     }
 
-    /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver that does not come up is not
-    /// waited for longer than KEEP_ALIVE and a second.
+    /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver
+    /// that does not come up is not waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
         let drivers = &self.complete_at[..self.drivers];
         let without = self.started + PATIENCE + self.keep_alive;
@@ -80,7 +82,8 @@ impl InitialSync {
         self.warm_at().is_some_and(|at| at <= now)
     }
 
-    /// What to answer a request that came at `asked` and is still waiting `now`. None waits longer than KEEP_ALIVE and a second.
+    /// What to answer a request that came at `asked` and is still waiting `now`. None waits longer
+    /// than KEEP_ALIVE and a second.
     pub fn state(&self, asked: Instant, now: Instant) -> SyncState {
         let longest = self.keep_alive + PATIENCE;
         match self.warm_at() {
@@ -112,7 +115,10 @@ mod tests {
         assert_eq!(initial_sync.warm_at(), None);
         assert_eq!(initial_sync.state(start, start), SyncState::Pending(start + SECOND * 6));
         assert_eq!(initial_sync.state(start, start + SECOND * 6), SyncState::NoDriver);
-        assert_eq!(initial_sync.state(start + SECOND * 60, start + SECOND * 60), SyncState::NoDriver);
+        assert_eq!(
+            initial_sync.state(start + SECOND * 60, start + SECOND * 60),
+            SyncState::NoDriver
+        );
     }
 
     #[test]
@@ -120,7 +126,10 @@ mod tests {
         let start = clock::now();
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 1, start);
         initial_sync.link_up(driver_id(0), start + SECOND);
-        assert_eq!(initial_sync.state(start, start + SECOND), SyncState::Pending(start + SECOND * 6));
+        assert_eq!(
+            initial_sync.state(start, start + SECOND),
+            SyncState::Pending(start + SECOND * 6)
+        );
         assert_eq!(initial_sync.state(start + SECOND, start + SECOND * 6), SyncState::Complete);
     }
 
@@ -144,14 +153,19 @@ mod tests {
         initial_sync.link_up(driver_id(0), start + SECOND * 4);
         assert_eq!(initial_sync.state(start, start + SECOND * 4), SyncState::Incomplete);
         assert_eq!(initial_sync.state(start, start + SECOND * 6), SyncState::Incomplete);
-        assert_eq!(initial_sync.state(start + SECOND * 3, start + SECOND * 6), SyncState::Pending(start + SECOND * 9));
+        assert_eq!(
+            initial_sync.state(start + SECOND * 3, start + SECOND * 6),
+            SyncState::Pending(start + SECOND * 9)
+        );
         assert_eq!(initial_sync.state(start, start + SECOND * 9), SyncState::Complete);
     }
 
     #[test]
     fn where_the_broker_was_away_the_others_have_time_to_return() {
         let start = clock::now();
-        for (keep_alive, expected) in [(SECOND, RECONNECTION), (KEEP_ALIVE, RECONNECTION), (SECOND * 60, SECOND * 60)] {
+        for (keep_alive, expected) in
+            [(SECOND, RECONNECTION), (KEEP_ALIVE, RECONNECTION), (SECOND * 60, SECOND * 60)]
+        {
             let mut initial_sync = InitialSync::new(keep_alive, 1, start);
             initial_sync.link_down(driver_id(0), start + SECOND);
             initial_sync.link_up(driver_id(0), start + SECOND * 3);

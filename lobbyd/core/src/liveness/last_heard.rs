@@ -7,20 +7,24 @@ use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
 /// So many units of coarse times make a TTL.
 const UNITS: u64 = 16;
 
-/// The last sign of life of a host. The registry alone writes it, in place; readers see the drivers and the time together.
+/// The last sign of life of a host. The registry alone writes it, in place; readers see the drivers
+/// and the time together.
 #[derive(Debug, Default)]
 pub(crate) struct LastHeard {
-    /// The listening time of the drivers when the host was last heard, in milliseconds, and the set of these drivers in the lowest
-    /// [`DriverId::MAX`] bits: those it was heard through in the TTL before. That another one is up says nothing about the host.
+    /// The listening time of the drivers when the host was last heard, in milliseconds, and the
+    /// set of these drivers in the lowest [`DriverId::MAX`] bits: those it was heard through
+    /// in the TTL before. That another one is up says nothing about the host.
     heard: AtomicU64,
-    /// For each driver of the set how long before `at` the host was last heard through it, in coarse units. For the registry only.
+    /// For each driver of the set how long before `at` the host was last heard through it, in
+    /// coarse units. For the registry only.
     lags: AtomicU64,
     /// The running time when the host was last heard, in coarse units. For the registry only.
     at: AtomicU32,
 }
 
 impl LastHeard {
-    /// The drivers that the host was heard through of late, and their listening time then, in milliseconds.
+    /// The drivers that the host was heard through of late, and their listening time then, in
+    /// milliseconds.
     pub(crate) fn get(&self) -> (DriverSet, u64) {
         let heard = self.heard.load(Ordering::Relaxed);
         (DriverSet::from_bits((heard & 0xff) as u8), heard >> DriverId::MAX)
@@ -31,9 +35,16 @@ impl LastHeard {
         self.get().0
     }
 
-    /// The host was heard through a driver. All times are in milliseconds; `now` is running time, `age`, less than `ttl`, is how old
-    /// the sign of life was then.
-    pub(crate) fn renew(&self, driver_id: DriverId, now: u64, age: u64, ttl: u64, connectivity: &Connectivity) {
+    /// The host was heard through a driver. All times are in milliseconds; `now` is running time,
+    /// `age`, less than `ttl`, is how old the sign of life was then.
+    pub(crate) fn renew(
+        &self,
+        driver_id: DriverId,
+        now: u64,
+        age: u64,
+        ttl: u64,
+        connectivity: &Connectivity,
+    ) {
         let (before, heard) = self.get();
         let drivers = self.renew_drivers(before, driver_id, now - age, ttl);
         let listened = connectivity.listened(drivers, now);
@@ -43,15 +54,22 @@ impl LastHeard {
         } else if before.is_empty() {
             listened.saturating_sub(age)
         } else {
-            // From now on other links decide, whose clock is another: the host gets a full TTL on it. So whatever is heard never
-            // makes a host expire sooner.
+            // From now on other links decide, whose clock is another: the host gets a full TTL on
+            // it. So whatever is heard never makes a host expire sooner.
             listened
         };
         self.heard.store(heard << DriverId::MAX | u64::from(drivers.bits()), Ordering::Relaxed);
     }
 
-    /// The drivers that the host was heard through in the TTL before it was last heard, which may be now.
-    fn renew_drivers(&self, before: DriverSet, driver_id: DriverId, sent_at: u64, ttl: u64) -> DriverSet {
+    /// The drivers that the host was heard through in the TTL before it was last heard, which may
+    /// be now.
+    fn renew_drivers(
+        &self,
+        before: DriverSet,
+        driver_id: DriverId,
+        sent_at: u64,
+        ttl: u64,
+    ) -> DriverSet {
         let unit = ttl.div_ceil(UNITS).max(1);
         let sent_at = u32::try_from(sent_at / unit).unwrap_or(u32::MAX);
         let at = self.at.load(Ordering::Relaxed);
@@ -65,7 +83,9 @@ impl LastHeard {
         }
         let mut lags = self.lags.load(Ordering::Relaxed).to_le_bytes();
         for (index, lag) in lags.iter_mut().enumerate() {
-            let Some(other) = DriverId::new(index).filter(|other| before.contains(*other)) else { continue };
+            let Some(other) = DriverId::new(index).filter(|other| before.contains(*other)) else {
+                continue;
+            };
             let since = u64::from(*lag) + u64::from(latest - at);
             *lag = u8::try_from(since).unwrap_or(u8::MAX);
             if since <= UNITS {

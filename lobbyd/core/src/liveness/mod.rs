@@ -18,11 +18,12 @@ use crate::liveness::watchdog::Watchdog;
 
 /// The rules of liveness: decides, from when a host was last heard, until when it counts as alive.
 ///
-/// Three clocks are at work. The *monotonic* time comes from outside. The *running* time stands still while the daemon itself does.
-/// The *listening* time of a set of drivers runs while at least one of their links is up, so that silence counts only where somebody
-/// listened. A host expires one TTL of listening time after it was last heard. When its links have been down in the meantime it has
-/// a full TTL from their return, because its keep-alives may come late then, but two TTL since it was last heard at most: a link
-/// that flaps keeps nobody alive.
+/// Three clocks are at work. The *monotonic* time comes from outside. The *running* time stands
+/// still while the daemon itself does. The *listening* time of a set of drivers runs while at least
+/// one of their links is up, so that silence counts only where somebody listened. A host expires
+/// one TTL of listening time after it was last heard. When its links have been down in the meantime
+/// it has a full TTL from their return, because its keep-alives may come late then, but two TTL
+/// since it was last heard at most: a link that flaps keeps nobody alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Liveness {
     time_base: TimeBase,
@@ -35,13 +36,20 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    /// The rules of a daemon that starts now, with so many active drivers. `ttl` is the age at which a host expires.
+    /// The rules of a daemon that starts now, with so many active drivers. `ttl` is the age at
+    /// which a host expires.
     pub(crate) fn new(ttl: Duration, drivers: usize, now: Instant) -> Self {
         // What a channel kept may be up to a TTL older than this daemon.
         let time_base = TimeBase(now.checked_sub(ttl).unwrap_or(now));
         let ttl = millis(ttl);
         let connectivity = Connectivity::new(drivers, ttl);
-        let liveness = Self { time_base, ttl, connectivity, watchdog: Arc::default(), suspended: Duration::ZERO };
+        let liveness = Self {
+            time_base,
+            ttl,
+            connectivity,
+            watchdog: Arc::default(),
+            suspended: Duration::ZERO,
+        };
         liveness.watchdog.tick(liveness.running_millis(now));
         liveness
     }
@@ -54,10 +62,12 @@ impl Liveness {
     /// Shows that the registry works. Returns for how long it had stood still, if it had.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Duration> {
         let expected = self.time_base.instant(self.watchdog.covers_until());
-        let lost = self.running_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
+        let lost =
+            self.running_time(now).checked_duration_since(expected).filter(|lost| !lost.is_zero());
         if let Some(lost) = lost {
             self.suspended += lost;
-            // Snapshots of before know nothing of this: their watchdog stands still, so that nobody expires in them.
+            // Snapshots of before know nothing of this: their watchdog stands still, so that nobody
+            // expires in them.
             self.watchdog = Arc::default();
         }
         self.watchdog.tick(self.running_millis(now));
@@ -79,7 +89,8 @@ impl Liveness {
         self.connectivity.is_up(driver_id)
     }
 
-    /// Whether a packet shows that its host is alive: not if a channel has kept it for a TTL or longer.
+    /// Whether a packet shows that its host is alive: not if a channel has kept it for a TTL or
+    /// longer.
     pub(crate) fn is_sign_of_life(&self, reception: Reception) -> bool {
         millis(reception.age) < self.ttl
     }
@@ -95,17 +106,18 @@ impl Liveness {
         self.deadline(last_heard).is_none_or(|deadline| self.judged_at(now) < deadline)
     }
 
-    /// When a host expires if it stays silent and the links stay as they are, in milliseconds of running time: not at all while nobody
-    /// could hear it.
+    /// When a host expires if it stays silent and the links stay as they are, in milliseconds of
+    /// running time: not at all while nobody could hear it.
     pub(crate) fn deadline(&self, last_heard: &LastHeard) -> Option<u64> {
         let (drivers, heard) = last_heard.get();
         self.connectivity.deadline(drivers, heard, self.ttl)
     }
 
-    /// Before what time a host does not expire, whatever is heard from `now` on and as long as no link comes up. Both are in
-    /// milliseconds of running time.
+    /// Before what time a host does not expire, whatever is heard from `now` on and as long as no
+    /// link comes up. Both are in milliseconds of running time.
     pub(crate) fn no_expiry_before(&self, last_heard: &LastHeard, now: u64) -> u64 {
-        // A host whose links are all down may be heard through another one at once, and then has a TTL.
+        // A host whose links are all down may be heard through another one at once, and then has a
+        // TTL.
         self.deadline(last_heard).unwrap_or(now + self.ttl)
     }
 
@@ -114,12 +126,14 @@ impl Liveness {
         self.running_millis(now).min(self.watchdog.covers_until())
     }
 
-    /// The moment of so many milliseconds of running time, if the daemon does not stand still until then.
+    /// The moment of so many milliseconds of running time, if the daemon does not stand still until
+    /// then.
     pub(crate) fn moment(&self, running: u64) -> Instant {
         self.time_base.instant(running) + self.suspended
     }
 
-    /// A moment on the clock that decides on expiry: it stands still while the daemon does, as nobody hears anybody then.
+    /// A moment on the clock that decides on expiry: it stands still while the daemon does, as
+    /// nobody hears anybody then.
     fn running_time(&self, moment: Instant) -> Instant {
         moment.checked_sub(self.suspended).unwrap_or(moment)
     }

@@ -29,7 +29,8 @@ impl Reception {
         !self.age.is_zero()
     }
 
-    /// The monotonic time at which the packet was sent, as far as one can tell: that of a sign of life.
+    /// The monotonic time at which the packet was sent, as far as one can tell: that of a sign of
+    /// life.
     pub fn sent_at(&self) -> Instant {
         self.at.checked_sub(self.age).unwrap_or(self.at)
     }
@@ -49,7 +50,8 @@ mod tests {
     #[test]
     fn a_kept_packet_counts_from_when_it_was_sent() {
         let driver_id = DriverId::new(0).unwrap();
-        let reception = Reception { driver_id, at: clock::now(), unix_millis: 100_999, age: Duration::ZERO };
+        let reception =
+            Reception { driver_id, at: clock::now(), unix_millis: 100_999, age: Duration::ZERO };
         assert_eq!((reception.sent_at(), reception.unix_seconds()), (reception.at, 100));
         let kept = reception.kept_for(Duration::from_millis(20_900));
         assert_eq!((kept.sent_at() + kept.age, kept.unix_seconds()), (reception.at, 80));

@@ -25,7 +25,12 @@ impl Fixture {
     /// All links are down.
     fn down(drivers: usize) -> Self {
         let start = clock::now();
-        Self { liveness: Liveness::new(TTL, drivers, start), host: LastHeard::default(), start, second: 0 }
+        Self {
+            liveness: Liveness::new(TTL, drivers, start),
+            host: LastHeard::default(),
+            start,
+            second: 0,
+        }
     }
 
     fn now(&self) -> Instant {
@@ -176,7 +181,8 @@ fn a_frozen_host_heard_through_another_link_has_a_ttl() {
     let mut daemon = Fixture::new(2);
     daemon.hear(0);
     daemon.at(29).down_link(0);
-    let bound = daemon.liveness.no_expiry_before(&daemon.host, daemon.liveness.judged_at(daemon.now()));
+    let bound =
+        daemon.liveness.no_expiry_before(&daemon.host, daemon.liveness.judged_at(daemon.now()));
     daemon.at(100).hear_kept(1, 20);
     assert_eq!(daemon.expires(), Some(130));
     assert!(bound <= daemon.liveness.deadline(&daemon.host).unwrap());
@@ -220,8 +226,8 @@ struct Model {
     heard: Vec<Option<u32>>,
     /// When the host was last heard.
     last: u32,
-    /// For how long somebody has listened since the last sign of life, on a link that carries the host; with links at the edge of
-    /// that, and without them.
+    /// For how long somebody has listened since the last sign of life, on a link that carries the
+    /// host; with links at the edge of that, and without them.
     silent_for: u32,
     surely_silent_for: u32,
 }
@@ -232,13 +238,22 @@ impl Model {
         daemon.hear(0);
         let mut heard = vec![None; drivers];
         heard[0] = Some(0);
-        Self { daemon, up: vec![true; drivers], heard, last: 0, silent_for: 0, surely_silent_for: 0 }
+        Self {
+            daemon,
+            up: vec![true; drivers],
+            heard,
+            last: 0,
+            silent_for: 0,
+            surely_silent_for: 0,
+        }
     }
 
-    /// Whether somebody listens on a link that has carried the host in the TTL before it was last heard. Links at the edge of that
-    /// count as `edge` says.
+    /// Whether somebody listens on a link that has carried the host in the TTL before it was last
+    /// heard. Links at the edge of that count as `edge` says.
     fn listens(&self, edge: bool) -> bool {
-        let carries = |heard: &Option<u32>| heard.is_some_and(|at| self.last - at < if edge { 33 } else { 27 });
+        let carries = |heard: &Option<u32>| {
+            heard.is_some_and(|at| self.last - at < if edge { 33 } else { 27 })
+        };
         self.heard.iter().zip(&self.up).any(|(heard, up)| *up && carries(heard))
     }
 

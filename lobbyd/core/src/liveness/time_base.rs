@@ -1,4 +1,5 @@
-//! Times as whole milliseconds since a common start, which take less room than an `Instant` and can be atomic.
+//! Times as whole milliseconds since a common start, which take less room than an `Instant` and can
+//! be atomic.
 
 use std::time::{Duration, Instant};
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The last tick of the registry. All times are in milliseconds of running time. A daemon that is stopped or starved hears nobody, so its readers
-/// must not let anybody expire meanwhile.
+/// The last tick of the registry. All times are in milliseconds of running time. A daemon that is
+/// stopped or starved hears nobody, so its readers must not let anybody expire meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Watchdog(AtomicU64);
 

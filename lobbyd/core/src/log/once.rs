@@ -19,7 +19,10 @@ impl<T> Default for Once<T> {
 impl<T: Eq + Hash + Clone> Once<T> {
     /// Those that were not noticed before; from now on they are.
     pub fn fresh(&mut self, things: Vec<T>) -> Vec<T> {
-        things.into_iter().filter(|thing| self.0.len() < MOST && self.0.insert(thing.clone())).collect()
+        things
+            .into_iter()
+            .filter(|thing| self.0.len() < MOST && self.0.insert(thing.clone()))
+            .collect()
     }
 
     /// The things that were noticed.

@@ -1,4 +1,5 @@
-//! Rare keep-alives: hosts that expire and join again and again, because their packets come further apart than TTL.
+//! Rare keep-alives: hosts that expire and join again and again, because their packets come further
+//! apart than TTL.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use crate::log::once::Once;
 /// Most hosts watched at once. Only such as have expired are.
 const MAX_HOSTS: usize = 1000;
 
-/// Longest interval that is taken for a KEEP_ALIVE. One that comes and goes each night does not send too rarely.
+/// Longest interval that is taken for a KEEP_ALIVE. One that comes and goes each night does not
+/// send too rarely.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Finds hosts whose KEEP_ALIVE is longer than this daemon's TTL, and tells of each once.
@@ -54,7 +56,8 @@ impl RareKeepAlives {
         self.expired.remove(host);
     }
 
-    /// A host joined. Returns the interval of its packets if that is to be told: when it was the same twice, longer than TTL.
+    /// A host joined. Returns the interval of its packets if that is to be told: when it was the
+    /// same twice, longer than TTL.
     pub fn joined(&mut self, host: &HostName, now: Instant) -> Option<Duration> {
         let expired = self.expired.get_mut(host)?;
         let interval = now.saturating_duration_since(expired.at) + self.ttl;

@@ -8,13 +8,15 @@ use crate::log::once::Once;
 /// Finds host names that differ only in case or in a final dot, and tells of each once.
 #[derive(Debug, Default)]
 pub struct SimilarNames {
-    /// How many hosts have a name that is not in its plain form, by that form. Hosts with plain names, which most have, cost nothing.
+    /// How many hosts have a name that is not in its plain form, by that form. Hosts with plain
+    /// names, which most have, cost nothing.
     odd: HashMap<Box<str>, usize>,
     told: Once<Box<str>>,
 }
 
 impl SimilarNames {
-    /// A host joined. Returns whether to tell that there is one of a similar name; `is_known` says whether a host is here.
+    /// A host joined. Returns whether to tell that there is one of a similar name; `is_known` says
+    /// whether a host is here.
     pub fn joined(&mut self, name: &str, is_known: impl Fn(&str) -> bool) -> bool {
         let plain = plain(name);
         let odd = self.odd.get(&*plain).copied().unwrap_or_default();

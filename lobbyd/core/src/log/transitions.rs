@@ -13,8 +13,8 @@ impl<P> Default for Transitions<P> {
 }
 
 impl<P: Ord + Clone> Transitions<P> {
-    /// Takes the problems of a new look and returns those that the last one did not have. A problem that went away is new again when
-    /// it returns.
+    /// Takes the problems of a new look and returns those that the last one did not have. A problem
+    /// that went away is new again when it returns.
     pub fn news(&mut self, problems: Vec<P>) -> Vec<P> {
         let news = problems.iter().filter(|problem| !self.0.contains(problem)).cloned().collect();
         self.0 = problems.into_iter().collect();

@@ -14,7 +14,8 @@ const SUMMARY_LEN: usize = 256;
 /// A change of the list of hosts or of their labels.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The revision of the registry that the change made. Each change has its own, one higher than the one before.
+    /// The revision of the registry that the change made. Each change has its own, one higher than
+    /// the one before.
     pub revision: u64,
     /// What happened.
     pub kind: ChangeKind,
@@ -24,7 +25,9 @@ pub struct Change {
 
 impl PartialEq for Change {
     fn eq(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.kind == other.kind && self.host.name() == other.host.name()
+        self.revision == other.revision
+            && self.kind == other.kind
+            && self.host.name() == other.host.name()
     }
 }
 
@@ -63,7 +66,8 @@ impl fmt::Display for ChangeKind {
 }
 
 impl Change {
-    /// Whether the change added or removed a label that a selection matches, with its host or alone.
+    /// Whether the change added or removed a label that a selection matches, with its host or
+    /// alone.
     pub fn concerns(&self, selection: &Selection) -> bool {
         match &self.kind {
             ChangeKind::Relabelled { added, removed } => {
@@ -101,7 +105,9 @@ impl ChangeKind {
     /// The length of the labels that it holds, in bytes.
     pub(crate) fn text_len(&self) -> usize {
         match self {
-            Self::Relabelled { added, removed } => added.iter().chain(removed).map(|label| label.len()).sum(),
+            Self::Relabelled { added, removed } => {
+                added.iter().chain(removed).map(|label| label.len()).sum()
+            }
             Self::Joined | Self::Left | Self::Expired => 0,
         }
     }
@@ -117,7 +123,12 @@ impl fmt::Display for LabelSummary<'_> {
         for (number, label) in self.0.iter().enumerate() {
             len += label.len();
             if len > SUMMARY_LEN {
-                return write!(f, "{}{} more", if number == 0 { "" } else { " and " }, self.0.len() - number);
+                return write!(
+                    f,
+                    "{}{} more",
+                    if number == 0 { "" } else { " and " },
+                    self.0.len() - number
+                );
             }
             f.write_str(if number == 0 { "" } else { ", " })?;
             f.write_str(label)?;
@@ -165,7 +176,8 @@ mod tests {
             (&[], &["x", "\"y\""], &["\"y\"", "x"], &[]),
             (&["x"], &[], &[], &["x"]),
         ] {
-            let expected = ChangeKind::Relabelled { added: labels(added), removed: labels(removed) };
+            let expected =
+                ChangeKind::Relabelled { added: labels(added), removed: labels(removed) };
             assert_eq!(ChangeKind::relabelled(&packet(before), &packet(after)), expected);
         }
     }

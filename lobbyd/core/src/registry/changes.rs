@@ -1,4 +1,5 @@
-//! The latest changes of the registry, for readers who follow it: a bounded ring that is cheap to copy.
+//! The latest changes of the registry, for readers who follow it: a bounded ring that is cheap to
+//! copy.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ const MAX_CHANGES: usize = 4096;
 /// Most bytes of packets and labels that are kept alive for changes. Strangers can make long ones.
 const MAX_TEXT_LEN: usize = 16 << 20;
 
-/// Changes in a page. A change copies one page that a copy of the ring shares, one more when the ring is full.
+/// Changes in a page. A change copies one page that a copy of the ring shares, one more when the
+/// ring is full.
 const PAGE_LEN: usize = 64;
 
 /// A persistent ring of the latest changes, in order and without a gap.
@@ -36,10 +38,16 @@ impl Changes {
         }
     }
 
-    /// The changes after a revision, in order; none if there was such a change that is forgotten, or if that revision is still to
-    /// come. `last` is the revision of the registry.
-    pub(crate) fn since(&self, revision: u64, last: u64) -> Option<impl Iterator<Item = &Arc<Change>>> {
-        let wanted = usize::try_from(last.checked_sub(revision)?).ok().filter(|wanted| *wanted <= self.len)?;
+    /// The changes after a revision, in order; none if there was such a change that is forgotten,
+    /// or if that revision is still to come. `last` is the revision of the registry.
+    pub(crate) fn since(
+        &self,
+        revision: u64,
+        last: u64,
+    ) -> Option<impl Iterator<Item = &Arc<Change>>> {
+        let wanted = usize::try_from(last.checked_sub(revision)?)
+            .ok()
+            .filter(|wanted| *wanted <= self.len)?;
         let (mut skip, mut first) = (self.len - wanted, 0);
         while let Some(page) = self.pages.get(first).filter(|page| page.len() <= skip) {
             skip -= page.len();
@@ -76,7 +84,8 @@ mod tests {
     use crate::wire::packet_json::PacketJson;
 
     fn host(labels: usize) -> Arc<Host> {
-        let labels = (0..labels).map(|number| Label::parse(&format!("{number:01024}")).unwrap()).collect();
+        let labels =
+            (0..labels).map(|number| Label::parse(&format!("{number:01024}")).unwrap()).collect();
         let packet = Discovery::new(HostName::parse("a").unwrap(), labels);
         Arc::new(Host::own(HostId(0), packet.hostname.clone(), PacketJson::new(&packet), 0))
     }
@@ -100,7 +109,11 @@ mod tests {
         let changes = ring(&host(0), 1..=last);
         assert_eq!(since(&changes, last, last), Some(vec![]));
         for revision in [100, 101, 163, 164, 165, 4000, last - 1] {
-            assert_eq!(since(&changes, revision, last), Some((revision + 1..=last).collect()), "{revision}");
+            assert_eq!(
+                since(&changes, revision, last),
+                Some((revision + 1..=last).collect()),
+                "{revision}"
+            );
         }
         assert_eq!((since(&changes, 99, last), since(&changes, last + 1, last)), (None, None));
         assert_eq!(since(&Changes::default(), 0, 0), Some(vec![]));
@@ -112,7 +125,11 @@ mod tests {
         let mut changes = ring(&host, 1..=4100);
         let copy = changes.clone();
         for revision in 4101..=4200 {
-            changes.push(Arc::new(Change { revision, kind: ChangeKind::Left, host: Arc::clone(&host) }));
+            changes.push(Arc::new(Change {
+                revision,
+                kind: ChangeKind::Left,
+                host: Arc::clone(&host),
+            }));
         }
         assert_eq!(since(&copy, 4, 4100), Some((5..=4100).collect()));
         assert_eq!(since(&changes, 104, 4200), Some((105..=4200).collect()));

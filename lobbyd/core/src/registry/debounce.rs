@@ -1,12 +1,13 @@
-//! The debounce of snapshots: to make one for every single change would cost most in a flood of them.
+//! The debounce of snapshots: to make one for every single change would cost most in a flood of
+//! them.
 
 use std::time::{Duration, Instant};
 
 /// Least time between two snapshots.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// Least time between two snapshots for each change that the first of them shows, so that a flood of changes costs little more than
-/// their number; and the longest that readers wait for it.
+/// Least time between two snapshots for each change that the first of them shows, so that a flood
+/// of changes costs little more than their number; and the longest that readers wait for it.
 const PER_CHANGE: Duration = Duration::from_micros(100);
 const LONGEST: Duration = Duration::from_millis(40);
 
@@ -52,7 +53,8 @@ impl Debounce {
     /// All that has changed so far was shown.
     pub fn done(&mut self, now: Instant) {
         (self.done, self.pending) = (Some(now), false);
-        self.pause = PER_CHANGE.saturating_mul(std::mem::take(&mut self.changes)).clamp(SHORTEST, LONGEST);
+        self.pause =
+            PER_CHANGE.saturating_mul(std::mem::take(&mut self.changes)).clamp(SHORTEST, LONGEST);
     }
 }
 

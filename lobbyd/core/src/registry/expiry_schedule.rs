@@ -12,8 +12,9 @@ const WINDOWS_PER_TTL: u32 = 8;
 
 /// The next hosts that expire. All times are in milliseconds of running time.
 ///
-/// A look at all hosts notes the deadlines within a window and the first one behind it. Keep-alives only move deadlines later, so what
-/// was noted stays a lower bound, and a noted host that lives on when its time comes is simply put off.
+/// A look at all hosts notes the deadlines within a window and the first one behind it. Keep-alives
+/// only move deadlines later, so what was noted stays a lower bound, and a noted host that lives on
+/// when its time comes is simply put off.
 #[derive(Debug)]
 pub(crate) struct ExpirySchedule {
     /// Deadlines that were noted. Hosts may have left, and others may have got their numbers.

@@ -14,8 +14,9 @@ use crate::liveness::reception::Reception;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
-/// A host with its labels. These never change. When it was last heard, and from which instance, is renewed in place, so that a
-/// keep-alive that tells nothing new makes no new host and no new snapshot.
+/// A host with its labels. These never change. When it was last heard, and from which instance, is
+/// renewed in place, so that a keep-alive that tells nothing new makes no new host and no new
+/// snapshot.
 #[derive(Debug)]
 pub struct Host {
     id: HostId,
@@ -127,8 +128,8 @@ impl Host {
         self.last_heard.drivers().contains(driver_id)
     }
 
-    /// Before what time the host does not expire, whatever is heard from `now` on and as long as no link comes up; never, if it is
-    /// this server. Both are in milliseconds of running time.
+    /// Before what time the host does not expire, whatever is heard from `now` on and as long as no
+    /// link comes up; never, if it is this server. Both are in milliseconds of running time.
     pub(crate) fn no_expiry_before(&self, now: u64, liveness: &Liveness) -> u64 {
         if self.own { u64::MAX } else { liveness.no_expiry_before(&self.last_heard, now) }
     }

@@ -12,7 +12,8 @@ use crate::registry::host::Host;
 /// Hosts in a page. A change copies one page that a copy of the table shares.
 const PAGE_LEN: usize = 64;
 
-/// A persistent table of hosts, in the order of their names, too. Copies share what neither side has changed since.
+/// A persistent table of hosts, in the order of their names, too. Copies share what neither side
+/// has changed since.
 #[derive(Debug, Clone, Default)]
 pub struct HostTable {
     by_name: TextMap<HostId>,
@@ -108,7 +109,8 @@ impl HostTable {
 
     /// Removes a host, and returns it if it was here.
     pub(crate) fn remove(&mut self, id: HostId) -> Option<Arc<Host>> {
-        let page = self.pages.get_mut(id.page()).filter(|page| page[id.index_in_page()].is_some())?;
+        let page =
+            self.pages.get_mut(id.page()).filter(|page| page[id.index_in_page()].is_some())?;
         let host = Arc::make_mut(page)[id.index_in_page()].take()?;
         self.by_name.remove(host.name().as_str());
         self.text_len -= host.text().len();

@@ -16,7 +16,8 @@ use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::select::selection::Selection;
 
-/// Most changes that [`Snapshot::is_unchanged_since`] looks at: with more of them an answer is made anew as quickly.
+/// Most changes that [`Snapshot::is_unchanged_since`] looks at: with more of them an answer is made
+/// anew as quickly.
 const MAX_CHANGES_SEEN: u64 = 256;
 
 /// The registry at one revision: cheap to make and to share.
@@ -29,7 +30,8 @@ pub struct Snapshot {
     revision: u64,
     initial_sync: InitialSync,
     instance: Arc<str>,
-    /// No host expires before this, in milliseconds of running time. A keep-alive only moves it later, so a stale value is safe.
+    /// No host expires before this, in milliseconds of running time. A keep-alive only moves it
+    /// later, so a stale value is safe.
     no_expiry_before: AtomicU64,
 }
 
@@ -46,23 +48,35 @@ impl Snapshot {
         no_expiry_before: u64,
     ) -> Self {
         let no_expiry_before = AtomicU64::new(no_expiry_before);
-        Self { hosts, labels, liveness, changes, revision, initial_sync, instance, no_expiry_before }
+        Self {
+            hosts,
+            labels,
+            liveness,
+            changes,
+            revision,
+            initial_sync,
+            instance,
+            no_expiry_before,
+        }
     }
 
-    /// The revision that the last change made: grows with every change of the list of hosts or of their labels.
+    /// The revision that the last change made: grows with every change of the list of hosts or of
+    /// their labels.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The changes after a revision, in order. None if some of them are forgotten, or if this is not a revision of this registry: then
-    /// a reader must start over from the list.
+    /// The changes after a revision, in order. None if some of them are forgotten, or if this is
+    /// not a revision of this registry: then a reader must start over from the list.
     pub fn changes_since(&self, revision: u64) -> Option<impl Iterator<Item = &Arc<Change>>> {
         self.changes.since(revision, self.revision)
     }
 
-    /// Whether all changes after a revision are known, and left the hosts of a selection and their matching labels as they were.
+    /// Whether all changes after a revision are known, and left the hosts of a selection and their
+    /// matching labels as they were.
     pub fn is_unchanged_since(&self, revision: u64, selection: &Selection) -> bool {
-        let few = self.revision.checked_sub(revision).is_some_and(|changes| changes <= MAX_CHANGES_SEEN);
+        let few =
+            self.revision.checked_sub(revision).is_some_and(|changes| changes <= MAX_CHANGES_SEEN);
         let changes = few.then(|| self.changes_since(revision)).flatten();
         changes.is_some_and(|mut changes| changes.all(|change| !change.concerns(selection)))
     }
@@ -77,11 +91,14 @@ impl Snapshot {
         &self.initial_sync
     }
 
-    /// The living hosts of a selection, sorted by name. An expired host does not show, whether it was swept or not.
+    /// The living hosts of a selection, sorted by name. An expired host does not show, whether it
+    /// was swept or not.
     pub fn find(&self, selection: &Selection, now: Instant) -> Vec<&Arc<Host>> {
         let mut hosts: Vec<_> = match selection {
             Selection::All => self.hosts.sorted().collect(),
-            Selection::Labels(labels) => self.hosts_of(labels.iter().flat_map(|label| self.labels.with_label(label))),
+            Selection::Labels(labels) => {
+                self.hosts_of(labels.iter().flat_map(|label| self.labels.with_label(label)))
+            }
             Selection::Prefixes(prefixes) => {
                 self.hosts_of(prefixes.iter().flat_map(|prefix| self.labels.with_prefix(prefix)))
             }
@@ -100,7 +117,8 @@ impl Snapshot {
         self.hosts.len()
     }
 
-    /// The number of living hosts. Together with the revision this says whether a list is the same as before.
+    /// The number of living hosts. Together with the revision this says whether a list is the same
+    /// as before.
     pub fn count_living(&self, now: Instant) -> usize {
         if self.is_everybody_alive(now) {
             self.hosts.len()
@@ -120,7 +138,12 @@ impl Snapshot {
         if now < self.no_expiry_before.load(Ordering::Relaxed) {
             return true;
         }
-        let first = self.hosts.iter().map(|host| host.no_expiry_before(now, &self.liveness)).min().unwrap_or(u64::MAX);
+        let first = self
+            .hosts
+            .iter()
+            .map(|host| host.no_expiry_before(now, &self.liveness))
+            .min()
+            .unwrap_or(u64::MAX);
         self.no_expiry_before.store(first, Ordering::Relaxed);
         now < first
     }

@@ -3,7 +3,8 @@
 /// Columns of a level.
 const WIDTH: usize = 2;
 
-/// Writes compact JSON, which is expected to be valid, on several lines. All but the first of them are indented by `depth` levels more.
+/// Writes compact JSON, which is expected to be valid, on several lines. All but the first of them
+/// are indented by `depth` levels more.
 pub(crate) fn indent(compact: &str, mut depth: usize, json: &mut String) {
     let mut rest = compact;
     while let Some(first) = rest.chars().next() {

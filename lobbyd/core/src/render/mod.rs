@@ -50,11 +50,14 @@ pub enum Layout {
 
 impl Query {
     /// All hosts as whole packets.
-    pub const ALL_PACKETS: Self = Self { selection: Selection::All, format: Format::Packets, layout: Layout::Compact };
+    pub const ALL_PACKETS: Self =
+        Self { selection: Selection::All, format: Format::Packets, layout: Layout::Compact };
 
-    /// The packets of a selection. Except for a selection of all, each shows the labels that it was selected by, as lobby 1.x does it.
+    /// The packets of a selection. Except for a selection of all, each shows the labels that it was
+    /// selected by, as lobby 1.x does it.
     pub fn packets(selection: Selection) -> Self {
-        let format = if selection == Selection::All { Format::Packets } else { Format::MatchingLabels };
+        let format =
+            if selection == Selection::All { Format::Packets } else { Format::MatchingLabels };
         Self { selection, format, layout: Layout::Compact }
     }
 
@@ -66,7 +69,11 @@ impl Query {
     /// The Prometheus targets of a group.
     pub fn target_groups(name: String, default_port: u16) -> Self {
         let selection = Selection::prefix(&prometheus::label_prefix(&name));
-        Self { selection, format: Format::TargetGroups { name, default_port }, layout: Layout::Compact }
+        Self {
+            selection,
+            format: Format::TargetGroups { name, default_port },
+            layout: Layout::Compact,
+        }
     }
 
     /// The same question with its answer in another layout.
@@ -88,7 +95,8 @@ impl Query {
 
     /// The memory that its texts take, in bytes.
     pub fn size(&self) -> usize {
-        let name = if let Format::TargetGroups { name, .. } = &self.format { name.len() } else { 0 };
+        let name =
+            if let Format::TargetGroups { name, .. } = &self.format { name.len() } else { 0 };
         self.selection.size() + name
     }
 }

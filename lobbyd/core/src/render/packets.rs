@@ -1,4 +1,5 @@
-//! Packets: hosts as the API shows them, with their labels and the time at which they were last heard.
+//! Packets: hosts as the API shows them, with their labels and the time at which they were last
+//! heard.
 
 use std::fmt::Write;
 
@@ -6,7 +7,8 @@ use crate::registry::host::Host;
 use crate::select::selection::Selection;
 use crate::wire::packet_json::unquoted;
 
-/// Writes a host's packet. `last_check` is a time at which the host was heard; the host's own goes on meanwhile.
+/// Writes a host's packet. `last_check` is a time at which the host was heard; the host's own goes
+/// on meanwhile.
 pub(crate) fn write(host: &Host, last_check: i64, json: &mut String) {
     json.push_str(host.text().as_str());
     write_end(last_check, json);
@@ -19,7 +21,12 @@ pub(crate) fn len(host: &Host, last_check: i64) -> usize {
 }
 
 /// Writes a host's packet with those of its labels that a selection matches.
-pub(crate) fn write_matching(host: &Host, last_check: i64, selection: &Selection, json: &mut String) {
+pub(crate) fn write_matching(
+    host: &Host,
+    last_check: i64,
+    selection: &Selection,
+    json: &mut String,
+) {
     let text = host.text();
     json.push_str(text.up_to_labels());
     let labels = text.json_labels().filter(|label| selection.matches(&unquoted(label)));

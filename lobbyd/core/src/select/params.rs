@@ -1,4 +1,5 @@
-//! Query parameters, read as Go's net/url does it for lobby 1.x, except that an invalid query string is refused.
+//! Query parameters, read as Go's net/url does it for lobby 1.x, except that an invalid query
+//! string is refused.
 
 use lobby_client::Filter;
 use percent_encoding::percent_decode_str;
@@ -24,7 +25,8 @@ impl QueryParams {
     /// Reads a query string, which is what stands behind the `?`.
     ///
     /// # Errors
-    /// [`InvalidQuery`] names the parameter. lobby 1.x takes such a query for an empty one and answers with everything.
+    /// [`InvalidQuery`] names the parameter. lobby 1.x takes such a query for an empty one and
+    /// answers with everything.
     pub fn parse(raw: &str) -> Result<Self, InvalidQuery> {
         raw.split('&')
             .filter(|parameter| !parameter.is_empty())
@@ -33,7 +35,8 @@ impl QueryParams {
             .map(Self)
     }
 
-    /// The wanted servers: `labels` or, without it, `prefixes`, with commas in between. An empty parameter counts as absent.
+    /// The wanted servers: `labels` or, without it, `prefixes`, with commas in between. An empty
+    /// parameter counts as absent.
     pub fn filter(&self) -> Filter {
         match (self.first("labels"), self.first("prefixes")) {
             ("", "") => Filter::All,
@@ -44,7 +47,9 @@ impl QueryParams {
 
     /// Whether JSON shall be indented: `pretty` is there and not switched off.
     pub fn pretty(&self) -> bool {
-        self.0.iter().any(|(name, value)| name == "pretty" && !matches!(value.as_str(), "0" | "false"))
+        self.0
+            .iter()
+            .any(|(name, value)| name == "pretty" && !matches!(value.as_str(), "0" | "false"))
     }
 
     /// The label to resolve; empty if it is missing: no server has that.
@@ -67,7 +72,9 @@ fn decode(text: &str, parameter: &str) -> Result<String, InvalidQuery> {
         return Err(InvalidQuery::Escape(parameter.to_owned()));
     }
     let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| InvalidQuery::NotUtf8(parameter.to_owned()))?;
+    let decoded = percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(|_| InvalidQuery::NotUtf8(parameter.to_owned()))?;
     Ok(decoded.into_owned())
 }
 
@@ -134,10 +141,14 @@ mod tests {
 
     #[test]
     fn a_bad_escape_or_bad_utf8_is_refused_by_name() {
-        for raw in ["labels=%zz", "labels=%2", "labels=100%", "labels=%+1", "a%=b", "x=%&labels=a"] {
+        for raw in ["labels=%zz", "labels=%2", "labels=100%", "labels=%+1", "a%=b", "x=%&labels=a"]
+        {
             assert!(matches!(QueryParams::parse(raw), Err(InvalidQuery::Escape(_))), "{raw}");
         }
-        assert_eq!(QueryParams::parse("pretty&labels=%ff"), Err(InvalidQuery::NotUtf8("labels=%ff".into())));
+        assert_eq!(
+            QueryParams::parse("pretty&labels=%ff"),
+            Err(InvalidQuery::NotUtf8("labels=%ff".into()))
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound::{Included, Unbounded};
 
-/// A minimal set of prefixes. One that begins with another would only find the same labels again, so it is left out.
+/// A minimal set of prefixes. One that begins with another would only find the same labels again,
+/// so it is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PrefixSet(BTreeSet<String>);
 
@@ -25,8 +26,9 @@ impl PrefixSet {
         self.0.iter()
     }
 
-    /// Whether a label begins with one of them. Only the greatest prefix up to the label can be that one: whatever stands between a
-    /// prefix and a text that begins with it begins with it as well.
+    /// Whether a label begins with one of them. Only the greatest prefix up to the label can be
+    /// that one: whatever stands between a prefix and a text that begins with it begins with it
+    /// as well.
     pub fn matches(&self, label: &str) -> bool {
         let greatest = self.0.range::<str, _>((Unbounded, Included(label))).next_back();
         greatest.is_some_and(|prefix| label.starts_with(prefix.as_str()))

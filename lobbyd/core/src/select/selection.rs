@@ -6,8 +6,8 @@ use lobby_client::Filter;
 
 use crate::select::prefix_set::PrefixSet;
 
-/// A choice of hosts by their labels. However long its list is and however often it repeats itself, each text is kept but once, so
-/// that two selections of the same hosts are equal.
+/// A choice of hosts by their labels. However long its list is and however often it repeats itself,
+/// each text is kept but once, so that two selections of the same hosts are equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// Every host.
@@ -66,10 +66,15 @@ mod tests {
 
     #[test]
     fn selections_of_the_same_hosts_are_equal() {
-        let [one, other] = [["b", "a", "b"], ["a", "b", "a"]].map(|list| list.map(str::to_owned).to_vec());
+        let [one, other] =
+            [["b", "a", "b"], ["a", "b", "a"]].map(|list| list.map(str::to_owned).to_vec());
         assert_eq!(Selection::from(Filter::Labels(one)), Selection::from(Filter::Labels(other)));
-        let [one, other] = [vec!["ab", "a"], vec!["a"]].map(|list| list.into_iter().map(str::to_owned).collect());
-        assert_eq!(Selection::from(Filter::Prefixes(one)), Selection::from(Filter::Prefixes(other)));
+        let [one, other] =
+            [vec!["ab", "a"], vec!["a"]].map(|list| list.into_iter().map(str::to_owned).collect());
+        assert_eq!(
+            Selection::from(Filter::Prefixes(one)),
+            Selection::from(Filter::Prefixes(other))
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What Prometheus takes as an answer of its HTTP service discovery. It refuses the whole of it for a single fault.
+//! What Prometheus takes as an answer of its HTTP service discovery. It refuses the whole of it for
+//! a single fault.
 
 use std::fmt;
 
@@ -24,7 +25,10 @@ pub(crate) fn assert_prometheus_takes(json: &[u8]) {
     for Group { labels: Entries(labels), targets } in groups {
         assert!(labels.iter().all(|(name, _)| is_label_name(name)), "{labels:?}");
         assert!(labels.is_sorted_by(|(a, _), (b, _)| a < b), "{labels:?}");
-        assert!(targets.iter().all(|target| !target.is_empty() && !target.contains('/')), "{targets:?}");
+        assert!(
+            targets.iter().all(|target| !target.is_empty() && !target.contains('/')),
+            "{targets:?}"
+        );
         assert!(targets.is_sorted_by(|a, b| a < b), "{targets:?}");
     }
 }

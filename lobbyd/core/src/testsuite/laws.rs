@@ -1,6 +1,8 @@
-//! Laws: what must hold whatever strangers send, one for each fuzz target. A law that is broken panics.
+//! Laws: what must hold whatever strangers send, one for each fuzz target. A law that is broken
+//! panics.
 //!
-//! `tests/fuzz_corpus.rs` of this crate tries every law on its corpus, too, so that none goes stale unnoticed.
+//! `tests/fuzz_corpus.rs` of this crate tries every law on its corpus, too, so that none goes stale
+//! unnoticed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
@@ -20,7 +22,8 @@ use lobby_client::{Discovery, Filter, HostName, Label};
 use super::acceptance::assert_prometheus_takes;
 use super::text::{assert_is_host_name, assert_is_instance, assert_is_label, assert_one_line};
 
-/// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read back from what is written of it.
+/// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read
+/// back from what is written of it.
 pub fn envelope(payload: &[u8]) {
     let envelope = match envelope::decode(payload) {
         Ok(envelope) => envelope,
@@ -30,19 +33,25 @@ pub fn envelope(payload: &[u8]) {
     assert!(payload.len() <= MAX_ENVELOPE_LEN);
     assert_is_host_name(hostname.as_str());
     labels.iter().for_each(|label| assert_is_label(label.as_str()));
-    assert!(labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()), "{labels:?}");
+    assert!(
+        labels.is_sorted_by(|a, b| a.as_str().as_bytes() < b.as_str().as_bytes()),
+        "{labels:?}"
+    );
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
     envelope.instance.iter().for_each(|instance| assert_is_instance(instance.as_str()));
     assert_packet_json_holds(&envelope.discovery);
     assert_messages_come_back(&envelope);
 }
 
-/// Nobody guesses a signature. Whatever is encoded is decoded to the same, signed or not; if signed, it is verified; and the fast path
-/// accepts it.
+/// Nobody guesses a signature. Whatever is encoded is decoded to the same, signed or not; if
+/// signed, it is verified; and the fast path accepts it.
 fn assert_messages_come_back(envelope: &Envelope) {
     let keys = Keys::parse("a key that no input has").expect("a key");
     let verifies = |envelope: &Envelope| {
-        envelope.signature.as_ref().is_some_and(|signature| keys.verify(envelope.signed_fields(), signature))
+        envelope
+            .signature
+            .as_ref()
+            .is_some_and(|signature| keys.verify(envelope.signed_fields(), signature))
     };
     assert!(!verifies(envelope), "{envelope:?}");
     let told = InstanceId::of(envelope.instance.as_ref().map(Instance::as_str));
@@ -70,31 +79,45 @@ fn assert_messages_come_back(envelope: &Envelope) {
 /// Whether the fast path finds all of a message without decoding it.
 fn is_recognised(message: &Envelope, encoded: &[u8]) -> bool {
     let json = PacketJson::new(&message.discovery);
-    let trailer = json.suffix_if_same(encoded).and_then(Trailer::read).expect("what is encoded is recognised");
+    let trailer = json
+        .suffix_if_same(encoded)
+        .and_then(Trailer::read)
+        .expect("what is encoded is recognised");
     let instance = InstanceId::of(message.instance.as_ref().map(Instance::as_str));
     let (kind, sender) = match message.kind {
         MessageKind::Hi => (HI, instance),
         MessageKind::Goodbye => (GOODBYE, None),
     };
-    trailer.message == Some(kind) && trailer.sender_of_hi() == sender && trailer.signature() == message.signature
+    trailer.message == Some(kind)
+        && trailer.sender_of_hi() == sender
+        && trailer.signature() == message.signature
 }
 
 /// The JSON that the registry keeps of a packet gives the packet back.
 fn assert_packet_json_holds(packet: &Discovery) {
     let json = PacketJson::new(packet);
     assert!(json.labels().eq(packet.labels.iter().map(Label::as_str)), "{json:?}");
-    let whole: Discovery = serde_json::from_str(&format!("{}7}}", json.as_str())).expect("a packet in JSON");
+    let whole: Discovery =
+        serde_json::from_str(&format!("{}7}}", json.as_str())).expect("a packet in JSON");
     assert_eq!(whole, Discovery { last_check: 7, ..packet.clone() });
     let envelope = Message::new(MessageKind::Hi, packet, InstanceId::new(7)).encode(None);
     let name = hostname_in(&envelope);
-    assert!(name.is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')), "{json:?}");
+    assert!(
+        name.is_none_or(|name| name == packet.hostname.as_str() || name.contains('\\')),
+        "{json:?}"
+    );
 }
 
-/// Label files and bodies of requests: a line is blank, a label that is read back from what is written of it, or invalid for a reason.
+/// Label files and bodies of requests: a line is blank, a label that is read back from what is
+/// written of it, or invalid for a reason.
 pub fn labels(text: &[u8]) {
     let mut labels = Vec::new();
     for line in lines::parse(text) {
-        assert_eq!(text.split(|byte| *byte == b'\n').nth(line.number - 1), Some(line.text), "{line:?}");
+        assert_eq!(
+            text.split(|byte| *byte == b'\n').nth(line.number - 1),
+            Some(line.text),
+            "{line:?}"
+        );
         match line.label {
             Ok(label) => labels.push(label),
             Err(reason) => assert_one_line(&reason.to_string()),
@@ -102,7 +125,8 @@ pub fn labels(text: &[u8]) {
     }
     labels.iter().for_each(|label| assert_is_label(label.as_str()));
     let written: String = labels.iter().map(|label| format!("{label}\n")).collect();
-    let again: Result<Vec<_>, _> = lines::parse(written.as_bytes()).map(|line| line.label).collect();
+    let again: Result<Vec<_>, _> =
+        lines::parse(written.as_bytes()).map(|line| line.label).collect();
     assert_eq!(again, Ok(labels));
 }
 
@@ -114,7 +138,8 @@ pub fn query(text: &[u8]) {
         Err(refusal) => return assert_one_line(&refusal.to_string()),
     };
     let form: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).collect();
-    let first = |wanted| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value);
+    let first =
+        |wanted| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value);
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let expected = match (first("labels"), first("prefixes")) {
         ("", "") => Filter::All,
@@ -122,7 +147,10 @@ pub fn query(text: &[u8]) {
         (labels, _) => Filter::Labels(list(labels)),
     };
     assert_eq!((query.filter(), query.label()), (expected, first("label")));
-    assert_eq!(query.pretty(), form.iter().any(|(name, value)| name == "pretty" && value != "0" && value != "false"));
+    assert_eq!(
+        query.pretty(),
+        form.iter().any(|(name, value)| name == "pretty" && value != "0" && value != "false")
+    );
 }
 
 /// Prometheus documents of any fleet: always acceptable.
@@ -131,8 +159,11 @@ pub fn query(text: &[u8]) {
 pub fn prometheus(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let (name, hosts) = text.split_once('\n').unwrap_or((&text, ""));
-    let fleet: BTreeMap<_, _> = hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
-    let groups = fleet.values().filter_map(|host| prometheus::target_group(name, &host.hostname, &host.labels, 9100));
+    let fleet: BTreeMap<_, _> =
+        hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
+    let groups = fleet
+        .values()
+        .filter_map(|host| prometheus::target_group(name, &host.hostname, &host.labels, 9100));
     let groups: Vec<_> = groups.map(|(group, _)| group).collect();
     assert_prometheus_takes(&serde_json::to_vec(&groups).expect("a document is JSON"));
 }
@@ -143,14 +174,18 @@ fn host(line: &str) -> Option<Discovery> {
     Some(Discovery::new(hostname, parts.filter_map(|label| Label::parse(label).ok()).collect()))
 }
 
-/// File names of the Local driver, for one host name a line: bare, safe, short enough, and another one for each host.
+/// File names of the Local driver, for one host name a line: bare, safe, short enough, and another
+/// one for each host.
 pub fn local_names(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let mut hosts = HashMap::new();
     for host in text.split('\n').filter_map(|host| HostName::parse(host).ok()) {
         let name = file_name::of(&host);
         assert!(name.len() <= 255 && !name.starts_with('.'), "{name}");
-        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)), "{name}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte)),
+            "{name}"
+        );
         assert!(Path::new(&name).components().eq([Component::Normal(name.as_ref())]), "{name}");
         assert!(file_name::is_of_host(name.as_ref()), "{name}");
         let other = hosts.insert(name, host.clone()).filter(|other| *other != host);

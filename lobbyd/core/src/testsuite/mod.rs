@@ -1,4 +1,5 @@
-//! The test suite: laws that fuzz targets, property tests and their corpus share. Feature `testsuite`.
+//! The test suite: laws that fuzz targets, property tests and their corpus share. Feature
+//! `testsuite`.
 
 mod acceptance;
 pub mod fixtures;

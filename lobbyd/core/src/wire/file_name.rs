@@ -6,21 +6,25 @@ use lobby_client::HostName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-/// Not merely `.json`: files of this name are swept, and LOCAL_PATH may be set to a directory with files of other programs.
+/// Not merely `.json`: files of this name are swept, and LOCAL_PATH may be set to a directory with
+/// files of other programs.
 const SUFFIX: &str = ".lobby.json";
 
-/// Longest encoded host name that is a file name as it stands, in bytes. The file systems of Linux allow 255 for the whole name.
+/// Longest encoded host name that is a file name as it stands, in bytes. The file systems of Linux
+/// allow 255 for the whole name.
 const MAX_PLAIN_LEN: usize = 200;
 
 /// How much of a longer one is kept for people to read, in bytes.
 const KEPT_LEN: usize = 100;
 
-/// Stands between what is kept and the hash. Never part of an encoded name, so that a shortened name is like no plain one.
+/// Stands between what is kept and the hash. Never part of an encoded name, so that a shortened
+/// name is like no plain one.
 const HASH_MARK: char = '=';
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
 
-/// The name of the file that holds a host's packet: always a bare name without a leading dot, and another one for each host.
+/// The name of the file that holds a host's packet: always a bare name without a leading dot, and
+/// another one for each host.
 pub fn of(host: &HostName) -> String {
     let mut name = encoded(host.as_str());
     if name.len() > MAX_PLAIN_LEN {
@@ -55,7 +59,8 @@ mod tests {
 
     /// Names that hold the characters dangerous in a path more often than chance would.
     fn any_host() -> impl Strategy<Value = HostName> {
-        "([a-c./\\\\%=~-]|\\PC){1,253}".prop_filter_map("no host name", |text| HostName::parse(&text).ok())
+        "([a-c./\\\\%=~-]|\\PC){1,253}"
+            .prop_filter_map("no host name", |text| HostName::parse(&text).ok())
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use lobby_client::text::is_invisible;
 
-/// The text by which a packet tells the run of the daemon that sent it. It is shown in status and log, so it is short and printable:
-/// 1 to [`Instance::MAX_LEN`] bytes of UTF-8 without white space and invisible characters.
+/// The text by which a packet tells the run of the daemon that sent it. It is shown in status and
+/// log, so it is short and printable: 1 to [`Instance::MAX_LEN`] bytes of UTF-8 without white space
+/// and invisible characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance(Box<str>);
 
@@ -16,7 +17,8 @@ impl Instance {
     /// The instance of a text, if it is a valid one as it stands.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = !text.is_empty() && text.len() <= Self::MAX_LEN;
-        (valid && !text.contains(|c: char| c.is_whitespace() || is_invisible(c))).then(|| Self(text.into()))
+        (valid && !text.contains(|c: char| c.is_whitespace() || is_invisible(c)))
+            .then(|| Self(text.into()))
     }
 
     /// The text.
@@ -40,9 +42,18 @@ mod tests {
         for valid in ["i", "00c0ffee00c0ffee", "another-writer:1", "město", &"x".repeat(64)] {
             assert_eq!(Instance::parse(valid).as_ref().map(Instance::as_str), Some(valid));
         }
-        for invalid in
-            ["", " ", "a b", "a\n", "\u{1b}[2J", "a\u{202e}", "a\u{200b}", "\u{feff}a", "\u{9b}", &"x".repeat(65)]
-        {
+        for invalid in [
+            "",
+            " ",
+            "a b",
+            "a\n",
+            "\u{1b}[2J",
+            "a\u{202e}",
+            "a\u{200b}",
+            "\u{feff}a",
+            "\u{9b}",
+            &"x".repeat(65),
+        ] {
             assert_eq!(Instance::parse(invalid), None, "{invalid:?}");
         }
     }

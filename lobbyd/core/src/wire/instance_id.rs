@@ -5,8 +5,8 @@ use std::fmt;
 /// Digits of an instance.
 const DIGITS: usize = 16;
 
-/// A run of a daemon, by the random number that lobbyd puts into its packets. Other writers may use any other text for it, or none, as
-/// lobby 1.x does.
+/// A run of a daemon, by the random number that lobbyd puts into its packets. Other writers may use
+/// any other text for it, or none, as lobby 1.x does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(u64);
 
@@ -19,7 +19,8 @@ impl InstanceId {
         Self(if number > Self::UNNAMED.0 { number } else { u64::MAX - number })
     }
 
-    /// The instance that a packet tells, or `None` if it is in a form in which lobbyd does not write it.
+    /// The instance that a packet tells, or `None` if it is in a form in which lobbyd does not
+    /// write it.
     pub fn of(instance: Option<&str>) -> Option<Self> {
         instance.map_or(Some(Self::UNNAMED), Self::parse)
     }

@@ -5,9 +5,10 @@
 //! |------------ packet ------------------------------------|------------------- trailer ------------------------------|
 //! ```
 //!
-//! Encoder, [`PacketJson`](super::packet_json::PacketJson) and the fast path, which recognises a keep-alive without decoding it, are all
-//! made from this file. A new field of the envelope is a constant, a field of [`Trailer`] and a line in [`Trailer::visit`]; writing and
-//! recognising follow. The decoder needs it only if the field is used.
+//! Encoder, [`PacketJson`](super::packet_json::PacketJson) and the fast path, which recognises a
+//! keep-alive without decoding it, are all made from this file. A new field of the envelope is a
+//! constant, a field of [`Trailer`] and a line in [`Trailer::visit`]; writing and recognising
+//! follow. The decoder needs it only if the field is used.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -62,7 +63,8 @@ pub(crate) const ENVELOPE_START: &str = DISCOVERY.first;
 /// What a packet begins with, up to the host name.
 pub(crate) const PACKET_START: &str = HOSTNAME.first;
 
-/// The value of `last_check` in an envelope, where only the receiver knows it, and the end of the packet.
+/// The value of `last_check` in an envelope, where only the receiver knows it, and the end of the
+/// packet.
 const PACKET_END: &str = "0}";
 
 /// Writes a packet up to the value of `last_check`, its last field.
@@ -74,7 +76,8 @@ pub(crate) fn write_packet(hostname: &HostName, labels: Option<&[Label]>, text: 
     text.push_str(LAST_CHECK.next);
 }
 
-/// Where the labels stand in a packet with a host name of that length in JSON and a list of labels, the brackets not included.
+/// Where the labels stand in a packet with a host name of that length in JSON and a list of labels,
+/// the brackets not included.
 pub(crate) fn labels_range(hostname_len: usize, packet_len: usize) -> Range<usize> {
     let start = PACKET_START.len() + hostname_len + LABELS.next.len() + "[".len();
     start..packet_len - LAST_CHECK.next.len() - "]".len()
@@ -124,8 +127,8 @@ impl<'a> Trailer<'a> {
         envelope.push('}');
     }
 
-    /// The trailer, if it is one that [`Self::write`] may have written, without a text that needs escapes. Of any other, whatever it
-    /// holds, only a decoder can tell the meaning.
+    /// The trailer, if it is one that [`Self::write`] may have written, without a text that needs
+    /// escapes. Of any other, whatever it holds, only a decoder can tell the meaning.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(PACKET_END.as_bytes())?);
         let mut trailer = Self::default();
@@ -174,7 +177,8 @@ impl<'a> Visitor<'a> for Writer<'_> {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Reads a field whose value `split` takes off the bytes; a field that does not come next is absent.
+    /// Reads a field whose value `split` takes off the bytes; a field that does not come next is
+    /// absent.
     fn read<T>(
         &mut self,
         field: Field,
@@ -240,8 +244,12 @@ mod tests {
     fn fields_stand_in_their_order_and_absent_ones_nowhere() {
         let hi = Trailer { message: Some(HI), ..Trailer::default() };
         assert_eq!(written(hi), r#"0},"message":"hi"}"#);
-        let signed = Trailer { instance: Some("i"), timestamp: Some(7), signature: Some("ab"), ..hi };
-        assert_eq!(written(signed), r#"0},"message":"hi","instance":"i","timestamp":7,"signature":"ab"}"#);
+        let signed =
+            Trailer { instance: Some("i"), timestamp: Some(7), signature: Some("ab"), ..hi };
+        assert_eq!(
+            written(signed),
+            r#"0},"message":"hi","instance":"i","timestamp":7,"signature":"ab"}"#
+        );
     }
 
     #[test]

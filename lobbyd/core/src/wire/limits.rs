@@ -15,7 +15,9 @@ pub enum LimitExceeded {
     #[error("{0} labels are too many for one server: at most {MAX_LABELS} are allowed")]
     Labels(usize),
     /// The bytes of their envelope, which exceed [`MAX_ENVELOPE_LEN`].
-    #[error("labels that make a packet of {0} bytes are too long in sum: at most {MAX_ENVELOPE_LEN} bytes are allowed")]
+    #[error(
+        "labels that make a packet of {0} bytes are too long in sum: at most {MAX_ENVELOPE_LEN} bytes are allowed"
+    )]
     Bytes(usize),
 }
 
@@ -35,8 +37,12 @@ pub fn check(packet: &Discovery) -> Result<(), LimitExceeded> {
     }
 }
 
-/// A server's packet with as many of its labels as peers accept, the first ones in order, and the limit that keeps out the others.
-pub fn truncate_to_limits(hostname: HostName, labels: Vec<Label>) -> (Discovery, Option<LimitExceeded>) {
+/// A server's packet with as many of its labels as peers accept, the first ones in order, and the
+/// limit that keeps out the others.
+pub fn truncate_to_limits(
+    hostname: HostName,
+    labels: Vec<Label>,
+) -> (Discovery, Option<LimitExceeded>) {
     let mut packet = Discovery::new(hostname, labels);
     let excess = check(&packet).err();
     packet.labels.truncate(MAX_LABELS);
@@ -68,7 +74,10 @@ mod tests {
     #[test]
     fn of_too_many_labels_the_first_stay() {
         let (packet, excess) = truncate_to_limits(host(), labels(1030, 30));
-        assert_eq!((packet.labels, excess), (labels(MAX_LABELS, 30), Some(LimitExceeded::Labels(1030))));
+        assert_eq!(
+            (packet.labels, excess),
+            (labels(MAX_LABELS, 30), Some(LimitExceeded::Labels(1030)))
+        );
     }
 
     #[test]

@@ -7,9 +7,11 @@ use lobby_client::Discovery;
 
 use super::layout;
 
-/// A packet in JSON without the value of its last field: `{"hostname":"…","labels":[…],"last_check":`.
+/// A packet in JSON without the value of its last field:
+/// `{"hostname":"…","labels":[…],"last_check":`.
 ///
-/// It is the only copy of the labels that a host keeps, and an unchanged keep-alive is recognised by it.
+/// It is the only copy of the labels that a host keeps, and an unchanged keep-alive is recognised
+/// by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PacketJson(Box<str>);
 
@@ -31,7 +33,8 @@ impl PacketJson {
         self.0.len()
     }
 
-    /// What follows this packet in an envelope, from the value of `last_check` on, if the envelope begins with just this packet.
+    /// What follows this packet in an envelope, from the value of `last_check` on, if the envelope
+    /// begins with just this packet.
     pub(crate) fn suffix_if_same<'a>(&self, envelope: &'a [u8]) -> Option<&'a [u8]> {
         envelope.strip_prefix(layout::ENVELOPE_START.as_bytes())?.strip_prefix(self.0.as_bytes())
     }
@@ -62,7 +65,8 @@ impl PacketJson {
     }
 }
 
-/// The host name in an envelope as lobbyd and lobby 1.x write it, if there is one without escapes where it should be.
+/// The host name in an envelope as lobbyd and lobby 1.x write it, if there is one without escapes
+/// where it should be.
 pub(crate) fn hostname_in(envelope: &[u8]) -> Option<&str> {
     let packet = envelope.strip_prefix(layout::ENVELOPE_START.as_bytes())?;
     let rest = packet.strip_prefix(layout::PACKET_START.as_bytes())?.strip_prefix(b"\"")?;
@@ -129,7 +133,10 @@ mod tests {
     fn the_json_lacks_only_the_time_and_the_closing_brace() {
         let text = PacketJson::new(&packet("a", &["b:2", "a:1"]));
         assert_eq!(text.as_str(), r#"{"hostname":"a","labels":["a:1","b:2"],"last_check":"#);
-        assert_eq!(PacketJson::new(&packet("a", &[])).as_str(), r#"{"hostname":"a","labels":[],"last_check":"#);
+        assert_eq!(
+            PacketJson::new(&packet("a", &[])).as_str(),
+            r#"{"hostname":"a","labels":[],"last_check":"#
+        );
     }
 
     #[test]

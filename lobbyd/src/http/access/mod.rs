@@ -22,7 +22,8 @@ const WITHOUT_TOKEN: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Debug, Clone)]
 pub struct AccessPolicy {
     token: Option<Secret>,
-    /// Names of this server from the settings; the machine's own is asked for when it is needed, for it may change.
+    /// Names of this server from the settings; the machine's own is asked for when it is needed,
+    /// for it may change.
     names: Vec<String>,
 }
 
@@ -56,15 +57,17 @@ fn check_token(request: &ServiceRequest, token: &Secret) -> Result<(), ApiError>
     given.then_some(()).ok_or(ApiError::AccessDenied)
 }
 
-/// Whether a server of this name is also called by the other: by the name itself, or by its first part alone, which no stranger can
-/// own. The other way round a stranger could own the name that the first part belongs to.
+/// Whether a server of this name is also called by the other: by the name itself, or by its first
+/// part alone, which no stranger can own. The other way round a stranger could own the name that
+/// the first part belongs to.
 fn is_called(own: &str, name: &str) -> bool {
     let own = own.strip_suffix('.').unwrap_or(own);
-    own.eq_ignore_ascii_case(name) || own.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(name))
+    own.eq_ignore_ascii_case(name)
+        || own.split_once('.').is_some_and(|(first, _)| first.eq_ignore_ascii_case(name))
 }
 
-/// Middleware (`actix_web::middleware::from_fn`): answers 403 instead of the route where the policy refuses a request. It needs an
-/// [`AccessPolicy`] among the application's data.
+/// Middleware (`actix_web::middleware::from_fn`): answers 403 instead of the route where the policy
+/// refuses a request. It needs an [`AccessPolicy`] among the application's data.
 ///
 /// # Errors
 /// Those of the route.
@@ -91,7 +94,12 @@ mod tests {
     use super::*;
 
     fn policy(token: Option<Secret>) -> AccessPolicy {
-        let api = ApiSettings { host: "lobby.example.com".into(), port: 1313, token, node_exporter_port: 9100 };
+        let api = ApiSettings {
+            host: "lobby.example.com".into(),
+            port: 1313,
+            token,
+            node_exporter_port: 9100,
+        };
         AccessPolicy::new(&api, Some(&HostName::parse("srv1").unwrap()))
     }
 
@@ -126,15 +134,23 @@ mod tests {
     async fn with_a_token_only_requests_that_give_it_are_let_in() {
         let denied = "access denied: send the token as \"Authorization: Token TOKEN\"\n";
         assert_eq!(ask(with_token(), at("srv1")).await, (403, denied.into()));
-        assert_eq!(status(with_token(), at("srv1").insert_header((AUTHORIZATION, "Token s3kret"))).await, 403);
+        assert_eq!(
+            status(with_token(), at("srv1").insert_header((AUTHORIZATION, "Token s3kret"))).await,
+            403
+        );
         assert_eq!(ask(with_token(), authorised(at("srv1"))).await, (200, "OK".into()));
     }
 
     #[actix_web::test]
     async fn health_routes_need_no_token() {
-        for (path, expected) in [("/healthz", 200), ("/readyz", 200), ("/", 403), ("/healthz/", 403), ("/nowhere", 403)]
+        for (path, expected) in
+            [("/healthz", 200), ("/readyz", 200), ("/", 403), ("/healthz/", 403), ("/nowhere", 403)]
         {
-            assert_eq!(status(with_token(), TestRequest::get().uri(path)).await, expected, "{path}");
+            assert_eq!(
+                status(with_token(), TestRequest::get().uri(path)).await,
+                expected,
+                "{path}"
+            );
         }
     }
 
@@ -171,14 +187,20 @@ mod tests {
     #[actix_web::test]
     async fn a_forwarded_host_name_is_no_way_round_the_check() {
         for header in [("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")] {
-            assert_eq!(status(policy(None), at("evil.example").insert_header(header)).await, 403, "{header:?}");
+            assert_eq!(
+                status(policy(None), at("evil.example").insert_header(header)).await,
+                403,
+                "{header:?}"
+            );
         }
     }
 
     #[actix_web::test]
     async fn a_foreign_page_changes_nothing_even_with_the_token() {
         for method in [Method::POST, Method::DELETE] {
-            let request = authorised(at("srv1")).method(method).insert_header(("origin", "http://evil.example"));
+            let request = authorised(at("srv1"))
+                .method(method)
+                .insert_header(("origin", "http://evil.example"));
             assert_eq!(status(with_token(), request).await, 403);
         }
         assert_eq!(status(with_token(), authorised(at("srv1")).method(Method::POST)).await, 200);

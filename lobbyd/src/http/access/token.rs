@@ -3,10 +3,11 @@
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// Whether the value of an `Authorization` header gives the token: `Token T`, `Bearer T` or, as lobby 1.x takes it too, `T`
-/// alone. The scheme is read in any case (RFC 9110, section 11.1).
+/// Whether the value of an `Authorization` header gives the token: `Token T`, `Bearer T` or, as
+/// lobby 1.x takes it too, `T` alone. The scheme is read in any case (RFC 9110, section 11.1).
 ///
-/// Takes the same time wherever the texts differ, and whatever their lengths are: it is hashes that are compared.
+/// Takes the same time wherever the texts differ, and whatever their lengths are: it is hashes that
+/// are compared.
 pub(super) fn gives_token(authorization: &[u8], token: &str) -> bool {
     let expected = Sha256::digest(token);
     let equals = |text: &[u8]| Sha256::digest(text).ct_eq(&expected);
@@ -32,9 +33,14 @@ mod tests {
 
     #[test]
     fn the_token_is_taken_bare_and_behind_either_scheme() {
-        for authorization in
-            ["Token s3cret", "s3cret", "Bearer s3cret", "token s3cret", "BEARER s3cret", "Token  s3cret"]
-        {
+        for authorization in [
+            "Token s3cret",
+            "s3cret",
+            "Bearer s3cret",
+            "token s3cret",
+            "BEARER s3cret",
+            "Token  s3cret",
+        ] {
             assert!(accepts(authorization), "{authorization}");
         }
     }
@@ -60,7 +66,9 @@ mod tests {
     #[test]
     fn a_token_may_hold_spaces_and_look_like_a_scheme() {
         for token in ["a b", "Token x", "žluť"] {
-            for authorization in [token.to_owned(), format!("Token {token}"), format!("Bearer {token}")] {
+            for authorization in
+                [token.to_owned(), format!("Token {token}"), format!("Bearer {token}")]
+            {
                 assert!(gives_token(authorization.as_bytes(), token), "{authorization}");
             }
         }

@@ -16,10 +16,12 @@ use crate::http::connection::pool::{ConnectionPool, Membership};
 use crate::http::connection::refusal;
 use crate::http::connection::request_head::RequestHeads;
 
-/// How long a client may take nothing of what is sent to it. Then it is cut, and what was made for it freed.
+/// How long a client may take nothing of what is sent to it. Then it is cut, and what was made for
+/// it freed.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
-/// A client's socket. Raw characters of request targets are escaped on the way in, refusals of the parser get a text on the way out.
+/// A client's socket. Raw characters of request targets are escaped on the way in, refusals of the
+/// parser get a text on the way out.
 #[derive(Debug)]
 pub(in crate::http) struct ClientStream {
     socket: TcpStream,
@@ -36,8 +38,10 @@ impl ClientStream {
     pub(in crate::http) fn new(socket: TcpStream, pool: &Rc<ConnectionPool>) -> Self {
         // Off, each answer in pieces would wait for the peer's delayed acknowledgement.
         socket.set_nodelay(true).ok();
-        // The kernel counts also while the client's window is closed. Where it refuses, a client that does not read stays.
-        set_tcp_user_timeout(&socket, u32::try_from(WRITE_LIMIT.as_millis()).unwrap_or(u32::MAX)).ok();
+        // The kernel counts also while the client's window is closed. Where it refuses, a client
+        // that does not read stays.
+        set_tcp_user_timeout(&socket, u32::try_from(WRITE_LIMIT.as_millis()).unwrap_or(u32::MAX))
+            .ok();
         let (membership, heads) = (pool.join(), RequestHeads::default());
         Self { socket, membership, heads, escaped: Bytes::new(), refusal: Bytes::new() }
     }
@@ -92,7 +96,11 @@ impl AsyncRead for ClientStream {
 }
 
 impl AsyncWrite for ClientStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_refusal(context))?;
         if let Some(refusal) = refusal::with_text(bytes, self.heads.fault()) {
             self.refusal = refusal.into();

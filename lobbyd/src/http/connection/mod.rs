@@ -1,5 +1,5 @@
-//! Connections: what stands between a client's socket and the HTTP parser. Its targets may be raw, its refusals say why, and idle
-//! connections give way to new ones.
+//! Connections: what stands between a client's socket and the HTTP parser. Its targets may be raw,
+//! its refusals say why, and idle connections give way to new ones.
 
 pub(super) mod client_stream;
 pub(super) mod pool;

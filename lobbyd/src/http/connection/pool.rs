@@ -1,8 +1,10 @@
-//! Connection pool: the connections of a worker thread. They are bounded so that file descriptors remain for brokers, label files and
-//! callbacks, and a new client gets in however many idle ones there are.
+//! Connection pool: the connections of a worker thread. They are bounded so that file descriptors
+//! remain for brokers, label files and callbacks, and a new client gets in however many idle ones
+//! there are.
 //!
-//! Where there are too many connections the one that has been quiet for longest is closed, as servers with keep-alive do it: its
-//! client connects again when it needs to, while a new client that is refused can do nothing. Its request is finished, if it has one.
+//! Where there are too many connections the one that has been quiet for longest is closed, as
+//! servers with keep-alive do it: its client connects again when it needs to, while a new client
+//! that is refused can do nothing. Its request is finished, if it has one.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -67,7 +69,8 @@ impl ConnectionPool {
         Rc::new(Self { max, ..Self::default() })
     }
 
-    /// The pool of this thread, whatever sockets it accepts connections from. `max` counts when it is made.
+    /// The pool of this thread, whatever sockets it accepts connections from. `max` counts when it
+    /// is made.
     pub(in crate::http) fn of_this_thread(max: usize) -> Rc<Self> {
         thread_local!(static POOL: OnceCell<Rc<ConnectionPool>> = const { OnceCell::new() });
         POOL.with(|pool| Rc::clone(pool.get_or_init(|| Self::new(max))))
@@ -79,8 +82,10 @@ impl ConnectionPool {
         activity.latest.set(id);
         let mut connections = self.connections.borrow_mut();
         if connections.len() >= self.max
-            && let Some(quietest) =
-                connections.values().filter(|other| !other.closing.get()).min_by_key(|other| other.latest.get())
+            && let Some(quietest) = connections
+                .values()
+                .filter(|other| !other.closing.get())
+                .min_by_key(|other| other.latest.get())
         {
             quietest.close();
         }

@@ -22,7 +22,8 @@ pub(super) fn with_text(answers: &[u8], fault: Option<Fault>) -> Option<Vec<u8>>
     let length = memmem::find(head, NO_BODY)?;
     let text = text(status, fault)?;
     let (before, behind) = (&head[..length], &head[length + NO_BODY.len()..]);
-    let headers = format!("content-length: {}\r\ncontent-type: text/plain; charset=utf-8\r\n", text.len());
+    let headers =
+        format!("content-length: {}\r\ncontent-type: text/plain; charset=utf-8\r\n", text.len());
     Some([&answers[..start], before, headers.as_bytes(), behind, text.as_bytes()].concat())
 }
 
@@ -31,9 +32,10 @@ fn text(status: &[u8], fault: Option<Fault>) -> Option<String> {
         (b"400", Some(fault)) => Some(format!("{fault}\n")),
         (b"400", None) => Some("the request is not valid HTTP/1.1\n".to_owned()),
         (b"408", _) => Some("the head of the request was not there in time\n".to_owned()),
-        (b"431", _) => {
-            Some("the head of the request is too long: shorten the path, the query or the headers\n".to_owned())
-        }
+        (b"431", _) => Some(
+            "the head of the request is too long: shorten the path, the query or the headers\n"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -42,16 +44,22 @@ fn text(status: &[u8], fault: Option<Fault>) -> Option<String> {
 mod tests {
     use super::*;
 
-    const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    const REFUSAL: &str =
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
     #[test]
     fn a_refusal_without_a_text_gets_one_and_answers_before_it_stay() {
         let before = "HTTP/1.1 304 Not Modified\r\n\r\n";
-        let told = with_text(format!("{before}{REFUSAL}").as_bytes(), Some(Fault::Version)).unwrap();
+        let told =
+            with_text(format!("{before}{REFUSAL}").as_bytes(), Some(Fault::Version)).unwrap();
         let told = String::from_utf8(told).unwrap();
         let text = "the version of HTTP is not supported: use HTTP/1.1\n";
-        let headers = format!("content-length: {}\r\ncontent-type: text/plain; charset=utf-8\r\n", text.len());
-        let expected = format!("{before}HTTP/1.1 400 Bad Request\r\n{headers}connection: close\r\n\r\n{text}");
+        let headers = format!(
+            "content-length: {}\r\ncontent-type: text/plain; charset=utf-8\r\n",
+            text.len()
+        );
+        let expected =
+            format!("{before}HTTP/1.1 400 Bad Request\r\n{headers}connection: close\r\n\r\n{text}");
         assert_eq!(told, expected);
     }
 

@@ -1,12 +1,15 @@
-//! Request heads: found in what a client sends, so that raw characters of a target are escaped before a parser refuses them.
+//! Request heads: found in what a client sends, so that raw characters of a target are escaped
+//! before a parser refuses them.
 //!
-//! lobby 1.x and its clients never escape: `GET /v1/resolve?label=město:Praha` is sent as it stands, and Go's parser takes it.
+//! lobby 1.x and its clients never escape: `GET /v1/resolve?label=město:Praha` is sent as it
+//! stands, and Go's parser takes it.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Greatest length of a line's beginning that is remembered, in bytes: enough for the headers that are looked at.
+/// Greatest length of a line's beginning that is remembered, in bytes: enough for the headers that
+/// are looked at.
 const MAX_LINE_LEN: usize = 128;
 
 /// What is wrong with a request, as far as that can be told without parsing it.
@@ -25,14 +28,17 @@ pub(super) enum Fault {
     #[error("exactly one Host header is needed")]
     Host,
     /// A `Content-Length` header.
-    #[error("Content-Length is not valid: expected one whole number of bytes, and no Transfer-Encoding beside it")]
+    #[error(
+        "Content-Length is not valid: expected one whole number of bytes, and no Transfer-Encoding beside it"
+    )]
     ContentLength,
     /// A `Transfer-Encoding` header, or the chunks that follow it.
     #[error("the chunks of the body are not valid, or its Transfer-Encoding is not \"chunked\"")]
     Chunks,
 }
 
-/// Follows the requests of a connection. The rules are those of the parser behind it; where they might differ, bytes pass as they are.
+/// Follows the requests of a connection. The rules are those of the parser behind it; where they
+/// might differ, bytes pass as they are.
 #[derive(Debug, Default)]
 pub(super) struct RequestHeads {
     place: Place,
@@ -101,7 +107,8 @@ impl RequestHeads {
             Place::Version => self.pass_line(bytes, Self::end_request_line),
             Place::Headers => self.pass_line(bytes, Self::end_header),
             Place::Body(left) => {
-                let passed = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                let passed =
+                    usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 self.begin_body(left - passed as u64);
                 passed
             }
@@ -124,7 +131,10 @@ impl RequestHeads {
     }
 
     fn pass_target(&mut self, bytes: &[u8]) -> usize {
-        let len = bytes.iter().position(|byte| matches!(byte, b' ' | b'\r' | b'\n')).unwrap_or(bytes.len());
+        let len = bytes
+            .iter()
+            .position(|byte| matches!(byte, b' ' | b'\r' | b'\n'))
+            .unwrap_or(bytes.len());
         match bytes.get(len) {
             None => len,
             Some(b' ') => {
@@ -138,7 +148,8 @@ impl RequestHeads {
         }
     }
 
-    /// Passes over a line, or over what there is of it. At its end it is given to `end`, without its line break.
+    /// Passes over a line, or over what there is of it. At its end it is given to `end`, without
+    /// its line break.
     fn pass_line(&mut self, bytes: &[u8], end: impl FnOnce(&mut Self, &[u8])) -> usize {
         let Some(len) = memchr(b'\n', bytes) else {
             self.remember(bytes);
@@ -173,8 +184,12 @@ impl RequestHeads {
         if name.is_empty() || name.contains(&b' ') || name.contains(&b'\t') {
             self.note(Fault::Header);
         } else if name.eq_ignore_ascii_case(b"content-length") {
-            let len = std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));
-            match len.and_then(|len| len.parse().ok()).filter(|_| self.head.content_length.is_none()) {
+            let len =
+                std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));
+            match len
+                .and_then(|len| len.parse().ok())
+                .filter(|_| self.head.content_length.is_none())
+            {
                 Some(len) => self.head.content_length = Some(len),
                 None => self.note(Fault::ContentLength),
             }
@@ -227,7 +242,8 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Whether a character of a target is one that the parser refuses. Those that would end the target are not among them.
+/// Whether a character of a target is one that the parser refuses. Those that would end the target
+/// are not among them.
 fn needs_escape(byte: u8) -> bool {
     matches!(byte, 0x80..|b'"'| b'<' | b'>' | b'`' | b'^' | b'\\' | b'|' | b'{' | b'}')
 }
@@ -255,7 +271,11 @@ mod tests {
 
     fn assert_escaped(raw: &str, expected: &str) {
         for piece in [1, 2, 3, 7, 1000] {
-            assert_eq!(String::from_utf8(escaped(raw.as_bytes(), piece)).unwrap(), expected, "pieces of {piece}");
+            assert_eq!(
+                String::from_utf8(escaped(raw.as_bytes(), piece)).unwrap(),
+                expected,
+                "pieces of {piece}"
+            );
         }
     }
 
@@ -271,12 +291,19 @@ mod tests {
     fn bodies_pass_as_they_are_and_the_next_target_is_escaped() {
         let post = "POST /v1/labels HTTP/1.1\r\nContent-Length: 13\r\n\r\nGET /ěšč<>";
         let get = "GET /?labels=é HTTP/1.1\r\n\r\n";
-        assert_escaped(&format!("{post}{get}"), &format!("{post}GET /?labels=%C3%A9 HTTP/1.1\r\n\r\n"));
+        assert_escaped(
+            &format!("{post}{get}"),
+            &format!("{post}GET /?labels=%C3%A9 HTTP/1.1\r\n\r\n"),
+        );
     }
 
     #[test]
     fn behind_a_body_of_unknown_length_all_passes_as_it_is() {
-        for header in ["Transfer-Encoding: chunked", "Content-Length: +3", "Content-Length: 1\r\nContent-Length: 1"] {
+        for header in [
+            "Transfer-Encoding: chunked",
+            "Content-Length: +3",
+            "Content-Length: 1\r\nContent-Length: 1",
+        ] {
             let requests = format!("POST / HTTP/1.1\r\n{header}\r\n\r\nGET /é HTTP/1.1\r\n\r\n");
             assert_escaped(&requests, &requests);
         }
@@ -290,7 +317,8 @@ mod tests {
 
     #[test]
     fn faults_are_told_apart() {
-        let header = |header: &str| fault(&format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n"));
+        let header =
+            |header: &str| fault(&format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n"));
         assert_eq!(header("X: y"), None);
         assert_eq!(fault("GARBAGE\r\n\r\n"), Some(Fault::RequestLine));
         assert_eq!(fault("GET /a b HTTP/1.1\r\n"), Some(Fault::RequestLine));
@@ -300,7 +328,10 @@ mod tests {
         assert_eq!(header("X : y"), Some(Fault::Header));
         assert_eq!(header("Host: b"), Some(Fault::Host));
         assert_eq!(header("Content-Length: -3"), Some(Fault::ContentLength));
-        assert_eq!(header("Content-Length: 3\r\nTransfer-Encoding: chunked"), Some(Fault::ContentLength));
+        assert_eq!(
+            header("Content-Length: 3\r\nTransfer-Encoding: chunked"),
+            Some(Fault::ContentLength)
+        );
         assert_eq!(header("Transfer-Encoding: gzip"), Some(Fault::Chunks));
     }
 

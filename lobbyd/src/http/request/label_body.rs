@@ -53,7 +53,8 @@ impl From<InvalidBody> for ApiError {
 /// # Errors
 /// The first invalid line.
 pub fn parse(body: &[u8]) -> Result<Vec<Label>, InvalidBody> {
-    let labels = lines::parse(body).map(|line| line.label.map_err(|reason| InvalidBody { line: line.number, reason }));
+    let labels = lines::parse(body)
+        .map(|line| line.label.map_err(|reason| InvalidBody { line: line.number, reason }));
     labels.collect()
 }
 
@@ -69,7 +70,9 @@ impl FromRequest for LabelBody {
             if too_large {
                 return Err(ApiError::TooLarge(MAX_BODY));
             }
-            let body = timeout(TIME_LIMIT, read(body)).await.map_err(|_| ApiError::TooSlow(TIME_LIMIT))??;
+            let body = timeout(TIME_LIMIT, read(body))
+                .await
+                .map_err(|_| ApiError::TooSlow(TIME_LIMIT))??;
             match other_form {
                 // An empty list is sent as JSON by some clients, in a body without a byte.
                 Some(content_type) if !body.trim_ascii().is_empty() => {
@@ -81,8 +84,8 @@ impl FromRequest for LabelBody {
     }
 }
 
-/// The content type, if it says that the body is not lines of text: its own syntax would be stored as labels. Any other may stand
-/// before lines; curl says that they are a form.
+/// The content type, if it says that the body is not lines of text: its own syntax would be stored
+/// as labels. Any other may stand before lines; curl says that they are a form.
 fn other_form(request: &HttpRequest) -> Option<String> {
     let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -94,8 +97,12 @@ fn announced_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn read(body: impl Future<Output = actix_web::Result<web::Payload>>) -> Result<web::Bytes, ApiError> {
-    let broken = |error: actix_web::Error| ApiError::BadRequest(format!("the body could not be read: {error}"));
+async fn read(
+    body: impl Future<Output = actix_web::Result<web::Payload>>,
+) -> Result<web::Bytes, ApiError> {
+    let broken = |error: actix_web::Error| {
+        ApiError::BadRequest(format!("the body could not be read: {error}"))
+    };
     let body = body.await.map_err(broken)?;
     body.to_bytes_limited(MAX_BODY).await.map_err(|_| ApiError::TooLarge(MAX_BODY))?.map_err(broken)
 }
@@ -112,22 +119,32 @@ mod tests {
 
     #[test]
     fn a_body_is_one_label_a_line() {
-        let labels: Vec<_> = parse(b"a:1\r\n\n b:2 \n").unwrap().iter().map(ToString::to_string).collect();
+        let labels: Vec<_> =
+            parse(b"a:1\r\n\n b:2 \n").unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(labels, ["a:1", "b:2"]);
         assert_eq!(parse(b""), Ok(vec![]));
     }
 
     #[test]
     fn the_first_bad_line_is_named_with_the_reason() {
-        assert_eq!(refusal(b"a:1\n\nb\0c\n\x01"), "line 3: label \"b\\0c\" holds a control character");
+        assert_eq!(
+            refusal(b"a:1\n\nb\0c\n\x01"),
+            "line 3: label \"b\\0c\" holds a control character"
+        );
         assert_eq!(refusal(b"a\rb"), "line 1: label \"a\\rb\" holds a control character");
         let long = format!("a\n{}", "x".repeat(1025));
-        assert_eq!(refusal(long.as_bytes()), "line 2: a label of 1025 bytes is too long: at most 1024 are allowed");
+        assert_eq!(
+            refusal(long.as_bytes()),
+            "line 2: a label of 1025 bytes is too long: at most 1024 are allowed"
+        );
     }
 
     #[test]
     fn a_line_that_is_not_utf8_is_named() {
-        assert_eq!(refusal(b"a:1\nb:\xff"), "line 2 is not UTF-8: invalid utf-8 sequence of 1 bytes from index 2");
+        assert_eq!(
+            refusal(b"a:1\nb:\xff"),
+            "line 2 is not UTF-8: invalid utf-8 sequence of 1 bytes from index 2"
+        );
     }
 
     async fn extract(body: Vec<u8>) -> Result<LabelBody, ApiError> {
@@ -146,7 +163,8 @@ mod tests {
 
     #[actix_web::test]
     async fn a_bad_line_of_a_request_is_a_bad_request() {
-        let refused = ApiError::BadRequest("line 1: label \"a\\tb\" holds a control character".into());
+        let refused =
+            ApiError::BadRequest("line 1: label \"a\\tb\" holds a control character".into());
         assert_eq!(extract(b"a\tb".to_vec()).await, Err(refused));
     }
 }

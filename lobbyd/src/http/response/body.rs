@@ -1,4 +1,5 @@
-//! Bodies of answers: kept and sent as a whole, or written while they are sent. A client that reads slowly holds one piece at a time.
+//! Bodies of answers: kept and sent as a whole, or written while they are sent. A client that reads
+//! slowly holds one piece at a time.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -16,14 +17,15 @@ use crate::http::response::render_pool::RenderPool;
 use lobby_core::render::list::List;
 use lobby_core::render::prometheus::Problem;
 
-/// Longest piece of a kept body that is sent at once, in bytes. actix copies each piece into a buffer of the connection, and the
-/// shorter they are, the more often the client is woken up.
+/// Longest piece of a kept body that is sent at once, in bytes. actix copies each piece into a
+/// buffer of the connection, and the shorter they are, the more often the client is woken up.
 const PIECE_LEN: usize = 1 << 20;
 
 /// About how long a piece is that is packed while it is sent, in bytes.
 const PACKED_PIECE_LEN: usize = 64 << 10;
 
-/// Shortest list that is worth packing, in bytes: a shorter one fits into one packet of the network anyway.
+/// Shortest list that is worth packing, in bytes: a shorter one fits into one packet of the network
+/// anyway.
 const WORTH_PACKING: usize = 1400;
 
 /// A content coding (RFC 9110, section 8.4).
@@ -45,8 +47,8 @@ pub struct CachedBody {
 }
 
 impl CachedBody {
-    /// Writes a whole list in a coding; `None` if the body would be longer than `limit` bytes. The faults of labels that were met on
-    /// the way are added to `problems`.
+    /// Writes a whole list in a coding; `None` if the body would be longer than `limit` bytes. The
+    /// faults of labels that were met on the way are added to `problems`.
     ///
     /// # Errors
     /// When it cannot be packed.
@@ -110,12 +112,17 @@ pub(super) fn send(mut response: HttpResponseBuilder, body: Bytes) -> HttpRespon
         return response.body(body);
     }
     let len = body.len();
-    let pieces = (0..len).step_by(PIECE_LEN).map(move |from| body.slice(from..len.min(from + PIECE_LEN)));
+    let pieces =
+        (0..len).step_by(PIECE_LEN).map(move |from| body.slice(from..len.min(from + PIECE_LEN)));
     response.body(SizedStream::new(len as u64, stream::iter(pieces.map(Ok::<_, Infallible>))))
 }
 
 /// Answers with a list that is written while it is sent. Without a length it is sent in chunks.
-pub(super) fn send_list(mut response: HttpResponseBuilder, list: List, len: Option<usize>) -> HttpResponse {
+pub(super) fn send_list(
+    mut response: HttpResponseBuilder,
+    list: List,
+    len: Option<usize>,
+) -> HttpResponse {
     let pieces = InTurns { list, passes: true };
     match len {
         Some(len) => response.body(SizedStream::new(len as u64, pieces)),
@@ -133,7 +140,11 @@ pub(super) fn send_head(mut response: HttpResponseBuilder, len: Option<usize>) -
 }
 
 /// Answers with a list that is packed while it is sent, off this thread, which has others to serve.
-pub(super) fn send_packed(mut response: HttpResponseBuilder, list: List, pool: RenderPool) -> HttpResponse {
+pub(super) fn send_packed(
+    mut response: HttpResponseBuilder,
+    list: List,
+    pool: RenderPool,
+) -> HttpResponse {
     response.streaming(stream::try_unfold(Some(Packer::new(list)), move |packer| {
         let pool = pool.clone();
         async move {

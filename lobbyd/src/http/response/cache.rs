@@ -10,7 +10,8 @@ use crate::http::response::body::{CachedBody, ContentCoding};
 /// Most bytes in all answers that are kept.
 pub(super) const MAX_BYTES: usize = 8 << 20;
 
-/// Largest query whose answer is kept, in bytes, as it is kept, too. Long queries are rarely repeated.
+/// Largest query whose answer is kept, in bytes, as it is kept, too. Long queries are rarely
+/// repeated.
 const MAX_QUERY_SIZE: usize = 2048;
 
 /// Most answers kept.
@@ -30,7 +31,8 @@ pub struct Version {
 impl Version {
     /// Whether this is the state of a snapshot, or one that came after it.
     fn is_as_new_as(self, other: Self) -> bool {
-        self.revision > other.revision || (self.revision == other.revision && self.living <= other.living)
+        self.revision > other.revision
+            || (self.revision == other.revision && self.living <= other.living)
     }
 }
 
@@ -67,7 +69,8 @@ pub struct Made {
     pub body: Option<CachedBody>,
 }
 
-/// The latest answers, bounded in number and size. Each is made by one request at a time, for all who wait for it.
+/// The latest answers, bounded in number and size. Each is made by one request at a time, for all
+/// who wait for it.
 #[derive(Debug, Default)]
 pub struct ResponseCache {
     entries: Mutex<Entries>,
@@ -75,9 +78,11 @@ pub struct ResponseCache {
 }
 
 impl ResponseCache {
-    /// The answer to a question that is asked now: one that is kept and still good, or what `make` makes. An answer about an earlier
-    /// version is good if it is `unchanged` since. `make` is called when it is this request's turn, so that it takes the latest state.
-    /// A request that waits for another one's answer takes that answer, if its making began later than the request came.
+    /// The answer to a question that is asked now: one that is kept and still good, or what `make`
+    /// makes. An answer about an earlier version is good if it is `unchanged` since. `make` is
+    /// called when it is this request's turn, so that it takes the latest state. A request that
+    /// waits for another one's answer takes that answer, if its making began later than the request
+    /// came.
     ///
     /// # Errors
     /// Those of `make`.
@@ -163,9 +168,15 @@ impl Entry {
 
 impl Entries {
     /// An answer that is as good as one made now, else the tick of this question.
-    fn get(&mut self, key: &CacheKey, now: Moment, unchanged: impl Fn(Version) -> bool) -> Result<Made, Tick> {
+    fn get(
+        &mut self,
+        key: &CacheKey,
+        now: Moment,
+        unchanged: impl Fn(Version) -> bool,
+    ) -> Result<Made, Tick> {
         let made = self.answers.get_mut(key).map(|entry| &mut entry.made);
-        let in_time = |made: &Made| !key.query.shows_times() || made.at.unix_seconds == now.unix_seconds;
+        let in_time =
+            |made: &Made| !key.query.shows_times() || made.at.unix_seconds == now.unix_seconds;
         let Some(made) = made.filter(|made| in_time(made)) else { return Err(self.last_tick) };
         if !made.at.version.is_as_new_as(now.version) {
             if !unchanged(made.at.version) {
@@ -176,8 +187,8 @@ impl Entries {
         Ok(made.clone())
     }
 
-    /// An answer that is as good as one made at the time of a question, or that was begun later, else the tick at which this request
-    /// may begin to make one.
+    /// An answer that is as good as one made at the time of a question, or that was begun later,
+    /// else the tick at which this request may begin to make one.
     fn get_later(
         &mut self,
         key: &CacheKey,
@@ -238,7 +249,8 @@ mod tests {
 
     use super::*;
 
-    const NOW: Moment = Moment { version: Version { revision: 7, living: 3, expired: 0 }, unix_seconds: 100 };
+    const NOW: Moment =
+        Moment { version: Version { revision: 7, living: 3, expired: 0 }, unix_seconds: 100 };
 
     fn changed(_: Version) -> bool {
         false
@@ -263,7 +275,8 @@ mod tests {
 
     /// Asks at a moment; what is made then is this text.
     async fn ask(cache: &ResponseCache, key: &CacheKey, at: Moment, new: &str) -> String {
-        let Ok::<_, Infallible>(made) = cache.get_or_make(key, at, changed, async || Ok(made(at, new))).await;
+        let Ok::<_, Infallible>(made) =
+            cache.get_or_make(key, at, changed, async || Ok(made(at, new))).await;
         String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap()
     }
 
@@ -283,16 +296,25 @@ mod tests {
         assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
         assert_eq!(ask(&cache, &key, NOW, "2").await, "1");
         assert_eq!(ask(&cache, &key, Moment { unix_seconds: 101, ..NOW }, "3").await, "3");
-        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 20, ..NOW }, "4").await, "4", "the clock was put back");
+        assert_eq!(
+            ask(&cache, &key, Moment { unix_seconds: 20, ..NOW }, "4").await,
+            "4",
+            "the clock was put back"
+        );
     }
 
     #[tokio::test]
     async fn an_answer_that_changes_leave_as_it_was_is_good_for_later_states() {
         let (cache, key) = (ResponseCache::default(), names("a"));
         let ask = async |revision, unchanged: bool| {
-            let make = async || Ok::<_, Infallible>(made(at_revision(revision), revision.to_string()));
-            let Ok(made) = cache.get_or_make(&key, at_revision(revision), |_| unchanged, make).await;
-            (made.at.version.revision, String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap())
+            let make =
+                async || Ok::<_, Infallible>(made(at_revision(revision), revision.to_string()));
+            let Ok(made) =
+                cache.get_or_make(&key, at_revision(revision), |_| unchanged, make).await;
+            (
+                made.at.version.revision,
+                String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap(),
+            )
         };
         assert_eq!(ask(7, false).await, (7, "7".to_owned()));
         assert_eq!(ask(8, true).await, (8, "7".to_owned()));
@@ -318,7 +340,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_made_once_for_all_who_ask_in_one_state() {
         let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
-        let ask = || cache.get_or_make(&key, at_revision(1), changed, async || count(&number).await);
+        let ask =
+            || cache.get_or_make(&key, at_revision(1), changed, async || count(&number).await);
         join_all((0..50).map(|_| ask())).await;
         assert_eq!(number.get(), 1);
     }
@@ -326,9 +349,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_made_once_for_all_who_wait_in_many_states() {
         let (cache, key, number) = (ResponseCache::default(), names("a"), Cell::new(0));
-        let ask = |revision| cache.get_or_make(&key, at_revision(revision), changed, async || count(&number).await);
+        let ask = |revision| {
+            cache.get_or_make(&key, at_revision(revision), changed, async || count(&number).await)
+        };
         let answers = join_all((100..150).map(ask)).await;
-        let revisions: Vec<_> = answers.into_iter().flatten().map(|answer| answer.at.version.revision).collect();
+        let revisions: Vec<_> =
+            answers.into_iter().flatten().map(|answer| answer.at.version.revision).collect();
         // All but the first asked after the first answer was begun: it may lack what they know of.
         assert_eq!((revisions[0], &revisions[1..], number.get()), (1, &[2; 49][..], 2));
     }
@@ -342,7 +368,10 @@ mod tests {
         assert!(slow.as_mut().now_or_never().is_none());
         for number in 0..100 {
             let label = number.to_string();
-            assert_eq!(ask(&cache, &names(&label), NOW, "quick").now_or_never().as_deref(), Some("quick"));
+            assert_eq!(
+                ask(&cache, &names(&label), NOW, "quick").now_or_never().as_deref(),
+                Some("quick")
+            );
         }
     }
 
@@ -395,7 +424,8 @@ mod tests {
     fn answers_about_an_older_state_go_first() {
         let mut entries = Entries::default();
         for (label, at) in [("old", at_revision(6)), ("a", NOW), ("b", NOW), ("c", NOW)] {
-            entries.put(&names(label), Entry { started: 1, made: made(at, vec![0; MAX_BYTES / 3]) });
+            entries
+                .put(&names(label), Entry { started: 1, made: made(at, vec![0; MAX_BYTES / 3]) });
         }
         let kept = ["old", "a", "b", "c"].map(|label| entries.answers.contains_key(&names(label)));
         assert_eq!(kept, [false, true, true, true]);

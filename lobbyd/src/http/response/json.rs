@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use crate::http::errors::ApiError;
 
-/// A 200 with the value as JSON: compact, or for people to read with two spaces of indent and a newline at the end.
+/// A 200 with the value as JSON: compact, or for people to read with two spaces of indent and a
+/// newline at the end.
 ///
 /// # Errors
 /// [`ApiError::Internal`] when the value has no form in JSON, as a map with keys that are no texts.
 pub fn json(value: &impl Serialize, pretty: bool) -> Result<HttpResponse, ApiError> {
-    let body =
-        encode(value, pretty).map_err(|error| ApiError::Internal(format!("cannot write the answer: {error}")))?;
+    let body = encode(value, pretty)
+        .map_err(|error| ApiError::Internal(format!("cannot write the answer: {error}")))?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 
@@ -36,7 +37,10 @@ mod tests {
     async fn body(pretty: bool) -> actix_web::web::Bytes {
         let response = json(&[[1, 2]], pretty).unwrap();
         assert_eq!(
-            (response.status().as_u16(), response.headers().get("content-type").unwrap().to_str().unwrap()),
+            (
+                response.status().as_u16(),
+                response.headers().get("content-type").unwrap().to_str().unwrap()
+            ),
             (200, "application/json")
         );
         actix_web::body::to_bytes(response.into_body()).await.unwrap()

@@ -1,4 +1,5 @@
-//! Render pool: long lists are written and packed off the threads that serve requests, a few at a time for all clients together.
+//! Render pool: long lists are written and packed off the threads that serve requests, a few at a
+//! time for all clients together.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use actix_web::error::BlockingError;
 use actix_web::web;
 use tokio::sync::Semaphore;
 
-/// Most pieces of work at once. More of them would leave the threads that serve requests, and the actors, too little of the processors.
+/// Most pieces of work at once. More of them would leave the threads that serve requests, and the
+/// actors, too little of the processors.
 const MAX_AT_ONCE: usize = 2;
 
 /// The right to render, shared by all requests.
@@ -20,7 +22,8 @@ impl Default for RenderPool {
 }
 
 impl RenderPool {
-    /// Does work when it is its turn. Of a request that is given up, work that has begun goes on, and counts, to its end.
+    /// Does work when it is its turn. Of a request that is given up, work that has begun goes on,
+    /// and counts, to its end.
     ///
     /// # Errors
     /// When there are no threads for it.

@@ -1,13 +1,13 @@
-//! Answers about the fleet. Each is a line: the version of what is known → has the client that already? → is the answer kept? → find →
-//! render → pack → keep → send.
+//! Answers about the fleet. Each is a line: the version of what is known → has the client that
+//! already? → is the answer kept? → find → render → pack → keep → send.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::{
-    AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header, HeaderValue,
-    IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
+    AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header,
+    HeaderValue, IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
@@ -22,11 +22,12 @@ use lobby_core::render::prometheus::Problem;
 use lobby_core::render::{Layout, Query};
 use lobby_core::select::selection::Selection;
 
-/// Longest answer with times that is made as a whole and kept, for a second, in bytes. To write a longer one anew takes no longer than
-/// to send it.
+/// Longest answer with times that is made as a whole and kept, for a second, in bytes. To write a
+/// longer one anew takes no longer than to send it.
 const MAX_LIST_LEN: usize = 2 << 20;
 
-/// Most hosts whose list is written on the thread that serves the request; with more of them others would wait for it.
+/// Most hosts whose list is written on the thread that serves the request; with more of them others
+/// would wait for it.
 const MAX_HOSTS_HERE: usize = 1000;
 
 /// Values of headers, which need not be written and checked for each answer.
@@ -50,16 +51,22 @@ pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> An
     let view = View::new(state);
     let tag = view.tag(view.at.version);
     if is_known(request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING)).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header(ETag(tag))
+            .insert_header((VARY, BY_ENCODING))
+            .finish());
     }
     let key = CacheKey { query, coding: wanted_coding(request) };
     if view.is_long_list(&key) {
         return send_long(state, request, key, view).await;
     }
     let unchanged = |version: Version| view.is_unchanged_since(version, &key.query);
-    let Made { at, body } = state.cache.get_or_make(&key, view.at, unchanged, async || make(state, &key).await).await?;
+    let Made { at, body } =
+        state.cache.get_or_make(&key, view.at, unchanged, async || make(state, &key).await).await?;
     match body {
-        Some(CachedBody { coding, bytes }) => Ok(body::send(ok(view.tag(at.version), coding), bytes)),
+        Some(CachedBody { coding, bytes }) => {
+            Ok(body::send(ok(view.tag(at.version), coding), bytes))
+        }
         None => send_long(state, request, key, View::new(state)).await,
     }
 }
@@ -76,7 +83,11 @@ impl View {
     fn new(state: &AppState) -> Self {
         let (snapshot, now) = (state.snapshot(), clock::now());
         let living = snapshot.count_living(now);
-        let version = Version { revision: snapshot.revision(), living, expired: snapshot.count_hosts() - living };
+        let version = Version {
+            revision: snapshot.revision(),
+            living,
+            expired: snapshot.count_hosts() - living,
+        };
         Self { snapshot, now, at: Moment { version, unix_seconds: clock::unix_seconds() } }
     }
 
@@ -85,14 +96,15 @@ impl View {
         EntityTag::new_weak(format!("{}-{revision}-{living}", self.snapshot.instance()))
     }
 
-    /// Whether the answer to a question is still that of an earlier version, but for times. Of hosts that expired and were not removed
-    /// yet no change tells.
+    /// Whether the answer to a question is still that of an earlier version, but for times. Of
+    /// hosts that expired and were not removed yet no change tells.
     fn is_unchanged_since(&self, version: Version, query: &Query) -> bool {
         let none_expired = version.expired == 0 && self.at.version.expired == 0;
         none_expired && query.is_unchanged_since(version.revision, &self.snapshot)
     }
 
-    /// Whether an answer is known to be too long without having been made: the list of all hosts is.
+    /// Whether an answer is known to be too long without having been made: the list of all hosts
+    /// is.
     fn is_long_list(&self, key: &CacheKey) -> bool {
         let all = key.query.selection == Selection::All && key.coding == ContentCoding::Identity;
         all && self.snapshot.text_len() > MAX_LIST_LEN
@@ -108,7 +120,8 @@ async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
     let (view, key) = (View::new(state), key.clone());
     let at = view.at;
     let limit = if key.query.shows_times() { MAX_LIST_LEN } else { MAX_BYTES };
-    let making = move |problems: &mut _| CachedBody::make(view.list(key.query), key.coding, limit, problems);
+    let making =
+        move |problems: &mut _| CachedBody::make(view.list(key.query), key.coding, limit, problems);
     let body = run(state, at.version.living, making).await?.map_err(|error| failed(&error))?;
     Ok(Made { at, body })
 }
@@ -132,7 +145,8 @@ async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view:
     })
 }
 
-/// Does work on a list of hosts, off this thread if there are many, and logs the faults of labels that it met.
+/// Does work on a list of hosts, off this thread if there are many, and logs the faults of labels
+/// that it met.
 async fn run<T: Send + 'static>(
     state: &AppState,
     hosts: usize,
@@ -161,14 +175,22 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     }
 }
 
-/// gzip for a client that accepts it, be it as one of any, and does not like the text itself better.
+/// gzip for a client that accepts it, be it as one of any, and does not like the text itself
+/// better.
 fn wanted_coding(request: &HttpRequest) -> ContentCoding {
-    let accepted = AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
-    let quality_of =
-        |wanted: Preference<Encoding>| accepted.iter().find(|item| item.item == wanted).map(|item| item.quality);
-    let gzip = quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
+    let accepted =
+        AcceptEncoding::parse(request).map(|AcceptEncoding(accepted)| accepted).unwrap_or_default();
+    let quality_of = |wanted: Preference<Encoding>| {
+        accepted.iter().find(|item| item.item == wanted).map(|item| item.quality)
+    };
+    let gzip =
+        quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
     let identity = quality_of(Preference::Specific(Encoding::identity()));
-    if gzip > Some(Quality::ZERO) && gzip >= identity { ContentCoding::Gzip } else { ContentCoding::Identity }
+    if gzip > Some(Quality::ZERO) && gzip >= identity {
+        ContentCoding::Gzip
+    } else {
+        ContentCoding::Identity
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ApiError {
@@ -178,7 +200,10 @@ fn failed(error: &dyn std::fmt::Display) -> ApiError {
 /// The head of an answer.
 fn ok(tag: EntityTag, coding: ContentCoding) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
-    response.insert_header((CONTENT_TYPE, JSON)).insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING));
+    response
+        .insert_header((CONTENT_TYPE, JSON))
+        .insert_header(ETag(tag))
+        .insert_header((VARY, BY_ENCODING));
     if coding == ContentCoding::Gzip {
         response.insert_header((CONTENT_ENCODING, GZIP));
     }

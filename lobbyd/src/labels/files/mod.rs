@@ -26,16 +26,19 @@ pub const MAX_FILE_LEN: usize = 1024 * 1024;
 /// Most invalid lines of one file that are each a problem; the others are only counted.
 const MAX_LINES_TOLD: usize = 5;
 
-/// The label files: every regular file in LABELS_PATH, one label a line, symbolic links to files included.
+/// The label files: every regular file in LABELS_PATH, one label a line, symbolic links to files
+/// included.
 ///
-/// Names that editors, package managers and Kubernetes leave are skipped: those that begin with `.` or end in `~`, `.swp`, `.tmp`,
-/// `.dpkg-*`. The runtime file (RUNTIME_LABELS_FILENAME) is read whatever its name.
+/// Names that editors, package managers and Kubernetes leave are skipped: those that begin with `.`
+/// or end in `~`, `.swp`, `.tmp`, `.dpkg-*`. The runtime file (RUNTIME_LABELS_FILENAME) is read
+/// whatever its name.
 #[derive(Debug)]
 pub struct LabelFiles {
     directory: PathBuf,
     runtime_name: OsString,
     runtime: RuntimeFile,
-    /// The files as they were when they were last read, by name; `None` for one that must be read again whatever it looks like.
+    /// The files as they were when they were last read, by name; `None` for one that must be read
+    /// again whatever it looks like.
     seen: BTreeMap<OsString, Option<Stamp>>,
 }
 
@@ -69,8 +72,8 @@ impl LabelFiles {
         }
     }
 
-    /// Reads each file once. A directory that is missing holds no labels, and is a problem. A file that cannot be read is a problem and spoils nothing
-    /// else.
+    /// Reads each file once. A directory that is missing holds no labels, and is a problem. A file
+    /// that cannot be read is a problem and spoils nothing else.
     ///
     /// # Errors
     /// When the directory cannot be listed.
@@ -102,7 +105,8 @@ impl LabelFiles {
         let is_as_read = |(name, seen): (&OsString, &Option<Stamp>)| {
             seen.is_some() && Stamp::of_path(&self.directory.join(name)) == *seen
         };
-        self.names().is_ok_and(|names| self.seen.keys().eq(&names)) && self.seen.iter().all(is_as_read)
+        self.names().is_ok_and(|names| self.seen.keys().eq(&names))
+            && self.seen.iter().all(is_as_read)
     }
 
     /// Replaces the runtime file, as [`RuntimeFile::write`] does.
@@ -122,8 +126,9 @@ impl LabelFiles {
 
     /// The names of all label files, sorted.
     fn names(&self) -> io::Result<Vec<OsString>> {
-        let mut names =
-            fs::read_dir(&self.directory)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        let mut names = fs::read_dir(&self.directory)?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
         names.retain(|name| *name == self.runtime_name || !is_left_behind(name));
         names.sort_unstable();
         Ok(names)
@@ -153,14 +158,17 @@ impl FilesRead {
     }
 }
 
-/// Whether a file name is one that editors, package managers or Kubernetes leave beside the real files.
+/// Whether a file name is one that editors, package managers or Kubernetes leave beside the real
+/// files.
 fn is_left_behind(name: &OsStr) -> bool {
     let name = name.as_bytes();
-    let extension = name.rsplit(|&byte| byte == b'.').next().filter(|extension| extension.len() < name.len());
+    let extension =
+        name.rsplit(|&byte| byte == b'.').next().filter(|extension| extension.len() < name.len());
     name.starts_with(b".")
         || name.ends_with(b"~")
-        || extension
-            .is_some_and(|extension| extension == b"swp" || extension == b"tmp" || extension.starts_with(b"dpkg-"))
+        || extension.is_some_and(|extension| {
+            extension == b"swp" || extension == b"tmp" || extension.starts_with(b"dpkg-")
+        })
 }
 
 impl LabelsRead {
@@ -173,7 +181,8 @@ impl LabelsRead {
         }
     }
 
-    /// The contents of the runtime file, if there is one. A link that leads nowhere is a problem besides.
+    /// The contents of the runtime file, if there is one. A link that leads nowhere is a problem
+    /// besides.
     fn read_runtime(&mut self, path: &Path) -> Result<Option<Vec<u8>>, FileProblem> {
         match files::read_bounded(path, MAX_FILE_LEN) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -186,7 +195,8 @@ impl LabelsRead {
         }
     }
 
-    /// Takes in the contents of one file; `path` is only for the problems. The labels are sorted later.
+    /// Takes in the contents of one file; `path` is only for the problems. The labels are sorted
+    /// later.
     pub fn read_lines(&mut self, path: &Path, contents: &[u8]) {
         let (mut invalid, mut invisible) = (Vec::new(), Vec::new());
         for line in lines::parse(contents) {
@@ -198,14 +208,22 @@ impl LabelsRead {
                     }
                     self.labels.push(label);
                 }
-                Err(reason) => invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason))),
+                Err(reason) => {
+                    invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason)))
+                }
             }
         }
         self.tell_some(invalid, |more| {
-            Problem::File(FileProblem::with_file(path, &format_args!("{more} more lines are no labels")))
+            Problem::File(FileProblem::with_file(
+                path,
+                &format_args!("{more} more lines are no labels"),
+            ))
         });
         self.tell_some(invisible, |more| {
-            Problem::Invisible(format!("{}: {more} more labels hold invisible characters", path.display()))
+            Problem::Invisible(format!(
+                "{}: {more} more labels hold invisible characters",
+                path.display()
+            ))
         });
     }
 

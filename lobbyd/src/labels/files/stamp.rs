@@ -5,10 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::sys::clock;
 
-/// Age from which a time in the file system differs from that of a later change: kernels before 6.13 keep times in ticks of up to 10 ms.
+/// Age from which a time in the file system differs from that of a later change: kernels before
+/// 6.13 keep times in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What tells one state of a file from all others: which file it is, its size, and when it was last changed.
+/// What tells one state of a file from all others: which file it is, its size, and when it was last
+/// changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,
@@ -18,7 +20,8 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a file, or of the file that a symbolic link leads to; `None` if a change from now on might leave it as it is.
+    /// The stamp of a file, or of the file that a symbolic link leads to; `None` if a change from
+    /// now on might leave it as it is.
     pub(super) fn settled(path: &Path) -> Option<Self> {
         let stamp = Self::of_path(path)?;
         (clock::age_of(UNIX_EPOCH + stamp.changed) >= TICK).then_some(stamp)

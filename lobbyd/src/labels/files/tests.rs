@@ -38,7 +38,10 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
         ("empty", b""),
     ]);
     let read = read(&dir);
-    assert_eq!(read.labels, labels(&["admin:v\u{e1}clav", "drained", "location:prague", "service:web"]));
+    assert_eq!(
+        read.labels,
+        labels(&["admin:v\u{e1}clav", "drained", "location:prague", "service:web"])
+    );
     assert_eq!(read.problems, []);
 }
 
@@ -60,7 +63,10 @@ fn files_of_editors_and_package_managers_are_skipped() {
         fs::write(dir.path().join(name), format!("from:{name}\n")).unwrap();
     }
     let read = read(&dir);
-    assert_eq!(read.labels, labels(&["from:a.tmpl", "from:dpkg-list", "from:swp", "from:tmp", "from:tmp.a"]));
+    assert_eq!(
+        read.labels,
+        labels(&["from:a.tmpl", "from:dpkg-list", "from:swp", "from:tmp", "from:tmp.a"])
+    );
     assert_eq!(read.problems, []);
 }
 

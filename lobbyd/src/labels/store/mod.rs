@@ -18,7 +18,8 @@ pub use super::problems::StoreError;
 pub struct LabelStore {
     host: LocalHost,
     files: LabelFiles,
-    /// The labels of the last reading: a directory that cannot be listed for a while takes no labels away.
+    /// The labels of the last reading: a directory that cannot be listed for a while takes no
+    /// labels away.
     last_read: Vec<Label>,
 }
 
@@ -40,11 +41,16 @@ impl LabelStore {
         (!self.files.are_as_read()).then(|| self.read())
     }
 
-    /// Reads everything anew and stores a change of the runtime labels, unless the gate closes. The reading shows the change if it was
-    /// stored.
+    /// Reads everything anew and stores a change of the runtime labels, unless the gate closes. The
+    /// reading shows the change if it was stored.
     ///
-    /// The change is an error when peers would refuse the host with it, or when it could not be stored.
-    pub fn change(&mut self, change: &LabelChange, gate: &CommitGate) -> (LocalReading, Result<(), StoreError>) {
+    /// The change is an error when peers would refuse the host with it, or when it could not be
+    /// stored.
+    pub fn change(
+        &mut self,
+        change: &LabelChange,
+        gate: &CommitGate,
+    ) -> (LocalReading, Result<(), StoreError>) {
         let mut files = self.files.read();
         let stored = match &mut files {
             Ok(files) => self.store(change, gate, files),
@@ -53,12 +59,18 @@ impl LabelStore {
         (self.reading(files), stored)
     }
 
-    fn store(&mut self, change: &LabelChange, gate: &CommitGate, files: &mut FilesRead) -> Result<(), StoreError> {
+    fn store(
+        &mut self,
+        change: &LabelChange,
+        gate: &CommitGate,
+        files: &mut FilesRead,
+    ) -> Result<(), StoreError> {
         let before = files.runtime.as_ref().map_err(cannot_read)?.as_deref();
         let contents = before.unwrap_or_default();
         let after = change.applied_to(contents);
         if let LabelChange::Add(_) = change {
-            self.host.check_limits(files.labels_with(after.as_deref().unwrap_or(contents)).labels)?;
+            self.host
+                .check_limits(files.labels_with(after.as_deref().unwrap_or(contents)).labels)?;
         }
         if let Some(after) = after {
             self.files.write_runtime(&after, before, gate)?;
@@ -70,7 +82,10 @@ impl LabelStore {
     fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LocalReading {
         let read = match files {
             Ok(files) => files.labels(),
-            Err(problem) => LabelsRead { labels: self.last_read.clone(), problems: vec![Problem::File(problem)] },
+            Err(problem) => LabelsRead {
+                labels: self.last_read.clone(),
+                problems: vec![Problem::File(problem)],
+            },
         };
         self.last_read.clone_from(&read.labels);
         self.host.reading(read)

@@ -41,13 +41,15 @@ fn store_of(directory: &Path, runtime_labels_filename: &str) -> LabelStore {
 impl LabelStore {
     /// Adds labels and returns all that are there then.
     fn add(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
-        let (reading, stored) = self.change(&LabelChange::Add(labels(texts)), &CommitGate::default());
+        let (reading, stored) =
+            self.change(&LabelChange::Add(labels(texts)), &CommitGate::default());
         stored.map(|()| reading.packet.unwrap().labels)
     }
 
     /// Removes labels and returns all that are there then.
     fn delete(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
-        let (reading, stored) = self.change(&LabelChange::Delete(labels(texts)), &CommitGate::default());
+        let (reading, stored) =
+            self.change(&LabelChange::Delete(labels(texts)), &CommitGate::default());
         stored.map(|()| reading.packet.unwrap().labels)
     }
 }
@@ -119,7 +121,10 @@ fn a_runtime_file_that_cannot_be_read_is_left_alone() {
     let path = dir.path().join(RUNTIME);
     fs::create_dir(&path).unwrap();
     let error = store_of(dir.path(), RUNTIME).add(&["a:1"]).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot read {}: is a directory, not a regular file", path.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot read {}: is a directory, not a regular file", path.display())
+    );
     assert!(store_of(dir.path(), "huge").add(&["a:1"]).is_err());
     assert_eq!(fs::metadata(dir.path().join("huge")).unwrap().len(), 1_048_577);
 }
@@ -127,7 +132,8 @@ fn a_runtime_file_that_cannot_be_read_is_left_alone() {
 #[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let dir = directory_of(&[("file", b"")]);
-    let error = store_of(&dir.path().join("file/labels"), RUNTIME).add(&["a:1"]).unwrap_err().to_string();
+    let error =
+        store_of(&dir.path().join("file/labels"), RUNTIME).add(&["a:1"]).unwrap_err().to_string();
     assert!(error.contains(&format!("{}/file", dir.path().display())), "{error}");
 }
 
@@ -140,7 +146,12 @@ fn a_file_that_would_become_too_large_is_not_written() {
     let mut store = store_of(dir.path(), RUNTIME);
     store.delete(&[&many[0]]).unwrap();
     assert!(len() < before);
-    assert!(store.files.write_runtime(&vec![b'x'; MAX_FILE_LEN + 1], None, &CommitGate::default()).is_err());
+    assert!(
+        store
+            .files
+            .write_runtime(&vec![b'x'; MAX_FILE_LEN + 1], None, &CommitGate::default())
+            .is_err()
+    );
     assert!(len() < before);
     assert_eq!(fs::metadata(dir.path().join(RUNTIME)).unwrap().permissions().mode() & 0o777, 0o644);
 }
@@ -171,7 +182,9 @@ fn a_label_that_would_be_left_out_is_refused_and_not_stored() {
     let lines: Vec<_> = (0..=MAX_LABELS).map(|number| format!("n:{number:04}")).collect();
     fs::write(dir.path().join("file"), lines.join("\n")).unwrap();
     let refusal = store_of(dir.path(), RUNTIME).add(&["z:1"]).unwrap_err();
-    assert!(matches!(refusal, StoreError::LimitExceeded(LimitExceeded::Labels(count)) if count == MAX_LABELS + 2));
+    assert!(
+        matches!(refusal, StoreError::LimitExceeded(LimitExceeded::Labels(count)) if count == MAX_LABELS + 2)
+    );
     assert!(!dir.path().join(RUNTIME).exists());
 }
 
@@ -180,7 +193,8 @@ fn a_change_that_was_given_up_is_not_stored() {
     let dir = directory_of(&[("file", b"a:1\n")]);
     let gate = CommitGate::default();
     gate.give_up();
-    let (reading, stored) = store_of(dir.path(), RUNTIME).change(&LabelChange::Add(labels(&["b:2"])), &gate);
+    let (reading, stored) =
+        store_of(dir.path(), RUNTIME).change(&LabelChange::Add(labels(&["b:2"])), &gate);
     assert!(matches!(stored, Err(StoreError::TooSlow)));
     assert_eq!(reading.packet.unwrap().labels, labels(&["a:1"]));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
@@ -235,7 +249,12 @@ async fn a_killed_writer_leaves_no_torn_file() {
     let mut times_full = 0;
     for _ in 0..200 {
         let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "labels::store::tests::writes_while_it_may", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "labels::store::tests::writes_while_it_may",
+                "--ignored",
+                "--nocapture",
+            ])
             .current_dir(dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -261,7 +280,8 @@ fn next_byte_is(output: &mut impl Read, wanted: u8) -> bool {
 }
 
 fn block() -> Vec<Label> {
-    let mut labels: Vec<_> = (0..500).map(|n| Label::parse(&format!("label:{n}")).unwrap()).collect();
+    let mut labels: Vec<_> =
+        (0..500).map(|n| Label::parse(&format!("label:{n}")).unwrap()).collect();
     labels.sort_unstable();
     labels
 }

@@ -10,15 +10,20 @@ use tokio::time::{sleep, timeout};
 
 use crate::sys::clock;
 
-/// Time for all addresses of a driver together. The caller's limit is longer, so that the failures of all of them can be told.
+/// Time for all addresses of a driver together. The caller's limit is longer, so that the failures
+/// of all of them can be told.
 pub(super) const LIMIT: Duration = Duration::from_millis(2500);
 
-/// Starts an attempt at each candidate, one after another with a head start for the earlier ones, or at once when one fails. Returns
-/// the first success.
+/// Starts an attempt at each candidate, one after another with a head start for the earlier ones,
+/// or at once when one fails. Returns the first success.
 ///
 /// # Errors
 /// The failures of all of them; one that took until the deadline gave no answer.
-pub(super) async fn race<C, T, F>(candidates: Vec<C>, deadline: Instant, attempt: impl Fn(C) -> F) -> anyhow::Result<T>
+pub(super) async fn race<C, T, F>(
+    candidates: Vec<C>,
+    deadline: Instant,
+    attempt: impl Fn(C) -> F,
+) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<T>>,
 {
@@ -42,7 +47,10 @@ where
 ///
 /// # Errors
 /// The attempt's, or that there was no answer.
-pub(super) async fn until<T>(deadline: Instant, attempt: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) async fn until<T>(
+    deadline: Instant,
+    attempt: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     let left = time_left(deadline);
     let outcome = timeout(left, attempt).await;
     outcome.unwrap_or_else(|_| bail!("no answer within {:.1} s", left.as_secs_f64()))
@@ -91,7 +99,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_failure_the_next_address_is_tried_at_once() {
-        let (outcome, took) = raced(&[(0, Err("refused")), (0, Err("refused")), (0, Ok("third"))]).await;
+        let (outcome, took) =
+            raced(&[(0, Err("refused")), (0, Err("refused")), (0, Ok("third"))]).await;
         assert_eq!(outcome, Ok("third"));
         assert!(took < Duration::from_millis(10), "{took:?}");
     }
@@ -103,7 +112,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_failures_of_all_are_told_within_the_limit() {
-        let (outcome, took) = raced(&[(0, Err("a: refused")), (60_000, Ok("b")), (0, Err("c: refused"))]).await;
+        let (outcome, took) =
+            raced(&[(0, Err("a: refused")), (60_000, Ok("b")), (0, Err("c: refused"))]).await;
         assert_eq!(outcome, Err("a: refused; c: refused; no answer within 2.5 s".to_owned()));
         assert!(took <= LIMIT + Duration::from_millis(10), "{took:?}");
     }

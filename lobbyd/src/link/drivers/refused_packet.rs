@@ -1,5 +1,6 @@
-//! The last packet that a broker did not let us publish. A broker does not say beforehand what a user may publish, so a link that may
-//! not would come up and go down again and again. With this packet the next connection is tried before the link counts as up.
+//! The last packet that a broker did not let us publish. A broker does not say beforehand what a
+//! user may publish, so a link that may not would come up and go down again and again. With this
+//! packet the next connection is tried before the link counts as up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

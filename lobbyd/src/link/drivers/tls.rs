@@ -32,21 +32,30 @@ impl NamedFile {
     /// Why it cannot be read; the message names setting and file.
     pub(super) fn read(&self) -> anyhow::Result<Vec<u8>> {
         let Self { setting, path } = self;
-        files::read_bounded(path, LONGEST_FILE).with_context(|| format!("{setting}: cannot read {}", path.display()))
+        files::read_bounded(path, LONGEST_FILE)
+            .with_context(|| format!("{setting}: cannot read {}", path.display()))
     }
 
     fn certificates(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
         let Self { setting, path } = self;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.read()?).collect();
-        let certificates = certificates.with_context(|| format!("{setting}: {} is not valid PEM", path.display()))?;
-        ensure!(!certificates.is_empty(), "{setting}: {} holds no certificate in PEM form", path.display());
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(&self.read()?).collect();
+        let certificates = certificates
+            .with_context(|| format!("{setting}: {} is not valid PEM", path.display()))?;
+        ensure!(
+            !certificates.is_empty(),
+            "{setting}: {} holds no certificate in PEM form",
+            path.display()
+        );
         Ok(certificates)
     }
 
     fn private_key(&self) -> anyhow::Result<PrivateKeyDer<'static>> {
         let Self { setting, path } = self;
         let key = PrivateKeyDer::from_pem_slice(&self.read()?).ok();
-        key.with_context(|| format!("{setting}: {} holds no private key in PEM form", path.display()))
+        key.with_context(|| {
+            format!("{setting}: {} holds no private key in PEM form", path.display())
+        })
     }
 }
 
@@ -59,11 +68,15 @@ pub(super) struct TlsFiles {
     pub(super) client: Option<(NamedFile, NamedFile)>,
 }
 
-/// A configuration made of these files. The server may show a certificate for the name that is connected to, or for one of `names`.
+/// A configuration made of these files. The server may show a certificate for the name that is
+/// connected to, or for one of `names`.
 ///
 /// # Errors
 /// What is wrong with a file; the message names setting and file.
-pub(super) async fn client_config(files: TlsFiles, names: Vec<ServerName<'static>>) -> anyhow::Result<ClientConfig> {
+pub(super) async fn client_config(
+    files: TlsFiles,
+    names: Vec<ServerName<'static>>,
+) -> anyhow::Result<ClientConfig> {
     spawn_blocking(move || configure(&files, names)).await?
 }
 
@@ -88,7 +101,9 @@ fn own_roots(file: &NamedFile) -> anyhow::Result<(RootCertStore, Vec<Certificate
     for certificate in &certificates {
         let NamedFile { setting, path } = file;
         let added = roots.add(certificate.clone());
-        added.map_err(|error| anyhow!("{setting}: {} cannot be used: {}", path.display(), in_words(&error)))?;
+        added.map_err(|error| {
+            anyhow!("{setting}: {} cannot be used: {}", path.display(), in_words(&error))
+        })?;
     }
     Ok((roots, certificates))
 }
@@ -104,7 +119,9 @@ fn system_roots() -> anyhow::Result<RootCertStore> {
 
 fn unusable(certificate: &NamedFile, key: &NamedFile, error: &rustls::Error) -> anyhow::Error {
     let reason = match error {
-        rustls::Error::InconsistentKeys(_) => format!("it does not belong to the key in {}", key.path.display()),
+        rustls::Error::InconsistentKeys(_) => {
+            format!("it does not belong to the key in {}", key.path.display())
+        }
         error => in_words(error),
     };
     anyhow!("{}: {} cannot be used: {reason}", certificate.setting, certificate.path.display())
@@ -116,7 +133,10 @@ fn in_words(error: &rustls::Error) -> String {
         "the server's certificate is that of an authority (CA:TRUE): name that very certificate as the authority, or give the server \
          one that is not"
             .to_owned()
-    } else if matches!(error, rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) {
+    } else if matches!(
+        error,
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)
+    ) {
         "it does not speak TLS".to_owned()
     } else if format!("{error:?}").contains("UnsupportedCertVersion") {
         "the certificate is of X.509 version 1: expected version 3".to_owned()

@@ -10,7 +10,10 @@ fn the_help_shows_flag_unit_variable_and_default() {
     let declaration = declaration();
     for setting in declaration.settings().map(|(_, setting)| setting.info()) {
         let name = format!("--{} ", setting.flag());
-        let line = help.lines().find(|line| line.trim_start().starts_with(&name)).unwrap_or_else(|| panic!("{name}"));
+        let line = help
+            .lines()
+            .find(|line| line.trim_start().starts_with(&name))
+            .unwrap_or_else(|| panic!("{name}"));
         assert!(line.contains(&format!("<{}>", setting.unit)), "{line}");
         let facts = format!("[env: {}] [default: {}]", setting.name, setting.default());
         assert!(help.lines().any(|line| line.trim() == facts), "{facts}");
@@ -30,8 +33,16 @@ fn the_help_shows_a_setting_like_this() {
 #[test]
 fn the_help_groups_settings() {
     let help = help(80);
-    let headings: Vec<_> = help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
-    let groups = ["HTTP API:", "This server:", "The lobby:", "Driver NATS:", "Driver Redis:", "Driver Local:"];
+    let headings: Vec<_> =
+        help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+    let groups = [
+        "HTTP API:",
+        "This server:",
+        "The lobby:",
+        "Driver NATS:",
+        "Driver Redis:",
+        "Driver Local:",
+    ];
     assert_eq!(headings, [&["Options:"], &groups[..], &["Callback:", "Logging:"]].concat());
 }
 
@@ -53,5 +64,8 @@ fn help_and_version_are_no_failure() {
     for flag in ["--help", "--version"] {
         assert_eq!(read(flag, "").unwrap_err().exit_status(), 0);
     }
-    assert_eq!(read("--version", "").unwrap_err().to_string().trim(), concat!("lobbyd ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        read("--version", "").unwrap_err().to_string().trim(),
+        concat!("lobbyd ", env!("CARGO_PKG_VERSION"))
+    );
 }

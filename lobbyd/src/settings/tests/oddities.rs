@@ -10,7 +10,10 @@ fn odd(flags: &str, variables: &str) -> Vec<String> {
 fn usual_settings_are_not_odd() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().display();
-    assert_eq!(odd("", &format!("NATS_URL=nats://b LABELS=service:web LABELS_PATH={path}")), [""; 0]);
+    assert_eq!(
+        odd("", &format!("NATS_URL=nats://b LABELS=service:web LABELS_PATH={path}")),
+        [""; 0]
+    );
     assert_eq!(odd("", "DRIVER=Local,NATS NATS_URL=nats://b LOCAL_PATH=/l"), [""; 0]);
 }
 
@@ -40,8 +43,9 @@ fn a_secret_file_that_others_can_read_is_odd() {
         std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
         odd("--driver=redis", &format!("TOKEN_FILE={path}"))
     };
-    let expected =
-        format!("TOKEN_FILE: {path} can be read by every user of this machine: its mode should be 0600 or 0640");
+    let expected = format!(
+        "TOKEN_FILE: {path} can be read by every user of this machine: its mode should be 0600 or 0640"
+    );
     assert_eq!(odd_with(0o644), [expected]);
     for mode in [0o600, 0o640, 0o400] {
         assert_eq!(odd_with(mode), [""; 0]);

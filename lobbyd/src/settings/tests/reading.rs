@@ -9,12 +9,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn defaults_are_those_of_the_contract() {
-    let settings = read("", "NATS_URL=nats://broker DRIVER=NATS,Redis,Local LOCAL_PATH=/l").unwrap();
+    let settings =
+        read("", "NATS_URL=nats://broker DRIVER=NATS,Redis,Local LOCAL_PATH=/l").unwrap();
     let api = settings.api.as_ref().unwrap();
     assert_eq!((api.host.as_str(), api.port, api.node_exporter_port), ("127.0.0.1", 1313, 9100));
     assert!(api.token.is_none());
     let timing = settings.timing;
-    assert_eq!((timing.keep_alive, timing.ttl, timing.clean_every), (5 * SECOND, 30 * SECOND, 15 * SECOND));
+    assert_eq!(
+        (timing.keep_alive, timing.ttl, timing.clean_every),
+        (5 * SECOND, 30 * SECOND, 15 * SECOND)
+    );
     assert!(settings.register && settings.callback.is_none());
     assert_eq!(settings.max_servers, 100_000);
     assert_eq!((settings.log.filter.as_str(), settings.log.format), ("info", LogFormat::Text));
@@ -45,7 +49,9 @@ fn a_flag_beats_the_variable_and_the_variable_the_default() {
 
 #[test]
 fn a_variable_that_is_set_but_empty_counts_as_unset() {
-    let settings = read("", "DRIVER=Redis PORT= HOST= TOKEN= CALLBACK= LABELS= REGISTER= TTL= HOSTNAME=").unwrap();
+    let settings =
+        read("", "DRIVER=Redis PORT= HOST= TOKEN= CALLBACK= LABELS= REGISTER= TTL= HOSTNAME=")
+            .unwrap();
     let api = settings.api.unwrap();
     assert_eq!((api.host.as_str(), api.port), ("127.0.0.1", 1313));
     assert!(api.token.is_none() && settings.callback.is_none() && settings.register);
@@ -53,14 +59,17 @@ fn a_variable_that_is_set_but_empty_counts_as_unset() {
 
 #[test]
 fn an_empty_flag_hides_the_variable() {
-    let settings = read("--driver=redis --labels= --token= --hostname=", "LABELS=a TOKEN=t HOSTNAME=h").unwrap();
+    let settings =
+        read("--driver=redis --labels= --token= --hostname=", "LABELS=a TOKEN=t HOSTNAME=h")
+            .unwrap();
     assert!(settings.api.unwrap().token.is_none());
     assert!(settings.local.labels.is_empty() && settings.local.hostname.is_none());
 }
 
 #[test]
 fn switches_are_read_in_every_spelling_and_case() {
-    let register = |text: &str| read("", &format!("DRIVER=Redis REGISTER={text}")).unwrap().register;
+    let register =
+        |text: &str| read("", &format!("DRIVER=Redis REGISTER={text}")).unwrap().register;
     for yes in ["true", "True", "T", "t", "1", "yes", "YES", "y"] {
         assert!(register(yes), "{yes}");
     }
@@ -80,20 +89,24 @@ fn a_switch_flag_takes_a_value_after_a_sign_a_space_or_none() {
 
 #[test]
 fn drivers_are_read_in_any_case_with_spaces_and_each_once() {
-    let settings = read_exactly(&[], &[("DRIVER", " redis, NATS,,Redis "), ("NATS_URL", "nats://b")]).unwrap();
+    let settings =
+        read_exactly(&[], &[("DRIVER", " redis, NATS,,Redis "), ("NATS_URL", "nats://b")]).unwrap();
     assert_eq!(drivers(&settings), ["Redis", "NATS"]);
 }
 
 #[test]
 fn labels_are_trimmed_and_empty_ones_skipped() {
-    let settings = read_exactly(&["--driver=redis"], &[("LABELS", " service:smtp ,,ip6:2a03::1,")]).unwrap();
+    let settings =
+        read_exactly(&["--driver=redis"], &[("LABELS", " service:smtp ,,ip6:2a03::1,")]).unwrap();
     let labels: Vec<_> = settings.local.labels.iter().map(lobby_client::Label::as_str).collect();
     assert_eq!(labels, ["service:smtp", "ip6:2a03::1"]);
 }
 
 #[test]
 fn a_callback_is_split_as_a_shell_would() {
-    let settings = read_exactly(&["--driver=redis"], &[("CALLBACK", r#"/bin/cb 'a b' --to="x y"  z\ z"#)]).unwrap();
+    let settings =
+        read_exactly(&["--driver=redis"], &[("CALLBACK", r#"/bin/cb 'a b' --to="x y"  z\ z"#)])
+            .unwrap();
     assert_eq!(settings.callback.unwrap().command, ["/bin/cb", "a b", "--to=x y", "z z"]);
 }
 
@@ -108,7 +121,8 @@ fn callback_waits_of_zero_and_a_free_port_are_allowed() {
 
 #[test]
 fn an_ip6_host_may_stand_in_brackets() {
-    let host = |text: &str| read("", &format!("DRIVER=Redis HOST={text}")).unwrap().api.unwrap().host;
+    let host =
+        |text: &str| read("", &format!("DRIVER=Redis HOST={text}")).unwrap().api.unwrap().host;
     assert_eq!(host("[::1]"), "::1");
     assert_eq!(host("::1"), "::1");
     assert_eq!(host("srv1.example"), "srv1.example");
@@ -116,8 +130,10 @@ fn an_ip6_host_may_stand_in_brackets() {
 
 #[test]
 fn a_log_filter_loses_its_white_space() {
-    let settings =
-        read_exactly(&["--driver=redis"], &[("LOG_LEVEL", " Info, async_nats=debug"), ("LOG_FORMAT", "JSON")]);
+    let settings = read_exactly(
+        &["--driver=redis"],
+        &[("LOG_LEVEL", " Info, async_nats=debug"), ("LOG_FORMAT", "JSON")],
+    );
     let log = settings.unwrap().log;
     assert_eq!((log.filter.as_str(), log.format), ("Info,async_nats=debug", LogFormat::Json));
 }
@@ -127,7 +143,8 @@ fn with_a_key_packets_are_verified_with_a_warning_by_default() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "0123456789abcdef\n").unwrap();
     let verify = |setting: &str| {
-        let settings = read("--driver=redis", &format!("PACKET_KEY_FILE={} {setting}", file.path().display()));
+        let settings =
+            read("--driver=redis", &format!("PACKET_KEY_FILE={} {setting}", file.path().display()));
         settings.unwrap().signing.unwrap().verify
     };
     assert_eq!(verify(""), Some(VerifyMode::Warn));
@@ -138,7 +155,8 @@ fn with_a_key_packets_are_verified_with_a_warning_by_default() {
 
 #[test]
 fn settings_never_print_a_secret() {
-    let variables = "DRIVER=NATS,Redis TOKEN=hush-token NATS_URL=nats://hush-token@b REDIS_PASSWORD=hush-word";
+    let variables =
+        "DRIVER=NATS,Redis TOKEN=hush-token NATS_URL=nats://hush-token@b REDIS_PASSWORD=hush-word";
     let settings = read("", variables).unwrap();
     assert!(!format!("{settings:?} {settings:#?}").contains("hush"));
 }

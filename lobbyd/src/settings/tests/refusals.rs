@@ -17,8 +17,16 @@ fn a_bad_number_is_refused_with_its_range() {
         ("CALLBACK_COOLDOWN", "number of seconds", 0, year),
         ("CALLBACK_FIRST_RUN_DELAY", "number of seconds", 0, year),
     ] {
-        for bad in ["abc", "-1", "1.5", "99999999999999999999", &(most + 1).to_string(), &(least - 1).to_string()] {
-            let expected = format!("{setting}: {bad:?} is not a valid {noun}: expected {least} to {most}");
+        for bad in [
+            "abc",
+            "-1",
+            "1.5",
+            "99999999999999999999",
+            &(most + 1).to_string(),
+            &(least - 1).to_string(),
+        ] {
+            let expected =
+                format!("{setting}: {bad:?} is not a valid {noun}: expected {least} to {most}");
             assert_eq!(refusal(&format!("DRIVER=Redis {setting}={bad}")), expected);
         }
     }
@@ -28,16 +36,22 @@ fn a_bad_number_is_refused_with_its_range() {
 fn a_bad_flag_is_refused_as_a_bad_variable_is() {
     let expected = r#"PORT: "-1" is not a valid port: expected 0 to 65535"#;
     assert_eq!(message(read("--driver redis --port -1", ""), 2), expected);
-    assert_eq!(message(read_exactly(&["--driver=redis", "--port="], &[]), 2), expected.replace("-1", ""));
+    assert_eq!(
+        message(read_exactly(&["--driver=redis", "--port="], &[]), 2),
+        expected.replace("-1", "")
+    );
 }
 
 #[test]
 fn a_bad_word_is_refused_with_what_is_allowed() {
-    let level =
-        "is not a valid log level: expected error, warn, info, debug, trace or a filter such as info,async_nats=debug";
+    let level = "is not a valid log level: expected error, warn, info, debug, trace or a filter such as info,async_nats=debug";
     let drivers = "is not a valid list of drivers: expected NATS, Redis or Local, or several of them, comma separated";
     for (setting, bad, expected) in [
-        ("REGISTER", "on", "is not a valid truth value: expected true, false, t, f, yes, no, y, n, 1 or 0"),
+        (
+            "REGISTER",
+            "on",
+            "is not a valid truth value: expected true, false, t, f, yes, no, y, n, 1 or 0",
+        ),
         ("LOG_LEVEL", "verbose", level),
         ("LOG_LEVEL", "lobbyd=loud", level),
         ("LOG_LEVEL", ",", level),
@@ -63,11 +77,19 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
             "a b",
             "is not a valid host name: expected 1 to 253 bytes without white space and control characters",
         ),
-        ("LABELS", "ok,a\tb", r#""a\tb" is not a valid label: expected 1 to 1024 bytes without control characters"#),
+        (
+            "LABELS",
+            "ok,a\tb",
+            r#""a\tb" is not a valid label: expected 1 to 1024 bytes without control characters"#,
+        ),
         ("RUNTIME_LABELS_FILENAME", "../x", file_name),
         ("RUNTIME_LABELS_FILENAME", "..", file_name),
         ("RUNTIME_LABELS_FILENAME", ".", file_name),
-        ("REDIS_CHANNEL", "a b", "is not a valid channel: expected one or more characters other than white space"),
+        (
+            "REDIS_CHANNEL",
+            "a b",
+            "is not a valid channel: expected one or more characters other than white space",
+        ),
         (
             "NATS_DISCOVERY_CHANNEL",
             "a b",
@@ -76,7 +98,11 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
         ("NATS_DISCOVERY_CHANNEL", "lobby.>", subject),
         ("NATS_DISCOVERY_CHANNEL", "lobby..x", subject),
         ("PACKET_VERIFY", "always", "is not a valid way to verify: expected off, warn or enforce"),
-        ("CALLBACK", "/bin/cb 'a", "is not a valid command line: expected every quote to be closed"),
+        (
+            "CALLBACK",
+            "/bin/cb 'a",
+            "is not a valid command line: expected every quote to be closed",
+        ),
         ("CALLBACK", "'' a", program),
         ("CALLBACK", "  ", program),
     ] {
@@ -147,8 +173,14 @@ fn both_forms_of_one_thing_are_refused() {
 #[test]
 fn a_client_certificate_or_a_key_alone_is_refused() {
     let read = |setting| refusal(&format!("NATS_URL=nats://b {setting}=/x"));
-    assert_eq!(read("NATS_CERT_FILE"), "NATS_CERT_FILE is set without NATS_KEY_FILE: both are needed");
-    assert_eq!(read("NATS_KEY_FILE"), "NATS_KEY_FILE is set without NATS_CERT_FILE: both are needed");
+    assert_eq!(
+        read("NATS_CERT_FILE"),
+        "NATS_CERT_FILE is set without NATS_KEY_FILE: both are needed"
+    );
+    assert_eq!(
+        read("NATS_KEY_FILE"),
+        "NATS_KEY_FILE is set without NATS_CERT_FILE: both are needed"
+    );
 }
 
 #[test]
@@ -162,7 +194,8 @@ fn an_unreadable_file_is_refused_with_another_status() {
         "REDIS_PASSWORD_FILE",
         "REDIS_CA_FILE",
     ] {
-        let outcome = read("", &format!("DRIVER=NATS,Redis NATS_URL=nats://b {setting}=/nowhere/file"));
+        let outcome =
+            read("", &format!("DRIVER=NATS,Redis NATS_URL=nats://b {setting}=/nowhere/file"));
         let message = message(outcome, 1);
         assert!(message.starts_with(&format!("{setting}: cannot read ")), "{message}");
         assert!(message.contains("/nowhere/file") && message.contains("No such file"), "{message}");
@@ -171,7 +204,9 @@ fn an_unreadable_file_is_refused_with_another_status() {
 
 #[test]
 fn files_of_an_idle_driver_are_not_read() {
-    assert!(read("", "DRIVER=Redis NATS_CREDS_FILE=/nowhere DISABLE_API=1 TOKEN_FILE=/nowhere").is_ok());
+    assert!(
+        read("", "DRIVER=Redis NATS_CREDS_FILE=/nowhere DISABLE_API=1 TOKEN_FILE=/nowhere").is_ok()
+    );
 }
 
 #[test]
@@ -179,7 +214,10 @@ fn a_bad_secret_in_a_file_is_refused_without_being_shown() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), ",,\n").unwrap();
     let message = refusal(&format!("NATS_URL_FILE={}", file.path().display()));
-    assert_eq!(message, "NATS_URL_FILE: no server is named: expected nats:// or tls:// URLs, comma separated");
+    assert_eq!(
+        message,
+        "NATS_URL_FILE: no server is named: expected nats:// or tls:// URLs, comma separated"
+    );
 }
 
 #[test]
@@ -223,10 +261,10 @@ fn a_key_file_without_a_good_key_is_refused_without_showing_it() {
         std::fs::write(file.path(), text).unwrap();
         refusal(&format!("DRIVER=Redis PACKET_KEY_FILE={}", file.path().display()))
     };
-    let expected =
-        "PACKET_KEY_FILE: the key on line 2 has 4 bytes: at least 16 are allowed, for example 64 hexadecimal digits";
+    let expected = "PACKET_KEY_FILE: the key on line 2 has 4 bytes: at least 16 are allowed, for example 64 hexadecimal digits";
     assert_eq!(refusal("0123456789abcdef\nhush\n"), expected);
-    let expected = "PACKET_KEY_FILE: there is no key in it: one key a line, of at least 16 bytes, is allowed";
+    let expected =
+        "PACKET_KEY_FILE: there is no key in it: one key a line, of at least 16 bytes, is allowed";
     assert_eq!(refusal("\n\n"), expected);
 }
 
@@ -247,11 +285,13 @@ fn a_host_that_holds_a_port_is_refused_with_the_right_setting() {
 fn a_token_that_no_client_can_send_is_refused_unshown() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for token in ["hush hush", " hush", "hush\n\n", "hush\t", "hu\nsh"] {
-        let expected = "the token holds white space or a line break, which no client can send: expected none";
+        let expected =
+            "the token holds white space or a line break, which no client can send: expected none";
         let outcome = read_exactly(&["--driver=redis"], &[("TOKEN", token)]);
         assert_eq!(message(outcome, 2), format!("TOKEN: {expected}"));
         std::fs::write(file.path(), token).unwrap();
-        let outcome = read_exactly(&["--driver=redis"], &[("TOKEN_FILE", file.path().to_str().unwrap())]);
+        let outcome =
+            read_exactly(&["--driver=redis"], &[("TOKEN_FILE", file.path().to_str().unwrap())]);
         assert_eq!(message(outcome, 2), format!("TOKEN_FILE: {expected}"));
     }
 }
@@ -260,7 +300,8 @@ fn a_token_that_no_client_can_send_is_refused_unshown() {
 fn a_device_or_fifo_in_place_of_any_file_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
     let regular = tempfile::NamedTempFile::new().unwrap();
     let pair = |setting: &str| match setting {
         "NATS_CERT_FILE" => format!("NATS_KEY_FILE={}", regular.path().display()),
@@ -268,14 +309,18 @@ fn a_device_or_fifo_in_place_of_any_file_is_refused_at_once() {
         _ => String::new(),
     };
     let declaration = declaration();
-    let files = declaration.settings().map(|(_, setting)| setting.info()).filter(|info| info.unit == "FILE");
+    let files = declaration
+        .settings()
+        .map(|(_, setting)| setting.info())
+        .filter(|info| info.unit == "FILE");
     for setting in files.map(|info| info.name) {
         for (path, kind) in [(fifo.to_str().unwrap(), "FIFO"), ("/dev/zero", "device")] {
             let given = format!("DRIVER=NATS,Redis {} {setting}={path}", pair(setting));
             let url = if setting == "NATS_URL_FILE" { "" } else { "NATS_URL=nats://b" };
             let message = message(read("", &format!("{given} {url}")), 1);
             assert!(
-                message.starts_with(setting) && message.contains(&format!("is a {kind}, not a regular file")),
+                message.starts_with(setting)
+                    && message.contains(&format!("is a {kind}, not a regular file")),
                 "{message}"
             );
         }

@@ -18,23 +18,25 @@ use tracing::{debug, warn};
 use crate::sys::clock;
 use plan::{ChangeKind, WatchPlan};
 
-/// How often the watch is set up anew when nothing happens: it then sees a file system mounted over the directory, and is retried
-/// after the system had run out of watches.
+/// How often the watch is set up anew when nothing happens: it then sees a file system mounted over
+/// the directory, and is retried after the system had run out of watches.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
 
 /// Longest delay of a report in a burst that does not end, in debounce periods.
 const LONGEST_BURST: u32 = 5;
 
-/// How often a path that changes while its watch is being set up is followed again before that is left to the next renewal.
+/// How often a path that changes while its watch is being set up is followed again before that is
+/// left to the next renewal.
 const ATTEMPTS: usize = 4;
 
 /// An asynchronous watch over the contents of one directory.
 ///
-/// The directory may be missing, be removed and made again, renamed, or reached by symbolic links that are re-pointed, as in a
-/// Kubernetes ConfigMap. File events can be lost or be unavailable (NFS, limits of the system): users of the watch also read the
-/// directory again from time to time.
+/// The directory may be missing, be removed and made again, renamed, or reached by symbolic links
+/// that are re-pointed, as in a Kubernetes ConfigMap. File events can be lost or be unavailable
+/// (NFS, limits of the system): users of the watch also read the directory again from time to time.
 ///
-/// Files outside the directory that are linked into it are not watched, and neither are subdirectories.
+/// Files outside the directory that are linked into it are not watched, and neither are
+/// subdirectories.
 #[derive(Debug)]
 pub struct DirectoryWatch {
     commands: Sender<Command>,
@@ -44,8 +46,8 @@ pub struct DirectoryWatch {
 impl DirectoryWatch {
     /// Starts to watch, on a thread that ends when the watch is dropped.
     ///
-    /// Changes are reported when nothing more has changed for the time of `debounce`, and in a burst after five times that at the latest.
-    /// That watching fails is logged once.
+    /// Changes are reported when nothing more has changed for the time of `debounce`, and in a
+    /// burst after five times that at the latest. That watching fails is logged once.
     pub fn new(directory: &Path, debounce: Duration) -> Self {
         let (sender, commands) = mpsc::channel();
         let changed = Arc::new(Notify::new());
@@ -58,7 +60,9 @@ impl DirectoryWatch {
             watcher: None,
             warned: false,
         };
-        if let Err(error) = thread::Builder::new().name("directory-watch".to_owned()).spawn(|| thread_state.run()) {
+        if let Err(error) =
+            thread::Builder::new().name("directory-watch".to_owned()).spawn(|| thread_state.run())
+        {
             warn!(target: "lobby", directory = %directory.display(), %error, "no thread to watch the directory, it is only read from time to time");
             changed.notify_one();
         }
@@ -67,8 +71,9 @@ impl DirectoryWatch {
 
     /// Waits until the directory may have changed since the last call returned.
     ///
-    /// The first call returns as soon as the watch is in place: reading the directory after each call misses nothing. Reading files
-    /// does not count as a change. A call that is dropped loses nothing.
+    /// The first call returns as soon as the watch is in place: reading the directory after each
+    /// call misses nothing. Reading files does not count as a change. A call that is dropped
+    /// loses nothing.
     pub async fn changed(&mut self) {
         self.changed.notified().await;
     }
@@ -144,7 +149,8 @@ impl WatchThread {
         }
     }
 
-    /// Watches until the path is the same before and after: a directory made in between would otherwise go unseen.
+    /// Watches until the path is the same before and after: a directory made in between would
+    /// otherwise go unseen.
     fn follow(&self) -> notify::Result<RecommendedWatcher> {
         let mut plan = WatchPlan::for_path(&self.directory);
         let mut watcher = self.watch(&plan)?;
@@ -162,12 +168,13 @@ impl WatchThread {
     fn watch(&self, plan: &WatchPlan) -> notify::Result<RecommendedWatcher> {
         let reports = self.reports.clone();
         let plan_of_events = plan.clone();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Some(kind) = kind_of(&event, &plan_of_events) {
-                // Fails only when the watch has just ended.
-                reports.send(Command::Changed(kind)).ok();
-            }
-        })?;
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if let Some(kind) = kind_of(&event, &plan_of_events) {
+                    // Fails only when the watch has just ended.
+                    reports.send(Command::Changed(kind)).ok();
+                }
+            })?;
         for directory in plan.directories() {
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
                 tolerate(error, plan.is_contents(directory))?;
@@ -177,11 +184,10 @@ impl WatchThread {
     }
 }
 
-/// Ignores errors that do not keep the directory itself from being watched: a place that vanished a moment ago, or a parent that may
-/// be passed but not read.
+/// Ignores errors that do not keep the directory itself from being watched: a place that vanished a
+/// moment ago, or a parent that may be passed but not read.
 fn tolerate(error: notify::Error, is_contents: bool) -> notify::Result<()> {
-    let denied =
-        matches!(&error.kind, notify::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied);
+    let denied = matches!(&error.kind, notify::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied);
     if matches!(error.kind, notify::ErrorKind::PathNotFound) || (denied && !is_contents) {
         debug!(target: "lobby", %error, "a directory on the path is not watched");
         return Ok(());
@@ -189,7 +195,8 @@ fn tolerate(error: notify::Error, is_contents: bool) -> notify::Result<()> {
     Err(error)
 }
 
-/// What an event means. Events may have been lost where there is an error or no path: then anything may have changed.
+/// What an event means. Events may have been lost where there is an error or no path: then anything
+/// may have changed.
 fn kind_of(event: &notify::Result<notify::Event>, plan: &WatchPlan) -> Option<ChangeKind> {
     match event {
         Ok(event) if is_reading(event.kind) => None,
@@ -200,7 +207,8 @@ fn kind_of(event: &notify::Result<notify::Event>, plan: &WatchPlan) -> Option<Ch
     }
 }
 
-/// inotify reports that a file was opened: taken as a change, reading the directory would lead to reading it again, for ever.
+/// inotify reports that a file was opened: taken as a change, reading the directory would lead to
+/// reading it again, for ever.
 fn is_reading(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }

@@ -8,11 +8,13 @@ const MAX_LINKS: usize = 40;
 
 /// The directories to watch to notice every change of a directory and of the path to it.
 ///
-/// Watched are the directory, its parent, and every directory that holds a symbolic link on the way; if the directory is missing, the
-/// nearest one that exists. All paths are absolute and free of symbolic links, so that each directory is watched once.
+/// Watched are the directory, its parent, and every directory that holds a symbolic link on the
+/// way; if the directory is missing, the nearest one that exists. All paths are absolute and free
+/// of symbolic links, so that each directory is watched once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WatchPlan {
-    /// Directories to watch, in the order in which the path passes them: what happens behind one that is watched already is noticed.
+    /// Directories to watch, in the order in which the path passes them: what happens behind one
+    /// that is watched already is noticed.
     directories: Vec<PathBuf>,
     /// Symbolic links on the path: replaced, they lead elsewhere.
     waypoints: Vec<PathBuf>,
@@ -58,7 +60,8 @@ impl WatchPlan {
         if self.waypoints.iter().chain(&self.directories).any(|place| place == changed) {
             return Some(ChangeKind::Path);
         }
-        (self.contents.is_some() && changed.parent() == self.contents.as_deref()).then_some(ChangeKind::Contents)
+        (self.contents.is_some() && changed.parent() == self.contents.as_deref())
+            .then_some(ChangeKind::Contents)
     }
 
     fn follow(&mut self, path: &Path) -> Option<PathBuf> {
@@ -152,7 +155,10 @@ mod tests {
         fs::create_dir(root.join("etc")).unwrap();
         symlink("../data/v1", root.join("etc/lobby")).unwrap();
         let plan = WatchPlan::for_path(&root.join("etc/lobby/labels"));
-        assert_eq!(plan.directories(), [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]);
+        assert_eq!(
+            plan.directories(),
+            [root.join("etc"), root.join("data/v1"), root.join("data/v1/labels")]
+        );
         assert_eq!(plan.kind_of(&root.join("etc/lobby")), Some(ChangeKind::Path));
         assert_eq!(plan.kind_of(&root.join("data/v1/labels/a")), Some(ChangeKind::Contents));
     }

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use super::*;
 
 const DEBOUNCE: Duration = Duration::from_millis(10);
-/// Time for what takes milliseconds on an idle machine. It is shorter than [`RENEW_EVERY`], so that only an event can be what tells.
+/// Time for what takes milliseconds on an idle machine. It is shorter than [`RENEW_EVERY`], so that
+/// only an event can be what tells.
 const LIMIT: Duration = Duration::from_secs(10);
 
 struct Scene {
@@ -17,7 +18,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Watches `labels` in a fresh directory, prepared by the test, from when the watch is in place.
+    /// Watches `labels` in a fresh directory, prepared by the test, from when the watch is in
+    /// place.
     async fn set(prepare: impl FnOnce(&Path)) -> Self {
         let root = tempfile::tempdir().unwrap();
         prepare(root.path());
@@ -31,7 +33,8 @@ impl Scene {
         self.root.path().join(name)
     }
 
-    /// Waits for a report, and lets whatever else belongs to the same change pass, so that the next one stands for itself.
+    /// Waits for a report, and lets whatever else belongs to the same change pass, so that the next
+    /// one stands for itself.
     async fn notices(&mut self, what: &str) {
         assert!(timeout(LIMIT, self.watch.changed()).await.is_ok(), "missed {what}");
         while timeout(DEBOUNCE * 6, self.watch.changed()).await.is_ok() {}

@@ -19,7 +19,8 @@ impl Burst {
     /// The packets by which the daemon knows the hosts already.
     pub(super) fn of(lobby: &Lobby) -> Self {
         let frames = lobby.frames(0);
-        let frames: Vec<_> = frames.iter().cycle().take(PACKETS).map(AsRef::<[u8]>::as_ref).collect();
+        let frames: Vec<_> =
+            frames.iter().cycle().take(PACKETS).map(AsRef::<[u8]>::as_ref).collect();
         Self(Arc::new(frames.concat()))
     }
 
@@ -39,7 +40,9 @@ impl Burst {
 
     /// Gives each packet a label that it had in no burst before, of which there were `earlier`.
     pub(super) fn change_labels(&mut self, earlier: usize) {
-        let places: Vec<_> = memmem::find_iter(&self.0[..], GENERATION).map(|place| place + GENERATION.len()).collect();
+        let places: Vec<_> = memmem::find_iter(&self.0[..], GENERATION)
+            .map(|place| place + GENERATION.len())
+            .collect();
         let frames = Arc::make_mut(&mut self.0);
         for (number, place) in places.into_iter().enumerate() {
             let generation = format!("{:0DIGITS$}", earlier * PACKETS + number + 1);
@@ -53,7 +56,10 @@ impl Burst {
     }
 
     /// How many there are.
-    #[expect(clippy::unused_self, reason = "all bursts are equally large, but that is nobody else's business")]
+    #[expect(
+        clippy::unused_self,
+        reason = "all bursts are equally large, but that is nobody else's business"
+    )]
     pub(super) fn packets(&self) -> u64 {
         PACKETS as u64
     }

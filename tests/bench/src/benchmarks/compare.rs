@@ -48,15 +48,22 @@ pub(super) async fn against_baseline(
     by_turns(row, lobby.into(), (&baseline).into(), request, answer.status).await
 }
 
-/// A row of requests per second, a daemon that knows a large fleet beside one that knows a small one.
+/// A row of requests per second, a daemon that knows a large fleet beside one that knows a small
+/// one.
 ///
 /// # Errors
 /// When one of them gives another answer on the way.
-pub(super) async fn large_against_small(row: Row, large: &Lobby, small: &Lobby, request: &Arc<[u8]>) -> Result<Row> {
+pub(super) async fn large_against_small(
+    row: Row,
+    large: &Lobby,
+    small: &Lobby,
+    request: &Arc<[u8]>,
+) -> Result<Row> {
     by_turns(row, large.into(), small.into(), request, 200).await
 }
 
-/// A row of requests per second, a daemon that takes packets in beside the same one at rest. Each of the frames is sent once a period.
+/// A row of requests per second, a daemon that takes packets in beside the same one at rest. Each
+/// of the frames is sent once a period.
 ///
 /// # Errors
 /// When it gives another answer on the way, or takes in no packets.
@@ -77,7 +84,13 @@ pub(super) async fn busy_against_rest(
     Ok(measured(row, &figures, &limits))
 }
 
-async fn by_turns(row: Row, figure: Server<'_>, limit: Server<'_>, request: &Arc<[u8]>, status: u16) -> Result<Row> {
+async fn by_turns(
+    row: Row,
+    figure: Server<'_>,
+    limit: Server<'_>,
+    request: &Arc<[u8]>,
+    status: u16,
+) -> Result<Row> {
     let (mut figures, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..REPETITIONS {
         figures.push(load::measure(figure.process, figure.address, request, status).await?);
@@ -87,7 +100,8 @@ async fn by_turns(row: Row, figure: Server<'_>, limit: Server<'_>, request: &Arc
 }
 
 fn measured(row: Row, figures: &[Speed], limits: &[Speed]) -> Row {
-    let [figure_cpu, limit_cpu] = [figures, limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
+    let [figure_cpu, limit_cpu] =
+        [figures, limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
     let note = format!(
         "{} and {} processor time per answer",
         Unit::Microseconds.show(figure_cpu),

@@ -24,7 +24,8 @@ pub(super) struct Echo {
 impl Echo {
     /// Through a NATS server.
     pub(super) async fn over_nats(url: &str) -> Result<Self> {
-        let (publisher, subscriber) = (async_nats::connect(url).await?, async_nats::connect(url).await?);
+        let (publisher, subscriber) =
+            (async_nats::connect(url).await?, async_nats::connect(url).await?);
         let messages = subscriber.subscribe(OWN_CHANNEL).await?.map(drop).boxed_local();
         subscriber.flush().await?;
         let payload = payload();
@@ -44,9 +45,13 @@ impl Echo {
         let payload = payload();
         let publish = move || {
             let (mut connection, payload) = (connection.clone(), payload.clone());
-            async move { Ok(connection.publish(OWN_CHANNEL, payload.as_ref()).await?) }.boxed_local()
+            async move { Ok(connection.publish(OWN_CHANNEL, payload.as_ref()).await?) }
+                .boxed_local()
         };
-        Ok(Self { publish: Box::new(publish), messages: subscriber.into_on_message().map(drop).boxed_local() })
+        Ok(Self {
+            publish: Box::new(publish),
+            messages: subscriber.into_on_message().map(drop).boxed_local(),
+        })
     }
 
     /// How long each of so many messages took, in milliseconds.

@@ -31,10 +31,13 @@ pub(super) async fn prefixes(environment: &mut Environment) -> Result<Vec<Row>> 
 async fn find(environment: &mut Environment, path: &str, wanted: &str) -> Result<Vec<Row>> {
     let request: Arc<[u8]> = get(&format!("{path}{wanted}"), &[]).into();
     let middle = environment.lobby(10_000).await?;
-    let row = Row::new(format!("GET {path}, 10 matches"), Unit::Rate).hosts(10_000).goal(Goal::AtLeast(0.80));
+    let row = Row::new(format!("GET {path}, 10 matches"), Unit::Rate)
+        .hosts(10_000)
+        .goal(Goal::AtLeast(0.80));
     let near_the_limit = compare::against_baseline(row, environment, &middle, &request).await?;
     let (small, large) = (environment.lobby(1_000).await?, environment.lobby(100_000).await?);
-    let row = Row::new(format!("GET {path}, limit: the same of 1,000 hosts"), Unit::Rate).hosts(100_000);
+    let row =
+        Row::new(format!("GET {path}, limit: the same of 1,000 hosts"), Unit::Rate).hosts(100_000);
     let row = row.goal(Goal::AtLeast(1.0 / MOST_SLOWDOWN));
     Ok(vec![near_the_limit, compare::large_against_small(row, &large, &small, &request).await?])
 }

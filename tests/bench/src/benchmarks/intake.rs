@@ -1,8 +1,9 @@
 //! Packets taken in from NATS as fast as they come.
 //!
-//! A burst of packets is written to the server without any pause or feedback, and the time runs until the last of them has been
-//! taken in. Bursts are smaller than what nats-server holds for a client that is behind (64 MB), so it is never the server that
-//! loses packets; whatever the daemon drops, it counts. The bare subscriber gets the same bursts, by turns with the daemon.
+//! A burst of packets is written to the server without any pause or feedback, and the time runs
+//! until the last of them has been taken in. Bursts are smaller than what nats-server holds for a
+//! client that is behind (64 MB), so it is never the server that loses packets; whatever the daemon
+//! drops, it counts. The bare subscriber gets the same bursts, by turns with the daemon.
 
 use std::ops::AddAssign;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::lobbyd::Lobbyd;
 use crate::process::Running;
 use crate::wire::Publisher;
 
-/// What the bare subscriber listens to. Would it share the daemon's subject, the server would serve both at once.
+/// What the bare subscriber listens to. Would it share the daemon's subject, the server would serve
+/// both at once.
 const COUNTER_SUBJECT: &str = "counter";
 /// Bursts of a repetition.
 const BURSTS: usize = 3;
@@ -39,7 +41,8 @@ pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row
         let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.80));
         rows.push(outcome.speed("keep-alives taken in").hosts(hosts).goal(goal));
         if hosts == GOAL_SIZE {
-            let (most_cpu, none) = (Goal::AtMost { times: 1.5, plus: 0.0 }, Goal::AtMost { times: 0.0, plus: 0.0 });
+            let (most_cpu, none) =
+                (Goal::AtMost { times: 1.5, plus: 0.0 }, Goal::AtMost { times: 0.0, plus: 0.0 });
             rows.push(outcome.cpu("processor time per keep-alive").hosts(hosts).goal(most_cpu));
             rows.push(outcome.lost("keep-alives lost").hosts(hosts).goal(none));
         }
@@ -47,7 +50,8 @@ pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row
     Ok(rows)
 }
 
-/// Label changes: no packet is like one before. Without a goal: they are decoded, and a fleet has a handful of them a second.
+/// Label changes: no packet is like one before. Without a goal: they are decoded, and a fleet has a
+/// handful of them a second.
 pub(super) async fn changes(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
@@ -119,7 +123,12 @@ impl AddAssign for Intake {
 }
 
 /// Sends a burst and waits until it has been taken in, looking every now and then.
-async fn take_in(sink: &mut impl Sink, port: u16, burst: &Burst, look_every: Duration) -> Result<Intake> {
+async fn take_in(
+    sink: &mut impl Sink,
+    port: u16,
+    burst: &Burst,
+    look_every: Duration,
+) -> Result<Intake> {
     let (mut publisher, frames) = (Publisher::connect(port)?, burst.frames());
     let (before, cpu, begin) = (sink.count().await?, sink.process().cpu()?, clock::now());
     let sending = tokio::task::spawn_blocking(move || publisher.send(&frames));
@@ -147,13 +156,18 @@ struct Outcome {
 }
 
 /// Sends bursts by turns; before each, `prepare` may alter it, given how many there were before.
-async fn compare(environment: &mut Environment, hosts: usize, prepare: impl Fn(&mut Burst, usize)) -> Result<Outcome> {
+async fn compare(
+    environment: &mut Environment,
+    hosts: usize,
+    prepare: impl Fn(&mut Burst, usize),
+) -> Result<Outcome> {
     let lobby = environment.lobby(hosts).await?;
     let (port, look_every) = (environment.nats.port(), look_every(hosts));
     let mut to_lobbyd = Burst::of(&lobby);
     let mut to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
     let mut counter = Counter::start(&environment.nats.url(), COUNTER_SUBJECT)?;
-    let mut daemon = Daemon { lobby: &lobby, connection: Connection::open(lobby.lobbyd.address).await? };
+    let mut daemon =
+        Daemon { lobby: &lobby, connection: Connection::open(lobby.lobbyd.address).await? };
     let mut outcome = Outcome::default();
     for repetition in 0..REPETITIONS {
         let (mut lobbyd, mut baseline) = (Intake::default(), Intake::default());
@@ -169,7 +183,8 @@ async fn compare(environment: &mut Environment, hosts: usize, prepare: impl Fn(&
     Ok(outcome)
 }
 
-/// The daemon counts its living hosts whenever it is asked how it does; that must not cost more than one per cent.
+/// The daemon counts its living hosts whenever it is asked how it does; that must not cost more
+/// than one per cent.
 fn look_every(hosts: usize) -> Duration {
     LOOK_EVERY.max(Duration::from_micros(hosts as u64 / 10))
 }
@@ -180,15 +195,20 @@ impl Outcome {
     }
 
     fn cpu(&self, what: &str) -> Row {
-        self.row(what, Unit::Microseconds, |intake| intake.cpu.as_secs_f64() * 1e6 / intake.taken as f64)
+        self.row(what, Unit::Microseconds, |intake| {
+            intake.cpu.as_secs_f64() * 1e6 / intake.taken as f64
+        })
     }
 
     fn lost(&self, what: &str) -> Row {
-        self.row(what, Unit::Percent, |intake| intake.lost as f64 / (intake.taken + intake.lost) as f64 * 100.0)
+        self.row(what, Unit::Percent, |intake| {
+            intake.lost as f64 / (intake.taken + intake.lost) as f64 * 100.0
+        })
     }
 
     fn row(&self, what: &str, unit: Unit, value: impl Fn(&Intake) -> f64) -> Row {
-        let [figure, limit] = [&self.lobbyd, &self.baseline].map(|all| all.iter().map(&value).collect::<Samples>());
+        let [figure, limit] =
+            [&self.lobbyd, &self.baseline].map(|all| all.iter().map(&value).collect::<Samples>());
         Row::new(what, unit).measured(figure, limit)
     }
 }

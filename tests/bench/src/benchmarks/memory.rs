@@ -17,7 +17,8 @@ pub(super) async fn memory(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts > 1_000).then_some(GOAL);
-        let (mut heard, mut read, mut text) = (Samples::default(), Samples::default(), Samples::default());
+        let (mut heard, mut read, mut text) =
+            (Samples::default(), Samples::default(), Samples::default());
         for repetition in 0..REPETITIONS {
             let lobby = environment.fresh_lobby(hosts, &format!("memory{repetition}")).await?;
             text.push(lobby.fleet.text_bytes() as f64 / MEGABYTE);

@@ -47,7 +47,9 @@ pub(super) async fn prometheus(environment: &mut Environment) -> Result<Vec<Row>
     for hosts in [1_000, 10_000, 100_000] {
         let goal = (hosts == 1_000).then_some(Goal::AtLeast(0.90));
         let row = Row::new("GET /v1/prometheus/:name", Unit::Rate).goal(goal);
-        rows.push(compare(row, environment, hosts, get(&format!("/v1/prometheus/{GROUP}"), &[])).await?);
+        rows.push(
+            compare(row, environment, hosts, get(&format!("/v1/prometheus/{GROUP}"), &[])).await?,
+        );
     }
     Ok(rows)
 }
@@ -72,8 +74,13 @@ pub(super) async fn unchanged(environment: &mut Environment) -> Result<Vec<Row>>
 /// Large lists, compressed.
 pub(super) async fn gzip(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (hosts, path) in [(1_000, DISCOVERIES), (10_000, DISCOVERIES), (10_000, &format!("/v1/prometheus/{GROUP}"))] {
-        let row = Row::new(format!("GET {} with Accept-Encoding: gzip", path.replace(GROUP, ":name")), Unit::Rate);
+    for (hosts, path) in
+        [(1_000, DISCOVERIES), (10_000, DISCOVERIES), (10_000, &format!("/v1/prometheus/{GROUP}"))]
+    {
+        let row = Row::new(
+            format!("GET {} with Accept-Encoding: gzip", path.replace(GROUP, ":name")),
+            Unit::Rate,
+        );
         let row = row.goal(Goal::AtLeast(0.90));
         let complain = |answer: &Answer| match header(answer, "content-encoding") {
             Some("gzip") => None,
@@ -84,7 +91,8 @@ pub(super) async fn gzip(environment: &mut Environment) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Answers about a fleet while one host that they are not about changes a label 200 times a second, beside the same at rest.
+/// Answers about a fleet while one host that they are not about changes a label 200 times a second,
+/// beside the same at rest.
 pub(super) async fn under_churn(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let lobby = environment.lobby(10_000).await?;
@@ -94,18 +102,36 @@ pub(super) async fn under_churn(environment: &mut Environment) -> Result<Vec<Row
             &[GZIP][..],
             "GET /v1/prometheus/:name, gzip, while a host changes 200 times/s",
         ),
-        (format!("/v1/resolve?label={RARE_LABEL}"), &[], "GET /v1/resolve?label=, while a host changes 200 times/s"),
+        (
+            format!("/v1/resolve?label={RARE_LABEL}"),
+            &[],
+            "GET /v1/resolve?label=, while a host changes 200 times/s",
+        ),
     ] {
         let row = Row::new(what, Unit::Rate).hosts(10_000).goal(Goal::AtLeast(0.50));
         let changes = (lobby.changing_frames(), CHANGES_PERIOD);
-        rows.push(compare::busy_against_rest(row, environment, &lobby, &get(&path, headers).into(), changes).await?);
+        rows.push(
+            compare::busy_against_rest(
+                row,
+                environment,
+                &lobby,
+                &get(&path, headers).into(),
+                changes,
+            )
+            .await?,
+        );
     }
     // Others expect the fleets as they were introduced.
     environment.forget_lobbies();
     Ok(rows)
 }
 
-async fn compare(row: Row, environment: &mut Environment, hosts: usize, request: Vec<u8>) -> Result<Row> {
+async fn compare(
+    row: Row,
+    environment: &mut Environment,
+    hosts: usize,
+    request: Vec<u8>,
+) -> Result<Row> {
     compare_if(row, environment, hosts, request, |_| None).await
 }
 
@@ -117,7 +143,8 @@ async fn compare_if(
     request: Vec<u8>,
     complaint: impl Fn(&Answer) -> Option<String>,
 ) -> Result<Row> {
-    let (lobby, request, row) = (environment.lobby(hosts).await?, Arc::from(request), row.hosts(hosts));
+    let (lobby, request, row) =
+        (environment.lobby(hosts).await?, Arc::from(request), row.hosts(hosts));
     match complaint(&lobby.ask(&request).await?) {
         Some(complaint) => Ok(row.note(complaint)),
         None => compare::against_baseline(row, environment, &lobby, &request).await,

@@ -18,8 +18,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Fleets, and the most per cent of a core that each may cost.
 const FLEETS: [(usize, f64); 2] = [(1_000, 0.5), (10_000, 4.0)];
 
-/// Processor time while each host of a fleet sends its keep-alives, evenly spread, beside a bare subscriber that hears them too. The
-/// fleets are measured at the same time, for neither keeps a processor busy.
+/// Processor time while each host of a fleet sends its keep-alives, evenly spread, beside a bare
+/// subscriber that hears them too. The fleets are measured at the same time, for neither keeps a
+/// processor busy.
 pub(super) async fn at_rest(environment: &mut Environment) -> Result<Vec<Row>> {
     let (mut listeners, mut senders) = (Vec::new(), Vec::new());
     for (hosts, _) in FLEETS {
@@ -35,12 +36,15 @@ pub(super) async fn at_rest(environment: &mut Environment) -> Result<Vec<Row>> {
     for sender in senders {
         sender.stop().await?;
     }
-    let rows =
-        FLEETS.into_iter().zip(listeners).map(|((hosts, most), Listeners { shares: [lobbyd, baseline], .. })| {
+    let rows = FLEETS.into_iter().zip(listeners).map(
+        |((hosts, most), Listeners { shares: [lobbyd, baseline], .. })| {
             let goal = Goal::AtMost { times: 0.0, plus: most };
-            let row = Row::new("processor time at rest, of one core", Unit::Percent).hosts(hosts).goal(goal);
+            let row = Row::new("processor time at rest, of one core", Unit::Percent)
+                .hosts(hosts)
+                .goal(goal);
             row.measured(lobbyd, baseline)
-        });
+        },
+    );
     Ok(rows.collect())
 }
 

@@ -30,17 +30,28 @@ type Meeting = Vec<(&'static str, String)>;
 pub(super) async fn spreading(environment: &mut Environment) -> Result<Vec<Row>> {
     let (nats_url, redis_port, redis_url) =
         (environment.nats.url(), environment.redis().await.port(), environment.redis().await.url());
-    let nats =
-        vec![("DRIVER", "NATS".into()), ("NATS_URL", nats_url.clone()), ("NATS_DISCOVERY_CHANNEL", CHANNEL.into())];
-    let redis =
-        vec![("DRIVER", "Redis".into()), ("REDIS_PORT", redis_port.to_string()), ("REDIS_CHANNEL", CHANNEL.into())];
+    let nats = vec![
+        ("DRIVER", "NATS".into()),
+        ("NATS_URL", nats_url.clone()),
+        ("NATS_DISCOVERY_CHANNEL", CHANNEL.into()),
+    ];
+    let redis = vec![
+        ("DRIVER", "Redis".into()),
+        ("REDIS_PORT", redis_port.to_string()),
+        ("REDIS_CHANNEL", CHANNEL.into()),
+    ];
     let mut rows = compare(environment, "NATS", &nats, Echo::over_nats(&nats_url).await?).await?;
     rows.extend(compare(environment, "Redis", &redis, Echo::over_redis(&redis_url).await?).await?);
     rows.push(on_disk(environment, &nats).await?);
     Ok(rows)
 }
 
-async fn compare(environment: &Environment, broker: &str, meeting: &Meeting, mut echo: Echo) -> Result<Vec<Row>> {
+async fn compare(
+    environment: &Environment,
+    broker: &str,
+    meeting: &Meeting,
+    mut echo: Echo,
+) -> Result<Vec<Row>> {
     let mut pair = Pair::start(environment, meeting, Path::new(MEMORY)).await?;
     let [mut median, mut median_limit, mut p99, mut p99_limit] = [const { Vec::new() }; 4];
     for _ in 0..REPETITIONS {
@@ -51,14 +62,20 @@ async fn compare(environment: &Environment, broker: &str, meeting: &Meeting, mut
         p99_limit.push(echoed.percentile(0.99));
     }
     let row = |what, plus, figure: Vec<f64>, limit: Vec<f64>| {
-        let row = Row::new(format!("label added → listed elsewhere, {broker}, {what}"), Unit::Milliseconds);
-        let row = row.goal(Goal::AtMost { times: 1.0, plus }).note(format!("{CHANGES} changes, label files in memory"));
+        let row = Row::new(
+            format!("label added → listed elsewhere, {broker}, {what}"),
+            Unit::Milliseconds,
+        );
+        let row = row
+            .goal(Goal::AtMost { times: 1.0, plus })
+            .note(format!("{CHANGES} changes, label files in memory"));
         row.measured(figure.into_iter().collect(), limit.into_iter().collect())
     };
     Ok(vec![row("median", 1.0, median, median_limit), row("p99", 3.0, p99, p99_limit)])
 }
 
-/// The same with what a disk adds to it, whose file system must confirm that it has the label before anybody is told.
+/// The same with what a disk adds to it, whose file system must confirm that it has the label
+/// before anybody is told.
 async fn on_disk(environment: &Environment, meeting: &Meeting) -> Result<Row> {
     let mut pair = Pair::start(environment, meeting, &environment.directory).await?;
     let mut medians = Samples::default();
@@ -66,7 +83,9 @@ async fn on_disk(environment: &Environment, meeting: &Meeting) -> Result<Row> {
         medians.push(pair.spread(CHANGES_ON_DISK).await?.median());
     }
     let row = Row::new("the same, NATS, label files on the disk, median", Unit::Milliseconds);
-    Ok(row.measured(medians, Samples::default()).note(format!("{CHANGES_ON_DISK} changes, each synced to the disk")))
+    Ok(row
+        .measured(medians, Samples::default())
+        .note(format!("{CHANGES_ON_DISK} changes, each synced to the disk")))
 }
 
 /// Two daemons of one lobby, and a connection to each.
@@ -79,11 +98,17 @@ struct Pair {
 
 impl Pair {
     async fn start(environment: &Environment, meeting: &Meeting, labels: &Path) -> Result<Self> {
-        let (speaker, listener) =
-            (daemon(environment, "speaker", meeting, labels), daemon(environment, "listener", meeting, labels));
+        let (speaker, listener) = (
+            daemon(environment, "speaker", meeting, labels),
+            daemon(environment, "listener", meeting, labels),
+        );
         let daemons = [speaker.await?, listener.await?];
         let [speaker, listener] = [daemons[0].address, daemons[1].address];
-        Ok(Self { speaker: Connection::open(speaker).await?, listener: Connection::open(listener).await?, daemons })
+        Ok(Self {
+            speaker: Connection::open(speaker).await?,
+            listener: Connection::open(listener).await?,
+            daemons,
+        })
     }
 
     /// How long each of so many labels took, in milliseconds.
@@ -114,7 +139,12 @@ impl Pair {
     }
 }
 
-async fn daemon(environment: &Environment, name: &str, meeting: &Meeting, labels: &Path) -> Result<Lobbyd> {
+async fn daemon(
+    environment: &Environment,
+    name: &str,
+    meeting: &Meeting,
+    labels: &Path,
+) -> Result<Lobbyd> {
     let log = environment.directory.join(format!("lobbyd-{name}.log"));
     let start = Start::new(&environment.program, &log, name);
     let start = meeting.iter().fold(start, |start, (setting, value)| start.set(setting, value));

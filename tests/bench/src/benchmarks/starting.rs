@@ -21,12 +21,14 @@ const STARTS: usize = 20;
 /// A daemon that does not answer by then does not start at all.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Start to the first answer, and SIGTERM to the end, with the broker there and without, beside a program that does nothing.
+/// Start to the first answer, and SIGTERM to the end, with the broker there and without, beside a
+/// program that does nothing.
 pub(super) async fn starting(environment: &mut Environment) -> Result<Vec<Row>> {
     let nowhere = format!("nats://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
     let mut rows = Vec::new();
     for (url, circumstance) in [(environment.nats.url(), "broker there"), (nowhere, "no broker")] {
-        let (mut starts, mut ends, mut empty) = (Samples::default(), Samples::default(), Samples::default());
+        let (mut starts, mut ends, mut empty) =
+            (Samples::default(), Samples::default(), Samples::default());
         for _ in 0..REPETITIONS {
             let (start, end) = lobbyd_life(environment, &url)?;
             starts.push(start.median());
@@ -34,10 +36,13 @@ pub(super) async fn starting(environment: &mut Environment) -> Result<Vec<Row>> 
             empty.push(empty_life()?.median());
         }
         let goal = Goal::AtMost { times: 1.0, plus: 8.0 };
-        let row = Row::new(format!("start to first API answer, {circumstance}"), Unit::Milliseconds).goal(goal);
+        let row =
+            Row::new(format!("start to first API answer, {circumstance}"), Unit::Milliseconds)
+                .goal(goal);
         rows.push(row.measured(starts, empty).note(format!("medians of {STARTS}")));
         let goal = Goal::AtMost { times: 0.0, plus: 1_000.0 };
-        let row = Row::new(format!("SIGTERM to exit, {circumstance}"), Unit::Milliseconds).goal(goal);
+        let row =
+            Row::new(format!("SIGTERM to exit, {circumstance}"), Unit::Milliseconds).goal(goal);
         rows.push(row.measured(ends, Samples::default()).note(format!("medians of {STARTS}")));
     }
     Ok(rows)
@@ -47,8 +52,9 @@ fn lobbyd_life(environment: &Environment, url: &str) -> Result<(Samples, Samples
     let (mut starts, mut ends) = (Samples::default(), Samples::default());
     let labels = TempDir::new()?;
     let log = environment.directory.join("lobbyd-starting.log");
-    let start =
-        Start::new(&environment.program, &log, "starter").set("NATS_URL", url).set("LABELS_PATH", labels.path());
+    let start = Start::new(&environment.program, &log, "starter")
+        .set("NATS_URL", url)
+        .set("LABELS_PATH", labels.path());
     for _ in 0..STARTS {
         let (mut command, address) = start.command()?;
         let begin = clock::now();
@@ -77,7 +83,11 @@ fn first_answer(address: SocketAddr, begin: Instant) -> Result<()> {
     stream.write_all(&get("/v1/discoveries", &[]))?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
-    ensure!(&answer == b"HTTP/1.1 200", "the first answer is {:?}", String::from_utf8_lossy(&answer));
+    ensure!(
+        &answer == b"HTTP/1.1 200",
+        "the first answer is {:?}",
+        String::from_utf8_lossy(&answer)
+    );
     Ok(())
 }
 

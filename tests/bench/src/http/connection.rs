@@ -46,7 +46,8 @@ impl Shape {
         self.head + self.body
     }
 
-    /// Whether it is the same but for a per cent of its length: packed, times do not take the same room each second.
+    /// Whether it is the same but for a per cent of its length: packed, times do not take the same
+    /// room each second.
     pub(super) fn is_like(self, other: Self) -> bool {
         self.status == other.status && self.bytes().abs_diff(other.bytes()) <= other.bytes() / 100
     }
@@ -67,7 +68,9 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: vec![0; BUFFER] })
     }
@@ -135,7 +138,8 @@ impl Connection {
 
     async fn read(&mut self, from: usize, to: usize) -> Result<usize> {
         ensure!(from < to, "the head of the answer is too long");
-        let length = self.stream.read(&mut self.buffer[from..to]).await.context("the connection broke")?;
+        let length =
+            self.stream.read(&mut self.buffer[from..to]).await.context("the connection broke")?;
         ensure!(length > 0, "the server hung up");
         Ok(length)
     }
@@ -144,21 +148,28 @@ impl Connection {
 fn shape(head: &[u8]) -> Result<Shape> {
     let status = head.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     let status = status.context("the answer has no status")?;
-    let body = if status == 304 { 0 } else { content_length(head).context("the answer has no Content-Length")? };
+    let body = if status == 304 {
+        0
+    } else {
+        content_length(head).context("the answer has no Content-Length")?
+    };
     Ok(Shape { status, head: head.len(), body })
 }
 
 fn content_length(head: &[u8]) -> Option<usize> {
     let name = b"content-length:";
     let lines = head.split(|byte| *byte == b'\n');
-    let mut values = lines.filter(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+    let mut values = lines.filter(|line| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    });
     std::str::from_utf8(values.next()?.get(name.len()..)?).ok()?.trim().parse().ok()
 }
 
 fn headers(head: &str) -> Vec<(String, String)> {
     let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-    let mut headers: Vec<_> = fields.filter(|(name, _)| !matches!(name.as_str(), "content-length" | "date")).collect();
+    let mut headers: Vec<_> =
+        fields.filter(|(name, _)| !matches!(name.as_str(), "content-length" | "date")).collect();
     headers.sort();
     headers
 }
@@ -179,7 +190,9 @@ mod tests {
     fn answers_are_alike_that_differ_by_less_than_a_per_cent() {
         let shape = |status, body| Shape { status, head: 100, body };
         assert!(shape(200, 900).is_like(shape(200, 910)));
-        assert!(!shape(200, 900).is_like(shape(200, 950)) && !shape(200, 900).is_like(shape(404, 900)));
+        assert!(
+            !shape(200, 900).is_like(shape(200, 950)) && !shape(200, 900).is_like(shape(404, 900))
+        );
     }
 
     #[test]
@@ -190,8 +203,10 @@ mod tests {
 
     #[test]
     fn headers_are_in_order_and_without_length_and_date() {
-        let head = "HTTP/1.1 200 OK\r\nVary: a\r\ncontent-length: 1\r\nDate: x\r\nETag: \"1:2\"\r\n\r\n";
-        let expected = [("etag", "\"1:2\""), ("vary", "a")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let head =
+            "HTTP/1.1 200 OK\r\nVary: a\r\ncontent-length: 1\r\nDate: x\r\nETag: \"1:2\"\r\n\r\n";
+        let expected = [("etag", "\"1:2\""), ("vary", "a")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(headers(head), expected);
     }
 }

@@ -1,4 +1,5 @@
-//! The load generator: a closed loop of connections, each of which asks again as soon as it has the whole answer.
+//! The load generator: a closed loop of connections, each of which asks again as soon as it has the
+//! whole answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::process::Running;
 
 /// How many connections ask at once.
 pub const CONNECTIONS: usize = 16;
-/// How many threads they share. With one, large answers would keep it busier than the server, and every server would look as fast.
+/// How many threads they share. With one, large answers would keep it busier than the server, and
+/// every server would look as fast.
 const THREADS: usize = 2;
 /// How long a server may warm up, and how long is counted.
 const WARM_UP: Duration = Duration::from_millis(150);
@@ -34,11 +36,17 @@ pub struct Speed {
     pub cpu: f64,
 }
 
-/// Asks a server the same again and again. Every answer must be of the same shape as the first, with the status expected.
+/// Asks a server the same again and again. Every answer must be of the same shape as the first,
+/// with the status expected.
 ///
 /// # Errors
 /// When an answer is another, or a connection breaks.
-pub async fn measure(server: &Running, address: SocketAddr, request: &Arc<[u8]>, status: u16) -> Result<Speed> {
+pub async fn measure(
+    server: &Running,
+    address: SocketAddr,
+    request: &Arc<[u8]>,
+    status: u16,
+) -> Result<Speed> {
     let (shape, alone) = first(address, request).await?;
     ensure!(shape.status == status, "the answer's status is {} instead of {status}", shape.status);
     let job = Arc::new(Job::new(address, Arc::clone(request), shape));
@@ -111,7 +119,11 @@ impl Job {
                 self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             };
             let shape = connection.receive(count).await?;
-            ensure!(shape.is_like(self.shape), "an answer was {shape:?}, the first one {:?}", self.shape);
+            ensure!(
+                shape.is_like(self.shape),
+                "an answer was {shape:?}, the first one {:?}",
+                self.shape
+            );
         }
         Ok(())
     }

@@ -13,7 +13,10 @@ pub fn get(path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
 
 /// A request, as bytes.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}{headers}\r\n{body}").into_bytes()
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length =
+        if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}{headers}\r\n{body}")
+        .into_bytes()
 }

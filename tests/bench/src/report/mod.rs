@@ -32,7 +32,8 @@ impl Report {
         let Machine { processor, cores, memory, kernel, brokers, load, .. } = &self.machine;
         let brokers = brokers.join(", ");
         let table = table::table(&self.rows);
-        let failures: String = self.failures.iter().map(|failure| format!("\nFAILED {failure}\n")).collect();
+        let failures: String =
+            self.failures.iter().map(|failure| format!("\nFAILED {failure}\n")).collect();
         format!(
             "Measured on {cores} cores of {processor}, {memory} of memory, Linux {kernel}, {brokers}; load average before the \
              run: {load}; the run took {} s.\n\n{table}{failures}",

@@ -76,12 +76,21 @@ pub(super) fn growth(rows: &[Row], path: &Path) -> Result<()> {
     for (number, (name, points)) in lines.into_iter().enumerate() {
         let colour = Palette99::pick(number).to_rgba();
         let figures = points.iter().map(|(hosts, figure, _)| (*hosts, *figure));
-        let drawn = chart.draw_series(LineSeries::new(figures, colour.stroke_width(2))).map_err(undrawn)?;
-        drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+        let drawn =
+            chart.draw_series(LineSeries::new(figures, colour.stroke_width(2))).map_err(undrawn)?;
+        drawn
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
         let limits = points.iter().map(|(hosts, _, limit)| (*hosts, *limit));
-        chart.draw_series(DashedLineSeries::new(limits, 6, 4, colour.stroke_width(1))).map_err(undrawn)?;
+        chart
+            .draw_series(DashedLineSeries::new(limits, 6, 4, colour.stroke_width(1)))
+            .map_err(undrawn)?;
     }
-    let labels = chart.configure_series_labels().position(SeriesLabelPosition::LowerLeft).border_style(BLACK).draw();
+    let labels = chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerLeft)
+        .border_style(BLACK)
+        .draw();
     labels.map_err(undrawn)?;
     area.present().map_err(undrawn)
 }

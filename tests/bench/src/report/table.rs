@@ -7,7 +7,8 @@ const HEADINGS: [&str; 8] = ["what", "hosts", "lobbyd", "limit", "ratio", "goal"
 /// All rows as a table.
 pub(super) fn table(rows: &[Row]) -> String {
     let rule = HEADINGS.map(|_| String::new());
-    let lines: Vec<_> = [HEADINGS.map(str::to_owned), rule].into_iter().chain(rows.iter().map(cells)).collect();
+    let lines: Vec<_> =
+        [HEADINGS.map(str::to_owned), rule].into_iter().chain(rows.iter().map(cells)).collect();
     let widths: Vec<_> = (0..HEADINGS.len())
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
@@ -50,7 +51,8 @@ fn with_spread(samples: &Samples, show: impl Fn(f64) -> String) -> String {
     if !median.is_finite() {
         return String::new();
     }
-    let [least, greatest] = [least, greatest].map(&show).map(|text| text.split(' ').next().unwrap_or("").to_owned());
+    let [least, greatest] =
+        [least, greatest].map(&show).map(|text| text.split(' ').next().unwrap_or("").to_owned());
     format!("{} ({least} to {greatest})", show(median))
 }
 
@@ -62,7 +64,10 @@ mod tests {
     #[test]
     fn a_row_shows_medians_spreads_and_whether_the_goal_is_met() {
         let row = Row::new("GET /", Unit::Rate).hosts(1_000).goal(Goal::AtLeast(0.95));
-        let row = row.measured([1000.0, 900.0, 950.0].into_iter().collect(), [1000.0; 3].into_iter().collect());
+        let row = row.measured(
+            [1000.0, 900.0, 950.0].into_iter().collect(),
+            [1000.0; 3].into_iter().collect(),
+        );
         let expected = "| GET / | 1,000 | 950 /s (900 to 1,000) | 1,000 /s (1,000 to 1,000) | 0.95 (0.90 to 1.00) | ≥ 0.95 | yes |      |\n";
         assert!(table(&[row]).ends_with(expected));
     }
@@ -70,6 +75,10 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_left_blank_and_not_met() {
         let row = Row::new("x", Unit::Rate).goal(Goal::AtLeast(0.9)).note("missing");
-        assert!(table(&[row]).ends_with("| x    |       |        |       |       | ≥ 0.90 | **no** | missing |\n"));
+        assert!(
+            table(&[row]).ends_with(
+                "| x    |       |        |       |       | ≥ 0.90 | **no** | missing |\n"
+            )
+        );
     }
 }

@@ -37,7 +37,10 @@ impl Channel {
     pub(super) fn fit(&self, batch: Vec<Packet>) -> Vec<Packet> {
         let Self::Directory { .. } = self else { return batch };
         let mut hosts = HashSet::new();
-        batch.into_iter().filter(|packet| packet.kind != "mutated" && hosts.insert(packet.host)).collect()
+        batch
+            .into_iter()
+            .filter(|packet| packet.kind != "mutated" && hosts.insert(packet.host))
+            .collect()
     }
 
     /// Says a batch; returns how many packets each daemon must receive of it at least.
@@ -63,7 +66,9 @@ impl Channel {
     pub(super) fn add_odd_files(&self) {
         let Self::Directory { path, workshop } = self else { return };
         let hello = |name: &str| {
-            format!(r#"{{"discovery":{{"hostname":"{name}","labels":["odd:file"],"last_check":0}},"message":"hi"}}"#)
+            format!(
+                r#"{{"discovery":{{"hostname":"{name}","labels":["odd:file"],"last_check":0}},"message":"hi"}}"#
+            )
         };
         for name in [
             "no-suffix",
@@ -89,7 +94,8 @@ impl Channel {
     }
 }
 
-/// Over Local half of the goodbyes are said by taking the file away. Returns whether one was written.
+/// Over Local half of the goodbyes are said by taking the file away. Returns whether one was
+/// written.
 fn write_or_remove(directory: &Path, workshop: &Path, packet: &Packet) -> bool {
     let name = format!("{:04}.lobby.json", packet.host);
     if packet.is_goodbye && packet.payload.len().is_multiple_of(2) {
@@ -110,8 +116,12 @@ fn put(directory: &Path, workshop: &Path, name: &str, bytes: &[u8]) {
 fn put_aged(directory: &Path, workshop: &Path, name: &str, text: &str, age: u64) {
     let draft = workshop.join("aged");
     std::fs::write(&draft, text).expect("a temporary file can be written");
-    let file = std::fs::File::options().write(true).open(&draft).expect("a temporary file can be opened");
-    let then = file.metadata().and_then(|metadata| metadata.modified()).map(|now| now - Duration::from_secs(age));
+    let file =
+        std::fs::File::options().write(true).open(&draft).expect("a temporary file can be opened");
+    let then = file
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .map(|now| now - Duration::from_secs(age));
     then.and_then(|then| file.set_modified(then)).expect("the time of a file can be set");
     std::fs::rename(draft, directory.join(name)).expect("a temporary file can be moved");
 }

@@ -86,12 +86,16 @@ impl<'a> Feed<'a> {
                 let status = status(daemon);
                 let mut drivers = status["drivers"].as_array()?.iter();
                 let is_member = self.topic.ends_with("member");
-                (drivers.all(|driver| driver["state"] == "up") && (is_member || status["warm"] == true)).then_some(())
+                (drivers.all(|driver| driver["state"] == "up")
+                    && (is_member || status["warm"] == true))
+                    .then_some(())
             });
             assert!(up.is_some(), "a daemon does not become ready: {}", daemon.log());
         }
         // Own packets count as received.
-        self.daemons.map(|daemon| eventually(Duration::from_millis(300), || (received(daemon) > 0).then_some(())));
+        self.daemons.map(|daemon| {
+            eventually(Duration::from_millis(300), || (received(daemon) > 0).then_some(()))
+        });
     }
 
     /// Feeds a batch and compares what both know then. Returns the number of packets.
@@ -116,7 +120,8 @@ impl<'a> Feed<'a> {
         let mut seen = Pair::default();
         eventually(Duration::from_secs(2), || {
             seen = self.daemons.map(knowledge);
-            (!matches!(compare("", "", &seen.old, &seen.new), Verdict::Unexplained(_))).then_some(())
+            (!matches!(compare("", "", &seen.old, &seen.new), Verdict::Unexplained(_)))
+                .then_some(())
         });
         seen
     }
@@ -161,7 +166,11 @@ fn summary(daemon: &Daemon) -> String {
     let mut text = format!("{} records", status["records"]);
     for driver in status["drivers"].as_array().into_iter().flatten() {
         let counter = |name: &str| driver[name].to_string();
-        text.push_str(&format!(", received {}, refused {}", counter("received"), counter("refused")));
+        text.push_str(&format!(
+            ", received {}, refused {}",
+            counter("received"),
+            counter("refused")
+        ));
     }
     text
 }
@@ -179,7 +188,9 @@ fn knowledge(daemon: &Daemon) -> Observation {
     for field in ["started", "now", "instance"] {
         status.as_object_mut().map(|status| status.remove(field));
     }
-    for driver in status["drivers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+    for driver in
+        status["drivers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+    {
         driver.remove("since");
     }
     Observation::default()

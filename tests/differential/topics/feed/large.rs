@@ -61,15 +61,18 @@ fn ask(run: &Run, feed: &Feed<'_>) {
 
 fn lobbyctl(run: &Run, feed: &Feed<'_>) {
     let port = feed.daemons().new.address().port().to_string();
-    for words in
-        [&["discoveries"][..], &["discoveries", "--json"], &["resolve", "common"], &["discoveries", "search", "c"]]
-    {
+    for words in [
+        &["discoveries"][..],
+        &["discoveries", "--json"],
+        &["resolve", "common"],
+        &["discoveries", "search", "c"],
+    ] {
         let arguments: Vec<_> = words.iter().map(OsStr::new).collect();
         let environment = settings(&[("PORT", &port)]);
         let limit = Duration::from_secs(20);
-        let seen = run
-            .programs
-            .map(|programs| run_program(&programs.lobbyctl(), &arguments, &environment, Path::new("/"), limit));
+        let seen = run.programs.map(|programs| {
+            run_program(&programs.lobbyctl(), &arguments, &environment, Path::new("/"), limit)
+        });
         run.report.compare(TOPIC, &format!("lobbyctl {}", words.join(" ")), seen);
     }
 }

@@ -54,24 +54,31 @@ pub(crate) fn over_local_with_enforce(run: &Run) {
 pub(crate) fn over_two(run: &Run) {
     let (nats, redis) = (Broker::start(Kind::Nats), Broker::start(Kind::Redis));
     let both = settings(&[("DRIVER", "NATS,Redis")]);
-    let all = [listening_only(), nats.settings("feed"), redis.settings("feed"), both, checking("warn")].concat();
+    let all =
+        [listening_only(), nats.settings("feed"), redis.settings("feed"), both, checking("warn")]
+            .concat();
     let daemons = start_with(&run.programs, &all, &write_keys);
     let channel = Channel::Turns(vec![nats.voice("feed"), redis.voice("feed")]);
-    Feed::new(run, "NATS,Redis", daemons, channel).run(generator(run, HOSTS, " warn"), run.packets / 5);
+    Feed::new(run, "NATS,Redis", daemons, channel)
+        .run(generator(run, HOSTS, " warn"), run.packets / 5);
 }
 
-/// Into daemons that announce themselves, each on a channel of its own. Some packets go by their name.
+/// Into daemons that announce themselves, each on a channel of its own. Some packets go by their
+/// name.
 pub(crate) fn into_members(run: &Run) {
     let broker = Broker::start(Kind::Nats);
-    let member = settings(&[("REGISTER", "true"), ("LABELS", "service:web,own:1"), ("KEEP_ALIVE", "3600")]);
+    let member =
+        settings(&[("REGISTER", "true"), ("LABELS", "service:web,own:1"), ("KEEP_ALIVE", "3600")]);
     let of = |side: Side| {
         let ttl = settings(&[("TTL", "7200")]);
         [listening_only(), member.clone(), ttl, broker.settings(side.name()), full()].concat()
     };
     let ears = Pair::of(|side| broker.ear(side.name()));
     let daemons = start_each(&run.programs, of, &write_keys);
-    let channel = Channel::Copies(vec![broker.voice(Side::Old.name()), broker.voice(Side::New.name())]);
-    Feed::new(run, "NATS member", daemons, channel).run_cold(generator(run, 40, ""), run.packets / 5);
+    let channel =
+        Channel::Copies(vec![broker.voice(Side::Old.name()), broker.voice(Side::New.name())]);
+    Feed::new(run, "NATS member", daemons, channel)
+        .run_cold(generator(run, 40, ""), run.packets / 5);
     let said = ears.map(|ear| {
         let mut own = ear.heard();
         // Only their own packets name this label.

@@ -45,14 +45,24 @@ fn paths() -> Vec<String> {
 }
 
 fn methods() -> Vec<Request> {
-    let paths = ["/", "/v1/discoveries", "/v1/discovery", "/v1/resolve", "/v1/prometheus/node", "/v1/labels"];
+    let paths = [
+        "/",
+        "/v1/discoveries",
+        "/v1/discovery",
+        "/v1/resolve",
+        "/v1/prometheus/node",
+        "/v1/labels",
+    ];
     let more = ["/v1/status", "/healthz", "/readyz", "/nowhere"];
     let methods = ["HEAD", "OPTIONS", "PUT", "PATCH", "TRACE", "get", "BREW", "CONNECT"];
     let changing = ["POST", "DELETE"].into_iter().flat_map(|method| {
         let others = paths.into_iter().chain(more).filter(|path| *path != "/v1/labels");
         others.map(move |path| Request::new(method, path, ""))
     });
-    let all = paths.into_iter().chain(more).flat_map(|path| methods.map(|method| Request::new(method, path, "")));
+    let all = paths
+        .into_iter()
+        .chain(more)
+        .flat_map(|path| methods.map(|method| Request::new(method, path, "")));
     all.chain(changing).chain([Request::get("/v1/labels")]).collect()
 }
 
@@ -76,12 +86,21 @@ fn codings() -> Vec<Request> {
         "*, gzip;q=0",
         "nonsense;;;",
     ];
-    let paths = ["/v1/discoveries", "/v1/discoveries?prefixes=service:", "/v1/discoveries?labels=service:dns&pretty"];
-    let more = ["/v1/prometheus/node", "/v1/resolve?label=service:web", "/v1/discovery", "/v1/status", "/nowhere"];
-    let all = paths
-        .into_iter()
-        .chain(more)
-        .flat_map(|path| accepted.map(|accepted| Request::get(path).header("Accept-Encoding", accepted)));
+    let paths = [
+        "/v1/discoveries",
+        "/v1/discoveries?prefixes=service:",
+        "/v1/discoveries?labels=service:dns&pretty",
+    ];
+    let more = [
+        "/v1/prometheus/node",
+        "/v1/resolve?label=service:web",
+        "/v1/discovery",
+        "/v1/status",
+        "/nowhere",
+    ];
+    let all = paths.into_iter().chain(more).flat_map(|path| {
+        accepted.map(|accepted| Request::get(path).header("Accept-Encoding", accepted))
+    });
     let twice = Request::get("/").header("Accept-Encoding", "br").header("Accept-Encoding", "gzip");
     let head = Request::new("HEAD", "/", "").header("Accept-Encoding", "gzip");
     all.chain([twice, head]).collect()
@@ -114,17 +133,29 @@ fn browsers() -> Vec<Request> {
         "evil.example\"<x>",
         "a b",
     ];
-    let forwarded = [("X-Forwarded-Host", "me"), ("Forwarded", "host=me"), ("Referer", "http://evil.example/")];
+    let forwarded =
+        [("X-Forwarded-Host", "me"), ("Forwarded", "host=me"), ("Referer", "http://evil.example/")];
     let mut requests = Vec::new();
     for host in hosts {
         for path in ["/", "/healthz", "/nowhere"] {
             requests.push(Request::get(path).header("Host", host));
         }
     }
-    requests
-        .extend(forwarded.map(|(name, value)| Request::get("/").header("Host", "evil.example").header(name, value)));
+    requests.extend(
+        forwarded.map(|(name, value)| {
+            Request::get("/").header("Host", "evil.example").header(name, value)
+        }),
+    );
     requests.push(Request::get("/").header("Host", "localhost").header("Host", "evil.example"));
-    let origins = ["http://127.0.0.1", "https://127.0.0.1", "http://evil.example", "null", "", "127.0.0.1", "http://"];
+    let origins = [
+        "http://127.0.0.1",
+        "https://127.0.0.1",
+        "http://evil.example",
+        "null",
+        "",
+        "127.0.0.1",
+        "http://",
+    ];
     let sites = ["same-origin", "none", "same-site", "cross-site", "", "SAME-ORIGIN"];
     for method in ["GET", "HEAD", "OPTIONS", "POST", "DELETE", "PUT"] {
         for path in ["/v1/labels", "/", "/nowhere"] {
@@ -141,7 +172,13 @@ type Form = (&'static str, fn(&str) -> String);
 
 /// Requests with the ETag that each daemon gave, and with others.
 fn conditional(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
-    let paths = ["/", "/v1/discoveries?labels=service:web", "/v1/resolve?label=a", "/v1/prometheus/node", "/?pretty"];
+    let paths = [
+        "/",
+        "/v1/discoveries?labels=service:web",
+        "/v1/resolve?label=a",
+        "/v1/prometheus/node",
+        "/?pretty",
+    ];
     let forms: [Form; 10] = [
         ("as given", |tag| tag.to_owned()),
         ("strong", |tag| tag.trim_start_matches("W/").to_owned()),
@@ -173,13 +210,25 @@ fn malformed(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
     let mut requests: Vec<(String, Vec<u8>)> =
         RAW.iter().map(|raw| (raw.escape_debug().to_string(), raw.as_bytes().to_vec())).collect();
     let long = |name: &str, head: String| (name.to_owned(), head.into_bytes());
-    requests.push(long("a long header", format!("GET / HTTP/1.1\r\nHost: me\r\nX: {}\r\n\r\n", "x".repeat(200_000))));
-    requests.push(long("many headers", format!("GET / HTTP/1.1\r\nHost: me\r\n{}\r\n", "X: y\r\n".repeat(500))));
-    requests.push(long("a long path", format!("GET /{} HTTP/1.1\r\nHost: me\r\n\r\n", "x".repeat(200_000))));
+    requests.push(long(
+        "a long header",
+        format!("GET / HTTP/1.1\r\nHost: me\r\nX: {}\r\n\r\n", "x".repeat(200_000)),
+    ));
+    requests.push(long(
+        "many headers",
+        format!("GET / HTTP/1.1\r\nHost: me\r\n{}\r\n", "X: y\r\n".repeat(500)),
+    ));
+    requests.push(long(
+        "a long path",
+        format!("GET /{} HTTP/1.1\r\nHost: me\r\n\r\n", "x".repeat(200_000)),
+    ));
     requests.push(("TLS".into(), b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03".to_vec()));
     requests.push(("bytes".into(), b"\xff\xfe\r\n\r\n".to_vec()));
     requests.push(("bytes in a path".into(), b"GET /\xff HTTP/1.1\r\nHost: me\r\n\r\n".to_vec()));
-    requests.push(("bytes in a header".into(), b"GET / HTTP/1.1\r\nHost: m\xff\r\nConnection: close\r\n\r\n".to_vec()));
+    requests.push((
+        "bytes in a header".into(),
+        b"GET / HTTP/1.1\r\nHost: m\xff\r\nConnection: close\r\n\r\n".to_vec(),
+    ));
     for (name, bytes) in requests {
         let seen = daemons.map(|daemon| {
             let (reply, closed) = http::exchange(daemon.address(), &bytes, SILENCE);

@@ -47,9 +47,15 @@ pub struct HostRegistry {
 }
 
 impl HostRegistry {
-    /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at which a host expires,
-    /// `max_servers` the most hosts held beside the own one.
-    pub fn new(instance: String, ttl: Duration, max_servers: usize, initial_sync: InitialSync, now: Instant) -> Self {
+    /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at
+    /// which a host expires, `max_servers` the most hosts held beside the own one.
+    pub fn new(
+        instance: String,
+        ttl: Duration,
+        max_servers: usize,
+        initial_sync: InitialSync,
+        now: Instant,
+    ) -> Self {
         let liveness = Liveness::new(ttl, initial_sync.drivers(), now);
         Self {
             hosts: HostTable::default(),
@@ -83,8 +89,9 @@ impl HostRegistry {
         }
     }
 
-    /// Shows that the registry works; to be called several times a second. Returns for how long it had stood still, if it had: nobody
-    /// could be heard then, and that time counts for nobody's death.
+    /// Shows that the registry works; to be called several times a second. Returns for how long it
+    /// had stood still, if it had: nobody could be heard then, and that time counts for
+    /// nobody's death.
     pub fn tick(&mut self, now: Instant) -> Option<Duration> {
         self.liveness.tick(now)
     }
@@ -141,8 +148,8 @@ impl HostRegistry {
         self.look_at_all(self.liveness.judged_at(now));
     }
 
-    /// A link went down, or could not be brought up. Hosts that had expired by then are removed: from now on none expires of silence
-    /// on this link.
+    /// A link went down, or could not be brought up. Hosts that had expired by then are removed:
+    /// from now on none expires of silence on this link.
     pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Arc<Change>> {
         let expired = self.expire(now);
         self.liveness.link_down(driver_id, now);
@@ -150,7 +157,8 @@ impl HostRegistry {
         expired
     }
 
-    /// When to call [`Self::expire`]: no host expires before this moment. None while no host can expire.
+    /// When to call [`Self::expire`]: no host expires before this moment. None while no host can
+    /// expire.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let next = Some(self.expiries.next()).filter(|next| *next < u64::MAX)?;
         Some(self.liveness.moment(next).max(now))
@@ -158,7 +166,8 @@ impl HostRegistry {
 
     /// This server is called so and has these labels now. It is always in its own list.
     pub fn set_own(&mut self, packet: Discovery, unix_seconds: i64) -> Vec<Arc<Change>> {
-        let former = self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
+        let former =
+            self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
         if former.is_some() {
             self.duplicate = None;
         }
@@ -192,20 +201,23 @@ impl HostRegistry {
         expired
     }
 
-    /// Removes the hosts whose deadline has come, found by a look at all of them, and forgets what is over: a duplicate of a TTL ago,
-    /// signed packets that would be refused by their age alone.
+    /// Removes the hosts whose deadline has come, found by a look at all of them, and forgets what
+    /// is over: a duplicate of a TTL ago, signed packets that would be refused by their age
+    /// alone.
     pub fn sweep(&mut self, now: Instant) -> Vec<Arc<Change>> {
         if let Some(verifier) = &mut self.verifier {
             verifier.forget(now);
         }
-        self.duplicate.take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
+        self.duplicate
+            .take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
         self.look_at_all(self.liveness.judged_at(now));
         self.expire(now)
     }
 
     /// Notes the deadlines of all hosts.
     fn look_at_all(&mut self, at: u64) {
-        let deadlines = self.hosts.iter().map(|host| (host.id(), host.no_expiry_before(at, &self.liveness)));
+        let deadlines =
+            self.hosts.iter().map(|host| (host.id(), host.no_expiry_before(at, &self.liveness)));
         self.expiries.look(at, deadlines);
     }
 
@@ -227,7 +239,11 @@ impl HostRegistry {
     fn put(&mut self, host: Host) -> Arc<Host> {
         let host = Arc::new(host);
         let before = self.hosts.put(Arc::clone(&host));
-        self.labels.change(host.id(), before.as_ref().map(|before| before.text()), Some(host.text()));
+        self.labels.change(
+            host.id(),
+            before.as_ref().map(|before| before.text()),
+            Some(host.text()),
+        );
         self.known.insert(Arc::clone(&host));
         host
     }

@@ -23,8 +23,13 @@ impl Fixture {
 
     fn holding_at_most(max_servers: usize) -> Self {
         let start = clock::now();
-        let mut registry =
-            HostRegistry::new("i1".to_owned(), TTL, max_servers, InitialSync::new(SECOND * 5, 2, start), start);
+        let mut registry = HostRegistry::new(
+            "i1".to_owned(),
+            TTL,
+            max_servers,
+            InitialSync::new(SECOND * 5, 2, start),
+            start,
+        );
         registry.link_opened(driver_id(0), start);
         registry.link_opened(driver_id(1), start);
         Self { registry, start, second: 0 }
@@ -63,8 +68,10 @@ impl Fixture {
         place: usize,
     ) -> Result<Applied, Refusal> {
         self.advance_to(second);
-        // In the order in which lobbyd writes the fields: what the registry knows already is recognised, not decoded.
-        let discovery = serde_json::json!({"hostname": hostname, "labels": labels, "last_check": 0});
+        // In the order in which lobbyd writes the fields: what the registry knows already is
+        // recognised, not decoded.
+        let discovery =
+            serde_json::json!({"hostname": hostname, "labels": labels, "last_check": 0});
         let mut envelope = serde_json::json!({"discovery": discovery, "message": message});
         if let Some(instance) = instance {
             envelope["instance"] = instance.into();
@@ -76,10 +83,17 @@ impl Fixture {
             unix_millis: 1_000_000 + u64::from(second) * 1000,
             age: Duration::ZERO,
         };
-        self.registry.apply_payload(envelope.to_string().as_bytes(), reception).map(|accepted| accepted.applied)
+        self.registry
+            .apply_payload(envelope.to_string().as_bytes(), reception)
+            .map(|accepted| accepted.applied)
     }
 
-    fn hi(&mut self, hostname: &str, labels: &[&str], second: u32) -> Result<Option<Told>, Refusal> {
+    fn hi(
+        &mut self,
+        hostname: &str,
+        labels: &[&str],
+        second: u32,
+    ) -> Result<Option<Told>, Refusal> {
         self.apply_payload("hi", hostname, labels, second, 0)
     }
 
@@ -142,7 +156,10 @@ fn name(text: &str) -> HostName {
 }
 
 fn server(hostname: &str, labels: &[&str]) -> Discovery {
-    Discovery::new(name(hostname), labels.iter().map(|label| Label::parse(label).unwrap()).collect())
+    Discovery::new(
+        name(hostname),
+        labels.iter().map(|label| Label::parse(label).unwrap()).collect(),
+    )
 }
 
 #[test]
@@ -170,7 +187,10 @@ fn a_keep_alive_makes_no_revision_and_renews_older_snapshots() {
     let before = lobby.registry.snapshot();
     lobby.hi("a", &[], 25).unwrap();
     assert_eq!(lobby.registry.snapshot().revision(), before.revision());
-    let host = before.find(&Selection::All, lobby.start + SECOND * 40).first().map(|host| host.last_check());
+    let host = before
+        .find(&Selection::All, lobby.start + SECOND * 40)
+        .first()
+        .map(|host| host.last_check());
     assert_eq!(host, Some(1025));
 }
 
@@ -239,7 +259,10 @@ fn short_standstills_keep_nobody_alive_for_ever() {
 fn what_a_channel_kept_counts_from_when_it_was_sent() {
     let mut lobby = Fixture::new();
     let kept = received(lobby.start).kept_for(SECOND * 20);
-    lobby.registry.apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept).unwrap();
+    lobby
+        .registry
+        .apply_payload(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#, kept)
+        .unwrap();
     assert_eq!(lobby.living(9), ["a"]);
     assert_eq!(lobby.sweep(10), [expired("a")]);
 }
@@ -292,7 +315,10 @@ fn the_own_host_stands_whatever_is_heard_and_however_silent() {
     let mut lobby = Fixture::new();
     lobby.registry.set_own(server("me", &["x"]), 1000);
     assert_eq!(lobby.hear_from(Some("i1"), "hi", "me", &["x"], 1, 0), Ok(Applied::Unchanged));
-    assert_eq!(lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0), Ok(Applied::DuplicateName));
+    assert_eq!(
+        lobby.hear_from(Some("i2"), "hi", "me", &["forged"], 2, 0),
+        Ok(Applied::DuplicateName)
+    );
     assert_eq!(lobby.hear_from(None, "goodbye", "me", &[], 3, 0), Ok(Applied::DuplicateName));
     assert_eq!(lobby.sweep(10_000), []);
     let snapshot = lobby.registry.snapshot();
@@ -317,7 +343,10 @@ fn what_a_channel_kept_of_an_earlier_run_is_no_duplicate() {
     lobby.registry.set_own(server("me", &[]), 1000);
     let payload = br#"{"discovery":{"hostname":"me"},"message":"hi","instance":"i0"}"#;
     let before = received(lobby.start).kept_for(SECOND);
-    assert_eq!(lobby.registry.apply_payload(payload, before).map(|accepted| accepted.applied), Ok(Applied::Unchanged));
+    assert_eq!(
+        lobby.registry.apply_payload(payload, before).map(|accepted| accepted.applied),
+        Ok(Applied::Unchanged)
+    );
     assert_eq!(lobby.registry.duplicate(), None);
 }
 
@@ -326,13 +355,25 @@ fn time_in_which_the_daemon_was_stopped_does_not_count() {
     let mut lobby = Fixture::new();
     lobby.hi("a", &[], 0).unwrap();
     let (snapshot, stopped_for) = (lobby.registry.snapshot(), SECOND * 1000);
-    assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "a reader is awake before the registry");
+    assert_eq!(
+        snapshot.count_living(lobby.start + stopped_for),
+        1,
+        "a reader is awake before the registry"
+    );
     assert_eq!(lobby.registry.tick(lobby.start + stopped_for), Some(stopped_for - SECOND));
-    assert_eq!(snapshot.count_living(lobby.start + stopped_for), 1, "nor does one that came later see the dead");
+    assert_eq!(
+        snapshot.count_living(lobby.start + stopped_for),
+        1,
+        "nor does one that came later see the dead"
+    );
     assert_eq!(lobby.registry.sweep(lobby.start + stopped_for), []);
     lobby.second = 1000;
     assert_eq!(lobby.living(1028), ["a"]);
-    assert_eq!(lobby.sweep(1029), [expired("a")], "of its 30 seconds one was over before, as far as one can tell");
+    assert_eq!(
+        lobby.sweep(1029),
+        [expired("a")],
+        "of its 30 seconds one was over before, as far as one can tell"
+    );
 }
 
 #[test]
@@ -370,7 +411,11 @@ fn a_refused_packet_changes_nothing() {
     let before = lobby.registry.snapshot().revision();
     assert!(lobby.hi("a", &["bad\u{0}label"], 1).is_err());
     assert_eq!(lobby.registry.snapshot().revision(), before);
-    assert_eq!(lobby.living(30), Vec::<String>::new(), "it does not count as a sign of life either");
+    assert_eq!(
+        lobby.living(30),
+        Vec::<String>::new(),
+        "it does not count as a sign of life either"
+    );
 }
 
 #[test]
@@ -383,7 +428,10 @@ fn the_dead_are_found_by_no_selection() {
     for selection in [Selection::All, Selection::label("x"), Selection::prefix("")] {
         assert_eq!(names(&snapshot, &selection, now), ["b"]);
     }
-    assert_eq!((snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)), (2, 1));
+    assert_eq!(
+        (snapshot.count_living(lobby.start + SECOND * 29), snapshot.count_living(now)),
+        (2, 1)
+    );
 }
 
 #[test]
@@ -397,7 +445,10 @@ fn a_host_is_gone_logged_and_a_change_at_its_deadline() {
     lobby.advance_to(29);
     let before = lobby.registry.snapshot();
     assert_eq!(lobby.registry.expire(deadline - Duration::from_millis(1)), []);
-    assert_eq!((before.count_living(deadline - Duration::from_millis(1)), before.count_living(deadline)), (2, 1));
+    assert_eq!(
+        (before.count_living(deadline - Duration::from_millis(1)), before.count_living(deadline)),
+        (2, 1)
+    );
     assert_eq!(told_all(&lobby.registry.expire(deadline)), [expired("a")]);
     assert_eq!(lobby.registry.snapshot().revision(), before.revision() + 1);
     assert_eq!(lobby.registry.deadline(deadline), None, "this server never expires");

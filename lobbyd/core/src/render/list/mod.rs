@@ -1,4 +1,5 @@
-//! List: the answer to a query as JSON, written piece by piece. Of a large fleet it is too long to be made as a whole for each reader.
+//! List: the answer to a query as JSON, written piece by piece. Of a large fleet it is too long to
+//! be made as a whole for each reader.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,10 +14,12 @@ use crate::render::{Format, Layout, Query, names, packets};
 /// About how long a piece of whole packets is, in bytes: it fits into a processor's cache.
 const PIECE_LEN: usize = 256 << 10;
 
-/// About how long a piece is in every other form, in bytes. They take longer to write, and others wait meanwhile.
+/// About how long a piece is in every other form, in bytes. They take longer to write, and others
+/// wait meanwhile.
 const SLOW_PIECE_LEN: usize = 64 << 10;
 
-/// A JSON list of the hosts that a query selects at one moment, sorted by name. As an iterator it gives its pieces.
+/// A JSON list of the hosts that a query selects at one moment, sorted by name. As an iterator it
+/// gives its pieces.
 #[derive(Debug, Clone)]
 pub struct List {
     snapshot: Arc<Snapshot>,
@@ -62,8 +65,9 @@ impl List {
         Some("[".len() + packets.sum::<usize>() + usize::from(self.hosts.is_empty()))
     }
 
-    /// The length of the whole list in bytes. Where it is not known, all of the list is written for it, once more than it is sent; the
-    /// faults of labels that were met on the way are added to `problems`.
+    /// The length of the whole list in bytes. Where it is not known, all of the list is written for
+    /// it, once more than it is sent; the faults of labels that were met on the way are added
+    /// to `problems`.
     pub fn measure(&self, problems: &mut Vec<Problem>) -> usize {
         self.known_len().unwrap_or_else(|| {
             let (mut copy, mut len) = (self.clone(), 0);
@@ -74,7 +78,8 @@ impl List {
         })
     }
 
-    /// The whole list, unless it is longer than `limit` bytes. The faults of labels that were met on the way are added to `problems`.
+    /// The whole list, unless it is longer than `limit` bytes. The faults of labels that were met
+    /// on the way are added to `problems`.
     pub fn whole(mut self, limit: usize, problems: &mut Vec<Problem>) -> Option<String> {
         let mut json = String::with_capacity(self.known_len().unwrap_or_default().min(limit));
         self.write(&mut json, limit.saturating_add(1));
@@ -82,7 +87,8 @@ impl List {
         (self.ended && json.len() <= limit).then_some(json)
     }
 
-    /// The next piece of the list. The faults of labels that it was made of are added to `problems`.
+    /// The next piece of the list. The faults of labels that it was made of are added to
+    /// `problems`.
     pub fn next_piece(&mut self, problems: &mut Vec<Problem>) -> Option<String> {
         if self.ended {
             return None;
@@ -119,7 +125,8 @@ impl Iterator for List {
 }
 
 impl ElementWriter {
-    /// Writes the element of a host and what parts it from the one before. Returns whether there is such an element.
+    /// Writes the element of a host and what parts it from the one before. Returns whether there is
+    /// such an element.
     fn write(&mut self, host: &Host, last_check: i64, follows: bool, json: &mut String) -> bool {
         let len = json.len();
         json.push(if follows { ',' } else { '[' });
@@ -146,10 +153,14 @@ impl ElementWriter {
     fn write_compact(&mut self, host: &Host, last_check: i64, json: &mut String) -> bool {
         match &self.query.format {
             Format::Packets => packets::write(host, last_check, json),
-            Format::MatchingLabels => packets::write_matching(host, last_check, &self.query.selection, json),
+            Format::MatchingLabels => {
+                packets::write_matching(host, last_check, &self.query.selection, json)
+            }
             Format::Names => names::write(host, json),
             Format::TargetGroups { name, default_port } => {
-                let Some(problems) = prometheus::write(host, name, *default_port, json) else { return false };
+                let Some(problems) = prometheus::write(host, name, *default_port, json) else {
+                    return false;
+                };
                 self.problems.extend(problems);
             }
         }

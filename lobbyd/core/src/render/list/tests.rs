@@ -14,8 +14,12 @@ use crate::testsuite::fixtures;
 const TTL: Duration = Duration::from_secs(30);
 
 /// A snapshot of hosts with these labels, each with the time at which it was heard.
-fn snapshot<'a>(hosts: impl IntoIterator<Item = (&'a str, Vec<&'a str>, u64)>, now: Instant) -> Arc<Snapshot> {
-    let mut registry = HostRegistry::new("i".to_owned(), TTL, 1000, InitialSync::new(TTL, 1, now), now);
+fn snapshot<'a>(
+    hosts: impl IntoIterator<Item = (&'a str, Vec<&'a str>, u64)>,
+    now: Instant,
+) -> Arc<Snapshot> {
+    let mut registry =
+        HostRegistry::new("i".to_owned(), TTL, 1000, InitialSync::new(TTL, 1, now), now);
     for (name, labels, unix_seconds) in hosts {
         let labels = labels.into_iter().map(|label| Label::parse(label).unwrap()).collect();
         let packet = Discovery::new(HostName::parse(name).unwrap(), labels);
@@ -61,7 +65,8 @@ fn all_packets_are_whole() {
 fn a_filter_shows_matching_hosts_with_matching_labels() {
     let web = r#"[{"hostname":"a","labels":["service:web"],"last_check":1000}]"#;
     assert_eq!(ask(Query::packets(labels(["service:web", "nothing"]))), web);
-    let services = r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
+    let services =
+        r#"[{"hostname":"a","labels":["service:web","service:webmail"],"last_check":1000}]"#;
     assert_eq!(ask(Query::packets(prefixes(["service:", "service:web"]))), services);
     assert_eq!(ask(Query::packets(labels(["nothing", ""]))), "[]");
 }
@@ -82,7 +87,10 @@ fn a_host_of_another_group_of_the_same_prefix_has_no_targets() {
 #[test]
 fn faults_of_labels_are_told_also_when_the_list_is_too_long() {
     let now = clock::now();
-    let snapshot = snapshot([("a", vec!["prometheus:web:port:x"], 0), ("b", vec!["prometheus:web:port:y"], 0)], now);
+    let snapshot = snapshot(
+        [("a", vec!["prometheus:web:port:x"], 0), ("b", vec!["prometheus:web:port:y"], 0)],
+        now,
+    );
     let list = List::new(snapshot, Query::target_groups("web".to_owned(), 9100), now);
     let [mut whole, mut cut, mut measured] = [const { Vec::new() }; 3];
     assert!(list.clone().whole(1000, &mut whole).is_some());
@@ -94,7 +102,8 @@ fn faults_of_labels_are_told_also_when_the_list_is_too_long() {
 #[test]
 fn the_dead_are_in_no_list() {
     let (now, driver_id) = (clock::now(), fixtures::driver(0));
-    let mut registry = HostRegistry::new("i".to_owned(), TTL, 10, InitialSync::new(TTL, 1, now), now);
+    let mut registry =
+        HostRegistry::new("i".to_owned(), TTL, 10, InitialSync::new(TTL, 1, now), now);
     registry.link_opened(driver_id, now);
     let payload = br#"{"discovery":{"hostname":"a","labels":["x"]},"message":"hi"}"#;
     registry.apply_payload(payload, fixtures::reception(now, 0)).unwrap();
@@ -132,7 +141,10 @@ fn queries() -> Vec<Query> {
 
 /// A host that joins or changes its labels, or says goodbye.
 fn step() -> impl Strategy<Value = (&'static str, Option<Vec<&'static str>>)> {
-    let labels = prop::sample::subsequence(vec!["prometheus:ne", "prometheus:ne:port:1", "rack:1", "x", "xy"], 0..=5);
+    let labels = prop::sample::subsequence(
+        vec!["prometheus:ne", "prometheus:ne:port:1", "rack:1", "x", "xy"],
+        0..=5,
+    );
     (prop::sample::select(vec!["a", "b", "c"]), prop::option::of(labels))
 }
 

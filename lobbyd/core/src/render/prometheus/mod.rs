@@ -1,8 +1,9 @@
-//! Prometheus target groups: hosts as elements of a document of Prometheus' HTTP service discovery, made of labels `prometheus:…`.
+//! Prometheus target groups: hosts as elements of a document of Prometheus' HTTP service discovery,
+//! made of labels `prometheus:…`.
 //!
-//! Prometheus refuses a whole document for one invalid label name or one unknown key, and then keeps its old targets. The labels of one
-//! server must not do that to all the others, so every group is acceptable. What had to be changed or left out for it is returned
-//! beside the group.
+//! Prometheus refuses a whole document for one invalid label name or one unknown key, and then
+//! keeps its old targets. The labels of one server must not do that to all the others, so every
+//! group is acceptable. What had to be changed or left out for it is returned beside the group.
 
 mod problem;
 mod target;
@@ -29,9 +30,14 @@ pub fn label_prefix(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
-/// Writes the target group of a host; returns what was wrong with its labels. Nothing is written and returned if the host has no label
-/// of group `name`.
-pub(crate) fn write(host: &Host, name: &str, default_port: u16, json: &mut String) -> Option<Vec<Problem>> {
+/// Writes the target group of a host; returns what was wrong with its labels. Nothing is written
+/// and returned if the host has no label of group `name`.
+pub(crate) fn write(
+    host: &Host,
+    name: &str,
+    default_port: u16,
+    json: &mut String,
+) -> Option<Vec<Problem>> {
     let prefix = label_prefix(name);
     let labels: Vec<_> = host.labels().filter(|label| label.starts_with(&prefix)).collect();
     let (group, problems) = target_group(name, host.name(), &labels, default_port)?;
@@ -40,10 +46,12 @@ pub(crate) fn write(host: &Host, name: &str, default_port: u16, json: &mut Strin
     Some(problems.collect())
 }
 
-/// The target group of a host in group `name`, and what was changed or left out for it. `None` if the host has no label of the group.
+/// The target group of a host in group `name`, and what was changed or left out for it. `None` if
+/// the host has no label of the group.
 ///
-/// The labels are expected in bytewise order, as a packet has them: where two disagree the later one wins, as in lobby 1.x. The targets
-/// are sorted and unique; there is none if no `host` label can be one.
+/// The labels are expected in bytewise order, as a packet has them: where two disagree the later
+/// one wins, as in lobby 1.x. The targets are sorted and unique; there is none if no `host` label
+/// can be one.
 pub fn target_group(
     name: &str,
     host: &HostName,
@@ -51,7 +59,10 @@ pub fn target_group(
     default_port: u16,
 ) -> Option<(TargetGroup, impl Iterator<Item = Problem>)> {
     let (group, flaws) = Draft::read(name, labels)?.finish(host, default_port);
-    Some((group, flaws.into_iter().map(|flaw| Problem { host: host.clone(), group: name.to_owned(), flaw })))
+    Some((
+        group,
+        flaws.into_iter().map(|flaw| Problem { host: host.clone(), group: name.to_owned(), flaw }),
+    ))
 }
 
 impl Problem {
@@ -59,7 +70,8 @@ impl Problem {
     pub fn is_current(&self, snapshot: &Snapshot, now: Instant) -> bool {
         let Some(host) = snapshot.host_named(&self.host, now) else { return false };
         // No fault depends on the default port.
-        write(host, &self.group, 0, &mut String::new()).is_some_and(|problems| problems.contains(self))
+        write(host, &self.group, 0, &mut String::new())
+            .is_some_and(|problems| problems.contains(self))
     }
 }
 
@@ -139,8 +151,8 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// `None` for a label that is not of the group. A KEY without a value is not, as in lobby 1.x: `prometheus:a:b` is the plain
-    /// membership of the group `a:b`.
+    /// `None` for a label that is not of the group. A KEY without a value is not, as in lobby 1.x:
+    /// `prometheus:a:b` is the plain membership of the group `a:b`.
     fn of(name: &str, label: &'a str) -> Option<Self> {
         let rest = label.strip_prefix(PREFIX)?.strip_prefix(name)?;
         if rest.is_empty() {
@@ -151,7 +163,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The key with `_` in the place of every character that a Prometheus label name, `[a-zA-Z_][a-zA-Z0-9_]*`, cannot have there.
+/// The key with `_` in the place of every character that a Prometheus label name,
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, cannot have there.
 fn label_name(key: &str) -> String {
     let fits = |at: usize, c: char| c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
     key.char_indices().map(|(at, c)| if fits(at, c) { c } else { '_' }).collect()

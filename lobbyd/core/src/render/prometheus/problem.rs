@@ -2,7 +2,8 @@ use std::fmt;
 
 use lobby_client::HostName;
 
-/// A label that Prometheus could not be given as it stands. Comparable, so that each is logged once.
+/// A label that Prometheus could not be given as it stands. Comparable, so that each is logged
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// The host that has the label.
@@ -46,11 +47,20 @@ impl fmt::Display for Flaw {
                 f,
                 "label name {key:?} became {name:?}: only letters, digits and _ are allowed, and no digit in front"
             ),
-            Self::NoKey { value } => write!(f, "a label without a name was left out, its value is {value:?}"),
-            Self::ReservedKey { key } => write!(f, "label {key:?} was left out: targets are given by host labels"),
-            Self::BadPort(port) => write!(f, "port {port:?} was ignored: 1 to 65535 or - are allowed"),
+            Self::NoKey { value } => {
+                write!(f, "a label without a name was left out, its value is {value:?}")
+            }
+            Self::ReservedKey { key } => {
+                write!(f, "label {key:?} was left out: targets are given by host labels")
+            }
+            Self::BadPort(port) => {
+                write!(f, "port {port:?} was ignored: 1 to 65535 or - are allowed")
+            }
             Self::BadTarget(host) => {
-                write!(f, "target {host:?} was left out: a host name or IP address without / and white space is needed")
+                write!(
+                    f,
+                    "target {host:?} was left out: a host name or IP address without / and white space is needed"
+                )
             }
         }
     }

@@ -24,7 +24,8 @@ impl Port {
 
 /// The target for a host; `None` if the host is empty or holds what no address can.
 ///
-/// A host that carries a port, whatever it is, stays as it is: a mistake in it shows as a target that is down, as with lobby 1.x.
+/// A host that carries a port, whatever it is, stays as it is: a mistake in it shows as a target
+/// that is down, as with lobby 1.x.
 pub(crate) fn address(host: &str, port: Port) -> Option<String> {
     if !is_usable(host) {
         return None;
@@ -38,7 +39,8 @@ pub(crate) fn address(host: &str, port: Port) -> Option<String> {
 }
 
 fn is_usable(host: &str) -> bool {
-    let nameless = host.is_empty() || host.starts_with(':') && !is_ipv6(host) || host.starts_with("[]");
+    let nameless =
+        host.is_empty() || host.starts_with(':') && !is_ipv6(host) || host.starts_with("[]");
     !nameless && !host.contains(|c: char| c == '/' || c.is_whitespace())
 }
 

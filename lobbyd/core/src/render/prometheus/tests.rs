@@ -15,7 +15,8 @@ struct Document {
 }
 
 fn fleet(name: &str, hosts: &[Discovery]) -> Document {
-    let groups = hosts.iter().filter_map(|host| target_group(name, &host.hostname, &host.labels, 9100));
+    let groups =
+        hosts.iter().filter_map(|host| target_group(name, &host.hostname, &host.labels, 9100));
     let (groups, problems): (_, Vec<_>) = groups.unzip();
     Document { groups, problems: problems.into_iter().flatten().collect() }
 }
@@ -39,7 +40,10 @@ fn targets(labels: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_plain_label_makes_the_host_name_a_target() {
-    assert_eq!(srv1(&["prometheus:ne"]), (r#"[{"Labels":{},"Targets":["srv1:9100"]}]"#.into(), vec![]));
+    assert_eq!(
+        srv1(&["prometheus:ne"]),
+        (r#"[{"Labels":{},"Targets":["srv1:9100"]}]"#.into(), vec![])
+    );
     assert_eq!(targets(&["prometheus:ne:port:9200"]), ["srv1:9200"]);
     assert_eq!(targets(&["prometheus:ne:location:prague"]), ["srv1:9100"]);
 }
@@ -84,15 +88,24 @@ fn of_several_ports_the_last_valid_one_counts() {
 fn an_invalid_port_leaves_the_default() {
     for port in ["prometheus:ne:port:", "prometheus:ne:port:0", "prometheus:ne:port:65536"] {
         let (json, flaws) = srv1(&[port]);
-        assert_eq!((json.as_str(), flaws.len()), (r#"[{"Labels":{},"Targets":["srv1:9100"]}]"#, 1), "{port}");
+        assert_eq!(
+            (json.as_str(), flaws.len()),
+            (r#"[{"Labels":{},"Targets":["srv1:9100"]}]"#, 1),
+            "{port}"
+        );
     }
 }
 
 #[test]
 fn labels_of_something_else_make_no_group() {
-    for other in
-        ["service:ne", "prometheus", "prometheus:other", "prometheus:nex", "prometheus:nex:host:a", "xprometheus:ne"]
-    {
+    for other in [
+        "service:ne",
+        "prometheus",
+        "prometheus:other",
+        "prometheus:nex",
+        "prometheus:nex:host:a",
+        "xprometheus:ne",
+    ] {
         assert_eq!(srv1(&[other]), ("[]".into(), vec![]), "{other}");
     }
     for without_value in ["prometheus:ne:", "prometheus:ne:location", "prometheus:ne:host"] {
@@ -114,8 +127,12 @@ fn an_empty_value_stays() {
 
 #[test]
 fn a_name_that_prometheus_refuses_is_put_right() {
-    let (json, flaws) = srv1(&["prometheus:ne:weird-name.x:v", "prometheus:ne:9to5:v", "prometheus:ne:žluť:v"]);
-    assert_eq!(json, r#"[{"Labels":{"_lu_":"v","_to5":"v","weird_name_x":"v"},"Targets":["srv1:9100"]}]"#);
+    let (json, flaws) =
+        srv1(&["prometheus:ne:weird-name.x:v", "prometheus:ne:9to5:v", "prometheus:ne:žluť:v"]);
+    assert_eq!(
+        json,
+        r#"[{"Labels":{"_lu_":"v","_to5":"v","weird_name_x":"v"},"Targets":["srv1:9100"]}]"#
+    );
     assert_eq!(flaws.len(), 3);
     assert_eq!(
         flaws.last().unwrap(),
@@ -152,7 +169,8 @@ fn a_label_without_a_name_is_left_out() {
 
 #[test]
 fn a_bad_target_is_left_out_and_the_others_stay() {
-    let (json, flaws) = srv1(&["prometheus:ne:host:a/b", "prometheus:ne:host:", "prometheus:ne:host:c"]);
+    let (json, flaws) =
+        srv1(&["prometheus:ne:host:a/b", "prometheus:ne:host:", "prometheus:ne:host:c"]);
     assert_eq!((json.as_str(), flaws.len()), (r#"[{"Labels":{},"Targets":["c:9100"]}]"#, 2));
     let document = fleet("ne", &[host("a/b", &["prometheus:ne"]), host("c", &["prometheus:ne"])]);
     assert_eq!(json_of_targets(&document), [vec![], vec!["c:9100"]]);
@@ -165,9 +183,12 @@ fn json_of_targets(document: &Document) -> Vec<Vec<&str>> {
 
 fn any_label() -> impl Strategy<Value = Label> {
     let key = prop_oneof![Just("host".to_owned()), Just("port".to_owned()), "[a-z_0-9:./ é-]{0,6}"];
-    let value =
-        prop_oneof!["[a-z0-9:./\\[\\]%é -]{0,12}", any::<std::net::Ipv6Addr>().prop_map(|address| address.to_string())];
-    (key, value).prop_map(|(key, value)| Label::parse(&format!("prometheus:ne:{key}:{value}")).unwrap())
+    let value = prop_oneof![
+        "[a-z0-9:./\\[\\]%é -]{0,12}",
+        any::<std::net::Ipv6Addr>().prop_map(|address| address.to_string())
+    ];
+    (key, value)
+        .prop_map(|(key, value)| Label::parse(&format!("prometheus:ne:{key}:{value}")).unwrap())
 }
 
 fn any_host() -> impl Strategy<Value = Discovery> {
@@ -176,7 +197,8 @@ fn any_host() -> impl Strategy<Value = Discovery> {
 }
 
 fn any_fleet() -> impl Strategy<Value = Vec<Discovery>> {
-    prop::collection::btree_map("[a-z0-9:/.]{1,8}", any_host(), 0..6).prop_map(|hosts| hosts.into_values().collect())
+    prop::collection::btree_map("[a-z0-9:/.]{1,8}", any_host(), 0..6)
+        .prop_map(|hosts| hosts.into_values().collect())
 }
 
 fn is_label_name(name: &str) -> bool {

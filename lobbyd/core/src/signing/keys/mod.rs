@@ -1,13 +1,16 @@
 //! Keys: HMAC-SHA-256 proves that a packet comes from a member of the lobby.
 //!
-//! A signature covers a sequence of fields, each preceded by its length in bytes (8 bytes, big-endian), so that no two packets have the
-//! same bytes: the domain "lobby packet 1", the message, the host name, the instance, the timestamp in decimal digits, and each label,
+//! A signature covers a sequence of fields, each preceded by its length in bytes (8 bytes,
+//! big-endian), so that no two packets have the same bytes: the domain "lobby packet 1", the
+//! message, the host name, the instance, the timestamp in decimal digits, and each label,
 //! sorted and unique.
 //!
 //! # A second version
-//! What a signature covers never changes under one domain: a daemon of today would refuse the packet as altered. A second version gets
-//! another domain ("lobby packet 2") and stands in another field of the envelope, which today's daemons ignore like any unknown one.
-//! First all readers accept both; then a setting switches the writers, which sign twice until the last old reader is gone.
+//! What a signature covers never changes under one domain: a daemon of today would refuse the
+//! packet as altered. A second version gets another domain ("lobby packet 2") and stands in another
+//! field of the envelope, which today's daemons ignore like any unknown one. First all readers
+//! accept both; then a setting switches the writers, which sign twice until the last old reader is
+//! gone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +23,8 @@ use sha2::Sha256;
 use crate::wire::envelope::{Envelope, Message, MessageKind, Signature};
 use crate::wire::instance::Instance;
 
-/// The first field: the version of the signature. One made with the same key for another purpose is not valid here.
+/// The first field: the version of the signature. One made with the same key for another purpose is
+/// not valid here.
 const DOMAIN: &str = "lobby packet 1";
 
 /// Room for the signed bytes of a usual packet.
@@ -61,13 +65,15 @@ impl Keys {
         self.verifying.len()
     }
 
-    /// Reads one key a line (PACKET_KEY_FILE), without the white space around it; blank lines do not count.
+    /// Reads one key a line (PACKET_KEY_FILE), without the white space around it; blank lines do
+    /// not count.
     ///
     /// # Errors
     /// When all lines are blank, or a key is shorter than [`MIN_KEY_LEN`].
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let lines = text.lines().map(str::trim).enumerate().filter(|(_, key)| !key.is_empty());
-        let keys: Vec<_> = lines.map(|(place, key)| parse_key(place + 1, key)).collect::<Result<_, _>>()?;
+        let keys: Vec<_> =
+            lines.map(|(place, key)| parse_key(place + 1, key)).collect::<Result<_, _>>()?;
         let signing = keys.first().cloned().ok_or(InvalidKeys::None)?;
         Ok(Self { signing, verifying: keys.into() })
     }
@@ -75,15 +81,21 @@ impl Keys {
     /// Signs a message at that time, in milliseconds since the Unix epoch.
     pub fn sign(&self, message: &Message<'_>, timestamp: u64) -> Signature<'static> {
         let mut hmac = self.signing.clone();
-        let (labels, instance) = (message.labels.unwrap_or_default(), message.instance.text().unwrap_or_default());
-        let fields =
-            SignedFields { kind: message.kind, hostname: message.hostname, instance: &instance, labels: labels.iter() };
+        let (labels, instance) =
+            (message.labels.unwrap_or_default(), message.instance.text().unwrap_or_default());
+        let fields = SignedFields {
+            kind: message.kind,
+            hostname: message.hostname,
+            instance: &instance,
+            labels: labels.iter(),
+        };
         hmac.update(&fields.bytes(timestamp));
         let code = hmac.finalize().into_bytes();
         Signature { timestamp, code: code.iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 
-    /// Whether a signature of these fields was made with one of the keys. Takes the same time whatever the signature.
+    /// Whether a signature of these fields was made with one of the keys. Takes the same time
+    /// whatever the signature.
     pub fn verify<L: AsRef<str>>(
         &self,
         fields: SignedFields<'_, impl Iterator<Item = L>>,
@@ -117,7 +129,12 @@ impl Envelope {
     pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
         let Self { kind, discovery, instance, .. } = self;
         let instance = instance.as_ref().map_or("", Instance::as_str);
-        SignedFields { kind: *kind, hostname: &discovery.hostname, instance, labels: discovery.labels.iter() }
+        SignedFields {
+            kind: *kind,
+            hostname: &discovery.hostname,
+            instance,
+            labels: discovery.labels.iter(),
+        }
     }
 }
 
@@ -190,8 +207,9 @@ impl Signer {
         self.keys.sign(message, self.last)
     }
 
-    /// The time, but later than the last one also if the clock stood still or was set back. After a correction by more than TTL it is
-    /// the time again: peers with the right time have refused the packets before it, and would refuse all that follow on them.
+    /// The time, but later than the last one also if the clock stood still or was set back. After a
+    /// correction by more than TTL it is the time again: peers with the right time have refused
+    /// the packets before it, and would refuse all that follow on them.
     fn after_last(&self, unix_millis: u64) -> u64 {
         let ahead = Duration::from_millis(self.last.saturating_sub(unix_millis));
         if ahead > self.ttl { unix_millis } else { unix_millis.max(self.last + 1) }

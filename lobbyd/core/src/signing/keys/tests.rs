@@ -17,7 +17,12 @@ fn hi<'a>(hostname: &'a HostName, labels: &'a [Label]) -> Message<'a> {
 }
 
 /// Sends a message over the wire, changed by `alter` on its way, and verifies what arrives.
-fn arrives(signing: &Keys, verifying: &Keys, message: &Message<'_>, alter: impl Fn(String) -> String) -> bool {
+fn arrives(
+    signing: &Keys,
+    verifying: &Keys,
+    message: &Message<'_>,
+    alter: impl Fn(String) -> String,
+) -> bool {
     let encoded = message.encode(Some(&signing.sign(message, 1_795_424_000_123)));
     let envelope = envelope::decode(alter(String::from_utf8(encoded).unwrap()).as_bytes()).unwrap();
     verifying.verify(envelope.signed_fields(), envelope.signature.as_ref().unwrap())
@@ -32,7 +37,8 @@ fn signatures_are_these() {
     assert_eq!(signature.code, "4213a85f77628d2a389323448623a227fbcaca3988219d177bc54ff48a194ac0");
     let code = "5157585b13082f40e51a251697c30f3283cf5a2b39c72d5e1a5adefb15c44e44".into();
     let (hostname, no_labels) = (&name("vm"), [""; 0].iter());
-    let fields = SignedFields { kind: MessageKind::Goodbye, hostname, instance: "i1", labels: no_labels };
+    let fields =
+        SignedFields { kind: MessageKind::Goodbye, hostname, instance: "i1", labels: no_labels };
     assert!(keys(KEY).verify(fields, &Signature { timestamp: 1_795_424_000_124, code }));
 }
 
@@ -69,8 +75,9 @@ fn whatever_is_changed_on_the_way_breaks_the_signature() {
 #[test]
 fn what_means_the_same_has_the_same_signature() {
     let (host, rack) = (name("web1"), labels(&["a", "b"]));
-    let reorder =
-        |text: String| text.replace(r#"["a","b"],"last_check":0"#, r#"["b"," a ","b"],"last_check":7,"more":[]"#);
+    let reorder = |text: String| {
+        text.replace(r#"["a","b"],"last_check":0"#, r#"["b"," a ","b"],"last_check":7,"more":[]"#)
+    };
     assert!(arrives(&keys(KEY), &keys(KEY), &hi(&host, &rack), reorder));
     assert!(arrives(&keys(KEY), &keys(KEY), &hi(&host, &[]), |text| text.replace("[]", "null")));
 }
@@ -103,7 +110,10 @@ fn at_every_step_of_a_change_of_keys_daemons_accept_each_other() {
 fn white_space_around_keys_and_blank_lines_do_not_count() {
     let (host, spaced) = (name("a"), keys(&format!("\n  {KEY}-1 \r\n\n\t\n# {KEY}\n")));
     assert!(arrives(&spaced, &keys(&format!("{KEY}-1")), &hi(&host, &[]), |text| text));
-    assert!(arrives(&keys(&format!("# {KEY}")), &spaced, &hi(&host, &[]), |text| text), "there are no comments");
+    assert!(
+        arrives(&keys(&format!("# {KEY}")), &spaced, &hi(&host, &[]), |text| text),
+        "there are no comments"
+    );
 }
 
 #[test]
@@ -111,7 +121,8 @@ fn a_missing_or_short_key_is_refused_by_line_and_never_shown() {
     assert_eq!(Keys::parse(" \n\n").unwrap_err(), InvalidKeys::None);
     let error = Keys::parse(&format!("{KEY}\n\nhush\n")).unwrap_err();
     assert_eq!(error, InvalidKeys::TooShort { line: 3, len: 4 });
-    let expected = "the key on line 3 has 4 bytes: at least 16 are allowed, for example 64 hexadecimal digits";
+    let expected =
+        "the key on line 3 has 4 bytes: at least 16 are allowed, for example 64 hexadecimal digits";
     assert_eq!(error.to_string(), expected);
     assert_eq!(format!("{:?}", keys(KEY)), "***");
 }
@@ -143,8 +154,11 @@ prop_compose! {
     }
 }
 
-fn code((kind, hostname, number, labels, timestamp): &(MessageKind, HostName, u64, Vec<Label>, u64)) -> String {
-    let message = Message { kind: *kind, hostname, labels: Some(labels), instance: instance(*number) };
+fn code(
+    (kind, hostname, number, labels, timestamp): &(MessageKind, HostName, u64, Vec<Label>, u64),
+) -> String {
+    let message =
+        Message { kind: *kind, hostname, labels: Some(labels), instance: instance(*number) };
     keys(KEY).sign(&message, *timestamp).code.into_owned()
 }
 

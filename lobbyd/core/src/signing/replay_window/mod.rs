@@ -1,4 +1,5 @@
-//! The replay window: a signed packet counts once, and not after one of its host that was signed later.
+//! The replay window: a signed packet counts once, and not after one of its host that was signed
+//! later.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
 use crate::wire::envelope::{MessageKind, Refusal};
 
-/// The replay window: of each host, whether it is here or has left, when its last packets were signed. Call it with verified packets only.
+/// The replay window: of each host, whether it is here or has left, when its last packets were
+/// signed. Call it with verified packets only.
 #[derive(Debug)]
 pub(crate) struct ReplayWindow {
     hosts: HashMap<HostName, HostHistory>,
@@ -18,16 +20,18 @@ pub(crate) struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// `ttl` is how much older or newer than this daemon's time a packet may be. As many hosts as `max_servers` may be here, and as
-    /// many others have left a moment ago.
+    /// `ttl` is how much older or newer than this daemon's time a packet may be. As many hosts as
+    /// `max_servers` may be here, and as many others have left a moment ago.
     pub(crate) fn new(ttl: Duration, max_servers: usize) -> Self {
         Self { hosts: HashMap::new(), ttl, max_servers }
     }
 
-    /// Whether a packet signed at that time, in milliseconds since the Unix epoch, is new; if so, it is remembered.
+    /// Whether a packet signed at that time, in milliseconds since the Unix epoch, is new; if so,
+    /// it is remembered.
     ///
     /// # Errors
-    /// The [`Refusal`] of one that is stale or replayed, or of a host too many; nothing is remembered then.
+    /// The [`Refusal`] of one that is stale or replayed, or of a host too many; nothing is
+    /// remembered then.
     pub(crate) fn admit(
         &mut self,
         host: &HostName,
@@ -50,18 +54,29 @@ impl ReplayWindow {
     ///
     /// # Errors
     /// [`Refusal::Stale`].
-    pub(crate) fn check_age(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<(), Refusal> {
+    pub(crate) fn check_age(
+        &self,
+        host: &HostName,
+        timestamp: u64,
+        unix_millis: u64,
+    ) -> Result<(), Refusal> {
         self.useful_for(host, timestamp, unix_millis).map(drop)
     }
 
-    /// Forgets hosts whose accepted packets are all stale by now, so that none can be replayed. Counted by the monotonic clock: a wall
-    /// clock that jumps ahead for a while makes nothing forgotten.
+    /// Forgets hosts whose accepted packets are all stale by now, so that none can be replayed.
+    /// Counted by the monotonic clock: a wall clock that jumps ahead for a while makes nothing
+    /// forgotten.
     pub(crate) fn forget(&mut self, now: Instant) {
         self.hosts.retain(|_, host| host.until.is_some_and(|until| now <= until));
     }
 
     /// How long a packet could still be accepted.
-    fn useful_for(&self, host: &HostName, timestamp: u64, unix_millis: u64) -> Result<Duration, Refusal> {
+    fn useful_for(
+        &self,
+        host: &HostName,
+        timestamp: u64,
+        unix_millis: u64,
+    ) -> Result<Duration, Refusal> {
         let off_by = Duration::from_millis(timestamp.abs_diff(unix_millis));
         let is_ahead = timestamp > unix_millis;
         if off_by > self.ttl {
@@ -96,15 +111,18 @@ struct LastSigned {
 }
 
 impl HostHistory {
-    /// A packet goes out through every driver, and may come late through one of them: it is not a replay of what came through another.
-    /// But no packet signed before a goodbye counts after it, nor a goodbye signed before a hi.
+    /// A packet goes out through every driver, and may come late through one of them: it is not a
+    /// replay of what came through another. But no packet signed before a goodbye counts after
+    /// it, nor a goodbye signed before a hi.
     fn accepts(&self, kind: MessageKind, timestamp: u64, reception: Reception) -> bool {
         let last = self.drivers.get(reception.driver_id.index()).copied().unwrap_or_default();
         let (hi, goodbye) = (self.latest(|last| last.hi), self.latest(|last| last.goodbye));
         match kind {
             MessageKind::Hi if reception.is_kept() && timestamp == last.hi => timestamp > goodbye,
             MessageKind::Hi => timestamp > last.hi && timestamp > goodbye,
-            MessageKind::Goodbye => timestamp > last.goodbye && timestamp >= goodbye && timestamp >= hi,
+            MessageKind::Goodbye => {
+                timestamp > last.goodbye && timestamp >= goodbye && timestamp >= hi
+            }
         }
     }
 

@@ -24,9 +24,18 @@ impl Fixture {
         Self { replay_window: ReplayWindow::new(TTL, max_servers), start: clock::now() }
     }
 
-    /// A packet arrives at once, or kept by the channel, in the same second in which it was signed; `time` is in milliseconds after noon.
-    fn admit(&mut self, kind: MessageKind, host: &str, time: u64, index: usize, kept: bool) -> Result<(), Refusal> {
-        let reception = reception(self.start + Duration::from_millis(time), NOON + time, index, kept);
+    /// A packet arrives at once, or kept by the channel, in the same second in which it was signed;
+    /// `time` is in milliseconds after noon.
+    fn admit(
+        &mut self,
+        kind: MessageKind,
+        host: &str,
+        time: u64,
+        index: usize,
+        kept: bool,
+    ) -> Result<(), Refusal> {
+        let reception =
+            reception(self.start + Duration::from_millis(time), NOON + time, index, kept);
         self.replay_window.admit(&name(host), kind, NOON + time, reception)
     }
 
@@ -95,7 +104,9 @@ fn a_kept_packet_may_come_again_but_not_after_a_later_one() {
 fn a_packet_may_be_a_ttl_off_in_either_direction_and_no_more() {
     let mut window = Fixture::new();
     let (start, now) = (reception(window.start, NOON, 0, false), NOON);
-    let mut admit = |host: &str, timestamp| window.replay_window.admit(&name(host), MessageKind::Hi, timestamp, start);
+    let mut admit = |host: &str, timestamp| {
+        window.replay_window.admit(&name(host), MessageKind::Hi, timestamp, start)
+    };
     assert_eq!(admit("behind", now - 30_000), Ok(()));
     assert_eq!(admit("ahead", now + 30_000), Ok(()));
     let stale = |host: &str, direction| {
@@ -113,8 +124,12 @@ fn a_host_is_remembered_until_all_of_its_packets_are_stale() {
     window.goodbye(1000, 0).unwrap();
     for second in 0..=60 {
         window.replay_window.forget(window.start + SECOND * second);
-        let later = reception(window.start + SECOND * second, NOON + 1000 * u64::from(second), 0, false);
-        assert!(window.replay_window.admit(&name("a"), MessageKind::Hi, NOON, later).is_err(), "after {second} s");
+        let later =
+            reception(window.start + SECOND * second, NOON + 1000 * u64::from(second), 0, false);
+        assert!(
+            window.replay_window.admit(&name("a"), MessageKind::Hi, NOON, later).is_err(),
+            "after {second} s"
+        );
     }
     window.replay_window.forget(window.start + SECOND * 62);
     assert!(window.replay_window.hosts.is_empty());
@@ -150,7 +165,9 @@ fn memory_is_bounded_and_those_it_holds_are_still_heard() {
 fn what_is_refused_is_not_remembered() {
     let mut window = Fixture::new();
     let early = reception(window.start, NOON, 0, false);
-    assert!(window.replay_window.admit(&name("a"), MessageKind::Goodbye, NOON + 40_000, early).is_err());
+    assert!(
+        window.replay_window.admit(&name("a"), MessageKind::Goodbye, NOON + 40_000, early).is_err()
+    );
     assert_eq!(window.hi(1, 0), Ok(()));
 }
 

@@ -38,7 +38,8 @@ pub struct PacketVerifier {
 }
 
 impl PacketVerifier {
-    /// `ttl` is how much older or newer than this daemon's time a signed packet may be, `max_servers` the most hosts held.
+    /// `ttl` is how much older or newer than this daemon's time a signed packet may be,
+    /// `max_servers` the most hosts held.
     pub fn new(mode: VerifyMode, keys: Keys, ttl: Duration, max_servers: usize) -> Self {
         Self { mode, keys, window: ReplayWindow::new(ttl, max_servers) }
     }
@@ -48,8 +49,9 @@ impl PacketVerifier {
         self.keys = keys;
     }
 
-    /// Checks a packet. `is_own`: it is about this server: such a packet cannot change anything and may well be older than the
-    /// last one, because another daemon of the same name has a clock of its own.
+    /// Checks a packet. `is_own`: it is about this server: such a packet cannot change anything and
+    /// may well be older than the last one, because another daemon of the same name has a clock
+    /// of its own.
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that is not authentic.

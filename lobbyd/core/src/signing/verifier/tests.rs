@@ -29,7 +29,11 @@ fn unsigned(host: &str) -> Envelope {
 }
 
 /// What becomes of a packet that comes at noon to a server of this name.
-fn admit(verifier: &mut PacketVerifier, packet: &Envelope, own: Option<&HostName>) -> Result<Authenticity, Refusal> {
+fn admit(
+    verifier: &mut PacketVerifier,
+    packet: &Envelope,
+    own: Option<&HostName>,
+) -> Result<Authenticity, Refusal> {
     let is_own = own == Some(&packet.discovery.hostname);
     let reception = fixtures::reception(clock::now(), NOON);
     verifier.admit(packet.signed_fields(), packet.signature.as_ref(), is_own, reception)
@@ -40,14 +44,23 @@ fn a_signed_packet_is_accepted_and_its_replay_is_not() {
     for mode in [VerifyMode::Warn, VerifyMode::Enforce] {
         let mut verifier = verifier(mode);
         assert_eq!(admit(&mut verifier, &signed("a", KEY, NOON), None), Ok(Authenticity::Signed));
-        assert_eq!(admit(&mut verifier, &signed("a", KEY, NOON), None), Err(Refusal::Replayed(name("a"))));
+        assert_eq!(
+            admit(&mut verifier, &signed("a", KEY, NOON), None),
+            Err(Refusal::Replayed(name("a")))
+        );
     }
 }
 
 #[test]
 fn a_packet_without_signature_is_accepted_with_warn_only() {
-    assert_eq!(admit(&mut verifier(VerifyMode::Warn), &unsigned("a"), None), Ok(Authenticity::Unsigned(name("a"))));
-    assert_eq!(admit(&mut verifier(VerifyMode::Enforce), &unsigned("a"), None), Err(Refusal::Unsigned(name("a"))));
+    assert_eq!(
+        admit(&mut verifier(VerifyMode::Warn), &unsigned("a"), None),
+        Ok(Authenticity::Unsigned(name("a")))
+    );
+    assert_eq!(
+        admit(&mut verifier(VerifyMode::Enforce), &unsigned("a"), None),
+        Err(Refusal::Unsigned(name("a")))
+    );
 }
 
 #[test]
@@ -63,7 +76,10 @@ fn an_invalid_signature_is_refused_and_not_remembered() {
 #[test]
 fn the_own_name_must_be_signed_like_any_other() {
     let (mut verifier, me) = (verifier(VerifyMode::Enforce), name("me"));
-    assert_eq!(admit(&mut verifier, &unsigned("me"), Some(&me)), Err(Refusal::Unsigned(me.clone())));
+    assert_eq!(
+        admit(&mut verifier, &unsigned("me"), Some(&me)),
+        Err(Refusal::Unsigned(me.clone()))
+    );
     let stale = admit(&mut verifier, &signed("me", KEY, NOON - 31_000), Some(&me));
     assert_eq!(stale.map_err(|refusal| refusal.reason()), Err("stale"));
 }
@@ -72,7 +88,10 @@ fn the_own_name_must_be_signed_like_any_other() {
 fn a_duplicate_of_the_own_name_may_have_a_clock_that_is_behind() {
     let (mut verifier, me) = (verifier(VerifyMode::Enforce), name("me"));
     for timestamp in [NOON, NOON - 5000] {
-        assert_eq!(admit(&mut verifier, &signed("me", KEY, timestamp), Some(&me)), Ok(Authenticity::Signed));
+        assert_eq!(
+            admit(&mut verifier, &signed("me", KEY, timestamp), Some(&me)),
+            Ok(Authenticity::Signed)
+        );
     }
 }
 
@@ -81,8 +100,14 @@ fn other_keys_count_from_the_change_on_and_replays_stay_known() {
     let (mut verifier, new) = (verifier(VerifyMode::Enforce), "another key of 27 characters");
     admit(&mut verifier, &signed("a", KEY, NOON), None).unwrap();
     verifier.use_keys(keys(&format!("{new}\n{KEY}")));
-    assert_eq!(admit(&mut verifier, &signed("a", KEY, NOON), None), Err(Refusal::Replayed(name("a"))));
+    assert_eq!(
+        admit(&mut verifier, &signed("a", KEY, NOON), None),
+        Err(Refusal::Replayed(name("a")))
+    );
     assert_eq!(admit(&mut verifier, &signed("a", new, NOON + 1), None), Ok(Authenticity::Signed));
     verifier.use_keys(keys(new));
-    assert_eq!(admit(&mut verifier, &signed("a", KEY, NOON + 2), None), Err(Refusal::BadSignature(name("a"))));
+    assert_eq!(
+        admit(&mut verifier, &signed("a", KEY, NOON + 2), None),
+        Err(Refusal::BadSignature(name("a")))
+    );
 }

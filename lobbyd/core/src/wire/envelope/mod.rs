@@ -61,7 +61,8 @@ pub struct Envelope {
     pub kind: MessageKind,
     /// The host that it is about.
     pub discovery: Discovery,
-    /// The run of the daemon that sent it; lobby 1.x does not tell. An invalid one is ignored, as any unknown field.
+    /// The run of the daemon that sent it; lobby 1.x does not tell. An invalid one is ignored, as
+    /// any unknown field.
     pub instance: Option<Instance>,
     /// The signature, not verified yet.
     pub signature: Option<Signature<'static>>,
@@ -92,7 +93,9 @@ pub enum Refusal {
     #[error("message {0:?} is neither \"hi\" nor \"goodbye\"")]
     UnknownMessage(String),
     /// It is not signed, and PACKET_VERIFY=enforce wants a signature.
-    #[error("host {0}: not signed, and PACKET_VERIFY=enforce wants a signature with a key of PACKET_KEY_FILE")]
+    #[error(
+        "host {0}: not signed, and PACKET_VERIFY=enforce wants a signature with a key of PACKET_KEY_FILE"
+    )]
     Unsigned(HostName),
     /// Its signature was made with none of the keys.
     #[error("host {0}: signed with none of the keys of PACKET_KEY_FILE, or altered")]
@@ -137,7 +140,8 @@ impl Refusal {
     }
 }
 
-/// Decodes an envelope as any writer may send it: labels null, missing, unsorted or repeated, unknown fields anywhere.
+/// Decodes an envelope as any writer may send it: labels null, missing, unsorted or repeated,
+/// unknown fields anywhere.
 ///
 /// # Errors
 /// The [`Refusal`] that applies.
@@ -149,8 +153,14 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     let kind = kind_of(raw.message)?;
     let instance = raw.instance.and_then(|instance| Instance::parse(&instance.0));
     let timestamp = raw.timestamp.unwrap_or_default();
-    let signature = raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
-    Ok(Envelope { kind, discovery: raw.discovery.unwrap_or_default().check()?, instance, signature })
+    let signature =
+        raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
+    Ok(Envelope {
+        kind,
+        discovery: raw.discovery.unwrap_or_default().check()?,
+        instance,
+        signature,
+    })
 }
 
 /// A message to encode.
@@ -160,7 +170,8 @@ pub struct Message<'a> {
     pub kind: MessageKind,
     /// The host that it is about.
     pub hostname: &'a HostName,
-    /// The host's labels, sorted and unique. `None` is written as `null`: lobby 1.x does so when it gives up a name.
+    /// The host's labels, sorted and unique. `None` is written as `null`: lobby 1.x does so when
+    /// it gives up a name.
     pub labels: Option<&'a [Label]>,
     /// The run of the daemon that sends it.
     pub instance: InstanceId,
@@ -176,9 +187,11 @@ impl<'a> Message<'a> {
     pub fn encode(&self, signature: Option<&Signature<'_>>) -> Vec<u8> {
         let (instance, mut envelope) = (self.instance.text(), layout::ENVELOPE_START.to_owned());
         layout::write_packet(self.hostname, self.labels, &mut envelope);
-        let (timestamp, signature) = signature.map(|signature| (signature.timestamp, &*signature.code)).unzip();
+        let (timestamp, signature) =
+            signature.map(|signature| (signature.timestamp, &*signature.code)).unzip();
         let message = Some(self.kind.word());
-        Trailer { message, instance: instance.as_deref(), timestamp, signature }.write(&mut envelope);
+        Trailer { message, instance: instance.as_deref(), timestamp, signature }
+            .write(&mut envelope);
         envelope.into_bytes()
     }
 }
@@ -211,7 +224,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawPacket<'a> {
 }
 
 /// An extra field is whatever its writer likes: what is not of the type that we write is not ours.
-fn ours_or_nothing<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn ours_or_nothing<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Anything<T> {

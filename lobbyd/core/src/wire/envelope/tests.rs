@@ -21,10 +21,12 @@ fn a_hi_is_written_as_lobby_1_writes_it() {
 
 #[test]
 fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
-    let expected = r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye"}"#;
+    let expected =
+        r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye"}"#;
     assert_eq!(text(goodbye(&packet("node-b", &[]), InstanceId::UNNAMED)), expected);
     let hostname = &name("vm");
-    let message = Message { kind: MessageKind::Goodbye, hostname, labels: None, instance: instance(0xa1) };
+    let message =
+        Message { kind: MessageKind::Goodbye, hostname, labels: None, instance: instance(0xa1) };
     let expected = r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"00000000000000a1"}"#;
     assert_eq!(text(message.encode(None)), expected);
 }
@@ -34,20 +36,35 @@ fn other_writers_may_leave_out_add_repeat_and_disorder() {
     let read = decode(br#"{"v":1,"message":"hi","discovery":{"labels":["b"," a ","b"],"x":{"y":[]},"hostname":"n"}}"#);
     assert_eq!(
         read,
-        Ok(Envelope { kind: MessageKind::Hi, discovery: packet("n", &["a", "b"]), instance: None, signature: None })
+        Ok(Envelope {
+            kind: MessageKind::Hi,
+            discovery: packet("n", &["a", "b"]),
+            instance: None,
+            signature: None
+        })
     );
     let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
     assert_eq!(
         read,
-        Ok(Envelope { kind: MessageKind::Goodbye, discovery: packet("n", &[]), instance: None, signature: None })
+        Ok(Envelope {
+            kind: MessageKind::Goodbye,
+            discovery: packet("n", &[]),
+            instance: None,
+            signature: None
+        })
     );
 }
 
 #[test]
 fn an_instance_that_is_not_valid_is_ignored() {
     for instance in ["null", "5", "{}", "[\"a\"]", "\"\"", "\"\\u001b[2J\"", "\"\\u202ea\""] {
-        let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
-        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.instance), Ok(None), "{instance}");
+        let payload =
+            format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","instance":{instance}}}"#);
+        assert_eq!(
+            decode(payload.as_bytes()).map(|envelope| envelope.instance),
+            Ok(None),
+            "{instance}"
+        );
     }
 }
 
@@ -63,7 +80,8 @@ fn a_signature_stands_behind_the_fields_of_lobby_1() {
 
 #[test]
 fn timestamps_and_signatures_in_other_forms_are_ignored() {
-    let signature = |timestamp, code: &'static str| Some(Signature { timestamp, code: code.into() });
+    let signature =
+        |timestamp, code: &'static str| Some(Signature { timestamp, code: code.into() });
     for (fields, expected) in [
         (r#""timestamp":5"#, None),
         (r#""timestamp":"2026-11-23","signature":{"by":"x"}"#, None),
@@ -74,7 +92,11 @@ fn timestamps_and_signatures_in_other_forms_are_ignored() {
         (r#""signature":"\u0078","timestamp":7"#, signature(7, "x")),
     ] {
         let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi",{fields}}}"#);
-        assert_eq!(decode(payload.as_bytes()).map(|envelope| envelope.signature), Ok(expected), "{fields}");
+        assert_eq!(
+            decode(payload.as_bytes()).map(|envelope| envelope.signature),
+            Ok(expected),
+            "{fields}"
+        );
     }
 }
 
@@ -85,7 +107,10 @@ fn each_fault_has_its_reason() {
     assert_eq!(reason(r#"{"message":"hi"}"#), "no_hostname");
     assert_eq!(reason(r#"{"discovery":{"hostname":""},"message":"hi"}"#), "no_hostname");
     assert_eq!(reason(r#"{"discovery":{"hostname":"a b"},"message":"hi"}"#), "bad_hostname");
-    assert_eq!(reason(r#"{"discovery":{"hostname":"a","labels":["a\u0000"]},"message":"hi"}"#), "bad_label");
+    assert_eq!(
+        reason(r#"{"discovery":{"hostname":"a","labels":["a\u0000"]},"message":"hi"}"#),
+        "bad_label"
+    );
     assert_eq!(reason(r#"{"discovery":{"hostname":"a"},"message":"HI"}"#), "unknown_message");
     assert_eq!(reason(&" ".repeat(MAX_ENVELOPE_LEN + 1)), "too_large");
     let labels: Vec<_> = (0..1025).map(|n| format!("{n}")).collect();
@@ -129,7 +154,8 @@ fn a_refusal_for_its_labels_names_the_host() {
     let told = decode(empty_label.as_bytes()).unwrap_err().to_string();
     assert_eq!(told, "host old-1: a label must not be empty");
     let labels = vec!["x"; MAX_LABELS + 1].join("\",\"");
-    let too_many = format!(r#"{{"discovery":{{"hostname":"old-1","labels":["{labels}"]}},"message":"hi"}}"#);
+    let too_many =
+        format!(r#"{{"discovery":{{"hostname":"old-1","labels":["{labels}"]}},"message":"hi"}}"#);
     let told = decode(too_many.as_bytes()).unwrap_err().to_string();
     assert_eq!(told, "host old-1: 1025 labels are too many: at most 1024 are allowed");
 }

@@ -1,8 +1,10 @@
-//! Local: packets kept in a directory, for daemons on the same machine or in containers that share a volume: one file for each host.
+//! Local: packets kept in a directory, for daemons on the same machine or in containers that share
+//! a volume: one file for each host.
 //!
-//! The daemons have to be allowed to write to the directory and to remove each other's files, so they run as the same user or share a
-//! group with a setgid directory made for them; a directory made by the driver has mode 0755 less the umask. No other user should have
-//! that right: it allows to publish for any host. They also share one TTL, since each sweeps what is dead by its own.
+//! The daemons have to be allowed to write to the directory and to remove each other's files, so
+//! they run as the same user or share a group with a setgid directory made for them; a directory
+//! made by the driver has mode 0755 less the umask. No other user should have that right: it allows
+//! to publish for any host. They also share one TTL, since each sweeps what is dead by its own.
 
 mod driver;
 mod packet_directory;

@@ -17,13 +17,15 @@ use lobby_core::link::message::InboundEvent;
 use lobby_core::wire::envelope::MAX_ENVELOPE_LEN;
 use lobby_core::wire::file_name;
 
-/// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a larger packet, and counts it.
+/// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a
+/// larger packet, and counts it.
 const MOST_READ: usize = MAX_ENVELOPE_LEN + 1;
 
 /// The packet directory as it was last seen. Its methods block.
 ///
-/// Age is counted by the monotonic clock from when a file was first seen. The wall clock is asked only how old it was then: if it lies,
-/// a living host's file is taken for dead until it is renewed, and is never swept for it.
+/// Age is counted by the monotonic clock from when a file was first seen. The wall clock is asked
+/// only how old it was then: if it lies, a living host's file is taken for dead until it is
+/// renewed, and is never swept for it.
 #[derive(Debug)]
 pub(super) struct PacketDirectory {
     settings: LocalSettings,
@@ -38,8 +40,9 @@ pub(super) struct PacketDirectory {
 pub(super) struct Scan {
     /// Packets that came or went.
     pub(super) news: Vec<InboundEvent>,
-    /// Whether a file was missed for the first time: it counts as withdrawn only if the next look, which should be soon, misses it too.
-    /// When the whole directory is being removed, its files go first, and no host has said goodbye.
+    /// Whether a file was missed for the first time: it counts as withdrawn only if the next look,
+    /// which should be soon, misses it too. When the whole directory is being removed, its
+    /// files go first, and no host has said goodbye.
     pub(super) unsure: bool,
 }
 
@@ -51,8 +54,8 @@ struct FileState {
     payload: Option<Bytes>,
     /// How old the file was when it was first seen with this stamp.
     initial_age: Duration,
-    /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE counts: after a longer gap
-    /// this daemon slept, and the others may have slept with it.
+    /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE
+    /// counts: after a longer gap this daemon slept, and the others may have slept with it.
     watched: Duration,
     missed: bool,
     /// Whether reading failed, which is told once.
@@ -77,8 +80,10 @@ impl PacketDirectory {
     /// Opens the directory (LOCAL_PATH), and makes it where it is missing.
     pub(super) fn open(settings: LocalSettings) -> anyhow::Result<Self> {
         let path = settings.path.display();
-        fs::create_dir_all(&settings.path).with_context(|| format!("cannot create directory {path}"))?;
-        let directory = File::open(&settings.path).with_context(|| format!("cannot open directory {path}"))?;
+        fs::create_dir_all(&settings.path)
+            .with_context(|| format!("cannot create directory {path}"))?;
+        let directory =
+            File::open(&settings.path).with_context(|| format!("cannot open directory {path}"))?;
         Ok(Self { settings, directory, files: HashMap::new(), looked: None })
     }
 
@@ -105,10 +110,12 @@ impl PacketDirectory {
     fn list(&self) -> anyhow::Result<BTreeMap<OsString, Stamp>> {
         self.expect_same_directory()?;
         let path = &self.settings.path;
-        let entries = fs::read_dir(path).with_context(|| format!("cannot read directory {}", path.display()))?;
+        let entries = fs::read_dir(path)
+            .with_context(|| format!("cannot read directory {}", path.display()))?;
         let mut present = BTreeMap::new();
         for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read directory {}", path.display()))?;
+            let entry =
+                entry.with_context(|| format!("cannot read directory {}", path.display()))?;
             let name = entry.file_name();
             if file_name::is_of_host(&name) || files::is_temporary(&name) {
                 present.extend(stamp_of(entry.metadata()).map(|stamp| (name, stamp)));
@@ -123,7 +130,9 @@ impl PacketDirectory {
         match fs::metadata(path) {
             Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => Ok(()),
             Ok(_) => bail!("another directory is in the place of {}", path.display()),
-            Err(error) => Err(error).with_context(|| format!("directory {} is lost", path.display())),
+            Err(error) => {
+                Err(error).with_context(|| format!("directory {} is lost", path.display()))
+            }
         }
     }
 
@@ -140,30 +149,41 @@ impl PacketDirectory {
             look.unsure |= seen.missed && !gone;
             // A dead one was swept by another daemon: its host has said no goodbye.
             if gone && seen.age() < ttl {
-                look.news.extend(seen.payload.take().map(|payload| InboundEvent::Withdrawn { payload }));
+                look.news
+                    .extend(seen.payload.take().map(|payload| InboundEvent::Withdrawn { payload }));
             }
             !gone
         });
     }
 
     /// Takes note of a file that is there; `gap` is the time since the last look.
-    fn observe(&mut self, name: &OsStr, stamp: Stamp, gap: Option<Duration>) -> Option<InboundEvent> {
+    fn observe(
+        &mut self,
+        name: &OsStr,
+        stamp: Stamp,
+        gap: Option<Duration>,
+    ) -> Option<InboundEvent> {
         let seen = self.files.entry(name.to_owned()).or_default();
         if seen.stamp == stamp {
             return None;
         }
-        // Newly come since the last look, it cannot be older than that, whatever the wall clock says.
-        let age = stamp.modified.map(clock::age_of).unwrap_or_default().min(gap.unwrap_or(Duration::MAX));
+        // Newly come since the last look, it cannot be older than that, whatever the wall clock
+        // says.
+        let age =
+            stamp.modified.map(clock::age_of).unwrap_or_default().min(gap.unwrap_or(Duration::MAX));
         seen.renew(stamp, age);
         if age >= self.settings.ttl || !file_name::is_of_host(name) {
             return None;
         }
-        seen.read(&self.settings.path.join(name)).map(|payload| InboundEvent::Packet { payload, age })
+        seen.read(&self.settings.path.join(name))
+            .map(|payload| InboundEvent::Packet { payload, age })
     }
 
     fn sweep(&mut self) {
         let Self { settings, files, .. } = self;
-        files.retain(|name, seen| seen.watched < settings.ttl || !swept(&settings.path, name, seen.stamp));
+        files.retain(|name, seen| {
+            seen.watched < settings.ttl || !swept(&settings.path, name, seen.stamp)
+        });
     }
 }
 
@@ -173,10 +193,12 @@ impl FileState {
     }
 
     fn renew(&mut self, stamp: Stamp, age: Duration) {
-        (self.stamp, self.initial_age, self.watched, self.missed) = (stamp, age, Duration::ZERO, false);
+        (self.stamp, self.initial_age, self.watched, self.missed) =
+            (stamp, age, Duration::ZERO, false);
     }
 
-    /// Reads the packet, and the stamp of the very file that it was read from. The last packet stands if there is none to be read.
+    /// Reads the packet, and the stamp of the very file that it was read from. The last packet
+    /// stands if there is none to be read.
     fn read(&mut self, path: &Path) -> Option<Bytes> {
         match read_packet(path) {
             Ok((stamp, payload)) => {
@@ -207,7 +229,8 @@ fn read_packet(path: &Path) -> io::Result<(Stamp, Bytes)> {
     Ok((stamp, files::read_beginning(&file, MOST_READ)?.into()))
 }
 
-/// Removes a dead file; tells whether it is gone. Looks once more before: its host may have woken up and renewed it.
+/// Removes a dead file; tells whether it is gone. Looks once more before: its host may have woken
+/// up and renewed it.
 fn swept(directory: &Path, name: &OsStr, stamp: Stamp) -> bool {
     let path = directory.join(name);
     if stamp_of(fs::symlink_metadata(&path)) != Some(stamp) {

@@ -38,7 +38,9 @@ impl Reader {
         let packet_directory = spawn_blocking(|| PacketDirectory::open(settings)).await??;
         let mut watch = DirectoryWatch::new(&path, DEBOUNCE);
         watch.changed().await;
-        Self { packet_directory, watch, keep_alive, unsure: false, news: VecDeque::new() }.look().await
+        Self { packet_directory, watch, keep_alive, unsure: false, news: VecDeque::new() }
+            .look()
+            .await
     }
 
     async fn look(mut self) -> anyhow::Result<Self> {

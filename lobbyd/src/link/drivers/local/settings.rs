@@ -35,7 +35,8 @@ impl LocalSettings {
         let runtime_dir = values.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
         let path = values.optional(&LOCAL_PATH)?.or_else(|| default_path(is_root, runtime_dir));
         let path = path.ok_or_else(|| {
-            let why = "only root has a default without XDG_RUNTIME_DIR: set LOCAL_PATH to a directory";
+            let why =
+                "only root has a default without XDG_RUNTIME_DIR: set LOCAL_PATH to a directory";
             ConfigError::BadValue(format!("LOCAL_PATH is missing, and DRIVER names Local: {why}"))
         })?;
         Ok(Self { path, keep_alive: timing.keep_alive, ttl: timing.ttl })
@@ -44,7 +45,11 @@ impl LocalSettings {
 
 /// The default: one directory for the whole machine as root, else one for all daemons of a user.
 fn default_path(is_root: bool, runtime_dir: Option<PathBuf>) -> Option<PathBuf> {
-    if is_root { Some(PathBuf::from("/run/lobby")) } else { runtime_dir.map(|dir| dir.join("lobby")) }
+    if is_root {
+        Some(PathBuf::from("/run/lobby"))
+    } else {
+        runtime_dir.map(|dir| dir.join("lobby"))
+    }
 }
 
 #[cfg(test)]
@@ -56,9 +61,14 @@ mod tests {
 
     #[test]
     fn path_and_times_are_read() {
-        let settings = configured(&BLOCK, "LOCAL_PATH=/var/l KEEP_ALIVE=2 TTL=9", LocalSettings::read).unwrap();
+        let settings =
+            configured(&BLOCK, "LOCAL_PATH=/var/l KEEP_ALIVE=2 TTL=9", LocalSettings::read)
+                .unwrap();
         assert_eq!(settings.path, Path::new("/var/l"));
-        assert_eq!((settings.keep_alive, settings.ttl), (Duration::from_secs(2), Duration::from_secs(9)));
+        assert_eq!(
+            (settings.keep_alive, settings.ttl),
+            (Duration::from_secs(2), Duration::from_secs(9))
+        );
     }
 
     #[test]

@@ -20,7 +20,8 @@ use lobby_core::wire::file_name;
 #[derive(Debug)]
 pub(super) struct Writer {
     directory: PathBuf,
-    /// Held by the write that is under way. One that its caller has given up goes on, and must not bring a file back after the goodbye.
+    /// Held by the write that is under way. One that its caller has given up goes on, and must not
+    /// bring a file back after the goodbye.
     turn: Arc<Mutex<()>>,
 }
 
@@ -38,7 +39,11 @@ impl PacketSink for Writer {
             spawn_blocking(move || {
                 let _turn = turn;
                 // Not synced: after a power cut it is not needed.
-                if packet.last { remove(&path) } else { files::replace_short_lived_file(&path, &packet.payload) }
+                if packet.last {
+                    remove(&path)
+                } else {
+                    files::replace_short_lived_file(&path, &packet.payload)
+                }
             })
             .await?
         }

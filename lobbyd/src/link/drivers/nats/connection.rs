@@ -35,7 +35,8 @@ pub(super) struct Target<'a> {
     pub(super) deadline: Instant,
 }
 
-/// Connects to one address and subscribes to the channel. Returns the client too, which knows the other servers of the cluster.
+/// Connects to one address and subscribes to the channel. Returns the client too, which knows the
+/// other servers of the cluster.
 ///
 /// # Errors
 /// Why this server cannot be used.
@@ -48,7 +49,10 @@ pub(super) async fn open(
     let events = Arc::new(Events::new(sender.clone(), refused.clone()));
     let client = connect(target, client_name, &events).await?;
     let subject = target.settings.subject.clone();
-    let messages = client.subscribe(subject.clone()).await.with_context(|| format!("subscribing to {subject}"))?;
+    let messages = client
+        .subscribe(subject.clone())
+        .await
+        .with_context(|| format!("subscribing to {subject}"))?;
     if let Some(packet) = refused.get() {
         events.sending(&packet);
         client.publish(subject.clone(), packet).await?;
@@ -62,7 +66,11 @@ pub(super) async fn open(
     Ok((Connection { incoming: inbox.boxed(), outgoing: Arc::new(sink), note: None }, client))
 }
 
-async fn connect(target: Target<'_>, client_name: &str, events: &Arc<Events>) -> anyhow::Result<Client> {
+async fn connect(
+    target: Target<'_>,
+    client_name: &str,
+    events: &Arc<Events>,
+) -> anyhow::Result<Client> {
     let events = Arc::clone(events);
     let (options, pool) = options::once(target)?;
     let options = options::authenticated(options, target).await?;
@@ -87,8 +95,9 @@ struct NatsSink {
 }
 
 impl NatsSink {
-    /// Returns when the server has dealt with all that was sent before. NATS answers in order, so an empty message to a subject that
-    /// only this connection hears tells; and if this user may not use that subject, the refusal does.
+    /// Returns when the server has dealt with all that was sent before. NATS answers in order, so
+    /// an empty message to a subject that only this connection hears tells; and if this user
+    /// may not use that subject, the refusal does.
     async fn round_trip(&self) {
         let mut echo = self.echo.lock().await;
         let Some(subscriber) = echo.as_mut() else { return };
@@ -100,13 +109,22 @@ impl NatsSink {
         }
     }
 
-    async fn send(&self, OutboundPacket { payload, last, .. }: OutboundPacket) -> anyhow::Result<()> {
+    async fn send(
+        &self,
+        OutboundPacket { payload, last, .. }: OutboundPacket,
+    ) -> anyhow::Result<()> {
         let (size, most) = (payload.len(), self.client.max_payload());
-        ensure!(size <= most, "the packet has {size} bytes, the NATS server takes at most {most} (its max_payload)");
+        ensure!(
+            size <= most,
+            "the packet has {size} bytes, the NATS server takes at most {most} (its max_payload)"
+        );
         if !last {
             self.events.sending(&payload);
         }
-        self.client.publish(self.subject.clone(), payload).await.context("the connection to NATS is closed")?;
+        self.client
+            .publish(self.subject.clone(), payload)
+            .await
+            .context("the connection to NATS is closed")?;
         self.client.flush().await.context("the connection to NATS broke")
     }
 }
@@ -128,7 +146,9 @@ impl PacketSink for NatsSink {
 
 async fn explained(error: &ConnectError, address: SocketAddr) -> anyhow::Error {
     match error.kind() {
-        ConnectErrorKind::AuthorizationViolation => anyhow!("refused the credentials (authorization violation)"),
+        ConnectErrorKind::AuthorizationViolation => {
+            anyhow!("refused the credentials (authorization violation)")
+        }
         ConnectErrorKind::Authentication => {
             anyhow!("cannot sign with the nkey seed or the .creds file: it is not valid")
         }

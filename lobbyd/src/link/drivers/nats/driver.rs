@@ -41,8 +41,9 @@ impl Nats {
         Self { settings, learned: Mutex::default(), refused: RefusedPacket::default() }
     }
 
-    /// Tries the servers of NATS_URL, each with its own credentials and in random order so that a fleet spreads, then those that were
-    /// learned. All of them fit into one limit, however many are silent.
+    /// Tries the servers of NATS_URL, each with its own credentials and in random order so that a
+    /// fleet spreads, then those that were learned. All of them fit into one limit, however
+    /// many are silent.
     async fn open_any(&self, client_name: &str) -> anyhow::Result<Connection> {
         let deadline = clock::now() + LIMIT;
         let attempt = async |candidate: Candidate| {
@@ -60,10 +61,12 @@ impl Nats {
         deadline: Instant,
     ) -> anyhow::Result<Connection> {
         let Candidate { url, names } = candidate;
-        let addresses: Vec<_> = tokio::net::lookup_host((url.host.as_str(), url.port)).await?.collect();
+        let addresses: Vec<_> =
+            tokio::net::lookup_host((url.host.as_str(), url.port)).await?.collect();
         let is_only = addresses.len() == 1;
         let attempt = async |address| {
-            let target = Target { url, address, is_only, names, settings: &self.settings, deadline };
+            let target =
+                Target { url, address, is_only, names, settings: &self.settings, deadline };
             until(deadline, connection::open(target, client_name, &self.refused)).await
         };
         let (connection, client) = race(addresses, deadline, attempt).await?;
@@ -74,10 +77,13 @@ impl Nats {
     fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
         let mut servers = url::parse(&self.settings.url.expose()).context("NATS_URL")?;
         fastrand::shuffle(&mut servers);
-        let mut candidates: Vec<_> = servers.into_iter().map(|url| Candidate { url, names: Vec::new() }).collect();
+        let mut candidates: Vec<_> =
+            servers.into_iter().map(|url| Candidate { url, names: Vec::new() }).collect();
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for other in learned {
-            let is_known = |known: &Candidate| (&known.url.host, known.url.port) == (&other.url.host, other.url.port);
+            let is_known = |known: &Candidate| {
+                (&known.url.host, known.url.port) == (&other.url.host, other.url.port)
+            };
             if !candidates.iter().any(is_known) {
                 candidates.push(other);
             }
@@ -85,7 +91,8 @@ impl Nats {
         Ok(candidates)
     }
 
-    /// Remembers the servers that one names. They inherit its login, and the names of its certificate.
+    /// Remembers the servers that one names. They inherit its login, and the names of its
+    /// certificate.
     fn learn(&self, server: &Candidate, client: &Client) {
         let info = client.server_info();
         let tls = server.url.tls || info.tls_required;

@@ -19,7 +19,8 @@ pub(super) struct Events {
     inbox: InboxSender,
     /// A subject that only this connection uses.
     pub(super) probe: String,
-    /// Notified when no echo of a probe is to be expected any more: the server refused it, or the link is down.
+    /// Notified when no echo of a probe is to be expected any more: the server refused it, or the
+    /// link is down.
     pub(super) settled: Notify,
     /// Notified when the connection is gone.
     pub(super) closed: Notify,
@@ -32,7 +33,14 @@ impl Events {
     pub(super) fn new(inbox: InboxSender, refused: RefusedPacket) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
-        Self { inbox, probe, settled: Notify::new(), closed: Notify::new(), sent: Mutex::default(), refused }
+        Self {
+            inbox,
+            probe,
+            settled: Notify::new(),
+            closed: Notify::new(),
+            sent: Mutex::default(),
+            refused,
+        }
     }
 
     /// A packet is about to be sent.
@@ -40,14 +48,17 @@ impl Events {
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(packet.clone());
     }
 
-    /// Takes one event. Any error that the server reports means that something on this connection does not work.
+    /// Takes one event. Any error that the server reports means that something on this connection
+    /// does not work.
     pub(super) fn happened(&self, event: Event) {
         match event {
             Event::Connected | Event::ClientError(_) => {}
             Event::SlowConsumer(_) => self.inbox.lost(1),
             Event::Draining => self.inbox.finish(),
             Event::Closed => self.closed.notify_one(),
-            Event::ServerError(error) => self.refused(error.to_string().trim_start_matches("nats: ")),
+            Event::ServerError(error) => {
+                self.refused(error.to_string().trim_start_matches("nats: "))
+            }
             Event::LameDuckMode => self.down("the NATS server is shutting down (lame duck mode)"),
             Event::Disconnected => {
                 self.down("lost the connection to the NATS server");

@@ -13,24 +13,26 @@ use super::url::Login;
 use crate::link::drivers::tls::{self, NamedFile, TlsFiles};
 use crate::sys::clock;
 
-/// A server that is silent for two to three of these is dead; another one of its cluster then takes over within five seconds. With the
-/// client's default the link would be deaf for minutes.
+/// A server that is silent for two to three of these is dead; another one of its cluster then takes
+/// over within five seconds. With the client's default the link would be deaf for minutes.
 const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(1500);
 /// Time that is left for finding out why an address did not answer.
 const DIAGNOSIS: Duration = Duration::from_millis(800);
 /// Most commands that wait in the client for the connection.
 const CLIENT_CAPACITY: usize = 128;
-/// The client handles at most 128 reads of this size in one turn, too few bytes to overflow its queue (65,536 messages) before we empty it.
+/// The client handles at most 128 reads of this size in one turn, too few bytes to overflow its
+/// queue (65,536 messages) before we empty it.
 const READ_BUFFER: u16 = 8192;
 
 /// A port where nothing can listen.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// Options for exactly one connection to one address, and the pool to connect to with them. A server that is silent is given up before
-/// the silence limit ends.
+/// Options for exactly one connection to one address, and the pool to connect to with them. A
+/// server that is silent is given up before the silence limit ends.
 ///
-/// async-nats cannot be told not to reconnect: its limit counts the first connection too, and starts anew after it. So the client
-/// is sent to the server the first time and to nowhere when that connection is lost; failing there once ends it for good.
+/// async-nats cannot be told not to reconnect: its limit counts the first connection too, and
+/// starts anew after it. So the client is sent to the server the first time and to nowhere when
+/// that connection is lost; failing there once ends it for good.
 pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
     let Target { url, address, is_only, settings, deadline, .. } = target;
     // Its name, where that is enough, is shown to a server with TLS.
@@ -46,7 +48,9 @@ pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<Se
         })
         .ignore_discovered_servers()
         .ping_interval((settings.silence_limit / 4).min(LONGEST_PING_INTERVAL))
-        .connection_timeout(deadline.saturating_duration_since(clock::now()).saturating_sub(DIAGNOSIS))
+        .connection_timeout(
+            deadline.saturating_duration_since(clock::now()).saturating_sub(DIAGNOSIS),
+        )
         .client_capacity(CLIENT_CAPACITY)
         .read_buffer_capacity(READ_BUFFER);
     Ok((options, pool))
@@ -56,7 +60,10 @@ pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<Se
 ///
 /// # Errors
 /// When a file cannot be read or holds something else; the message names it.
-pub(super) async fn authenticated(mut options: ConnectOptions, target: Target<'_>) -> anyhow::Result<ConnectOptions> {
+pub(super) async fn authenticated(
+    mut options: ConnectOptions,
+    target: Target<'_>,
+) -> anyhow::Result<ConnectOptions> {
     let Target { url, settings, .. } = target;
     options = match url.login.clone() {
         Some(Login::Token(token)) => options.token(token),
@@ -70,13 +77,18 @@ pub(super) async fn authenticated(mut options: ConnectOptions, target: Target<'_
         let file = NamedFile::new("NATS_CREDS_FILE", path);
         let text = spawn_blocking(move || file.read()).await??;
         let named = || format!("NATS_CREDS_FILE: cannot use {}", path.display());
-        options = options.credentials(&String::from_utf8(text).with_context(named)?).with_context(named)?;
+        options = options
+            .credentials(&String::from_utf8(text).with_context(named)?)
+            .with_context(named)?;
     }
     with_certificates(options, target).await
 }
 
 /// An authority or a client certificate implies TLS, so a server that offers none is refused.
-async fn with_certificates(options: ConnectOptions, target: Target<'_>) -> anyhow::Result<ConnectOptions> {
+async fn with_certificates(
+    options: ConnectOptions,
+    target: Target<'_>,
+) -> anyhow::Result<ConnectOptions> {
     let Target { url, is_only, names, settings, .. } = target;
     let files = TlsFiles {
         authority: settings.ca_file.as_deref().map(|path| NamedFile::new("NATS_CA_FILE", path)),

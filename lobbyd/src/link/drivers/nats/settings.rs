@@ -34,7 +34,8 @@ settings! {
 /// How NATS is reached.
 #[derive(Debug, Clone)]
 pub struct NatsSettings {
-    /// NATS_URL or NATS_URL_FILE: servers, comma separated, with user and password or token where needed.
+    /// NATS_URL or NATS_URL_FILE: servers, comma separated, with user and password or token where
+    /// needed.
     pub url: Secret,
     /// NATS_DISCOVERY_CHANNEL: subject.
     pub subject: String,
@@ -71,7 +72,8 @@ impl NatsSettings {
 }
 
 fn url_missing() -> ConfigError {
-    let way_out = "set it, for example to nats://127.0.0.1:4222, or set DRIVER=Local to run without a broker";
+    let way_out =
+        "set it, for example to nats://127.0.0.1:4222, or set DRIVER=Local to run without a broker";
     ConfigError::BadValue(format!("NATS_URL is missing, and DRIVER names NATS: {way_out}"))
 }
 
@@ -112,7 +114,8 @@ mod tests {
     fn an_nkey_seed_is_read_from_its_file_and_never_shown() {
         let seed = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(seed.path(), "hush-seed").unwrap();
-        let settings = read(&format!("NATS_URL=hush-token@b NATS_NKEY_SEED_FILE={}", seed.path().display()));
+        let settings =
+            read(&format!("NATS_URL=hush-token@b NATS_NKEY_SEED_FILE={}", seed.path().display()));
         assert_eq!(&*settings.nkey_seed.as_ref().unwrap().expose(), "hush-seed");
         assert!(!format!("{settings:?}").contains("hush"));
     }

@@ -1,4 +1,5 @@
-//! What NATS_URL says. async-nats ignores the credentials in a URL and refuses a list, both of which the original accepts.
+//! What NATS_URL says. async-nats ignores the credentials in a URL and refuses a list, both of
+//! which the original accepts.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -41,7 +42,8 @@ impl ServerUrl {
         format!("{}://{self}", self.scheme())
     }
 
-    /// The URL of one address of the server, in the form that async-nats understands, without credentials.
+    /// The URL of one address of the server, in the form that async-nats understands, without
+    /// credentials.
     pub(super) fn at(&self, address: SocketAddr) -> String {
         format!("{}://{address}", self.scheme())
     }
@@ -67,17 +69,23 @@ impl fmt::Debug for ServerUrl {
     }
 }
 
-/// Reads a list of servers: comma separated, each `[nats://|tls://][user:password@|token@]host[:port]`, credentials
-/// percent-encoded where they hold one of `%`, `,` or, in a user name, `:`.
+/// Reads a list of servers: comma separated, each
+/// `[nats://|tls://][user:password@|token@]host[:port]`, credentials percent-encoded where they
+/// hold one of `%`, `,` or, in a user name, `:`.
 ///
 /// # Errors
-/// Which server of the list is wrong and what would be right. No part of the text is shown, as it may be part of a password.
+/// Which server of the list is wrong and what would be right. No part of the text is shown, as it
+/// may be part of a password.
 pub fn parse(list: &str) -> anyhow::Result<Vec<ServerUrl>> {
     let urls = list.split(',').map(str::trim).enumerate().filter(|(_, url)| !url.is_empty());
-    let servers: anyhow::Result<Vec<_>> =
-        urls.map(|(index, url)| parse_one(url).with_context(|| format!("server {}", index + 1))).collect();
+    let servers: anyhow::Result<Vec<_>> = urls
+        .map(|(index, url)| parse_one(url).with_context(|| format!("server {}", index + 1)))
+        .collect();
     let servers = servers?;
-    ensure!(!servers.is_empty(), "no server is named: expected nats:// or tls:// URLs, comma separated");
+    ensure!(
+        !servers.is_empty(),
+        "no server is named: expected nats:// or tls:// URLs, comma separated"
+    );
     Ok(servers)
 }
 
@@ -97,7 +105,9 @@ fn parse_login(login: &str) -> anyhow::Result<Option<Login>> {
     Ok(match login.split_once(':') {
         None if login.is_empty() => None,
         None => Some(Login::Token(decode(login)?)),
-        Some((name, password)) => Some(Login::User { name: decode(name)?, password: decode(password)? }),
+        Some((name, password)) => {
+            Some(Login::User { name: decode(name)?, password: decode(password)? })
+        }
     })
 }
 
@@ -108,7 +118,9 @@ fn decode(text: &str) -> anyhow::Result<String> {
 
 fn parse_address(address: &str) -> anyhow::Result<(String, u16)> {
     let (host, port) = match address.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').context("the bracket of the IPv6 address is not closed")?,
+        Some(rest) => {
+            rest.split_once(']').context("the bracket of the IPv6 address is not closed")?
+        }
         None => address.split_at(address.find(':').unwrap_or(address.len())),
     };
     let host_is_right = if address.starts_with('[') { is_ipv6(host) } else { is_name(host) };
@@ -125,7 +137,8 @@ fn is_ipv6(host: &str) -> bool {
 }
 
 fn is_name(host: &str) -> bool {
-    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 #[cfg(test)]
@@ -147,7 +160,9 @@ mod tests {
     #[test]
     fn scheme_and_port_may_be_left_out() {
         let expected = [server(false, "broker", 4222, None)];
-        for url in ["broker", "broker:4222", "nats://broker", "NATS://broker:4222/", " nats://broker "] {
+        for url in
+            ["broker", "broker:4222", "nats://broker", "NATS://broker:4222/", " nats://broker "]
+        {
             assert_eq!(parse(url).unwrap(), expected, "{url}");
         }
         assert_eq!(parse("tls://10.0.0.1:1").unwrap(), [server(true, "10.0.0.1", 1, None)]);
@@ -167,8 +182,14 @@ mod tests {
 
     #[test]
     fn credentials_are_decoded_and_may_hold_an_at_sign_or_slash() {
-        assert_eq!(parse("nats://u%3A:p%2C%40%25@h").unwrap(), [server(false, "h", 4222, user("u:", "p,@%"))]);
-        assert_eq!(parse("nats://u:p@s/s:w@h:7").unwrap(), [server(false, "h", 7, user("u", "p@s/s:w"))]);
+        assert_eq!(
+            parse("nats://u%3A:p%2C%40%25@h").unwrap(),
+            [server(false, "h", 4222, user("u:", "p,@%"))]
+        );
+        assert_eq!(
+            parse("nats://u:p@s/s:w@h:7").unwrap(),
+            [server(false, "h", 7, user("u", "p@s/s:w"))]
+        );
         assert_eq!(parse("nats://u:@h").unwrap(), [server(false, "h", 4222, user("u", ""))]);
         assert_eq!(parse("nats://@h").unwrap(), [server(false, "h", 4222, None)]);
     }
@@ -193,16 +214,26 @@ mod tests {
         }
         assert!(refusal("[::1").contains("not closed"));
         assert!(refusal("u:%ff@a").contains("not UTF-8"));
-        assert_eq!(refusal(" , "), "no server is named: expected nats:// or tls:// URLs, comma separated");
+        assert_eq!(
+            refusal(" , "),
+            "no server is named: expected nats:// or tls:// URLs, comma separated"
+        );
     }
 
     #[test]
     fn neither_errors_nor_debug_output_show_credentials() {
-        for list in ["nats://user:sec,ret@host", "nats://user:secret@host:port", "ftp://user:secret@h", "u:secret%ff@h"]
-        {
+        for list in [
+            "nats://user:sec,ret@host",
+            "nats://user:secret@host:port",
+            "ftp://user:secret@h",
+            "u:secret%ff@h",
+        ] {
             let text = refusal(list);
             assert!(!text.contains("sec") && !text.contains("ret@"), "{text}");
         }
-        assert_eq!(format!("{:?}", parse("nats://user:secret@host").unwrap()), "[nats://host:4222]");
+        assert_eq!(
+            format!("{:?}", parse("nats://user:secret@host").unwrap()),
+            "[nats://host:4222]"
+        );
     }
 }

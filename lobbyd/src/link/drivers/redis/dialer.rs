@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +21,8 @@ use crate::link::drivers::tls::{self, NamedFile, TlsFiles};
 
 /// Time for the answer to a command.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
-/// Time for a connection that is ready for commands. The rest of the caller's limit is for finding out why it is not.
+/// Time for a connection that is ready for commands. The rest of the caller's limit is for finding
+/// out why it is not.
 const CONNECT_LIMIT: Duration = Duration::from_millis(1700);
 
 /// The first byte of an alert of TLS.
@@ -44,9 +47,11 @@ impl Dialer {
     /// # Errors
     /// What is wrong with a file; the message names setting and file.
     pub(super) async fn new(settings: &RedisSettings) -> anyhow::Result<Self> {
-        let authority = settings.ca_file.as_deref().map(|path| NamedFile::new("REDIS_CA_FILE", path));
+        let authority =
+            settings.ca_file.as_deref().map(|path| NamedFile::new("REDIS_CA_FILE", path));
         let tls = if settings.tls || authority.is_some() {
-            let config = tls::client_config(TlsFiles { authority, client: None }, Vec::new()).await?;
+            let config =
+                tls::client_config(TlsFiles { authority, client: None }, Vec::new()).await?;
             Some((Arc::new(config), ServerName::try_from(settings.host.clone())?))
         } else {
             None
@@ -65,11 +70,15 @@ impl Dialer {
     }
 
     /// A connection that takes commands.
-    pub(super) async fn commands(&self, address: SocketAddr) -> anyhow::Result<MultiplexedConnection> {
+    pub(super) async fn commands(
+        &self,
+        address: SocketAddr,
+    ) -> anyhow::Result<MultiplexedConnection> {
         let connected = async {
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_LIMIT));
             let stream = self.stream(address).await?;
-            let (connection, work) = MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
+            let (connection, work) =
+                MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
             // It ends with the connection.
             tokio::spawn(work);
             Ok(connection)
@@ -92,7 +101,11 @@ impl Dialer {
         }
     }
 
-    async fn limited<T>(&self, address: SocketAddr, step: impl Future<Output = RedisResult<T>>) -> anyhow::Result<T> {
+    async fn limited<T>(
+        &self,
+        address: SocketAddr,
+        step: impl Future<Output = RedisResult<T>>,
+    ) -> anyhow::Result<T> {
         let error = match tokio::time::timeout(CONNECT_LIMIT, step).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) if error.is_connection_dropped() && self.tls.is_none() => {
@@ -130,10 +143,15 @@ fn login(settings: &RedisSettings) -> RedisConnectionInfo {
 /// The error in words for a log. `action` is what was to be done with the channel.
 pub(super) fn explained(error: &RedisError, action: &str, channel: &str) -> anyhow::Error {
     match error.kind() {
-        _ if error.code() == Some("NOAUTH") => anyhow!("wants a password: set REDIS_PASSWORD or REDIS_PASSWORD_FILE"),
+        _ if error.code() == Some("NOAUTH") => {
+            anyhow!("wants a password: set REDIS_PASSWORD or REDIS_PASSWORD_FILE")
+        }
         ErrorKind::AuthenticationFailed => anyhow!("refused REDIS_USERNAME or REDIS_PASSWORD"),
         ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            anyhow!("this user may not {action} channel {channel}: {}", error.detail().unwrap_or_default())
+            anyhow!(
+                "this user may not {action} channel {channel}: {}",
+                error.detail().unwrap_or_default()
+            )
         }
         _ => anyhow!("{error}"),
     }

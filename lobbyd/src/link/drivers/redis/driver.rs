@@ -58,9 +58,19 @@ impl Redis {
         self.prove(&publisher, &channel).await?;
         let is_replica = publisher.is_replica().await;
         let (sender, mut inbox) = inbox();
-        inbox.pump(sender.clone(), messages.map(|message| Bytes::copy_from_slice(message.get_payload_bytes())));
-        inbox.run(watch(sink, Arc::clone(&publisher), is_replica, sender.clone(), self.settings.silence_limit));
-        let outgoing = RedisSink { publisher, channel, inbox: sender, refused: self.refused.clone() };
+        inbox.pump(
+            sender.clone(),
+            messages.map(|message| Bytes::copy_from_slice(message.get_payload_bytes())),
+        );
+        inbox.run(watch(
+            sink,
+            Arc::clone(&publisher),
+            is_replica,
+            sender.clone(),
+            self.settings.silence_limit,
+        ));
+        let outgoing =
+            RedisSink { publisher, channel, inbox: sender, refused: self.refused.clone() };
         let note = is_replica.filter(|is_replica| *is_replica).map(|_| REPLICA.to_owned());
         Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(outgoing), note })
     }
@@ -68,7 +78,10 @@ impl Redis {
     /// Publishes the packet that was refused before. While it still is, the link is down.
     async fn prove(&self, publisher: &Publisher, channel: &str) -> anyhow::Result<()> {
         let Some(packet) = self.refused.get() else { return Ok(()) };
-        publisher.publish(channel, &packet).await?.map_err(|error| explained(&error, "publish on", channel))?;
+        publisher
+            .publish(channel, &packet)
+            .await?
+            .map_err(|error| explained(&error, "publish on", channel))?;
         self.refused.set(None);
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Redis: one connection that listens, and one that publishes and is renewed when the server closes it.
+//! Redis: one connection that listens, and one that publishes and is renewed when the server closes
+//! it.
 
 mod dialer;
 mod driver;

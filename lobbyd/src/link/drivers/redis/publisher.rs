@@ -16,7 +16,8 @@ use crate::link::drivers::refused_packet::RefusedPacket;
 use crate::link::inbox::InboxSender;
 use lobby_core::link::message::OutboundPacket;
 
-/// A connection for commands, renewed when the server has closed it: with `timeout` it closes those that are idle.
+/// A connection for commands, renewed when the server has closed it: with `timeout` it closes those
+/// that are idle.
 #[derive(Debug)]
 pub(super) struct Publisher {
     dialer: Dialer,
@@ -35,12 +36,16 @@ impl Publisher {
     ///
     /// # Errors
     /// Why the server did not take it.
-    pub(super) async fn publish(&self, channel: &str, packet: &Bytes) -> anyhow::Result<RedisResult<()>> {
+    pub(super) async fn publish(
+        &self,
+        channel: &str,
+        packet: &Bytes,
+    ) -> anyhow::Result<RedisResult<()>> {
         self.answer(redis::cmd("PUBLISH").arg(channel).arg(&packet[..])).await
     }
 
-    /// Whether the server is a replica, which hears only what is said to itself and its master, and says nothing to them. Nothing where
-    /// it does not tell: an ACL may leave out ROLE.
+    /// Whether the server is a replica, which hears only what is said to itself and its master, and
+    /// says nothing to them. Nothing where it does not tell: an ACL may leave out ROLE.
     pub(super) async fn is_replica(&self) -> Option<bool> {
         let role: Vec<Value> = self.answer(&redis::cmd("ROLE")).await.ok()?.ok()?;
         let name: String = redis::from_redis_value(role.into_iter().next()?).ok()?;
@@ -75,7 +80,8 @@ pub(super) struct RedisSink {
 
 impl RedisSink {
     async fn send(&self, packet: OutboundPacket) -> anyhow::Result<()> {
-        // A connection is renewed for a link that is up, not for one that is about to be opened anew.
+        // A connection is renewed for a link that is up, not for one that is about to be opened
+        // anew.
         ensure!(!self.inbox.has_ended(), "the link to Redis is down");
         let answer = self.publisher.publish(&self.channel, &packet.payload).await;
         let error = match answer {

@@ -1,4 +1,5 @@
-//! Watches a server that is connected: a frozen one sends its subscribers nothing, not even an error, and a master may be demoted.
+//! Watches a server that is connected: a frozen one sends its subscribers nothing, not even an
+//! error, and a master may be demoted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Most time for the answer.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Pings the listening connection until it does not answer, or the server's role is another. A server that is silent is given up before
-/// `silence_limit` ends.
+/// Pings the listening connection until it does not answer, or the server's role is another. A
+/// server that is silent is given up before `silence_limit` ends.
 pub(super) async fn watch(
     mut listener: PubSubSink,
     publisher: Arc<Publisher>,
@@ -24,7 +25,8 @@ pub(super) async fn watch(
     inbox: InboxSender,
     silence_limit: Duration,
 ) {
-    let (interval, limit) = ((silence_limit / 3).min(LONGEST_PING_INTERVAL), (silence_limit / 3).min(PING_LIMIT));
+    let (interval, limit) =
+        ((silence_limit / 3).min(LONGEST_PING_INTERVAL), (silence_limit / 3).min(PING_LIMIT));
     loop {
         tokio::time::sleep(interval).await;
         match tokio::time::timeout(limit, listener.ping()).await.map(alive) {
@@ -32,8 +34,11 @@ pub(super) async fn watch(
             Ok(Err(error)) => return inbox.fail(anyhow!("lost the connection to Redis: {error}")),
             Err(_) => return inbox.fail(anyhow!("Redis did not answer a PING within {limit:?}")),
         }
-        if is_replica.is_some() && publisher.is_replica().await.is_some_and(|now| Some(now) != is_replica) {
-            return inbox.fail(anyhow!("the Redis server has become another of master and replica"));
+        if is_replica.is_some()
+            && publisher.is_replica().await.is_some_and(|now| Some(now) != is_replica)
+        {
+            return inbox
+                .fail(anyhow!("the Redis server has become another of master and replica"));
         }
     }
 }

@@ -34,7 +34,11 @@ impl HostRegistry {
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that changes nothing.
-    pub fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Accepted, Refusal> {
+    pub fn apply_payload(
+        &mut self,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Accepted, Refusal> {
         // A keep-alive that tells nothing new is most of what comes: it is recognised by its bytes.
         match match_known(&self.known, &self.liveness, payload, reception.sent_at()) {
             Some((host, trailer)) => {
@@ -53,41 +57,64 @@ impl HostRegistry {
     }
 
     /// The slow path, which takes any packet.
-    fn decode_and_apply(&mut self, payload: &[u8], reception: Reception) -> Result<Accepted, Refusal> {
+    fn decode_and_apply(
+        &mut self,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Accepted, Refusal> {
         let envelope = envelope::decode(payload)?;
         let is_own = self.is_own(&envelope.discovery.hostname);
         let authenticity = match &mut self.verifier {
             None => Authenticity::Unchecked,
-            Some(verifier) => {
-                verifier.admit(envelope.signed_fields(), envelope.signature.as_ref(), is_own, reception)?
-            }
+            Some(verifier) => verifier.admit(
+                envelope.signed_fields(),
+                envelope.signature.as_ref(),
+                is_own,
+                reception,
+            )?,
         };
         let applied = self.apply(envelope, payload, reception)?;
         Ok(Accepted { applied, authenticity })
     }
 
-    fn apply(&mut self, envelope: Envelope, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
+    fn apply(
+        &mut self,
+        envelope: Envelope,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Applied, Refusal> {
         let Envelope { kind, discovery, instance, .. } = envelope;
         match kind {
-            _ if self.is_own(&discovery.hostname) => Ok(self.apply_own(instance.as_ref(), reception)),
+            _ if self.is_own(&discovery.hostname) => {
+                Ok(self.apply_own(instance.as_ref(), reception))
+            }
             MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
             MessageKind::Goodbye => Ok(self.remove(&discovery.hostname, ChangeKind::Left).into()),
         }
     }
 
-    /// Applies that a channel no longer keeps a payload: a goodbye of a host that was heard through this channel.
+    /// Applies that a channel no longer keeps a payload: a goodbye of a host that was heard through
+    /// this channel.
     ///
     /// # Errors
     /// The [`Refusal`] of a packet that had changed nothing in the first place.
-    pub fn withdraw(&mut self, payload: &[u8], driver_id: DriverId) -> Result<Option<Arc<Change>>, Refusal> {
+    pub fn withdraw(
+        &mut self,
+        payload: &[u8],
+        driver_id: DriverId,
+    ) -> Result<Option<Arc<Change>>, Refusal> {
         let hostname = envelope::decode(payload)?.discovery.hostname;
         let host = self.known.get(hostname.as_str());
         let carried = host.is_some_and(|host| host.speaks_through(driver_id));
-        Ok(if carried && !self.is_own(&hostname) { self.remove(&hostname, ChangeKind::Left) } else { None })
+        Ok(if carried && !self.is_own(&hostname) {
+            self.remove(&hostname, ChangeKind::Left)
+        } else {
+            None
+        })
     }
 
-    /// A packet of the own name: it comes from this daemon itself, or from another one. What a channel kept from before the start does
-    /// not count.
+    /// A packet of the own name: it comes from this daemon itself, or from another one. What a
+    /// channel kept from before the start does not count.
     fn apply_own(&mut self, instance: Option<&Instance>, reception: Reception) -> Applied {
         let instance = instance.map(Instance::as_str);
         if instance == Some(&*self.instance) {
@@ -112,7 +139,10 @@ impl HostRegistry {
     ) -> Result<Option<Arc<Change>>, Refusal> {
         let text = PacketJson::new(&packet);
         let sender = trailer_in(&text, payload).and_then(|trailer| trailer.sender_of_hi());
-        match self.known.get(packet.hostname.as_str()).filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
+        match self
+            .known
+            .get(packet.hostname.as_str())
+            .filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
         {
             Some(host) => {
                 host.renew(&self.liveness, reception);
@@ -156,8 +186,9 @@ impl HostRegistry {
     }
 }
 
-/// The host that an unchanged keep-alive comes from, as its bytes show without being decoded, and what follows its packet. `None` for
-/// any other payload, and for one that only a decoder understands.
+/// The host that an unchanged keep-alive comes from, as its bytes show without being decoded, and
+/// what follows its packet. `None` for any other payload, and for one that only a decoder
+/// understands.
 fn match_known<'r, 'p>(
     known: &'r NameTable,
     liveness: &Liveness,
@@ -170,7 +201,8 @@ fn match_known<'r, 'p>(
     again.then_some((host, trailer))
 }
 
-/// What follows a packet in an envelope, if it begins with that packet and is written as lobbyd writes it.
+/// What follows a packet in an envelope, if it begins with that packet and is written as lobbyd
+/// writes it.
 fn trailer_in<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<Trailer<'p>> {
     // A decoder refuses a longer one, whatever is in it.
     let payload = Some(payload).filter(|payload| payload.len() <= MAX_ENVELOPE_LEN)?;
@@ -178,7 +210,10 @@ fn trailer_in<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<Trailer<'p>>
 }
 
 /// What the signature of a recognised keep-alive must cover.
-fn signed_fields<'a>(host: &'a Host, trailer: &Trailer<'a>) -> SignedFields<'a, impl Iterator<Item = Cow<'a, str>>> {
+fn signed_fields<'a>(
+    host: &'a Host,
+    trailer: &Trailer<'a>,
+) -> SignedFields<'a, impl Iterator<Item = Cow<'a, str>>> {
     let instance = trailer.instance.unwrap_or_default();
     SignedFields { kind: MessageKind::Hi, hostname: host.name(), instance, labels: host.labels() }
 }

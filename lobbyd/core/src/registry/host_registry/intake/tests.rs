@@ -36,7 +36,8 @@ impl Fixture {
     fn starting(verify: Option<VerifyMode>, start: Instant) -> Self {
         let verifier = verify.map(|mode| PacketVerifier::new(mode, keys(), TTL, 100));
         let initial_sync = InitialSync::new(SECOND * 5, 1, start);
-        let mut registry = HostRegistry::new("me".to_owned(), TTL, 100, initial_sync, start).verified(verifier);
+        let mut registry =
+            HostRegistry::new("me".to_owned(), TTL, 100, initial_sync, start).verified(verifier);
         registry.link_opened(driver(0), start);
         Self { registry, start, second: 0 }
     }
@@ -85,7 +86,8 @@ fn a_keep_alive_is_recognised_without_decoding() {
     assert_eq!(lobby.changes(&hi(&x, first), 25), None);
     assert_eq!(lobby.changes(&hi(&x, second), 54), None, "it was restarted");
     assert!(lobby.recognises(&hi(&x, second)));
-    let relabelled = ChangeKind::Relabelled { added: Box::new(["y".into()]), removed: Box::new(["x".into()]) };
+    let relabelled =
+        ChangeKind::Relabelled { added: Box::new(["y".into()]), removed: Box::new(["x".into()]) };
     assert_eq!(lobby.changes(&hi(&y, second), 55), Some(relabelled));
     assert!(lobby.recognises(&hi(&y, second)));
     lobby.at(85);
@@ -99,7 +101,8 @@ fn a_signed_keep_alive_is_recognised_with_keys_and_without() {
         let mut lobby = Fixture::new(verify);
         lobby.changes(&signed(&a, 0xa1, 0), 0).unwrap();
         assert!(lobby.recognises(&signed(&a, 0xa1, 5)));
-        let expected = if verify.is_some() { Authenticity::Signed } else { Authenticity::Unchecked };
+        let expected =
+            if verify.is_some() { Authenticity::Signed } else { Authenticity::Unchecked };
         let accepted = Accepted { applied: Applied::Unchanged, authenticity: expected };
         assert_eq!(lobby.apply(&signed(&a, 0xa1, 5), 5), Ok(accepted));
     }
@@ -161,7 +164,8 @@ fn an_envelope_that_is_too_large_is_refused_though_recognised() {
     assert_eq!(lobby.apply(&long, 1), Err(Refusal::TooLarge(MAX_ENVELOPE_LEN + 1)));
 }
 
-/// What is done to a packet on its way, from the start or from the end: damage, and forms in which other writers write the same.
+/// What is done to a packet on its way, from the start or from the end: damage, and forms in which
+/// other writers write the same.
 fn altered(payload: &[u8], alteration: u8, at: prop::sample::Index, byte: u8) -> Vec<u8> {
     let text = String::from_utf8_lossy(payload).into_owned();
     let index = at.index(payload.len());
@@ -179,26 +183,35 @@ fn altered(payload: &[u8], alteration: u8, at: prop::sample::Index, byte: u8) ->
     }
 }
 
-/// A packet of one of four hosts, of which one is this server, as it comes in: mostly as it was written and as the one before.
+/// A packet of one of four hosts, of which one is this server, as it comes in: mostly as it was
+/// written and as the one before.
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     let host = prop_oneof![6 => Just("a"), 2 => Just("b"), 1 => Just("c\""), 1 => Just("me")];
-    let labels = prop_oneof![6 => Just(&["x", "y\\"][..]), 1 => Just(&["x"][..]), 1 => Just(&[][..])];
+    let labels =
+        prop_oneof![6 => Just(&["x", "y\\"][..]), 1 => Just(&["x"][..]), 1 => Just(&[][..])];
     let kind = prop_oneof![19 => Just(MessageKind::Hi), 1 => Just(MessageKind::Goodbye)];
     let instance = prop_oneof![6 => Just(instance(0xa1)), 1 => Just(instance(0xa2)), 1 => Just(InstanceId::UNNAMED)];
     let message = (host, labels, kind, instance, prop::option::of(0..40_u64));
     let alteration = (0..24_u8, any::<prop::sample::Index>(), any::<u8>());
-    (message, alteration).prop_map(|((host, labels, kind, instance, signed), (alteration, at, byte))| {
-        let packet = packet(host, labels);
-        let message = Message::new(kind, &packet, instance);
-        let signature = signed.map(|second| keys().sign(&message, NOON + 1000 * second));
-        altered(&message.encode(signature.as_ref()), alteration, at, byte)
-    })
+    (message, alteration).prop_map(
+        |((host, labels, kind, instance, signed), (alteration, at, byte))| {
+            let packet = packet(host, labels);
+            let message = Message::new(kind, &packet, instance);
+            let signature = signed.map(|second| keys().sign(&message, NOON + 1000 * second));
+            altered(&message.encode(signature.as_ref()), alteration, at, byte)
+        },
+    )
 }
 
 /// All that can be seen of a registry, the times included.
 fn everything(Fixture { registry, .. }: &Fixture) -> String {
     let host = |host: &Arc<Host>| {
-        format!("{} {} {:?}\n", host.text().as_str(), host.last_check(), host.no_expiry_before(0, &registry.liveness))
+        format!(
+            "{} {} {:?}\n",
+            host.text().as_str(),
+            host.last_check(),
+            host.no_expiry_before(0, &registry.liveness)
+        )
     };
     let hosts: String = registry.hosts.sorted().map(host).collect();
     format!("{hosts}{} {:?}", registry.revision, registry.duplicate())

@@ -34,7 +34,12 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 /// The labels of the bits.
 fn labels(bits: u8) -> Vec<&'static str> {
-    ["a", "b", "c"].into_iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, label)| label).collect()
+    ["a", "b", "c"]
+        .into_iter()
+        .enumerate()
+        .filter(|(bit, _)| bits & (1 << bit) != 0)
+        .map(|(_, label)| label)
+        .collect()
 }
 
 impl Fixture {
@@ -46,12 +51,16 @@ impl Fixture {
                 let packet = server(&format!("h{host}"), &labels(bits));
                 let payload = fixtures::hi(&packet, fixtures::instance(0xa1));
                 let reception = Reception { driver_id: driver_id(driver), ..received(now) };
-                self.registry.apply_payload(&payload, reception.kept_for(SECOND * age.min(self.second))).unwrap();
+                self.registry
+                    .apply_payload(&payload, reception.kept_for(SECOND * age.min(self.second)))
+                    .unwrap();
             }
             Event::Goodbye(host) => {
                 self.hear_from(None, "goodbye", &format!("h{host}"), &[], self.second, 0).unwrap();
             }
-            Event::Own(host, bits) => drop(self.registry.set_own(server(&format!("h{host}"), &labels(bits)), 1000)),
+            Event::Own(host, bits) => {
+                drop(self.registry.set_own(server(&format!("h{host}"), &labels(bits)), 1000))
+            }
             Event::Link(driver, true) => self.registry.link_opened(driver_id(driver), now),
             Event::Link(driver, false) => drop(self.registry.link_closed(driver_id(driver), now)),
             Event::Pass(seconds) => self.advance_to(self.second + seconds),
@@ -62,7 +71,9 @@ impl Fixture {
     /// All hosts with their labels, the expired ones that were not removed yet included.
     fn list(&self) -> BTreeMap<String, Vec<String>> {
         let hosts = self.registry.hosts.iter();
-        hosts.map(|host| (host.name().to_string(), host.labels().map(Cow::into_owned).collect())).collect()
+        hosts
+            .map(|host| (host.name().to_string(), host.labels().map(Cow::into_owned).collect()))
+            .collect()
     }
 }
 

@@ -16,10 +16,15 @@ use lobby_core::link::message::OutboundPacket;
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn packet(host: &str, payload: &str, last: bool) -> OutboundPacket {
-    OutboundPacket { host: HostName::parse(host).unwrap(), payload: Bytes::copy_from_slice(payload.as_bytes()), last }
+    OutboundPacket {
+        host: HostName::parse(host).unwrap(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        last,
+    }
 }
 
-/// An open channel, as the daemon has it; without events it would read the directory too late for these tests.
+/// An open channel, as the daemon has it; without events it would read the directory too late for
+/// these tests.
 async fn open(directory: &TempDir) -> Connection {
     let settings = LocalSettings { keep_alive: LIMIT * 2, ttl: LIMIT * 6, ..settings(directory) };
     Local::new(settings).open("test").await.unwrap()
@@ -85,7 +90,10 @@ async fn what_cannot_be_written_is_named_and_the_others_are_heard_on() {
     let mut channel = open(&directory).await;
     fs::create_dir(file_of(&directory, "blocked")).unwrap();
     let error = channel.outgoing.publish(packet("blocked", "hi", false)).await.unwrap_err();
-    assert!(format!("{error:#}").contains(file_of(&directory, "blocked").to_str().unwrap()), "{error:#}");
+    assert!(
+        format!("{error:#}").contains(file_of(&directory, "blocked").to_str().unwrap()),
+        "{error:#}"
+    );
     put(&directory, "other", "hi");
     assert_eq!(next_payload(&mut channel).await, "hi");
 }
@@ -122,6 +130,8 @@ async fn without_events_the_directory_is_read_every_keep_alive() {
     put(&directory, "one", "hi");
     let before = clock::now();
     let news = reader.into_stream().try_next().await.unwrap();
-    assert!(matches!(&news.unwrap()[..], [InboundEvent::Packet { payload, .. }] if payload == "hi"));
+    assert!(
+        matches!(&news.unwrap()[..], [InboundEvent::Packet { payload, .. }] if payload == "hi")
+    );
     assert_eq!(clock::now() - before, KEEP_ALIVE);
 }

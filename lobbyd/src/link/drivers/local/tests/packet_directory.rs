@@ -81,7 +81,10 @@ fn a_file_from_the_future_is_new() {
         let file = fs::File::options().write(true).open(file_of(directory, "a")).unwrap();
         file.set_modified(file.metadata().unwrap().modified().unwrap() + TTL * 100).unwrap();
     });
-    assert_eq!(scene.look_after(0).news, [InboundEvent::Packet { payload: "a1".into(), age: Duration::ZERO }]);
+    assert_eq!(
+        scene.look_after(0).news,
+        [InboundEvent::Packet { payload: "a1".into(), age: Duration::ZERO }]
+    );
 }
 
 #[test]
@@ -90,7 +93,10 @@ fn a_new_packet_is_no_older_than_the_last_look() {
     scene.look_after(0);
     put(&scene.directory, "a", "a1");
     make_older(&file_of(&scene.directory, "a"), TTL * 100);
-    assert_eq!(scene.look_after(2).news, [InboundEvent::Packet { payload: "a1".into(), age: Duration::from_secs(2) }]);
+    assert_eq!(
+        scene.look_after(2).news,
+        [InboundEvent::Packet { payload: "a1".into(), age: Duration::from_secs(2) }]
+    );
 }
 
 #[test]
@@ -123,7 +129,10 @@ fn a_directory_that_is_removed_or_replaced_withdraws_nothing() {
     let path = settings(&scene.directory).path;
     fs::remove_dir_all(&path).unwrap();
     let error = format!("{:#}", scene.packet_directory.look(scene.now).unwrap_err());
-    assert_eq!(error, format!("directory {} is lost: No such file or directory (os error 2)", path.display()));
+    assert_eq!(
+        error,
+        format!("directory {} is lost: No such file or directory (os error 2)", path.display())
+    );
     fs::create_dir(&path).unwrap();
     assert!(scene.packet_directory.look(scene.now).is_err());
 }
@@ -197,7 +206,8 @@ fn temporary_files_of_crashed_writers_are_swept_others_are_not() {
 #[test]
 fn odd_files_are_passed_over_and_never_waited_for() {
     let mut scene = Scene::set(|directory| {
-        mknodat(CWD, file_of(directory, "fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        mknodat(CWD, file_of(directory, "fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .unwrap();
         fs::create_dir(file_of(directory, "directory")).unwrap();
         symlink("/etc/passwd", file_of(directory, "link")).unwrap();
         put(directory, "a", "a1");
