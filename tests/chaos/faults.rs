@@ -109,7 +109,7 @@ impl Fault {
                 fleet.settle(&format!("{} restarted", brokers.name()), back, BACK, report).await;
             }
             Self::Terminated => {
-                leave_and_return("terminated", Signal::TERM, AT_ONCE, fleet, report).await
+                leave_and_return("terminated", Signal::TERM, AT_ONCE, fleet, report).await;
             }
             Self::Killed => leave_and_return("killed", Signal::KILL, TTL, fleet, report).await,
             Self::FrozenBriefly => frozen_briefly(fleet, report).await,

@@ -152,7 +152,7 @@ impl Voice {
                     bytes.extend(b"\r\n");
                 }
                 Kind::Redis => {
-                    bytes.extend(redis_command(&[b"PUBLISH", self.channel.as_bytes(), payload]))
+                    bytes.extend(redis_command(&[b"PUBLISH", self.channel.as_bytes(), payload]));
                 }
             }
         }

@@ -47,7 +47,7 @@ impl Options {
                 "--only" => only = known_topics(&value)?,
                 "--seed" => seed = value.parse().map_err(|_| format!("{value} is not a seed"))?,
                 "--packets" => {
-                    packets = value.parse().map_err(|_| format!("{value} is not a number"))?
+                    packets = value.parse().map_err(|_| format!("{value} is not a number"))?;
                 }
                 "--spoil" => spoil = Some(value),
                 other => return Err(format!("{other} is not an option")),

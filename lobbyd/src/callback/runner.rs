@@ -135,7 +135,7 @@ impl CallbackRunner {
                 info!(target: "lobby::callback", %error, "the callback's program is being written, trying again");
             }
             ctx.run_later(BUSY_PAUSE, move |runner, ctx| {
-                runner.start_program(state, attempt + 1, ctx)
+                runner.start_program(state, attempt + 1, ctx);
             });
             return;
         }

@@ -44,7 +44,7 @@ impl LabelChange {
         match self {
             Self::Add(labels) => after.extend(labels.iter().map(|label| label.as_str().into())),
             Self::Delete(labels) => {
-                labels.iter().for_each(|label| _ = after.remove(label.as_str().as_bytes()))
+                labels.iter().for_each(|label| _ = after.remove(label.as_str().as_bytes()));
             }
         }
         (after != before)

@@ -118,7 +118,7 @@ impl Handler<ChannelOpened> for Publisher {
         let ChannelOpened { driver_id, driver, outgoing, again } = opened;
         let sent = self.sent.clone();
         self.outboxes[driver_id.index()] = Some(Outbox::open(driver, outgoing, move |outcome| {
-            sent.do_send(PacketSent { driver_id, outcome })
+            sent.do_send(PacketSent { driver_id, outcome });
         }));
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());

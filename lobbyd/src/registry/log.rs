@@ -63,7 +63,7 @@ impl RegistryLog {
             ChangeKind::Relabelled { .. } => {}
             ChangeKind::Left => self.gone(change.host.name(), RareKeepAlives::left),
             ChangeKind::Expired => {
-                self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now()))
+                self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now()));
             }
         }
     }

@@ -246,7 +246,7 @@ impl Actor for Registry {
         ctx.run_interval(TICK, |registry, _| registry.tick());
         ctx.run_interval(self.clean_every, Self::sweep);
         ctx.run_interval(self.keep_alive, |registry, _| {
-            registry.hosts.touch_own(clock::unix_seconds())
+            registry.hosts.touch_own(clock::unix_seconds());
         });
     }
 }
@@ -267,7 +267,7 @@ impl Handler<PacketsReceived> for Registry {
                 Ok(Applied::Unchanged) => {}
                 Ok(Applied::Changed(change)) => changes.push(change),
                 Ok(Applied::DuplicateName) => {
-                    self.log.duplicate(self.hosts.own(), self.hosts.duplicate())
+                    self.log.duplicate(self.hosts.own(), self.hosts.duplicate());
                 }
                 Err(refusal) => self.refuse(driver_id, &refusal),
             }

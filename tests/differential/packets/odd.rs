@@ -45,7 +45,7 @@ pub(crate) const FORMS: &[(&str, Oddity)] = &[
     ("odd instance", |rng, draft| draft.set("instance", choose(rng, INSTANCES))),
     ("long instance", |rng, draft| draft.set("instance", text(&"a".repeat(rng.usize(17..3000))))),
     ("repeated instance", |_, draft| {
-        draft.envelope.push(field("instance", "\"00000000000000ff\""))
+        draft.envelope.push(field("instance", "\"00000000000000ff\""));
     }),
     ("odd timestamp", |rng, draft| draft.set("timestamp", choose(rng, NUMBERS))),
     ("odd signature", |rng, draft| draft.set("signature", choose(rng, INSTANCES))),
@@ -60,7 +60,7 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
     ("no hostname", |_, draft| draft.remove_inner("hostname")),
     ("odd hostname", |rng, draft| draft.set_inner("hostname", choose(rng, HOSTNAMES))),
     ("long hostname", |rng, draft| {
-        draft.set_inner("hostname", text(&"h".repeat(rng.usize(254..400))))
+        draft.set_inner("hostname", text(&"h".repeat(rng.usize(254..400))));
     }),
     ("too many labels", |rng, draft| {
         let labels: Vec<_> =
@@ -68,7 +68,7 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
         draft.set_inner("labels", list(&labels));
     }),
     ("the same label too often", |_, draft| {
-        draft.set_inner("labels", list(&vec!["same".into(); 1025]))
+        draft.set_inner("labels", list(&vec!["same".into(); 1025]));
     }),
     ("bad label", |rng, draft| draft.set_inner("labels", choose(rng, LABELS))),
     ("label too long", |rng, draft| {
@@ -90,10 +90,10 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
     }),
     ("repeated message", |_, draft| draft.envelope.push(field("message", "\"goodbye\""))),
     ("too large", |rng, draft| {
-        draft.set("padding", text(&"p".repeat(rng.usize(262_000..270_000))))
+        draft.set("padding", text(&"p".repeat(rng.usize(262_000..270_000))));
     }),
     ("something behind", |rng, draft| {
-        draft.tail = choose(rng, &["}", "x", ",", "{}", "\0", "null"]).into()
+        draft.tail = choose(rng, &["}", "x", ",", "{}", "\0", "null"]).into();
     }),
     ("deep", |rng, draft| {
         let depth = rng.usize(100..400);

@@ -31,10 +31,10 @@ fn token_file(run: &Run) {
     let topic = "access: token file";
     let own = settings(&[("DRIVER", "Local"), ("TOKEN_FILE", "token")]);
     let write = |home: &Path, text: &str| {
-        std::fs::write(home.join("token"), text).expect("it can be written")
+        std::fs::write(home.join("token"), text).expect("it can be written");
     };
     let daemons = start_with(&run.programs, &[listening_only(), own].concat(), &|home| {
-        write(home, "first\n")
+        write(home, "first\n");
     });
     let try_both = |case: &str| {
         for token in ["first", "second", "third"] {

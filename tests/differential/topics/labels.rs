@@ -140,22 +140,22 @@ fn files(run: &Run, daemons: &Pair<Daemon>) {
         ("a file is written anew", |labels| drop(std::fs::write(labels.join("base"), "base:2\n"))),
         ("a file is removed", |labels| drop(std::fs::remove_file(labels.join("unicode")))),
         ("run-time labels are edited", |labels| {
-            drop(std::fs::write(labels.join("_runtime"), "edited:1\n b \n\n"))
+            drop(std::fs::write(labels.join("_runtime"), "edited:1\n b \n\n"));
         }),
         ("run-time labels are removed", |labels| {
-            drop(std::fs::remove_file(labels.join("_runtime")))
+            drop(std::fs::remove_file(labels.join("_runtime")));
         }),
         ("a link to another file", |labels| {
-            drop(std::os::unix::fs::symlink("new", labels.join("link")))
+            drop(std::os::unix::fs::symlink("new", labels.join("link")));
         }),
         ("a dangling link", |labels| {
-            drop(std::os::unix::fs::symlink("nowhere", labels.join("dangling")))
+            drop(std::os::unix::fs::symlink("nowhere", labels.join("dangling")));
         }),
         ("the directory is moved away", |labels| {
-            drop(std::fs::rename(labels, labels.with_file_name("away")))
+            drop(std::fs::rename(labels, labels.with_file_name("away")));
         }),
         ("the directory is back", |labels| {
-            drop(std::fs::rename(labels.with_file_name("away"), labels))
+            drop(std::fs::rename(labels.with_file_name("away"), labels));
         }),
     ];
     for (name, step) in steps {

@@ -55,7 +55,7 @@ impl Piped {
         let (kept, pipe) = (Arc::clone(&lines), self.pipe.try_clone().unwrap());
         let keep = move |line| kept.lock().unwrap().push(line);
         std::thread::spawn(move || {
-            BufReader::new(pipe).lines().map_while(Result::ok).for_each(keep)
+            BufReader::new(pipe).lines().map_while(Result::ok).for_each(keep);
         });
         lines
     }

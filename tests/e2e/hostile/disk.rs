@@ -96,7 +96,7 @@ const ODD: [(&str, Put); 4] = [
         assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     }),
     ("is a device, not a regular file", |path| {
-        std::os::unix::fs::symlink("/dev/zero", path).unwrap()
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
     }),
     ("is larger than 1048576 bytes", |path| File::create(path).unwrap().set_len(1 << 30).unwrap()),
 ];

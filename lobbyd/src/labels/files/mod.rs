@@ -209,7 +209,7 @@ impl LabelsRead {
                     self.labels.push(label);
                 }
                 Err(reason) => {
-                    invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason)))
+                    invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason)));
                 }
             }
         }

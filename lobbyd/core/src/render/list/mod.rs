@@ -154,7 +154,7 @@ impl ElementWriter {
         match &self.query.format {
             Format::Packets => packets::write(host, last_check, json),
             Format::MatchingLabels => {
-                packets::write_matching(host, last_check, &self.query.selection, json)
+                packets::write_matching(host, last_check, &self.query.selection, json);
             }
             Format::Names => names::write(host, json),
             Format::TargetGroups { name, default_port } => {

@@ -57,7 +57,7 @@ impl Events {
             Event::Draining => self.inbox.finish(),
             Event::Closed => self.closed.notify_one(),
             Event::ServerError(error) => {
-                self.refused(error.to_string().trim_start_matches("nats: "))
+                self.refused(error.to_string().trim_start_matches("nats: "));
             }
             Event::LameDuckMode => self.down("the NATS server is shutting down (lame duck mode)"),
             Event::Disconnected => {

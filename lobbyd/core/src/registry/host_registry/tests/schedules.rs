@@ -59,7 +59,7 @@ impl Fixture {
                 self.hear_from(None, "goodbye", &format!("h{host}"), &[], self.second, 0).unwrap();
             }
             Event::Own(host, bits) => {
-                drop(self.registry.set_own(server(&format!("h{host}"), &labels(bits)), 1000))
+                drop(self.registry.set_own(server(&format!("h{host}"), &labels(bits)), 1000));
             }
             Event::Link(driver, true) => self.registry.link_opened(driver_id(driver), now),
             Event::Link(driver, false) => drop(self.registry.link_closed(driver_id(driver), now)),
