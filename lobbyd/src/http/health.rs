@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use futures_util::future::join_all;
 use lobby_client::{LinkState, Status};
 use tokio::time::timeout;
@@ -25,7 +25,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// `GET /v1/status`: links and counters.
 pub async fn status(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    json(&current(&state).await?, params.pretty())
+    let status = current(&state).await?;
+    // It reads labels of the fleet again: other threads serve meanwhile.
+    let counted = web::block(move || state.count_problems()).await;
+    let prometheus_problems = counted.map_err(|error| ApiError::Internal(error.to_string()))?;
+    json(&Status { prometheus_problems, ..status }, params.pretty())
 }
 
 /// `GET /healthz`: whether the actors answer, and not only the threads that serve HTTP.
@@ -66,7 +70,7 @@ async fn current(state: &AppState) -> Result<Status, ApiError> {
     let Ok(Ok(status)) = answered else {
         return Err(not_yet("no answer from the registry".to_owned()));
     };
-    Ok(Status { prometheus_problems: state.count_problems(), ..status })
+    Ok(status)
 }
 
 fn not_yet(reason: String) -> ApiError {

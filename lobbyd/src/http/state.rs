@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::sys::clock;
 use lobby_core::log::once::Once;
 use lobby_core::registry::snapshot::Snapshot;
-use lobby_core::render::prometheus::Problem;
+use lobby_core::render::prometheus::{self, Problem};
 
 /// The state of the API; each worker thread has a copy.
 #[derive(Clone)]
@@ -58,7 +58,9 @@ impl AppState {
     /// The number of labels of the fleet that Prometheus was asked for and cannot be given.
     pub(super) fn count_problems(&self) -> usize {
         let (snapshot, now) = (self.snapshot(), clock::now());
-        let problems = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.iter().filter(|problem| problem.is_current(&snapshot, now)).count()
+        let noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        let problems: Vec<_> = noticed.iter().cloned().collect();
+        drop(noticed);
+        prometheus::count_current(&problems, &snapshot, now)
     }
 }

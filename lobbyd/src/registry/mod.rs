@@ -259,6 +259,8 @@ impl Handler<PacketsReceived> for Registry {
         PacketsReceived { driver_id, batch }: PacketsReceived,
         ctx: &mut Self::Context,
     ) {
+        // After a standstill this may come before the timer: times must not count it.
+        self.tick();
         let (at, unix_millis) = (clock::now(), clock::unix_millis());
         let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
         let mut changes = self.hosts.expire(at);
@@ -280,6 +282,7 @@ impl Handler<LinkOpened> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkOpened { driver_id, note }: LinkOpened, ctx: &mut Self::Context) {
+        self.tick();
         self.hosts.link_opened(driver_id, clock::now());
         self.count(driver_id, |stats| stats.opened(note, clock::unix_seconds()));
         self.publish();
@@ -291,6 +294,7 @@ impl Handler<LinkClosed> for Registry {
     type Result = ();
 
     fn handle(&mut self, LinkClosed { driver_id, reason }: LinkClosed, ctx: &mut Self::Context) {
+        self.tick();
         self.count(driver_id, |stats| stats.closed(&reason, clock::unix_seconds()));
         let was_up = self.hosts.is_link_up(driver_id);
         let expired = self.hosts.link_closed(driver_id, clock::now());

@@ -8,6 +8,10 @@ use crate::registry::host::Host;
 use crate::select::selection::Selection;
 use crate::wire::packet_json::PacketJson;
 
+/// The memory that a short label takes beside its letters, in bytes: pointer, length, and what the
+/// allocator rounds up to.
+const LABEL_OVERHEAD: usize = 48;
+
 /// Most bytes of labels that a [`LabelSummary`] writes.
 const SUMMARY_LEN: usize = 256;
 
@@ -70,6 +74,8 @@ impl Change {
     /// alone.
     pub fn concerns(&self, selection: &Selection) -> bool {
         match &self.kind {
+            // A host without labels is one of all hosts, too.
+            _ if matches!(selection, Selection::All) => true,
             ChangeKind::Relabelled { added, removed } => {
                 added.iter().chain(removed).any(|label| selection.matches(label))
             }
@@ -102,11 +108,11 @@ impl ChangeKind {
         Self::Relabelled { added: added.into(), removed: removed.into() }
     }
 
-    /// The length of the labels that it holds, in bytes.
+    /// The memory that its labels take, in bytes.
     pub(crate) fn text_len(&self) -> usize {
         match self {
             Self::Relabelled { added, removed } => {
-                added.iter().chain(removed).map(|label| label.len()).sum()
+                added.iter().chain(removed).map(|label| label.len() + LABEL_OVERHEAD).sum()
             }
             Self::Joined | Self::Left | Self::Expired => 0,
         }

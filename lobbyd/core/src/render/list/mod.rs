@@ -11,6 +11,9 @@ use crate::render::indent::{indent, start_line};
 use crate::render::prometheus::{self, Problem};
 use crate::render::{Format, Layout, Query, names, packets};
 
+/// Most faults of labels that one list tells of, so that strangers do not fill the memory with them.
+const MOST_PROBLEMS: usize = 10_000;
+
 /// About how long a piece of whole packets is, in bytes: it fits into a processor's cache.
 const PIECE_LEN: usize = 256 << 10;
 
@@ -39,6 +42,8 @@ struct ElementWriter {
     query: Query,
     /// The faults of the labels that the elements were made of.
     problems: Vec<Problem>,
+    /// The number of faults that may still be told of.
+    problems_left: usize,
     /// Room for an element that has yet to be indented.
     compact: String,
 }
@@ -48,7 +53,12 @@ impl List {
     pub fn new(snapshot: Arc<Snapshot>, query: Query, now: Instant) -> Self {
         let found = snapshot.find(&query.selection, now);
         let hosts = found.into_iter().map(|host| (host.id(), host.last_check())).collect();
-        let writer = ElementWriter { query, problems: Vec::new(), compact: String::new() };
+        let writer = ElementWriter {
+            query,
+            problems: Vec::new(),
+            problems_left: MOST_PROBLEMS,
+            compact: String::new(),
+        };
         Self { snapshot, hosts, passed: 0, begun: false, ended: false, writer }
     }
 
@@ -161,7 +171,9 @@ impl ElementWriter {
                 let Some(problems) = prometheus::write(host, name, *default_port, json) else {
                     return false;
                 };
-                self.problems.extend(problems);
+                let told = problems.len().min(self.problems_left);
+                self.problems_left -= told;
+                self.problems.extend(problems.into_iter().take(told));
             }
         }
         true

@@ -11,7 +11,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use lobby_client::{HostName, TargetGroup};
@@ -65,14 +65,21 @@ pub fn target_group(
     ))
 }
 
-impl Problem {
-    /// Whether the host is still alive and has the label at fault.
-    pub fn is_current(&self, snapshot: &Snapshot, now: Instant) -> bool {
-        let Some(host) = snapshot.host_named(&self.host, now) else { return false };
-        // No fault depends on the default port.
-        write(host, &self.group, 0, &mut String::new())
-            .is_some_and(|problems| problems.contains(self))
+/// The number of problems whose hosts are still alive and have the label at fault.
+pub fn count_current(problems: &[Problem], snapshot: &Snapshot, now: Instant) -> usize {
+    let mut by_group = HashMap::<_, HashSet<_>>::new();
+    for problem in problems {
+        by_group.entry((&problem.host, &problem.group)).or_default().insert(problem);
     }
+    // The labels of a host are read once for all of its problems.
+    let current = by_group.into_iter().map(|((host, group), known)| {
+        let host = snapshot.host_named(host, now);
+        // No fault depends on the default port.
+        let found = host.and_then(|host| write(host, group, 0, &mut String::new()));
+        let found: HashSet<_> = found.into_iter().flatten().collect();
+        known.into_iter().filter(|problem| found.contains(*problem)).count()
+    });
+    current.sum()
 }
 
 /// The target group of a host while its labels are read.
