@@ -43,6 +43,9 @@ use lobby_core::wire::instance_id::InstanceId;
 /// must not hold up the start.
 const FIRST_READ_LIMIT: Duration = Duration::from_secs(1);
 
+/// Longest time that a secret file may take when it is read again.
+const RELOAD_LIMIT: Duration = Duration::from_secs(5);
+
 /// Longest wait at the end for the channels to take the goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
 
@@ -64,6 +67,8 @@ struct CoreActors {
     publisher: Option<Addr<Publisher>>,
     /// Random name of this run of the daemon, sent in its packets.
     instance: InstanceId,
+    /// Also without a callback: as process 1 the daemon has orphans to reap.
+    children: Children,
 }
 
 impl App {
@@ -196,8 +201,11 @@ impl App {
 /// Reads a secret again, off this thread. Returns whether it changed.
 async fn reload_secret(secret: &Secret) -> bool {
     let secret = secret.clone();
-    let reloaded = tokio::task::spawn_blocking(move || secret.reload()).await;
-    reloaded.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
+    let reload = tokio::task::spawn_blocking(move || secret.reload());
+    // A file system that hangs must not keep the label files from being read again.
+    let reloaded = timeout(RELOAD_LIMIT, reload).await;
+    let reloaded = reloaded.map_err(anyhow::Error::from).and_then(|joined| joined?);
+    reloaded.unwrap_or_else(|error| {
         warn!(target: "lobby", error = format!("{error:#}"), "cannot read a secret again, it keeps its value");
         false
     })
@@ -241,7 +249,8 @@ impl CoreActors {
         let on_sent = registry.clone().recipient();
         let publisher = announcer
             .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
-        Ok(Self { registry, snapshots, publisher, instance })
+        let children = Children::new();
+        Ok(Self { registry, snapshots, publisher, instance, children })
     }
 
     /// Signs and verifies with these keys from now on, if they are valid.
@@ -279,7 +288,7 @@ impl CoreActors {
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
         let (words, withheld) = (settings.command.clone(), settings.withheld.clone());
-        let command = CallbackCommand::new(words, withheld, Children::new());
+        let command = CallbackCommand::new(words, withheld, self.children.clone());
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
         CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
     }

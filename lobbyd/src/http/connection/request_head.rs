@@ -183,6 +183,9 @@ impl RequestHeads {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.is_empty() || name.contains(&b' ') || name.contains(&b'\t') {
             self.note(Fault::Header);
+        } else if name.eq_ignore_ascii_case(b"content-length") && line.len() >= MAX_LINE_LEN {
+            // The end of the line may be missing, and with it digits.
+            self.note(Fault::ContentLength);
         } else if name.eq_ignore_ascii_case(b"content-length") {
             let len =
                 std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));

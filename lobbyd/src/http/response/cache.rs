@@ -135,8 +135,9 @@ struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut turns = lock(&self.cache.turns);
-        // One is that of the table: nobody else waits.
-        if Arc::strong_count(&self.lock) == 2 {
+        // Given up while the table is locked: of two that end at once, the later one sees it.
+        drop(std::mem::take(&mut self.lock));
+        if turns.get(self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             turns.remove(self.key);
         }
     }
