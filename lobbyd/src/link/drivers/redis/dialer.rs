@@ -108,7 +108,11 @@ impl Dialer {
     ) -> anyhow::Result<T> {
         let error = match tokio::time::timeout(CONNECT_LIMIT, step).await {
             Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) if error.is_connection_dropped() && self.tls.is_none() => {
+            Ok(Err(error))
+                if error.is_connection_dropped()
+                    && !error.is_connection_refusal()
+                    && self.tls.is_none() =>
+            {
                 anyhow!("{error}: a server that wants TLS does so (REDIS_TLS)")
             }
             Ok(Err(error)) => explained(&error, "subscribe to", &self.channel),
