@@ -31,7 +31,7 @@ impl Running {
 
     /// Processor time that its threads have used. The scheduler's own account is in nanoseconds;
     /// `/proc/PID/stat` counts hundredths of a second, too coarse for a daemon at rest. A
-    /// thread that ended is not counted, which takes the time of idle helpers only.
+    /// thread that ended is no longer counted, as idle helpers do: the sum may shrink.
     ///
     /// # Errors
     /// When it has ended, or the kernel keeps no such account.

@@ -140,7 +140,7 @@ async fn take_in(
             (last, progress) = (count, clock::now());
         }
     }
-    let cpu = sink.process().cpu()? - cpu;
+    let cpu = sink.process().cpu()?.saturating_sub(cpu);
     sending.await??;
     // An own packet of the daemon may be among those that it has received.
     let taken = (last.0 - before.0).min(burst.packets());

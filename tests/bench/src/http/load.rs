@@ -57,7 +57,8 @@ pub async fn measure(
     while job.bytes() == bytes && begin.elapsed() < PATIENCE {
         clock::pause(WARM_UP).await;
     }
-    let (length, bytes, cpu) = (begin.elapsed(), job.bytes() - bytes, server.cpu()? - cpu);
+    let (length, bytes, cpu) =
+        (begin.elapsed(), job.bytes() - bytes, server.cpu()?.saturating_sub(cpu));
     job.stop(threads).await?;
     ensure!(bytes > 0, "no answer came within {length:?}");
     let answers = bytes as f64 / shape.bytes() as f64;
