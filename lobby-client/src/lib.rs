@@ -4,6 +4,7 @@
     doc = "Types of lobby, the labelling and discovery service for servers."
 )]
 
+mod address;
 pub mod attempts;
 #[cfg(feature = "http")]
 mod client;
@@ -21,6 +22,7 @@ pub mod text;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub use address::{AddressLabels, Addresses, InvalidAddressLabels};
 #[cfg(feature = "http")]
 pub use client::{Client, ClientBuilder, Protocol};
 pub use discovery::Discovery;
