@@ -15,10 +15,11 @@ use tracing::{info, warn};
 
 use crate::callback::process::CallbackCommand;
 use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
-use crate::config::{ActiveDriver, CallbackSettings, Secret, Timing};
+use crate::config::{ActiveDriver, ApiSettings, CallbackSettings, Secret, Timing};
 use crate::healthz::Healthz;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
+use crate::http::streams::StreamPlaces;
 use crate::http::{AccessPolicy, AppState};
 use crate::labels::local_host::LocalHost;
 use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};
@@ -102,7 +103,7 @@ impl App {
         };
         if let Some(api) = &settings.api {
             let access = AccessPolicy::new(api, settings.local.hostname.as_ref());
-            app.http_api = Some(app.serve(listeners, access, api.node_exporter_port)?);
+            app.http_api = Some(app.serve(listeners, access, api)?);
         }
         Ok(app)
     }
@@ -111,7 +112,7 @@ impl App {
         &self,
         listeners: Vec<TcpListener>,
         access: AccessPolicy,
-        node_exporter_port: u16,
+        api: &ApiSettings,
     ) -> anyhow::Result<Addr<HttpApi>> {
         let (stop, stopping) = watch::channel(false);
         let state = AppState {
@@ -119,10 +120,11 @@ impl App {
             registry: self.core.registry.clone(),
             label_source: self.label_source.clone(),
             health_targets: self.health_targets(),
-            node_exporter_port,
+            node_exporter_port: api.node_exporter_port,
             stopping,
             cache: Arc::default(),
             render_pool: RenderPool::default(),
+            streams: StreamPlaces::new(api.max_streams),
             noticed: Arc::default(),
         };
         Ok(HttpApi::serve(listeners, state, access, stop)?.start())

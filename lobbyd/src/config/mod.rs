@@ -65,6 +65,8 @@ pub struct ApiSettings {
     pub token: Option<Secret>,
     /// NODE_EXPORTER_PORT: port of Prometheus targets that name none.
     pub node_exporter_port: u16,
+    /// MAX_STREAMS: most readers of events and waiting requests at once.
+    pub max_streams: usize,
 }
 
 /// A driver that DRIVER names.

@@ -55,6 +55,7 @@ fn api(values: &Values<'_>) -> Result<Option<ApiSettings>, ConfigError> {
         port: values.get(&table::PORT)?,
         token: values.secret(&table::TOKEN, &table::TOKEN_FILE)?,
         node_exporter_port: values.get(&table::NODE_EXPORTER_PORT)?,
+        max_streams: values.get(&table::MAX_STREAMS)?,
     }))
 }
 

@@ -20,6 +20,7 @@ settings! {
         PORT: u16, kinds::LISTEN_PORT, Literal("1313"), "Listen port; 0 takes a free one";
         TOKEN: String, kinds::TOKEN, Described("none, no authentication"), "Token that clients must show";
         TOKEN_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds TOKEN";
+        MAX_STREAMS: usize, kinds::COUNT, Literal("1000"), "Most readers of events, and requests that wait for a change, at once";
         DISABLE_API: bool, kinds::SWITCH, Literal("false"), "Do not start the HTTP API";
         NODE_EXPORTER_PORT: u16, kinds::PORT, Literal("9100"), "Port of Prometheus targets that name none";
     }

@@ -12,6 +12,7 @@ use crate::http::request::label_body::LabelBody;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, answer, text};
 use crate::http::state::AppState;
+use crate::http::streams::client_gone;
 use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
 use crate::labels::store::StoreError;
 use crate::sys::clock;
@@ -70,7 +71,7 @@ pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) 
 /// host.
 pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    wait_until_warm(&state).await?;
+    wait_until_warm(&state, &request).await?;
     let query = Query::target_groups(name.into_inner(), state.node_exporter_port);
     answer(&state, &request, query.in_layout(layout(&params))).await
 }
@@ -81,20 +82,25 @@ fn layout(params: &QueryParams) -> Layout {
 
 /// Waits until the daemon must have heard every host. Prometheus keeps its targets on an error, but
 /// forgets those that are missing from a list: half a fleet must not be shown as the whole.
-async fn wait_until_warm(state: &AppState) -> Result<(), ApiError> {
+async fn wait_until_warm(state: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
     let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
-    let asked = clock::now();
+    let (asked, mut place) = (clock::now(), None);
     while !*stopping.borrow_and_update() {
         let sync = snapshots.borrow_and_update().initial_sync().state(asked, clock::now());
-        match sync {
+        let until = match sync {
             SyncState::Complete => return Ok(()),
             SyncState::NoDriver => return Err(not_ready(NO_DRIVER)),
             SyncState::Incomplete => return Err(not_ready(INCOMPLETE)),
-            SyncState::Pending(until) => tokio::select! {
-                () = clock::sleep_until(until) => {}
-                _ = snapshots.changed() => {}
-                _ = stopping.changed() => {}
-            },
+            SyncState::Pending(until) => until,
+        };
+        if place.is_none() {
+            place = Some(state.streams.take()?);
+        }
+        tokio::select! {
+            () = clock::sleep_until(until) => {}
+            _ = snapshots.changed() => {}
+            _ = stopping.changed() => {}
+            () = client_gone(request) => return Err(not_ready(INCOMPLETE)),
         }
     }
     Err(not_ready("lobbyd is stopping and has not heard every host yet: try again"))

@@ -11,6 +11,7 @@ pub mod response;
 mod routes;
 pub mod server;
 pub mod state;
+pub mod streams;
 
 pub use access::AccessPolicy;
 pub use listen::bind;

@@ -102,6 +102,9 @@ fn serve(
     let limits = ConnectionLimits::new(getrlimit(Resource::Nofile).current, workers as u64);
     let mut server =
         Server::build().workers(workers).max_concurrent_connections(limits.hard).disable_signals();
+    // Other clients must get in however many read events.
+    let most_streams = limits.soft * workers / 2;
+    let state = AppState { streams: state.streams.clone().at_most(most_streams), ..state };
     let (state, policy, stopping) =
         (Data::new(state), Data::new(policy), server.graceful_shutdown_signal());
     let service = move || {
@@ -117,6 +120,7 @@ fn serve(
             .client_request_timeout(REQUEST_LIMIT)
             .client_disconnect_timeout(CLOSE_LIMIT)
             .keep_alive(IDLE_LIMIT)
+            .on_connect_ext(|stream: &ClientStream, data| drop(data.insert(stream.gone())))
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

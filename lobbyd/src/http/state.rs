@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::healthz::Healthz;
 use crate::http::response::cache::ResponseCache;
 use crate::http::response::render_pool::RenderPool;
+use crate::http::streams::StreamPlaces;
 use crate::labels::source::LabelSource;
 use crate::registry::Registry;
 use crate::sys::clock;
@@ -35,6 +36,8 @@ pub struct AppState {
     pub cache: Arc<ResponseCache>,
     /// Where long answers are made.
     pub render_pool: RenderPool,
+    /// Places for clients that read events or wait.
+    pub streams: StreamPlaces,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
     pub noticed: Arc<Mutex<Once<Problem>>>,
 }

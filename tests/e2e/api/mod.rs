@@ -8,4 +8,5 @@ mod labels;
 mod large;
 mod queries;
 mod status;
+mod streams;
 mod token;

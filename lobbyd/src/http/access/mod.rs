@@ -99,6 +99,7 @@ mod tests {
             port: 1313,
             token,
             node_exporter_port: 9100,
+            max_streams: 1000,
         };
         AccessPolicy::new(&api, Some(&HostName::parse("srv1").unwrap()))
     }

@@ -11,6 +11,7 @@ use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
 
 use crate::http::connection::pool::{ConnectionPool, Membership};
 use crate::http::connection::refusal;
@@ -19,6 +20,18 @@ use crate::http::connection::request_head::RequestHeads;
 /// How long a client may take nothing of what is sent to it. Then it is cut, and what was made for
 /// it freed.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The end of what a client sends: it has closed its connection, or must be parted from it. A
+/// request that is answered at once is finished all the same, one that waits is not.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) struct ClientGone(CancellationToken);
+
+impl ClientGone {
+    /// Waits until the client has gone.
+    pub(in crate::http) async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+}
 
 /// A client's socket. Raw characters of request targets are escaped on the way in, refusals of the
 /// parser get a text on the way out.
@@ -31,6 +44,7 @@ pub(in crate::http) struct ClientStream {
     escaped: Bytes,
     /// What is still to be written in the place of a refusal.
     refusal: Bytes,
+    gone: ClientGone,
 }
 
 impl ClientStream {
@@ -43,7 +57,13 @@ impl ClientStream {
         set_tcp_user_timeout(&socket, u32::try_from(WRITE_LIMIT.as_millis()).unwrap_or(u32::MAX))
             .ok();
         let (membership, heads) = (pool.join(), RequestHeads::default());
-        Self { socket, membership, heads, escaped: Bytes::new(), refusal: Bytes::new() }
+        let (escaped, refusal, gone) = (Bytes::new(), Bytes::new(), ClientGone::default());
+        Self { socket, membership, heads, escaped, refusal, gone }
+    }
+
+    /// Where requests of this connection learn that their client has gone.
+    pub(in crate::http) fn gone(&self) -> ClientGone {
+        self.gone.clone()
     }
 
     /// Gives the parser as much of what was read as it has room for.
@@ -78,6 +98,7 @@ impl AsyncRead for ClientStream {
         }
         if self.membership.is_closing() {
             // The end of what the client sends: its request is finished, and the connection closed.
+            self.gone.0.cancel();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -86,6 +107,9 @@ impl AsyncRead for ClientStream {
             return Poll::Pending;
         }
         self.membership.touch();
+        if buffer.filled().len() == before {
+            self.gone.0.cancel();
+        }
         if let Cow::Owned(escaped) = self.heads.escape(&buffer.filled()[before..]) {
             buffer.set_filled(before);
             self.escaped = escaped.into();

@@ -1,0 +1,47 @@
+//! Clients that wait for something: how many there may be, and what ends their waiting.
+
+use lobby_tests::{LIMIT, Lobbyd, eventually, http};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+
+const WAITING: &[u8] = b"GET /v1/prometheus/node HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A daemon that answers nobody who wants to know every host, with a place for one who waits.
+async fn daemon_with_one_place() -> Lobbyd {
+    Lobbyd::named("a").without_keep_alive().set("MAX_STREAMS", "1").start().await
+}
+
+/// Sends a request that waits, and returns its connection if it does.
+async fn wait(daemon: &Lobbyd) -> Result<TcpStream, String> {
+    let mut stream = http::connect(daemon.address()).await;
+    stream.write_all(WAITING).await.unwrap();
+    let mut answer = [0; 1024];
+    match timeout(Duration::from_millis(200), stream.read(&mut answer)).await {
+        Err(_) => Ok(stream),
+        Ok(read) => Err(String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()),
+    }
+}
+
+#[actix_rt::test]
+async fn a_client_that_goes_gives_its_place_to_the_next() {
+    let daemon = daemon_with_one_place().await;
+    let first = wait(&daemon).await.unwrap();
+    let full = daemon.get("/v1/prometheus/node").await;
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("5")), "{}", full.text());
+    assert!(full.text().starts_with("1 clients read events or wait already"), "{}", full.text());
+    assert_eq!(daemon.get("/v1/discoveries").await.status, 200);
+    drop(first);
+    eventually(LIMIT, async || wait(&daemon).await).await;
+}
+
+#[actix_rt::test]
+async fn a_client_that_only_ends_its_sending_is_answered() {
+    let daemon = daemon_with_one_place().await;
+    let mut stream = http::connect(daemon.address()).await;
+    let post = "POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\na:1";
+    stream.write_all(post.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let answer = String::from_utf8(http::rest(&mut stream).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("OK"), "{answer}");
+}
