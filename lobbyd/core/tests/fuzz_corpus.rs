@@ -11,12 +11,13 @@ use proptest::prelude::*;
 type Law = fn(&[u8]);
 
 /// Each fuzz target by its name.
-const LAWS: [(&str, Law); 5] = [
+const LAWS: [(&str, Law); 6] = [
     ("envelope", laws::envelope),
     ("labels", laws::labels),
     ("local_names", laws::local_names),
     ("prometheus", laws::prometheus),
     ("query", laws::query),
+    ("selector", laws::selector),
 ];
 
 fn fuzz_directory() -> PathBuf {

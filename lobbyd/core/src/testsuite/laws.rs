@@ -17,7 +17,7 @@ use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::{GOODBYE, HI, Trailer};
 use crate::wire::packet_json::{PacketJson, hostname_in};
-use lobby_client::{Discovery, Filter, HostName, Label};
+use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 
 use super::acceptance::assert_prometheus_takes;
 use super::text::{assert_is_host_name, assert_is_instance, assert_is_label, assert_one_line};
@@ -151,6 +151,28 @@ pub fn query(text: &[u8]) {
         query.pretty(),
         form.iter().any(|(name, value)| name == "pretty" && value != "0" && value != "false")
     );
+}
+
+/// Selectors: read back from their canonical form, which means the same; or refused at a place of
+/// the text.
+pub fn selector(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let selector = match Selector::parse(&text) {
+        Ok(selector) => selector,
+        Err(refusal) => {
+            assert!((1..=text.chars().count() + 1).contains(&refusal.column()), "{refusal:?}");
+            assert!(!refusal.to_string().replace('\n', " ").contains(char::is_control));
+            return assert_one_line(&refusal.one_line());
+        }
+    };
+    let canonical = selector.as_str();
+    assert!(!canonical.is_empty() && canonical.len() <= Selector::MAX_LEN, "{canonical}");
+    let again = Selector::parse(canonical).expect("a canonical form is a selector");
+    assert_eq!((again.as_str(), again.condition()), (canonical, selector.condition()));
+    let opposite = Selector::parse(&format!("not ({canonical})"));
+    let labels = text.split_whitespace().filter_map(|word| Label::parse(word).ok()).collect();
+    let host = Discovery::new(HostName::parse("host").expect("a name"), labels);
+    assert!(opposite.is_err() || opposite.is_ok_and(|o| o.matches(&host) != again.matches(&host)));
 }
 
 /// Prometheus documents of any fleet: always acceptable.
