@@ -81,10 +81,6 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
         draft.discovery = None;
         draft.envelope.push(field("discovery", "null"));
     }),
-    ("discovery a list", |_, draft| {
-        draft.discovery = None;
-        draft.envelope.insert(0, field("discovery", r#"["a",["b"],0]"#));
-    }),
     ("repeated hostname", |_, draft| {
         draft.discovery.get_or_insert_default().push(field("hostname", "\"twice\""));
     }),
@@ -101,7 +97,9 @@ pub(crate) const WRONGS: &[(&str, Oddity)] = &[
     }),
 ];
 
-/// Whole payloads that are nothing like a packet.
+/// Whole payloads that are nothing like a packet. Lists in place of objects are not among them: the
+/// first base took them for packets, and one that only one program accepts makes all later lists
+/// differ.
 pub(crate) const JUNK: &[&[u8]] = &[
     b"",
     b" ",
@@ -128,7 +126,6 @@ pub(crate) const JUNK: &[&[u8]] = &[
     b"{\"DISCOVERY\":{\"hostname\":\"a\"},\"message\":\"hi\"}",
     b"{\"discovery\":{\"hostname\":\"a\"},\"message\":\"hi\"} {\"discovery\":{\"hostname\":\"b\"},\"message\":\"hi\"}",
     b"{\"discovery\":{\"hostname\":\"a\nb\"},\"message\":\"hi\"}",
-    b"[{\"hostname\":\"a\"},\"hi\"]",
 ];
 
 const NUMBERS: &[&str] = &[

@@ -12,7 +12,7 @@ use crate::waiting::eventually;
 const TOPIC: &str = "access: token";
 
 pub(crate) fn all(run: &Run) {
-    let local = settings(&[("DRIVER", "Local"), ("TOKEN", "s3cret token"), ("LABELS", "a:1")]);
+    let local = settings(&[("DRIVER", "Local"), ("TOKEN", "s3cret-token"), ("LABELS", "a:1")]);
     let daemons = start(&run.programs, &[listening_only(), local].concat());
     for daemon in daemons.both() {
         eventually(LIMIT, || (http::get(daemon.address(), "/readyz") == "ready\n").then_some(()));
@@ -66,23 +66,23 @@ fn token_file(run: &Run) {
 
 fn with_token() -> Vec<Request> {
     let values = [
-        "Token s3cret token",
-        "Bearer s3cret token",
-        "s3cret token",
-        "token s3cret token",
-        "BEARER  s3cret token",
+        "Token s3cret-token",
+        "Bearer s3cret-token",
+        "s3cret-token",
+        "token s3cret-token",
+        "BEARER  s3cret-token",
         "Token s3cret",
         "Token",
         "Token ",
         "",
-        "Basic s3cret token",
+        "Basic s3cret-token",
         "Basic czNjcmV0",
         "s3cret",
-        "Token S3CRET TOKEN",
-        "Token  s3cret token ",
-        "Token s3cret token, Bearer x",
-        "Bearer\ts3cret token",
-        "Tokens3cret token",
+        "Token S3CRET-TOKEN",
+        "Token  s3cret-token ",
+        "Token s3cret-token, Bearer x",
+        "Bearer\ts3cret-token",
+        "Tokens3cret-token",
     ];
     let paths = [
         "/",
@@ -104,18 +104,18 @@ fn with_token() -> Vec<Request> {
         let request = Request::new(method, "/v1/labels", "x:1\n");
         requests.push(request.clone());
         requests.push(request.clone().header("Authorization", "Token wrong"));
-        requests.push(request.clone().header("Authorization", "Token s3cret token"));
-        let with_token = request.header("Authorization", "Token s3cret token");
+        requests.push(request.clone().header("Authorization", "Token s3cret-token"));
+        let with_token = request.header("Authorization", "Token s3cret-token");
         requests.push(with_token.clone().header("Origin", "http://evil.example"));
         requests.push(with_token.clone().header("Sec-Fetch-Site", "cross-site"));
         requests.push(with_token.header("Origin", "http://127.0.0.1"));
     }
     let twice = Request::get("/").header("Authorization", "Token wrong");
-    requests.push(twice.header("Authorization", "Token s3cret token"));
+    requests.push(twice.header("Authorization", "Token s3cret-token"));
     for host in ["evil.example", "me", ""] {
         requests.push(Request::get("/").header("Host", host));
         requests.push(
-            Request::get("/").header("Host", host).header("Authorization", "Token s3cret token"),
+            Request::get("/").header("Host", host).header("Authorization", "Token s3cret-token"),
         );
         requests.push(Request::get("/healthz").header("Host", host));
     }

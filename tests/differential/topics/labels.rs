@@ -73,6 +73,7 @@ fn requests() -> Vec<Request> {
         Request::new("POST", "/v1/labels?pretty", "query:1"),
         Request::new("POST", "/v1/labels?%zz", "query:2"),
         post("type:1").header("Content-Type", "application/json"),
+        delete("type:1"),
         post("type:2").header("Content-Type", "application/x-www-form-urlencoded"),
         post("5\r\nchunk\r\n3\r\n:1\n\r\n0\r\n\r\n").header("Transfer-Encoding", "chunked"),
         post("coded:1").header("Content-Encoding", "gzip"),

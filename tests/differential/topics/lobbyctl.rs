@@ -137,13 +137,13 @@ pub(crate) fn with_token(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
         std::fs::write(&path, text).expect("a temporary file can be written");
         path.display().to_string()
     };
-    let (right, wrong) = (file("right", "s3cret token\r\n"), file("wrong", "other\n"));
+    let (right, wrong) = (file("right", "s3cret-token\r\n"), file("wrong", "other\n"));
     let (empty, two) = (file("empty", "\n"), file("two", "a\nb\n"));
     for daemon in daemons.both() {
         let environment = |more: &[(&str, &str)]| [at(daemon.address()), settings(more)].concat();
         for more in [
             &[][..],
-            &[("TOKEN", "s3cret token")],
+            &[("TOKEN", "s3cret-token")],
             &[("TOKEN", "wrong")],
             &[("TOKEN_FILE", &right)],
             &[("TOKEN_FILE", &wrong)],
@@ -154,8 +154,8 @@ pub(crate) fn with_token(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
             compare(run, topic, &["labels", "add", "x:1"], &environment(more));
         }
         for words in [
-            &["--token", "s3cret token", "status"][..],
-            &["-token=s3cret token", "discovery"],
+            &["--token", "s3cret-token", "status"][..],
+            &["-token=s3cret-token", "discovery"],
             &["--token", "wrong", "discovery"],
             &["--token", "", "discovery"],
             &["--token", "-dashed", "discovery"],

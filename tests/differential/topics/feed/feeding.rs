@@ -177,7 +177,7 @@ fn summary(daemon: &Daemon) -> String {
 
 /// The version of the list.
 fn tag(daemon: &Daemon) -> String {
-    let request = Request::new("HEAD", "/v1/discoveries", "");
+    let request = Request::get("/v1/discoveries");
     http::ask(daemon.address(), &request).part("header etag").unwrap_or_default().to_owned()
 }
 
