@@ -7,7 +7,10 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 
 use crate::compare::PACKED;
-use crate::observation::Observation;
+use crate::observation::{Form, Observation};
+
+/// What stands for the length of a packed body, which follows from the times in it.
+pub(crate) const PACKED_LENGTH: &str = "that of the packed body";
 
 /// How long an answer may take that ends with the connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,10 +35,18 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8], silence: Duration) -> 
     }
 }
 
-/// Sends a request and observes the answer.
+/// Sends a request and observes the answer, and those to the request in other forms.
 pub(crate) fn ask(address: SocketAddr, request: &Request) -> Observation {
     let (reply, closed) = exchange(address, &request.bytes(address), PATIENCE);
-    observe(&reply, closed)
+    let Some((form, other)) = request.in_another_form() else { return observe(&reply, closed) };
+    let seen = match form {
+        Form::Get => {
+            let (whole, _) = exchange(address, &other.bytes(address), PATIENCE);
+            observe_head(&reply, closed, &whole)
+        }
+        Form::Encoded | Form::Compact => observe(&reply, closed),
+    };
+    seen.with_form(form, ask(address, &other))
 }
 
 /// The body of a simple GET, as text.
@@ -81,6 +92,23 @@ impl Request {
         name
     }
 
+    /// The same request in another form, where there is one.
+    fn in_another_form(&self) -> Option<(Form, Self)> {
+        let like = |path: String| Self { path, ..self.clone() };
+        if self.method == "HEAD" {
+            return Some((Form::Get, Self { method: "GET".into(), ..self.clone() }));
+        }
+        let encoded = encoded(&self.path);
+        if encoded != self.path {
+            return Some((Form::Encoded, like(encoded)));
+        }
+        let (path, query) = self.path.split_once('?').filter(|_| self.method == "GET")?;
+        let is_layout = |field: &&str| field.split('=').next() == Some("pretty");
+        let rest: Vec<_> = query.split('&').filter(|field| !is_layout(field)).collect();
+        let compact = like(format!("{path}?{}", rest.join("&")));
+        query.split('&').any(|field| is_layout(&field)).then_some((Form::Compact, compact))
+    }
+
     /// `Host`, `Connection` and, with a body, `Content-Length` are added unless given. The host is
     /// the address without its port, so that both daemons get the same.
     fn bytes(&self, address: SocketAddr) -> Vec<u8> {
@@ -102,6 +130,33 @@ impl Request {
         }
         [head.as_bytes(), b"\r\n", &self.body].concat()
     }
+}
+
+/// A target whose raw characters are encoded; spaces end it, and are left.
+fn encoded(path: &str) -> String {
+    let is_raw = |byte: &u8| !byte.is_ascii() || b"\"<>\\^`{|}".contains(byte);
+    let encode = |byte: u8| {
+        if is_raw(&byte) { format!("%{byte:02X}") } else { char::from(byte).to_string() }
+    };
+    path.bytes().map(encode).collect()
+}
+
+/// The answer to HEAD, of which `whole` is the answer to GET: the length of a packed body is that
+/// of the other one.
+fn observe_head(reply: &[u8], closed: bool, whole: &[u8]) -> Observation {
+    let length = |reply: &[u8]| {
+        let text = String::from_utf8_lossy(reply);
+        let line = text.lines().find(|line| line.starts_with("content-length: "))?;
+        line.split(' ').nth(1).map(str::to_owned)
+    };
+    let mut seen = Observation::default();
+    observe_one(reply, "", &mut seen);
+    let packed = seen.part("header content-encoding") == Some("gzip");
+    if packed && length(reply).is_some() && length(reply) == length(whole) {
+        seen.set("header content-length", PACKED_LENGTH);
+    }
+    seen.remove_body();
+    seen.with("connection", if closed { "closed" } else { "left open" })
 }
 
 /// The parts of what came over a connection: of one answer, or of several.
@@ -146,8 +201,7 @@ fn observe_one<'a>(reply: &'a [u8], suffix: &str, seen: &mut Observation) -> &'a
             headers[..place].iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name)).count();
         let again = if repeated > 0 { format!(" again {repeated}") } else { String::new() };
         let fits = packed && name == "content-length" && *value == body.len().to_string();
-        // The length of a packed body follows from the times in it.
-        let value = if fits { "that of the packed body" } else { value };
+        let value = if fits { PACKED_LENGTH } else { value };
         seen.add(format!("header {name}{again}{suffix}"), value);
     }
     if packed {

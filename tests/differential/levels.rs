@@ -11,6 +11,20 @@ pub(crate) fn reworded(old: &str, new: &str, from: &str, to: &str) -> (String, S
     (old.replace(from, to), new.to_owned())
 }
 
+/// As [`reworded`], for several texts.
+pub(crate) fn reworded_all(old: &str, new: &str, words: &[(&str, &str)]) -> (String, String) {
+    let old = words.iter().fold(old.to_owned(), |old, (from, to)| old.replace(from, to));
+    (old, new.to_owned())
+}
+
+/// An error about listening on HOST and PORT with the address that it is about.
+pub(crate) fn with_address(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once("cannot listen on HOST ")?;
+    let (place, why) = rest.split_once(": ")?;
+    let address = place.replace(" PORT ", ":");
+    Some(format!("{before}cannot listen on HOST {place}: {address}: {why}"))
+}
+
 /// Makes values the same that differ and may: the first one found in the old text and the first
 /// in the new one, then the second ones, and so on. Where the numbers of values differ, nothing
 /// is changed.
@@ -62,6 +76,18 @@ pub(crate) fn number_after(text: &str, marker: &str) -> Option<Range<usize>> {
         }
         from = start;
     }
+}
+
+/// The revision in an ETag: the number before the last one.
+pub(crate) fn revision(text: &str) -> Option<Range<usize>> {
+    let end = text.rfind('-')?;
+    let start = text[..end].rfind('-')? + 1;
+    Some(start..end)
+}
+
+/// A number, as far as it is one.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
 }
 
 /// As many lower-case hexadecimal digits as wanted, after a marker.

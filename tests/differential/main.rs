@@ -3,8 +3,16 @@
 //!
 //! Only public surfaces are used: programs, HTTP, brokers, files. What may differ is listed in
 //! [`exceptions`], each with its reason; any other difference ends the run with exit status 1.
+//! Whole answers that were changed on purpose are in [`changes`].
+//!
+//! The base is a commit, and `base` names it. It moves on with a step that changes what users see on
+//! purpose, such as a feature: run against the old base until nothing is unexplained, commit, let
+//! `base` name that commit, and take out what the report no longer counts as used: all exceptions
+//! below "changed on purpose" and all changes. What is left are values that differ by nature.
 
+mod answer;
 mod brokers;
+mod changes;
 mod compare;
 mod exceptions;
 mod http;
@@ -39,9 +47,9 @@ fn main() -> ExitCode {
         }
     };
     let began = waiting::now();
-    let Options { programs, only, seed, packets, spoil } = options;
+    let Options { programs, only, seed, packets, show, spoil } = options;
     say(&format!("seed {seed}, {packets} packets over each driver"));
-    let run = Run { programs, report: Report::new(spoil), seed, packets };
+    let run = Run { programs, report: Report::new(spoil, show), seed, packets };
     let wanted = |(name, _): &&Topic| only.is_empty() || only.iter().any(|only| only == name);
     let queue = Mutex::new(topics::ALL.iter().filter(wanted).collect::<VecDeque<_>>());
     std::thread::scope(|scope| {

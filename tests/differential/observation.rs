@@ -4,6 +4,19 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Observation {
     parts: Vec<(String, String)>,
+    /// What it showed when it was asked the same in another form.
+    other: Option<(Form, Box<Self>)>,
+}
+
+/// A form of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// GET for HEAD.
+    Get,
+    /// With encoded characters for raw ones.
+    Encoded,
+    /// For a list that is not indented.
+    Compact,
 }
 
 impl Observation {
@@ -17,6 +30,31 @@ impl Observation {
     /// As [`Observation::with`].
     pub(crate) fn add(&mut self, part: impl Into<String>, bytes: impl AsRef<[u8]>) {
         self.parts.push((part.into(), shown(bytes.as_ref())));
+    }
+
+    /// Gives a part that there may be already.
+    pub(crate) fn set(&mut self, part: &str, text: impl Into<String>) {
+        let text = text.into();
+        match self.parts.iter_mut().find(|(name, _)| name == part) {
+            Some((_, old)) => *old = text,
+            None => self.parts.push((part.to_owned(), text)),
+        }
+    }
+
+    /// Takes a part away.
+    pub(crate) fn remove(&mut self, part: &str) {
+        self.parts.retain(|(name, _)| name != part);
+    }
+
+    /// Adds what it showed when it was asked in another form.
+    #[must_use]
+    pub(crate) fn with_form(self, form: Form, seen: Self) -> Self {
+        Self { other: Some((form, Box::new(seen))), ..self }
+    }
+
+    /// What it showed when it was asked in this form.
+    pub(crate) fn form(&self, wanted: Form) -> Option<&Self> {
+        self.other.as_ref().filter(|(form, _)| *form == wanted).map(|(_, seen)| &**seen)
     }
 
     /// The names of the parts, in their order.

@@ -7,13 +7,14 @@ use crate::programs::Programs;
 use crate::topics;
 
 const USAGE: &str = "\
-usage: differential --base DIR [--new DIR] [--only TOPIC,TOPIC] [--seed NUMBER] [--packets NUMBER] [--spoil PART]
+usage: differential --base DIR [--new DIR] [--only TOPIC,TOPIC] [--seed NUMBER] [--packets NUMBER] [--show NUMBER] [--spoil PART]
 
   --base DIR       where lobbyd and lobbyctl of the older build are
   --new DIR        where those under test are; by default beside this program
   --only TOPICS    only these topics
   --seed NUMBER    makes the same packets again; by default 1
   --packets NUMBER over each driver; by default 10000
+  --show NUMBER    of the differences of each topic; by default 12
   --spoil PART     changes a part of one observation (body, wire, \"exit status\", \"header content-type\", …), to see
                    that the run fails then";
 
@@ -24,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) packets: usize,
+    /// Differences to show of each topic.
+    pub(crate) show: usize,
     pub(crate) spoil: Option<String>,
 }
 
@@ -38,7 +41,8 @@ impl Options {
 
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let (mut base, mut new) = (None, beside_this_program()?);
-        let (mut only, mut seed, mut packets, mut spoil) = (Vec::new(), 1, 10_000, None);
+        let (mut only, mut seed, mut packets) = (Vec::new(), 1, 10_000);
+        let (mut show, mut spoil) = (12, None);
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
             match word.as_str() {
@@ -46,17 +50,20 @@ impl Options {
                 "--new" => new = PathBuf::from(value),
                 "--only" => only = known_topics(&value)?,
                 "--seed" => seed = value.parse().map_err(|_| format!("{value} is not a seed"))?,
-                "--packets" => {
-                    packets = value.parse().map_err(|_| format!("{value} is not a number"))?;
-                }
+                "--packets" => packets = number(&value)?,
+                "--show" => show = number(&value)?,
                 "--spoil" => spoil = Some(value),
                 other => return Err(format!("{other} is not an option")),
             }
         }
         let base = base.ok_or("--base is missing")?;
         let programs = Pair { old: Programs::of(&base)?, new: Programs::of(&new)? };
-        Ok(Self { programs, only, seed, packets, spoil })
+        Ok(Self { programs, only, seed, packets, show, spoil })
     }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text} is not a number"))
 }
 
 fn known_topics(list: &str) -> Result<Vec<String>, String> {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::changes::CHANGES;
 use crate::compare::{Difference, Verdict, compare};
 use crate::exceptions::EXCEPTIONS;
 use crate::observation::Observation;
@@ -14,9 +15,6 @@ use crate::waiting::eventually;
 
 /// Most characters shown of each side of a difference.
 const SHOWN: usize = 320;
-
-/// Most differences shown of one topic.
-const MOST_SHOWN: usize = 12;
 
 /// Collects verdicts from all threads.
 #[derive(Debug, Default)]
@@ -30,6 +28,8 @@ struct State {
     excuses: BTreeMap<&'static str, usize>,
     /// The part to spoil in the next observation that has it.
     spoil: Option<String>,
+    /// Most differences shown of one topic.
+    most_shown: usize,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +39,13 @@ struct Row {
     excused: usize,
     names: BTreeSet<&'static str>,
     unexplained: usize,
-    shown: usize,
 }
 
 impl Report {
     /// A report that spoils one observation on purpose, if a part is named: it must fail then.
-    pub(crate) fn new(spoil: Option<String>) -> Self {
-        Self { state: Mutex::new(State { spoil, ..State::default() }) }
+    /// Of each topic it shows so many differences.
+    pub(crate) fn new(spoil: Option<String>, most_shown: usize) -> Self {
+        Self { state: Mutex::new(State { spoil, most_shown, ..State::default() }) }
     }
 
     /// Compares what both programs showed in a case.
@@ -128,7 +128,9 @@ impl State {
             }
             Verdict::Unexplained(differences) => {
                 row.unexplained += cases;
-                row.show(topic, case, &differences);
+                if row.unexplained <= self.most_shown {
+                    show(topic, case, &differences);
+                }
             }
         }
     }
@@ -149,28 +151,23 @@ impl State {
             .ok();
         }
         table.push_str("\nexceptions used:\n");
-        for exception in EXCEPTIONS {
-            if let Some(times) = self.excuses.get(exception.name) {
-                writeln!(table, "  {:<18}{times:>6}  {}", exception.name, exception.reason).ok();
+        let changes = CHANGES.iter().map(|change| (change.name, change.reason));
+        for (name, reason) in EXCEPTIONS.iter().map(|one| (one.name, one.reason)).chain(changes) {
+            if let Some(times) = self.excuses.get(name) {
+                writeln!(table, "  {name:<18}{times:>6}  {reason}").ok();
             }
         }
         table
     }
 }
 
-impl Row {
-    fn show(&mut self, topic: &str, case: &str, differences: &[Difference]) {
-        self.shown += 1;
-        if self.shown > MOST_SHOWN {
-            return;
-        }
-        say(&format!("DIFFERENT  {topic}: {case}"));
-        for Difference { part, old, new } in differences {
-            let at = first_difference(old.as_deref(), new.as_deref());
-            say(&format!("  {part}, from character {at}:"));
-            say(&format!("    old {}", excerpt(old.as_deref(), at)));
-            say(&format!("    new {}", excerpt(new.as_deref(), at)));
-        }
+fn show(topic: &str, case: &str, differences: &[Difference]) {
+    say(&format!("DIFFERENT  {topic}: {case}"));
+    for Difference { part, old, new } in differences {
+        let at = first_difference(old.as_deref(), new.as_deref());
+        say(&format!("  {part}, from character {at}:"));
+        say(&format!("    old {}", excerpt(old.as_deref(), at)));
+        say(&format!("    new {}", excerpt(new.as_deref(), at)));
     }
 }
 

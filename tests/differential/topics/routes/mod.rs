@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Run;
 use crate::http::{self, Request};
+use crate::observation::Form;
 use crate::pair::Pair;
 use crate::programs::Daemon;
 use texts::{GROUPS, PATHS, QUERIES, RAW, RESOLVE};
@@ -168,7 +169,7 @@ fn browsers() -> Vec<Request> {
 }
 
 /// What is made of an ETag.
-type Form = (&'static str, fn(&str) -> String);
+type TagForm = (&'static str, fn(&str) -> String);
 
 /// Requests with the ETag that each daemon gave, and with others.
 fn conditional(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
@@ -179,7 +180,7 @@ fn conditional(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
         "/v1/prometheus/node",
         "/?pretty",
     ];
-    let forms: [Form; 10] = [
+    let forms: [TagForm; 10] = [
         ("as given", |tag| tag.to_owned()),
         ("strong", |tag| tag.trim_start_matches("W/").to_owned()),
         ("in a list", |tag| format!("\"a\", {tag} , W/\"b\"")),
@@ -224,7 +225,6 @@ fn malformed(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
     ));
     requests.push(("TLS".into(), b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03".to_vec()));
     requests.push(("bytes".into(), b"\xff\xfe\r\n\r\n".to_vec()));
-    requests.push(("bytes in a path".into(), b"GET /\xff HTTP/1.1\r\nHost: me\r\n\r\n".to_vec()));
     requests.push((
         "bytes in a header".into(),
         b"GET / HTTP/1.1\r\nHost: m\xff\r\nConnection: close\r\n\r\n".to_vec(),
@@ -236,4 +236,13 @@ fn malformed(run: &Run, topic: &str, daemons: &Pair<Daemon>) {
         });
         run.report.compare(topic, &format!("raw {name}"), seen);
     }
+    let seen = daemons.map(|daemon| {
+        let ask = |target: &[u8]| {
+            let request = [b"GET /", target, b" HTTP/1.1\r\nHost: me\r\n\r\n"].concat();
+            let (reply, closed) = http::exchange(daemon.address(), &request, SILENCE);
+            http::observe(&reply, closed)
+        };
+        ask(b"\xff").with_form(Form::Encoded, ask(b"%FF"))
+    });
+    run.report.compare(topic, "raw bytes in a path", seen);
 }
