@@ -10,7 +10,8 @@ const AFTER_HELP: &str = "\
 Environment:
   PROTOCOL, HOST, PORT, TOKEN, TOKEN_FILE, CA_FILE
             as the options above; an option beats its variable, and a variable
-            that is set but empty counts as unset
+            that is set but empty counts as unset; LOBBY_PORT beats PORT, and
+            so on
   NO_COLOR  set to anything: no colours, as where TERM is dumb
 
 Exit status:
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     },
     /// Show how the connected daemon is doing; exit status 1 if a driver is down
     Status,
+    /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
+    Ping,
     /// Change the run-time labels of the connected daemon's server
     #[command(subcommand)]
     Labels(LabelsCommand),

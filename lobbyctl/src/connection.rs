@@ -1,6 +1,6 @@
 //! The way to the daemon: options, then environment, then defaults.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -15,6 +15,8 @@ pub(crate) struct Connection {
     base_url: String,
     token: Option<Token>,
     ca_file: Option<PathBuf>,
+    /// What is odd about the variables.
+    warnings: Vec<String>,
 }
 
 /// A token, and where it came from in words that show nothing of it.
@@ -50,7 +52,13 @@ impl Connection {
                 .ca_file
                 .clone()
                 .or_else(|| variables.get("CA_FILE").map(PathBuf::from)),
+            warnings: VARIABLES.iter().filter_map(|name| variables.warning(name)).collect(),
         })
+    }
+
+    /// What is odd about the environment, a line each.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// A client that goes this way.
@@ -69,9 +77,12 @@ impl Connection {
     }
 
     /// What to say when the daemon at `url` wants a token, or another one: which source the refused
-    /// one came from, or which there are.
-    pub(crate) fn token_advice(&self, url: &str) -> String {
+    /// one came from, or which there are. `text` is what the daemon says.
+    pub(crate) fn token_advice(&self, url: &str, text: &str) -> String {
         match &self.token {
+            Some(token) if text.contains("READ_TOKEN") => {
+                format!("{url} refused the token from {}: {text}", token.source)
+            }
             None => format!(
                 "no token given: use --token, --token-file, TOKEN or TOKEN_FILE; {url} wants one"
             ),
@@ -80,17 +91,44 @@ impl Connection {
     }
 }
 
-/// The environment, in which an empty variable is none.
+/// The variables that lobbyctl reads, by their shorter names.
+const VARIABLES: [&str; 6] = ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"];
+
+/// The environment, in which an empty variable is none, and LOBBY_NAME beats NAME.
 struct Variables<E>(E);
 
 impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
     fn get(&self, name: &str) -> Option<OsString> {
-        (self.0)(name).filter(|value| !value.is_empty())
+        self.named(name).map(|(_, value)| value)
+    }
+
+    /// The value of a variable, with the name that it has.
+    fn named(&self, name: &str) -> Option<(String, OsString)> {
+        let long = self.set(&long_name(name)).filter(|(_, value)| !is_link(name, value));
+        long.or_else(|| self.set(name))
+    }
+
+    fn set(&self, name: &str) -> Option<(String, OsString)> {
+        let value = (self.0)(name).filter(|value| !value.is_empty())?;
+        Some((name.to_owned(), value))
+    }
+
+    /// What is odd about the two names of a variable.
+    fn warning(&self, name: &str) -> Option<String> {
+        let (long, value) = self.set(&long_name(name))?;
+        if is_link(name, &value) {
+            return Some(format!(
+                "the variable {long} is passed over: it was made for a link between containers"
+            ));
+        }
+        self.set(name)?;
+        Some(format!("the variables {name} and {long} are both set: {long} counts"))
     }
 
     fn text(&self, name: &str) -> anyhow::Result<Option<String>> {
-        let text = self.get(name).map(OsString::into_string).transpose();
-        text.map_err(|_| anyhow::anyhow!("the variable {name} is not UTF-8"))
+        let Some((name, value)) = self.named(name) else { return Ok(None) };
+        let text = value.into_string();
+        text.map(Some).map_err(|_| anyhow::anyhow!("the variable {name} is not UTF-8"))
     }
 
     /// The option if there is one, else the variable.
@@ -104,10 +142,22 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
             return Ok(option);
         }
         let Some(text) = self.text(name)? else { return Ok(None) };
+        let name = self.named(name).map_or_else(|| name.to_owned(), |(name, _)| name);
         read(&text)
             .map(Some)
             .map_err(|rule| anyhow::anyhow!("the variable {name} is {text:?}: it {rule}"))
     }
+}
+
+fn long_name(name: &str) -> String {
+    format!("LOBBY_{name}")
+}
+
+/// Whether LOBBY_PORT is not meant for lobby: Kubernetes and Docker make one that holds an address
+/// for a service or container called `lobby`.
+fn is_link(name: &str, value: &OsStr) -> bool {
+    let value = value.as_encoded_bytes();
+    name == "PORT" && (value.starts_with(b"tcp://") || value.starts_with(b"udp://"))
 }
 
 /// The token; an empty `--token` says that there is none.
@@ -202,6 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn the_longer_name_of_a_variable_beats_the_shorter() {
+        let none = ConnectionOptions::default();
+        let both = [("PORT", "7"), ("LOBBY_PORT", "8")];
+        assert_eq!(url(&none, &both), "http://127.0.0.1:8");
+        let warnings = resolved(&none, &both).unwrap().warnings;
+        assert_eq!(warnings, ["the variables PORT and LOBBY_PORT are both set: LOBBY_PORT counts"]);
+        assert_eq!(token_text(&none, &[("LOBBY_TOKEN", "s3cret")]).as_deref(), Some("s3cret"));
+        assert!(refusal(&[("LOBBY_PORT", "x")]).starts_with("the variable LOBBY_PORT is"));
+    }
+
+    #[test]
+    fn an_address_in_lobby_port_is_passed_over() {
+        let none = ConnectionOptions::default();
+        for link in ["tcp://10.0.0.1:80", "udp://10.0.0.1:80"] {
+            assert_eq!(url(&none, &[("LOBBY_PORT", link), ("PORT", "7")]), "http://127.0.0.1:7");
+            let warnings = resolved(&none, &[("LOBBY_PORT", link)]).unwrap().warnings;
+            assert!(warnings[0].contains("LOBBY_PORT is passed over"), "{warnings:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_variable_counts_as_unset() {
         let names = ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"];
         let connection =
@@ -258,7 +329,10 @@ mod tests {
         let path = directory.path().join("token").display().to_string();
         fs::write(&path, "s3cret\n").unwrap();
         let advice = |options: &ConnectionOptions, environment: &[_]| {
-            resolved(options, environment).unwrap().token_advice("URL").replace(&path, "PATH")
+            resolved(options, environment)
+                .unwrap()
+                .token_advice("URL", "access denied")
+                .replace(&path, "PATH")
         };
         let none = ConnectionOptions::default();
         let in_file = ConnectionOptions { token_file: Some((&path).into()), ..Default::default() };

@@ -38,6 +38,10 @@ fn show(answer: &clap::Error) -> i32 {
 
 fn run(line: CommandLine) -> Result<(), Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
+    for warning in connection.warnings() {
+        // Where standard error is closed nobody is warned.
+        writeln!(io::stderr(), "warning: {warning}").ok();
+    }
     let system = actix_rt::System::new();
     let asked =
         system.block_on(async { ask(&connection.client()?, line.command, line.json).await });
@@ -68,6 +72,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         }
         Command::Resolve { label } => client.resolve(&label).await.map(Output::Names),
         Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
+        Command::Ping => client.ping().await.map(|()| Output::Done),
         Command::Labels(LabelsCommand::Add { labels }) => {
             client.add_labels(&labels).await.map(|()| Output::Done)
         }
@@ -84,7 +89,7 @@ fn query(command: &Command) -> Option<Query> {
         Command::Discoveries { filter } => Query::Discoveries(filter_of(filter.as_ref())),
         Command::Resolve { label } => Query::Resolve(label.clone()),
         Command::Status => Query::Status,
-        Command::Labels(_) => return None,
+        Command::Labels(_) | Command::Ping => return None,
     })
 }
 
@@ -151,7 +156,7 @@ impl Failure {
             Error::Refused { .. } | Error::Malformed { .. } => FAILED,
         };
         let cause = match error {
-            Error::Unauthorised { url, .. } => anyhow!(connection.token_advice(&url)),
+            Error::Unauthorised { url, text } => anyhow!(connection.token_advice(&url, &text)),
             other => other.into(),
         };
         Self { status, cause }

@@ -15,7 +15,9 @@ use tracing::{info, warn};
 
 use crate::callback::process::CallbackCommand;
 use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
-use crate::config::{ActiveDriver, ApiSettings, CallbackSettings, Secret, Timing};
+use crate::config::{
+    ActiveDriver, ApiSettings, CallbackSettings, Oddity, Secret, Timing, TlsIdentity,
+};
 use crate::healthz::Healthz;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
@@ -57,7 +59,8 @@ pub struct App {
     label_source: Addr<LabelSource>,
     callback_runner: Option<Addr<CallbackRunner>>,
     http_api: Option<Addr<HttpApi>>,
-    token: Option<Secret>,
+    tokens: Vec<Secret>,
+    tls: Option<TlsIdentity>,
     packet_keys: Option<Secret>,
 }
 
@@ -90,7 +93,7 @@ impl App {
             core.subscribers(settings.drivers.drain(..), settings.timing, hostname)?;
         let callback_runner =
             settings.callback.as_ref().map(|callback| core.callback_runner(callback));
-        let token = settings.api.as_ref().and_then(|api| api.token.clone());
+        let tokens = settings.api.as_ref().map(ApiSettings::tokens).unwrap_or_default();
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
         let mut app = Self {
             core,
@@ -98,7 +101,8 @@ impl App {
             label_source,
             callback_runner,
             http_api: None,
-            token,
+            tokens,
+            tls: settings.api.as_ref().and_then(|api| api.tls.clone()),
             packet_keys,
         };
         if let Some(api) = &settings.api {
@@ -127,7 +131,7 @@ impl App {
             streams: StreamPlaces::new(api.max_streams),
             noticed: Arc::default(),
         };
-        Ok(HttpApi::serve(listeners, state, access, stop)?.start())
+        Ok(HttpApi::serve(listeners, state, access, self.tls.clone(), stop)?.start())
     }
 
     /// Every actor that `GET /healthz` asks, with its name.
@@ -154,8 +158,14 @@ impl App {
     /// value.
     pub async fn reload(&self) {
         info!(target: "lobby", "reading label files and secrets again");
-        if let Some(token) = &self.token {
-            reload_secret(token).await;
+        reload_secrets(&self.tokens).await;
+        if let [token, read_token] = &self.tokens[..]
+            && token == read_token
+        {
+            warn!(target: "lobby", "READ_TOKEN is the same as TOKEN now, its clients can change labels");
+        }
+        if let Some(tls) = &self.tls {
+            reload_tls(tls).await;
         }
         if let Some(keys) = &self.packet_keys
             && reload_secret(keys).await
@@ -211,6 +221,18 @@ async fn reload_secret(secret: &Secret) -> bool {
         warn!(target: "lobby", error = format!("{error:#}"), "cannot read a secret again, it keeps its value");
         false
     })
+}
+
+/// Reads the certificate of the API and its key again, off this thread.
+async fn reload_tls(identity: &TlsIdentity) {
+    let fresh = identity.clone();
+    let reload = tokio::task::spawn_blocking(move || fresh.reload());
+    let reloaded = timeout(RELOAD_LIMIT, reload).await;
+    let reloaded = reloaded.map_err(anyhow::Error::from).and_then(|joined| Ok(joined??));
+    if let Err(error) = reloaded {
+        warn!(target: "lobby", error = format!("{error:#}"), "cannot read the certificate of the API again, it stays as it was");
+    }
+    identity.oddity().iter().for_each(Oddity::log);
 }
 
 /// Reads secrets again. Returns whether any of them changed.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    KeyPair, date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -50,6 +50,20 @@ impl Certificates {
         files
     }
 
+    /// Makes all of them afresh; that of the server was valid until 2020-02-03.
+    ///
+    /// # Panics
+    /// If they cannot be made or written.
+    pub fn expired() -> Self {
+        let files = Self(TempDir::new().expect("a temporary directory can be made"));
+        let authority = authority();
+        files.write("ca.pem", &authority.pem());
+        let mut params = params_of(&["localhost", "127.0.0.1"], "server");
+        params.not_after = date_time_ymd(2020, 2, 3);
+        files.sign("server", &params, &authority);
+        files
+    }
+
     /// The authority's certificate.
     pub fn authority(&self) -> PathBuf {
         self.0.path().join("ca.pem")
@@ -84,6 +98,10 @@ impl Certificates {
     ) {
         let mut params = params_of(names, name);
         params.extended_key_usages = vec![purpose];
+        self.sign(name, &params, authority);
+    }
+
+    fn sign(&self, name: &str, params: &CertificateParams, authority: &Authority) {
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, authority).expect("a certificate can be signed");
         self.write(&format!("{name}.pem"), &certificate.pem());

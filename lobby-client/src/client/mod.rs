@@ -98,6 +98,14 @@ impl Client {
         self.get(paths::STATUS, decode::status).await
     }
 
+    /// Checks that the daemon works, which needs no token; lobby 1.x cannot tell.
+    ///
+    /// # Errors
+    /// See [`Client`]; [`Error::Refused`] with the reason if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.get(paths::HEALTH, |_| Ok(())).await
+    }
+
     /// The answer to a question as the daemon gave it, fields included that this library knows
     /// nothing of: one line of JSON.
     ///

@@ -23,6 +23,9 @@ pub(super) fn path(query: &Query) -> Result<String, Error> {
 /// Path of the daemon's own server.
 pub(super) const DISCOVERY: &str = "/v1/discovery";
 
+/// Path of the answer whether the daemon works.
+pub(super) const HEALTH: &str = "/healthz";
+
 /// Path of the daemon's status.
 pub(super) const STATUS: &str = "/v1/status";
 

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::callback::output::OutputLog;
 use crate::callback::program;
+use crate::config::PREFIX;
 use crate::sys::children::Children;
 
 /// How long a run waits for output that comes after the end of its program, from processes that it
@@ -67,7 +68,7 @@ pub struct Ended {
 
 impl CallbackCommand {
     /// `words` are the program and its arguments, `withheld` the environment variables that it must
-    /// not inherit.
+    /// not inherit, by either name.
     pub fn new(words: Vec<String>, withheld: Vec<&'static str>, children: Children) -> Self {
         Self { words, withheld, children, output: OutputLog::new() }
     }
@@ -96,7 +97,7 @@ impl CallbackCommand {
         command.args(arguments).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for variable in &self.withheld {
-            command.env_remove(variable);
+            command.env_remove(variable).env_remove(format!("{PREFIX}{variable}"));
         }
         let (child, id) = self.children.spawn(&mut command)?;
         Ok(CallbackProcess {

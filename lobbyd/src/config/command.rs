@@ -10,8 +10,8 @@ use super::setting::{AnySetting, SettingInfo};
 
 const ABOUT: &str = "Daemon of lobby, the labelling and discovery service for servers";
 const AFTER: &str = "\
-Every flag is an environment variable too; a flag beats the variable, the variable beats the default, and an empty variable counts \
-as unset. Give secrets in variables or files: everyone on the machine can read a command line. SIGHUP reads label files and secret \
+Every flag is an environment variable too, NAME or LOBBY_NAME; a flag beats LOBBY_NAME, that beats NAME, which beats the default, and \
+an empty variable counts as unset. Give secrets in variables or files: everyone on the machine can read a command line. SIGHUP reads label files and secret \
 files again.";
 
 /// Widest line of the help: longer ones are hard to read.

@@ -12,6 +12,7 @@ mod settings;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tls_identity;
 mod values;
 
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub use error::ConfigError;
 pub use oddities::Oddity;
 pub use secret::Secret;
 pub(crate) use setting::{Block, DefaultValue, Rule, Setting, settings};
-pub(crate) use values::{LONGEST_FILE, Values};
+pub use tls_identity::TlsIdentity;
+pub(crate) use values::{LONGEST_FILE, PREFIX, Values};
 
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
@@ -63,10 +65,25 @@ pub struct ApiSettings {
     pub port: u16,
     /// TOKEN or TOKEN_FILE: none = no authentication.
     pub token: Option<Secret>,
+    /// READ_TOKEN or READ_TOKEN_FILE: opens what changes nothing; only with `token`, and another.
+    pub read_token: Option<Secret>,
+    /// TLS_CERT_FILE and TLS_KEY_FILE: none = plain HTTP.
+    pub tls: Option<TlsIdentity>,
     /// NODE_EXPORTER_PORT: port of Prometheus targets that name none.
     pub node_exporter_port: u16,
     /// MAX_STREAMS: most readers of events and waiting requests at once.
     pub max_streams: usize,
+}
+
+impl ApiSettings {
+    /// The secrets that clients show: TOKEN, then READ_TOKEN.
+    pub fn tokens(&self) -> Vec<Secret> {
+        self.token.iter().chain(&self.read_token).cloned().collect()
+    }
+
+    fn tls_oddity(&self) -> Option<Oddity> {
+        self.tls.as_ref().and_then(TlsIdentity::oddity)
+    }
 }
 
 /// A driver that DRIVER names.
@@ -133,7 +150,7 @@ pub struct CallbackSettings {
     pub cooldown: Duration,
     /// CALLBACK_FIRST_RUN_DELAY: wait after start before the first run.
     pub first_run_delay: Duration,
-    /// Variables that hold a secret, which the program must not inherit.
+    /// Settings that hold a secret, whose variables the program must not inherit.
     pub withheld: Vec<&'static str>,
 }
 

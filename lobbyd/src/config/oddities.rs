@@ -44,6 +44,7 @@ pub(super) fn find<D>(
     let mut oddities = Vec::new();
     for (_, setting) in declaration.settings() {
         let info = setting.info();
+        oddities.extend(values.odd_variables(info).map(|hint| Oddity { setting: info.name, hint }));
         let Some(text) = values.given(info)? else { continue };
         let hint = if info.name == table::LABELS.info.name {
             odd_labels(&text)

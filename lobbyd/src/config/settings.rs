@@ -4,7 +4,7 @@ use super::declaration::Declaration;
 use super::values::Values;
 use super::{
     ActiveDriver, ApiSettings, CallbackSettings, ConfigError, LocalHostSettings, LogSettings,
-    Settings, SigningSettings, Timing, oddities, table,
+    Secret, Settings, SigningSettings, Timing, TlsIdentity, oddities, table,
 };
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
@@ -16,9 +16,11 @@ impl<D> Settings<D> {
         declaration: &Declaration<D>,
         values: &Values<'_>,
     ) -> Result<Self, ConfigError> {
-        let timing = timing(values)?;
+        let (timing, api) = (timing(values)?, api(values)?);
+        let mut oddities = oddities::find(declaration, values)?;
+        oddities.extend(api.as_ref().and_then(ApiSettings::tls_oddity));
         Ok(Self {
-            api: api(values)?,
+            api,
             drivers: drivers(declaration, values, timing)?,
             local: local_host(values)?,
             timing,
@@ -27,7 +29,7 @@ impl<D> Settings<D> {
             callback: callback(declaration, values)?,
             max_servers: values.get(&table::MAX_SERVERS)?,
             log: log(values)?,
-            oddities: oddities::find(declaration, values)?,
+            oddities,
         })
     }
 }
@@ -50,13 +52,30 @@ fn api(values: &Values<'_>) -> Result<Option<ApiSettings>, ConfigError> {
     if values.get(&table::DISABLE_API)? {
         return Ok(None);
     }
+    let token = values.secret(&table::TOKEN, &table::TOKEN_FILE)?;
+    let read_token = values.secret(&table::READ_TOKEN, &table::READ_TOKEN_FILE)?;
+    check_tokens(token.as_ref(), read_token.as_ref())?;
     Ok(Some(ApiSettings {
         host: values.get(&table::HOST)?,
         port: values.get(&table::PORT)?,
-        token: values.secret(&table::TOKEN, &table::TOKEN_FILE)?,
+        token,
+        read_token,
+        tls: TlsIdentity::from_values(values)?,
         node_exporter_port: values.get(&table::NODE_EXPORTER_PORT)?,
         max_streams: values.get(&table::MAX_STREAMS)?,
     }))
+}
+
+/// Checks that a token for reading protects something.
+fn check_tokens(token: Option<&Secret>, read_token: Option<&Secret>) -> Result<(), ConfigError> {
+    let why = match (token, read_token) {
+        (None, Some(_)) => "it is set without TOKEN, so everyone may do everything: set TOKEN too",
+        (Some(token), Some(read_token)) if token == read_token => {
+            "it is the same as TOKEN, and would let its clients change labels: expected another one"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::bad_value(&table::READ_TOKEN.info, why))
 }
 
 fn drivers<D>(

@@ -9,7 +9,7 @@ use lobby_client::{HostName, Label};
 
 use super::kinds;
 use super::setting::DefaultValue::{Described, Literal};
-use super::setting::Rule::NotBoth;
+use super::setting::Rule::{BothOrNone, NotBoth};
 use super::{LogFormat, settings};
 use lobby_core::signing::verifier::VerifyMode;
 
@@ -20,11 +20,18 @@ settings! {
         PORT: u16, kinds::LISTEN_PORT, Literal("1313"), "Listen port; 0 takes a free one";
         TOKEN: String, kinds::TOKEN, Described("none, no authentication"), "Token that clients must show";
         TOKEN_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds TOKEN";
+        READ_TOKEN: String, kinds::TOKEN, Described("none"), "Second token, for clients that may read and change nothing";
+        READ_TOKEN_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds READ_TOKEN";
+        TLS_CERT_FILE: PathBuf, kinds::FILE, Described("none, plain HTTP"),
+            "PEM file with the server's certificate and those that signed it: the API speaks https";
+        TLS_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "PEM file with the key of TLS_CERT_FILE";
         MAX_STREAMS: usize, kinds::COUNT, Literal("1000"), "Most readers of events, and requests that wait for a change, at once";
         DISABLE_API: bool, kinds::SWITCH, Literal("false"), "Do not start the HTTP API";
         NODE_EXPORTER_PORT: u16, kinds::PORT, Literal("9100"), "Port of Prometheus targets that name none";
     }
-    NotBoth(&TOKEN.info, &TOKEN_FILE.info)
+    NotBoth(&TOKEN.info, &TOKEN_FILE.info),
+    NotBoth(&READ_TOKEN.info, &READ_TOKEN_FILE.info),
+    BothOrNone(&TLS_CERT_FILE.info, &TLS_KEY_FILE.info)
 }
 
 settings! {

@@ -1,6 +1,6 @@
 //! Where values come from: a flag beats the environment, the environment beats the default.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -16,6 +16,21 @@ pub(crate) const LONGEST_FILE: usize = 4 << 20;
 
 /// Returns the value of an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Beginning of the longer name that each variable has. It beats the shorter one, which other
+/// programs may use as well.
+pub(crate) const PREFIX: &str = "LOBBY_";
+
+/// Where the text of a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its flag.
+    Flag,
+    /// This variable: the setting's name, or the longer one.
+    Variable(String),
+    /// Nothing was given.
+    Default,
+}
 
 /// The texts that settings were given.
 pub(crate) struct Values<'a> {
@@ -81,7 +96,10 @@ impl<'a> Values<'a> {
     /// Checks the text that a setting was given.
     pub(super) fn check(&self, setting: &dyn AnySetting) -> Result<(), ConfigError> {
         let Some(text) = self.text(setting.info())? else { return Ok(()) };
-        setting.check(&text).map_err(|why| ConfigError::bad_value(setting.info(), &why))
+        setting.check(&text).map_err(|why| match self.origin(setting.info()) {
+            Origin::Variable(name) => ConfigError::BadValue(format!("{name}: {why}")),
+            Origin::Flag | Origin::Default => ConfigError::bad_value(setting.info(), &why),
+        })
     }
 
     /// Checks what two settings must agree on.
@@ -115,7 +133,38 @@ impl<'a> Values<'a> {
     /// The text that the setting was given by a flag or a variable.
     pub(super) fn given(&self, setting: &SettingInfo) -> Result<Option<String>, ConfigError> {
         let flag = self.flags.get_one::<OsString>(setting.name).cloned();
-        flag.or_else(|| self.variable(setting.name)).map(|value| utf8(setting, value)).transpose()
+        let value = flag.or_else(|| self.variable_of(setting).map(|(_, value)| value));
+        value.map(|value| utf8(setting, value)).transpose()
+    }
+
+    /// Where that text came from.
+    pub(super) fn origin(&self, setting: &SettingInfo) -> Origin {
+        if self.flags.contains_id(setting.name) {
+            return Origin::Flag;
+        }
+        self.variable_of(setting).map_or(Origin::Default, |(name, _)| Origin::Variable(name))
+    }
+
+    /// The variable of a setting that counts, with its name.
+    fn variable_of(&self, setting: &SettingInfo) -> Option<(String, OsString)> {
+        let (long, short) = (long_name(setting), setting.name.to_owned());
+        let named = |name: String| self.variable(&name).map(|value| (name, value));
+        named(long).filter(|(_, value)| !is_link(setting, value)).or_else(|| named(short))
+    }
+
+    /// What is odd about the two variables of a setting.
+    pub(super) fn odd_variables(&self, setting: &SettingInfo) -> Option<String> {
+        let (name, long) = (setting.name, long_name(setting));
+        let value = self.variable(&long)?;
+        if is_link(setting, &value) {
+            return Some(format!(
+                "{long} is passed over: it was made for a link between containers or a service, \
+                 expected {}",
+                setting.unit
+            ));
+        }
+        self.variable(name)?;
+        Some(format!("{name} and {long} are both set: {long} counts"))
     }
 
     /// The text that the setting was given, else its default. An empty flag hides the variable,
@@ -127,6 +176,17 @@ impl<'a> Values<'a> {
             DefaultValue::Described(_) => given.filter(|text| !text.is_empty()),
         })
     }
+}
+
+fn long_name(setting: &SettingInfo) -> String {
+    format!("{PREFIX}{}", setting.name)
+}
+
+/// Whether a variable is not meant for lobby: for a service or container called `lobby`, Kubernetes
+/// and Docker make a variable LOBBY_PORT that holds an address.
+fn is_link(setting: &SettingInfo, value: &OsStr) -> bool {
+    let value = value.as_encoded_bytes();
+    setting.name.ends_with("PORT") && (value.starts_with(b"tcp://") || value.starts_with(b"udp://"))
 }
 
 fn alone(present: &SettingInfo, absent: &SettingInfo) -> String {

@@ -22,6 +22,11 @@ pub enum ApiError {
     /// 403: the token is missing or wrong. lobby 1.x answers 403 as well, where 401 would be usual.
     #[error("access denied: send the token as \"Authorization: Token TOKEN\"")]
     AccessDenied,
+    /// 403: the token is READ_TOKEN, and the request would change something.
+    #[error(
+        "this token may only read: to change something send TOKEN instead of READ_TOKEN, as \"Authorization: Token TOKEN\""
+    )]
+    ReadOnly,
     /// 403: a browser may not do this.
     #[error("{0}")]
     Forbidden(String),
@@ -64,7 +69,7 @@ impl From<InvalidQuery> for ApiError {
 impl ApiError {
     fn add_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
-            Self::AccessDenied => {
+            Self::AccessDenied | Self::ReadOnly => {
                 response.append_header((header::WWW_AUTHENTICATE, "Token realm=\"lobby\""));
                 response.append_header((header::WWW_AUTHENTICATE, "Bearer realm=\"lobby\""));
             }
@@ -91,7 +96,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::AccessDenied | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::AccessDenied | Self::ReadOnly | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,

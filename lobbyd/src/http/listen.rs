@@ -34,7 +34,7 @@ pub async fn bind(settings: &ApiSettings) -> anyhow::Result<Vec<TcpListener>> {
     let listeners = bound.with_context(|| format!("cannot listen on HOST {host} PORT {port}"))?;
     for listener in &listeners {
         let address = listener.local_addr()?;
-        info!(target: "lobby::api", %address, "listening");
+        info!(target: "lobby::api", %address, tls = settings.tls.is_some(), "listening");
         if settings.token.is_none() && !address.ip().is_loopback() {
             warn!(target: "lobby::api", %address, "the API is open to everyone who reaches this address: set a TOKEN");
         }

@@ -1,8 +1,10 @@
 //! The HTTP server: an actor that serves the API, its socket and its limits.
 
-use std::future::ready;
+use std::io;
 use std::net::TcpListener;
 use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -18,10 +20,13 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use anyhow::Context as _;
 use rustix::process::{Resource, getrlimit};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::error;
 
+use crate::config::TlsIdentity;
 use crate::http::access::{AccessPolicy, authorize};
 use crate::http::connection::client_stream::ClientStream;
 use crate::http::connection::pool::{ConnectionLimits, ConnectionPool};
@@ -31,7 +36,7 @@ use crate::http::state::AppState;
 /// Most worker threads. Answers come from memory: more would cost memory and win nothing.
 const MAX_WORKERS: usize = 4;
 
-/// How long a client may take over the head of a request.
+/// How long a client may take over the head of a request, and over beginning TLS.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept.
@@ -65,9 +70,11 @@ impl HttpApi {
         listeners: Vec<TcpListener>,
         state: AppState,
         policy: AccessPolicy,
+        tls: Option<TlsIdentity>,
         stopping: watch::Sender<bool>,
     ) -> anyhow::Result<Self> {
-        let server = serve(listeners, state, policy)?;
+        let tls = tls.map(server_config).transpose()?;
+        let server = serve(listeners, state, policy, tls)?;
         let handle = server.handle();
         actix_rt::spawn(async {
             if let Err(error) = server.await {
@@ -92,11 +99,22 @@ impl Handler<StopServing> for HttpApi {
     }
 }
 
+/// The configuration of TLS, of at least version 1.2.
+fn server_config(identity: TlsIdentity) -> anyhow::Result<Arc<ServerConfig>> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(identity));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// Serves the API on these sockets. The server is a future to be spawned.
 fn serve(
     listeners: Vec<TcpListener>,
     state: AppState,
     policy: AccessPolicy,
+    tls: Option<Arc<ServerConfig>>,
 ) -> anyhow::Result<Server> {
     let workers = available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
     let limits = ConnectionLimits::new(getrlimit(Resource::Nofile).current, workers as u64);
@@ -126,10 +144,14 @@ fn serve(
                 async move { stopping.notified().await }
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let pool = ConnectionPool::of_this_thread(limits.soft);
+        let (pool, tls) = (ConnectionPool::of_this_thread(limits.soft), tls.clone());
         let accept = fn_service(move |socket: TcpStream| {
-            let peer = socket.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((ClientStream::new(socket, &pool), peer)))
+            let (pool, tls, peer) = (Rc::clone(&pool), tls.clone(), socket.peer_addr().ok());
+            async move {
+                let stream = ClientStream::accept(socket, &pool, tls);
+                let stream = timeout(REQUEST_LIMIT, stream).await.map_err(io::Error::from);
+                Ok::<_, DispatchError>((stream.flatten().map_err(DispatchError::Io)?, peer))
+            }
         });
         accept.and_then(http)
     };

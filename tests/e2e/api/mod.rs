@@ -9,4 +9,5 @@ mod large;
 mod queries;
 mod status;
 mod streams;
+mod tls;
 mod token;

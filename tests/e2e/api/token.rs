@@ -1,6 +1,6 @@
 //! Who may use the API when TOKEN is set, and that it is never given away.
 
-use lobby_tests::{Answer, Lobbyd, http};
+use lobby_tests::{Answer, Lobbyd, free_port, http, lobbyctl, lobbyctl_with};
 use serde_json::json;
 
 const ROUTES: [(&str, &str); 8] = [
@@ -157,4 +157,51 @@ async fn the_token_is_in_no_log_whatever_the_level_and_the_request() {
         let leaks = daemon.logs_with("s3cret");
         assert!(!daemon.logs().is_empty() && leaks.is_empty(), "{level}: {leaks:?}");
     }
+}
+
+#[actix_rt::test]
+async fn a_read_token_opens_all_routes_that_change_nothing() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("READ_TOKEN", "r3ad").start().await;
+    for route in ROUTES {
+        let answer = ask(&daemon, route, "Bearer r3ad").await;
+        let (expected, text) = match route {
+            ("GET", "/nothing") => (404, "nothing at"),
+            ("GET", _) => (200, ""),
+            _ => (403, "send TOKEN instead of READ_TOKEN"),
+        };
+        assert_eq!(answer.status, expected, "{route:?}");
+        assert!(answer.text().contains(text), "{route:?}: {}", answer.text());
+    }
+    assert_eq!(ask(&daemon, ("POST", "/v1/labels"), "Bearer s3cret").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn lobbyctl_says_that_a_read_token_may_only_read() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").set("READ_TOKEN", "r3ad").start().await;
+    assert_eq!(lobbyctl(&daemon, &["--token", "r3ad", "resolve", "x"]).await.status, Some(0));
+    let refused = lobbyctl(&daemon, &["--token", "r3ad", "labels", "add", "x:1"]).await;
+    assert_eq!(refused.status, Some(4));
+    assert!(refused.stderr.contains("--token: this token may only read"), "{}", refused.stderr);
+}
+
+#[actix_rt::test]
+async fn ping_needs_no_token_and_no_broker() {
+    let daemon = Lobbyd::named("a").set("TOKEN", "s3cret").redis_at(free_port()).start().await;
+    let well = lobbyctl(&daemon, &["ping"]).await;
+    assert_eq!((well.status, well.stderr.as_str()), (Some(0), ""), "{well:?}");
+    assert_eq!(lobbyctl(&daemon, &["--port", "9", "ping"]).await.status, Some(3));
+}
+
+#[actix_rt::test]
+async fn longer_names_of_variables_are_read_by_both_programs() {
+    let daemon = Lobbyd::named("a").set("LOBBY_TOKEN", "s3cret").set("LOBBY_PORT", "tcp://b:1");
+    let daemon = daemon.set("TOKEN", "other").start().await;
+    daemon.logged("TOKEN and LOBBY_TOKEN are both set: LOBBY_TOKEN counts").await;
+    daemon.logged("LOBBY_PORT is passed over").await;
+    let port = daemon.address().port().to_string();
+    let environment = [("LOBBY_PORT", port.as_str()), ("LOBBY_TOKEN", "s3cret"), ("PORT", "9")];
+    let asked = lobbyctl_with(&environment, &["discovery"]).await;
+    assert_eq!(asked.status, Some(0), "{asked:?}");
+    let warning = "warning: the variables PORT and LOBBY_PORT are both set: LOBBY_PORT counts\n";
+    assert_eq!(asked.stderr, warning);
 }

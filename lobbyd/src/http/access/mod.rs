@@ -22,17 +22,18 @@ const WITHOUT_TOKEN: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Debug, Clone)]
 pub struct AccessPolicy {
     token: Option<Secret>,
+    read_token: Option<Secret>,
     /// Names of this server from the settings; the machine's own is asked for when it is needed,
     /// for it may change.
     names: Vec<String>,
 }
 
 impl AccessPolicy {
-    /// The policy that follows from TOKEN, HOST and HOSTNAME.
+    /// The policy that follows from TOKEN, READ_TOKEN, HOST and HOSTNAME.
     pub fn new(api: &ApiSettings, hostname: Option<&HostName>) -> Self {
         let listen = Some(&api.host).filter(|host| host.parse::<IpAddr>().is_err());
         let names = hostname.map(ToString::to_string).into_iter().chain(listen.cloned()).collect();
-        Self { token: api.token.clone(), names }
+        Self { token: api.token.clone(), read_token: api.read_token.clone(), names }
     }
 
     fn check(&self, request: &ServiceRequest) -> Result<(), ApiError> {
@@ -40,7 +41,7 @@ impl AccessPolicy {
         match &self.token {
             None => browser::check_host(request.headers(), |name| self.is_own(name)),
             Some(_) if WITHOUT_TOKEN.contains(&request.path()) => Ok(()),
-            Some(token) => check_token(request, token),
+            Some(token) => check_token(request, token, self.read_token.as_ref()),
         }
     }
 
@@ -50,11 +51,26 @@ impl AccessPolicy {
     }
 }
 
-/// The secret is looked at for each request, so that one read again from its file counts at once.
-fn check_token(request: &ServiceRequest, token: &Secret) -> Result<(), ApiError> {
+/// The secrets are looked at for each request, so that those read again from their files count at
+/// once.
+fn check_token(
+    request: &ServiceRequest,
+    token: &Secret,
+    read_token: Option<&Secret>,
+) -> Result<(), ApiError> {
     let header = request.headers().get(AUTHORIZATION);
-    let given = header.is_some_and(|header| token::gives_token(header.as_bytes(), &token.expose()));
-    given.then_some(()).ok_or(ApiError::AccessDenied)
+    let gives = |token: &Secret| {
+        header.is_some_and(|header| token::gives_token(header.as_bytes(), &token.expose()))
+    };
+    if gives(token) {
+        Ok(())
+    } else if !read_token.is_some_and(gives) {
+        Err(ApiError::AccessDenied)
+    } else if request.method().is_safe() {
+        Ok(())
+    } else {
+        Err(ApiError::ReadOnly)
+    }
 }
 
 /// Whether a server of this name is also called by the other: by the name itself, or by its first
@@ -94,10 +110,16 @@ mod tests {
     use super::*;
 
     fn policy(token: Option<Secret>) -> AccessPolicy {
+        policy_with(token, None)
+    }
+
+    fn policy_with(token: Option<Secret>, read_token: Option<Secret>) -> AccessPolicy {
         let api = ApiSettings {
             host: "lobby.example.com".into(),
             port: 1313,
             token,
+            read_token,
+            tls: None,
             node_exporter_port: 9100,
             max_streams: 1000,
         };
@@ -165,6 +187,24 @@ mod tests {
         std::fs::write(file.path(), "other\n").unwrap();
         assert!(secret.reload().unwrap());
         assert_eq!(status(policy, authorised(at("srv1"))).await, 403);
+    }
+
+    #[actix_web::test]
+    async fn a_token_for_reading_opens_what_changes_nothing() {
+        let policy = || policy_with(Some(Secret::fixed("s3cret")), Some(Secret::fixed("r3ad")));
+        let asking = |method, token: &str| {
+            at("srv1").method(method).insert_header((AUTHORIZATION, format!("Bearer {token}")))
+        };
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(status(policy(), asking(method, "r3ad")).await, 200);
+        }
+        for method in [Method::POST, Method::DELETE, Method::PUT] {
+            let (status, text) = ask(policy(), asking(method.clone(), "r3ad")).await;
+            assert_eq!(status, 403, "{method}");
+            assert!(text.contains("TOKEN instead of READ_TOKEN"), "{text}");
+            assert_eq!(ask(policy(), asking(method, "s3cret")).await.0, 200);
+        }
+        assert_eq!(status(policy(), asking(Method::GET, "other")).await, 403);
     }
 
     #[actix_web::test]

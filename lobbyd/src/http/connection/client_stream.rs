@@ -1,25 +1,22 @@
-//! Client stream: the socket of a client as the HTTP parser sees it.
+//! Client stream: the connection of a client as the HTTP parser sees it.
 
 use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
-use rustix::net::sockopt::set_tcp_user_timeout;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::http::connection::pool::{ConnectionPool, Membership};
+use crate::http::connection::pool::ConnectionPool;
 use crate::http::connection::refusal;
 use crate::http::connection::request_head::RequestHeads;
-
-/// How long a client may take nothing of what is sent to it. Then it is cut, and what was made for
-/// it freed.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
+use crate::http::connection::transport::{PooledSocket, Transport};
 
 /// The end of what a client sends: it has closed its connection, or must be parted from it. A
 /// request that is answered at once is finished all the same, one that waits is not.
@@ -33,12 +30,11 @@ impl ClientGone {
     }
 }
 
-/// A client's socket. Raw characters of request targets are escaped on the way in, refusals of the
-/// parser get a text on the way out.
+/// The stream of a client's connection. Raw characters of request targets are escaped on the way
+/// in, refusals of the parser get a text on the way out.
 #[derive(Debug)]
 pub(in crate::http) struct ClientStream {
-    socket: TcpStream,
-    membership: Membership,
+    transport: Transport,
     heads: RequestHeads,
     /// What was read and is still to be given to the parser.
     escaped: Bytes,
@@ -48,22 +44,28 @@ pub(in crate::http) struct ClientStream {
 }
 
 impl ClientStream {
-    /// The stream of a connection that was just accepted, and joins a pool.
-    pub(in crate::http) fn new(socket: TcpStream, pool: &Rc<ConnectionPool>) -> Self {
-        // Off, each answer in pieces would wait for the peer's delayed acknowledgement.
-        socket.set_nodelay(true).ok();
-        // The kernel counts also while the client's window is closed. Where it refuses, a client
-        // that does not read stays.
-        set_tcp_user_timeout(&socket, u32::try_from(WRITE_LIMIT.as_millis()).unwrap_or(u32::MAX))
-            .ok();
-        let (membership, heads) = (pool.join(), RequestHeads::default());
-        let (escaped, refusal, gone) = (Bytes::new(), Bytes::new(), ClientGone::default());
-        Self { socket, membership, heads, escaped, refusal, gone }
-    }
-
     /// Where requests of this connection learn that their client has gone.
     pub(in crate::http) fn gone(&self) -> ClientGone {
         self.gone.clone()
+    }
+
+    /// The stream of a connection that was just accepted, and joins a pool; with TLS once the
+    /// client has agreed on it.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(in crate::http) async fn accept(
+        socket: TcpStream,
+        pool: &Rc<ConnectionPool>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> io::Result<Self> {
+        let socket = PooledSocket::new(socket, pool);
+        let transport = match tls {
+            Some(config) => Transport::with_tls(socket, config).await?,
+            None => Transport::Plain(socket),
+        };
+        let (escaped, refusal, gone) = (Bytes::new(), Bytes::new(), ClientGone::default());
+        Ok(Self { transport, heads: RequestHeads::default(), escaped, refusal, gone })
     }
 
     /// Gives the parser as much of what was read as it has room for.
@@ -76,7 +78,7 @@ impl ClientStream {
     /// Writes what is to be written in the place of a refusal.
     fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.refusal.is_empty() {
-            let written = ready!(Pin::new(&mut self.socket).poll_write(context, &self.refusal))?;
+            let written = ready!(Pin::new(&mut self.transport).poll_write(context, &self.refusal))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -96,20 +98,17 @@ impl AsyncRead for ClientStream {
             self.hand_over(buffer);
             return Poll::Ready(Ok(()));
         }
-        if self.membership.is_closing() {
+        if self.transport.membership().is_closing() {
             // The end of what the client sends: its request is finished, and the connection closed.
             self.gone.0.cancel();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        if Pin::new(&mut self.socket).poll_read(context, buffer)?.is_pending() {
-            self.membership.wake_to_close(context);
-            return Poll::Pending;
-        }
-        self.membership.touch();
-        if buffer.filled().len() == before {
+        let read = ready!(Pin::new(&mut self.transport).poll_read(context, buffer));
+        if read.is_err() || buffer.filled().len() == before {
             self.gone.0.cancel();
         }
+        read?;
         if let Cow::Owned(escaped) = self.heads.escape(&buffer.filled()[before..]) {
             buffer.set_filled(before);
             self.escaped = escaped.into();
@@ -130,18 +129,16 @@ impl AsyncWrite for ClientStream {
             self.refusal = refusal.into();
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = ready!(Pin::new(&mut self.socket).poll_write(context, bytes))?;
-        self.membership.touch();
-        Poll::Ready(Ok(written))
+        Pin::new(&mut self.transport).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(context))?;
-        Pin::new(&mut self.socket).poll_flush(context)
+        Pin::new(&mut self.transport).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(context))?;
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        Pin::new(&mut self.transport).poll_shutdown(context)
     }
 }

@@ -5,3 +5,4 @@ pub(super) mod client_stream;
 pub(super) mod pool;
 mod refusal;
 mod request_head;
+mod transport;

@@ -51,3 +51,16 @@ fn a_secret_file_that_others_can_read_is_odd() {
         assert_eq!(odd_with(mode), [""; 0]);
     }
 }
+
+#[test]
+fn two_names_of_one_setting_are_odd() {
+    let both = "PORT: PORT and LOBBY_PORT are both set: LOBBY_PORT counts";
+    assert_eq!(odd("--driver=redis", "PORT=1 LOBBY_PORT=2"), [both]);
+    assert_eq!(odd("--driver=redis", "LOBBY_PORT=2"), [""; 0]);
+}
+
+#[test]
+fn an_address_in_lobby_port_is_odd() {
+    let link = "PORT: LOBBY_PORT is passed over: it was made for a link between containers or a service, expected PORT";
+    assert_eq!(odd("--driver=redis", "LOBBY_PORT=tcp://10.0.0.1:80"), [link]);
+}

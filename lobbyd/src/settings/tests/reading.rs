@@ -164,5 +164,40 @@ fn settings_never_print_a_secret() {
 #[test]
 fn variables_with_secrets_are_withheld_from_the_callback() {
     let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
-    assert_eq!(callback.withheld, ["TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
+    assert_eq!(callback.withheld, ["TOKEN", "READ_TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
+}
+
+#[test]
+fn a_flag_beats_the_longer_name_and_that_beats_the_shorter() {
+    let port = |flags, variables| read(flags, variables).unwrap().api.unwrap().port;
+    assert_eq!(port("--driver redis", "PORT=2 LOBBY_PORT=4"), 4);
+    assert_eq!(port("--driver redis --port 3", "PORT=2 LOBBY_PORT=4"), 3);
+    assert_eq!(port("--driver redis", "PORT=2 LOBBY_PORT="), 2);
+    assert_eq!(drivers(&read("", "LOBBY_DRIVER=Local LOBBY_LOCAL_PATH=/l").unwrap()), ["Local"]);
+}
+
+#[test]
+fn an_address_in_lobby_port_is_passed_over() {
+    let port = |variables| read("--driver redis", variables).unwrap().api.unwrap().port;
+    assert_eq!(port("LOBBY_PORT=tcp://10.0.0.1:80"), 1313);
+    assert_eq!(port("PORT=2 LOBBY_PORT=udp://10.0.0.1:80"), 2);
+}
+
+#[test]
+fn a_read_token_needs_a_token_and_is_another_one() {
+    let api = read("--driver=redis", "TOKEN=t READ_TOKEN=r").unwrap().api.unwrap();
+    assert_eq!(
+        api.tokens().iter().map(|token| token.expose().to_string()).collect::<Vec<_>>(),
+        ["t", "r"]
+    );
+    let alone = refusal("DRIVER=Redis READ_TOKEN=hush");
+    assert!(
+        alone.starts_with("READ_TOKEN: it is set without TOKEN") && !alone.contains("hush"),
+        "{alone}"
+    );
+    let same = refusal("DRIVER=Redis TOKEN=hush LOBBY_READ_TOKEN=hush");
+    assert!(
+        same.starts_with("READ_TOKEN: it is the same as TOKEN") && !same.contains("hush"),
+        "{same}"
+    );
 }

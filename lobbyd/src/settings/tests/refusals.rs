@@ -44,6 +44,12 @@ fn a_bad_flag_is_refused_as_a_bad_variable_is() {
 }
 
 #[test]
+fn a_bad_variable_is_refused_by_the_name_that_it_has() {
+    let expected = r#"LOBBY_PORT: "x" is not a valid port: expected 0 to 65535"#;
+    assert_eq!(refusal("DRIVER=Redis PORT=1 LOBBY_PORT=x"), expected);
+}
+
+#[test]
 fn a_bad_word_is_refused_with_what_is_allowed() {
     let level = "is not a valid log level: expected error, warn, info, debug, trace or a filter such as info,async_nats=debug";
     let drivers = "is not a valid list of drivers: expected NATS, Redis or Local, or several of them, comma separated";
@@ -307,6 +313,8 @@ fn a_device_or_fifo_in_place_of_any_file_is_refused_at_once() {
     let pair = |setting: &str| match setting {
         "NATS_CERT_FILE" => format!("NATS_KEY_FILE={}", regular.path().display()),
         "NATS_KEY_FILE" => format!("NATS_CERT_FILE={}", regular.path().display()),
+        "TLS_CERT_FILE" => format!("TLS_KEY_FILE={}", regular.path().display()),
+        "TLS_KEY_FILE" => format!("TLS_CERT_FILE={}", regular.path().display()),
         _ => String::new(),
     };
     let declaration = declaration();
