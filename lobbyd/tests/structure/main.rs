@@ -28,6 +28,7 @@ const DAEMON: &[&[&str]] = &[
 const CORE: &[&[&str]] = &[
     &["testsuite"],
     &["lib"],
+    &["events"],
     &["render"],
     &["registry"],
     &["select"],

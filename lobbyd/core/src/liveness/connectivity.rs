@@ -140,6 +140,11 @@ impl Connectivity {
         self.up.contains(driver_id)
     }
 
+    /// The drivers whose links are up.
+    pub(crate) fn links_up(&self) -> DriverSet {
+        self.up
+    }
+
     /// The listening time of a set of drivers.
     pub(crate) fn listened(&self, drivers: DriverSet, now: u64) -> u64 {
         self.clocks.get(usize::from(drivers.0)).map_or(0, |clock| clock.show(now))

@@ -10,7 +10,7 @@ pub(crate) mod watchdog;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::liveness::connectivity::{Connectivity, DriverId};
+use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
 use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
 use crate::liveness::time_base::{TimeBase, millis};
@@ -87,6 +87,11 @@ impl Liveness {
     /// Whether a link is up.
     pub(crate) fn is_up(&self, driver_id: DriverId) -> bool {
         self.connectivity.is_up(driver_id)
+    }
+
+    /// The drivers whose links are up.
+    pub(crate) fn links_up(&self) -> DriverSet {
+        self.connectivity.links_up()
     }
 
     /// Whether a packet shows that its host is alive: not if a channel has kept it for a TTL or

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::HostName;
+use lobby_client::{HostName, Selector};
 
 use crate::index::host_id::HostId;
 use crate::liveness::Liveness;
@@ -83,6 +83,13 @@ impl Host {
     /// Its labels, sorted and unique.
     pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.text.labels()
+    }
+
+    /// Whether a selector chooses it.
+    pub(crate) fn is_matched(&self, selector: &Selector) -> bool {
+        let labels: Vec<_> = self.labels().collect();
+        let labels = labels.iter().map(|label| &**label);
+        selector.condition().holds(self.hostname.as_str(), labels)
     }
 
     /// Whether the packet was last said by this sender, and in a form in which that can be told.

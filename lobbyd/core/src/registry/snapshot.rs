@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::HostName;
+use lobby_client::{HostName, Selector};
 
 use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
+use crate::liveness::connectivity::DriverSet;
 use crate::liveness::initial_sync::InitialSync;
 use crate::registry::change::Change;
 use crate::registry::changes::Changes;
@@ -105,6 +106,22 @@ impl Snapshot {
         };
         hosts.retain(|host| host.is_alive(now, &self.liveness));
         hosts
+    }
+
+    /// The hosts of this revision that a selector matches, or all, sorted by name. Liveness does
+    /// not count: one that has expired is among them until a change says so.
+    pub(crate) fn hosts_matching<'s>(
+        &'s self,
+        selector: Option<&'s Selector>,
+    ) -> impl Iterator<Item = &'s Arc<Host>> {
+        self.hosts
+            .sorted()
+            .filter(move |host| selector.is_none_or(|selector| host.is_matched(selector)))
+    }
+
+    /// The drivers whose links are up.
+    pub(crate) fn links_up(&self) -> DriverSet {
+        self.liveness.links_up()
     }
 
     /// A living host by its name.

@@ -20,6 +20,13 @@ pub(crate) fn len(host: &Host, last_check: i64) -> usize {
     host.text().len() + usize::from(last_check < 0) + digits + "}".len()
 }
 
+/// A host's name and its labels as fields of a JSON object.
+pub(crate) fn name_and_labels(host: &Host) -> &str {
+    let text = host.text();
+    let end = text.len() - text.behind_labels().len();
+    &text.as_str()["{".len()..end + "]".len()]
+}
+
 /// Writes a host's packet with those of its labels that a selection matches.
 pub(crate) fn write_matching(
     host: &Host,

@@ -57,8 +57,13 @@ impl QueryParams {
         self.first("label")
     }
 
+    /// The first parameter of a name, if there is one.
+    pub fn parameter(&self, wanted: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    }
+
     fn first(&self, wanted: &str) -> &str {
-        self.0.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value)
+        self.parameter(wanted).unwrap_or_default()
     }
 }
 

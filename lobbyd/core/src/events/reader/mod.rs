@@ -1,0 +1,136 @@
+//! Reader: what somebody who follows the fleet has been told, and is told next.
+
+use std::sync::Arc;
+
+use lobby_client::Selector;
+
+use crate::events::event_id::EventId;
+use crate::events::status::FeedStatus;
+use crate::registry::change::{Change, ChangeKind};
+use crate::registry::host::Host;
+use crate::registry::snapshot::Snapshot;
+
+/// Most messages at once. A reader that is far behind gets them in several portions.
+const MAX_MESSAGES: usize = 256;
+
+/// A reader of the feed. It keeps nothing but its place: whether it knows a host follows from the
+/// labels that the host had at that revision.
+#[derive(Debug)]
+pub struct Reader {
+    selector: Option<Selector>,
+    /// The revision up to which it has been told everything.
+    told: Option<u64>,
+    status: Option<FeedStatus>,
+}
+
+/// What a reader is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// The hosts at this revision: what it knew before no longer counts.
+    Snapshot(u64),
+    /// A change, and what it is to this reader.
+    Change(Arc<Change>, Effect),
+    /// How much it may rely on what it knows.
+    Status(FeedStatus),
+}
+
+/// What a change is to a reader with a selector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// A host that it was not told of.
+    Join,
+    /// Other labels of a host that it knows.
+    Update,
+    /// A host has gone.
+    Leave(Reason),
+}
+
+/// Why a host has gone for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It said goodbye.
+    Goodbye,
+    /// It was not heard for TTL.
+    Expired,
+    /// The selector no longer matches it.
+    Unmatched,
+}
+
+impl Reader {
+    /// A reader of the hosts that a selector matches, or of all. `since` is the last event that it
+    /// knows of; if that is of another run of the daemon it begins anew.
+    pub fn new(selector: Option<Selector>, since: Option<&EventId>, snapshot: &Snapshot) -> Self {
+        let told = since.and_then(|since| since.revision_of(snapshot.instance()));
+        Self { selector, told, status: None }
+    }
+
+    /// The selector of its hosts; none if it follows all.
+    pub fn selector(&self) -> Option<&Selector> {
+        self.selector.as_ref()
+    }
+
+    /// What it is to be told, in order; nothing if it knows all that the snapshot tells. Messages
+    /// that are returned count as told.
+    pub fn catch_up(&mut self, snapshot: &Snapshot, status: FeedStatus) -> Vec<Message> {
+        let mut messages = Vec::new();
+        match self.told.and_then(|told| snapshot.changes_since(told)) {
+            Some(changes) => {
+                for change in changes {
+                    if messages.len() == MAX_MESSAGES {
+                        return messages;
+                    }
+                    let effect = effect(change, |host, labels| self.matches(host, labels));
+                    messages
+                        .extend(effect.map(|effect| Message::Change(Arc::clone(change), effect)));
+                    self.told = Some(change.revision);
+                }
+            }
+            None => messages.push(self.start_over(snapshot.revision())),
+        }
+        if self.status != Some(status) {
+            self.status = Some(status);
+            messages.push(Message::Status(status));
+        }
+        messages
+    }
+
+    /// The reader is shown the list of this revision instead of the newest one.
+    pub fn start_over(&mut self, revision: u64) -> Message {
+        self.told = Some(revision);
+        Message::Snapshot(revision)
+    }
+
+    fn matches(&self, host: &Host, labels: &[&str]) -> bool {
+        self.selector.as_ref().is_none_or(|selector| {
+            selector.condition().holds(host.name().as_str(), labels.iter().copied())
+        })
+    }
+}
+
+/// What a change is to a reader of the hosts that match; nothing if it was told of none before and
+/// is told of none now.
+fn effect(change: &Change, matches: impl Fn(&Host, &[&str]) -> bool) -> Option<Effect> {
+    let host = &*change.host;
+    let labels: Vec<_> = host.labels().collect();
+    let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
+    match &change.kind {
+        ChangeKind::Relabelled { added, removed } => {
+            let is_old = |label: &&&str| added.binary_search_by(|new| (**new).cmp(label)).is_err();
+            let kept = labels.iter().filter(is_old).copied();
+            let before: Vec<_> = kept.chain(removed.iter().map(|label| &**label)).collect();
+            match (matches(host, &before), matches(host, &labels)) {
+                (true, true) => Some(Effect::Update),
+                (false, true) => Some(Effect::Join),
+                (true, false) => Some(Effect::Leave(Reason::Unmatched)),
+                (false, false) => None,
+            }
+        }
+        _ if !matches(host, &labels) => None,
+        ChangeKind::Joined => Some(Effect::Join),
+        ChangeKind::Left => Some(Effect::Leave(Reason::Goodbye)),
+        ChangeKind::Expired => Some(Effect::Leave(Reason::Expired)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
