@@ -69,6 +69,8 @@ struct CoreActors {
     registry: Addr<Registry>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: Option<Addr<Publisher>>,
+    /// The names of the active drivers.
+    drivers: Vec<&'static str>,
     /// Random name of this run of the daemon, sent in its packets.
     instance: InstanceId,
     /// Also without a callback: as process 1 the daemon has orphans to reap.
@@ -128,6 +130,8 @@ impl App {
             stopping,
             cache: Arc::default(),
             render_pool: RenderPool::default(),
+            frames: Arc::default(),
+            drivers: self.core.drivers.clone(),
             streams: StreamPlaces::new(api.max_streams),
             noticed: Arc::default(),
         };
@@ -274,7 +278,7 @@ impl CoreActors {
         let publisher = announcer
             .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
         let children = Children::new();
-        Ok(Self { registry, snapshots, publisher, instance, children })
+        Ok(Self { registry, snapshots, publisher, drivers, instance, children })
     }
 
     /// Signs and verifies with these keys from now on, if they are valid.

@@ -8,6 +8,7 @@ mod cli;
 mod daemon;
 mod docs;
 mod drivers;
+mod events;
 mod hostile;
 mod outage;
 mod prometheus;

@@ -43,7 +43,8 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in answer {}: {}", self.status, self.text()))
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// The answer to a HEAD request has no body, whatever its head says.
+    fn parse(method: &str, bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut lines = head.split("\r\n");
@@ -53,7 +54,7 @@ impl Answer {
             .map(|(n, v)| (n.into(), v.into()))
             .collect();
         let mut answer = Self { status, headers, body: bytes[end + 4..].to_vec() };
-        if answer.header("transfer-encoding") == Some("chunked") {
+        if method != "HEAD" && answer.header("transfer-encoding") == Some("chunked") {
             answer.body = unchunk(&answer.body)?;
         }
         Some(answer)
@@ -101,7 +102,7 @@ pub async fn try_send(
         reply.map_err(|error| format!("{method} {path}: cannot connect to {address}: {error}"))?;
     let no_answer =
         || format!("{method} {path}: no HTTP answer: {:?}", String::from_utf8_lossy(&reply));
-    Answer::parse(&reply).ok_or_else(no_answer)
+    Answer::parse(method, &reply).ok_or_else(no_answer)
 }
 
 /// Sends bytes as they are and reads until the server closes; what came by then also if the server
@@ -164,9 +165,11 @@ mod tests {
 
     #[test]
     fn status_headers_and_body_are_told_apart() {
-        let answer =
-            Answer::parse(b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\nno\r\n\r\n")
-                .unwrap();
+        let answer = Answer::parse(
+            "GET",
+            b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\nno\r\n\r\n",
+        )
+        .unwrap();
         assert_eq!(
             (answer.status, answer.header("allow"), answer.text().as_str()),
             (405, Some("GET"), "no\r\n\r\n")
@@ -177,14 +180,14 @@ mod tests {
     fn chunks_are_put_together() {
         let reply =
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
-        assert_eq!(Answer::parse(reply).unwrap().text(), "abcd");
+        assert_eq!(Answer::parse("GET", reply).unwrap().text(), "abcd");
     }
 
     #[test]
     fn half_an_answer_is_none() {
-        assert!(Answer::parse(b"HTTP/1.1 200 OK\r\n").is_none());
+        assert!(Answer::parse("GET", b"HTTP/1.1 200 OK\r\n").is_none());
         assert!(
-            Answer::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab")
+            Answer::parse("GET", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab")
                 .is_none()
         );
     }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::binaries::tied;
 use crate::http::{self, Answer};
-use crate::{Channel, LIMIT, NatsServer, Process, RedisServer, binaries, eventually};
+use crate::{Channel, Feed, LIMIT, NatsServer, Process, RedisServer, binaries, eventually};
 
 /// What a daemon will be started with. Its environment is PATH and the settings given, nothing
 /// else.
@@ -257,6 +257,11 @@ impl Lobbyd {
     /// Removes runtime labels, one a line.
     pub async fn delete_labels(&self, labels: &str) -> Answer {
         self.request("DELETE", "/v1/labels", &[], labels).await
+    }
+
+    /// Opens a feed of events.
+    pub async fn feed(&self, path: &str, headers: &[(&str, &str)]) -> Feed {
+        Feed::open(self.address, path, headers).await
     }
 
     /// All packets, as `GET /v1/discoveries` lists them.

@@ -3,6 +3,7 @@
 pub mod access;
 mod connection;
 pub mod errors;
+pub mod events;
 pub mod handlers;
 pub mod health;
 mod listen;

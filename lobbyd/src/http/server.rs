@@ -48,6 +48,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long requests that are being served may go on when the daemon stops.
 const GRACE: Duration = Duration::from_millis(600);
 
+/// From what length on what is written is sent before more is written, in bytes. A reader of events
+/// keeps its buffer for as long as it reads.
+const WRITE_BUFFER_LEN: usize = 4 << 10;
+
 /// Take no more requests and finish those that are being served. *Asked by main* at the end.
 /// Replies when that is done.
 #[derive(Debug, Clone, Copy, Message)]
@@ -138,6 +142,7 @@ fn serve(
             .client_request_timeout(REQUEST_LIMIT)
             .client_disconnect_timeout(CLOSE_LIMIT)
             .keep_alive(IDLE_LIMIT)
+            .h1_write_buffer_size(WRITE_BUFFER_LEN)
             .on_connect_ext(|stream: &ClientStream, data| drop(data.insert(stream.gone())))
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::healthz::Healthz;
+use crate::http::events::frames::FrameCache;
 use crate::http::response::cache::ResponseCache;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::streams::StreamPlaces;
@@ -36,6 +37,10 @@ pub struct AppState {
     pub cache: Arc<ResponseCache>,
     /// Where long answers are made.
     pub render_pool: RenderPool,
+    /// Events that are ready to be sent.
+    pub frames: Arc<FrameCache>,
+    /// The names of the active drivers.
+    pub drivers: Vec<&'static str>,
     /// Places for clients that read events or wait.
     pub streams: StreamPlaces,
     /// Labels of the fleet that Prometheus could not be given, each logged once.

@@ -66,10 +66,12 @@ impl Drop for StreamPlace {
 /// Waits until the client of a request has closed its connection, or the connection has to make
 /// room for another one. What waits for anything else must end then.
 pub async fn client_gone(request: &HttpRequest) {
-    match request.conn_data::<ClientGone>().cloned() {
-        Some(gone) => gone.wait().await,
-        None => std::future::pending().await,
-    }
+    gone_of(request).wait().await;
+}
+
+/// Where the end of the client of a request is told.
+pub(super) fn gone_of(request: &HttpRequest) -> ClientGone {
+    request.conn_data::<ClientGone>().cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ async fn every_request_of_the_table_is_served() {
         rows.iter().flat_map(|row| row[0].split(", ")).filter(|cell| cell.starts_with('`'))
     {
         let (method, path) = unquoted(request).split_once(' ').unwrap();
+        // The answer to a GET of the feed has no end.
+        let method = if path.starts_with("/v1/events") { "HEAD" } else { method };
         let status = lobbyd.request(method, path, &[], "").await.status;
         assert_eq!(status, 200, "{request}");
     }

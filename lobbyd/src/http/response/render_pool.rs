@@ -27,7 +27,7 @@ impl RenderPool {
     ///
     /// # Errors
     /// When there are no threads for it.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::http) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {

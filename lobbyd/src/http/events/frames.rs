@@ -1,0 +1,160 @@
+//! Frames: events that are ready to be sent. Each is written once for all readers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use actix_web::error::BlockingError;
+use actix_web::web::Bytes;
+use lobby_client::Selector;
+use lobby_core::events::frame::Form;
+use lobby_core::events::reader::Effect;
+use lobby_core::events::status::FeedStatus;
+use lobby_core::registry::change::Change;
+use lobby_core::registry::snapshot::Snapshot;
+use tokio::sync::OnceCell;
+
+use crate::http::response::render_pool::RenderPool;
+
+/// Most frames that are kept. A reader that is further behind has its own written.
+const MAX_FRAMES: usize = 256;
+
+/// Most bytes of frames that are kept.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Frames that others may be sent, too.
+#[derive(Debug, Default)]
+pub struct FrameCache {
+    frames: Mutex<RecentFrames>,
+    lists: Mutex<Vec<(ListKey, Weak<SharedList>)>>,
+}
+
+#[derive(Debug, Default)]
+struct RecentFrames {
+    frames: VecDeque<(FrameKey, Bytes)>,
+    bytes: usize,
+}
+
+/// What a frame tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FrameKey {
+    Change(u64, Effect, Form),
+    Status(FeedStatus, Form),
+}
+
+type ListKey = (Option<Selector>, Form);
+
+/// The hosts of a revision. It is there as long as somebody is being sent it.
+#[derive(Debug)]
+pub(super) struct SharedList {
+    snapshot: Arc<Snapshot>,
+    frame: OnceCell<Bytes>,
+}
+
+impl SharedList {
+    /// The revision that it shows.
+    pub(super) fn revision(&self) -> u64 {
+        self.snapshot.revision()
+    }
+}
+
+impl FrameCache {
+    /// What a change is to a reader.
+    pub(super) fn change(
+        &self,
+        form: Form,
+        snapshot: &Snapshot,
+        change: &Change,
+        effect: Effect,
+    ) -> Bytes {
+        let key = FrameKey::Change(change.revision, effect, form);
+        self.get_or_write(key, || form.change(snapshot.instance(), change, effect))
+    }
+
+    /// How much a reader may rely on what it knows.
+    pub(super) fn status(&self, form: Form, status: FeedStatus, drivers: &[&str]) -> Bytes {
+        self.get_or_write(FrameKey::Status(status, form), || form.status(status, drivers))
+    }
+
+    fn get_or_write(&self, key: FrameKey, write: impl FnOnce() -> String) -> Bytes {
+        let mut recent = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        // The newest ones are those that many ask for.
+        if let Some((_, frame)) = recent.frames.iter().rev().find(|(other, _)| *other == key) {
+            return frame.clone();
+        }
+        let frame = Bytes::from(write());
+        recent.push(key, frame.clone());
+        frame
+    }
+
+    /// The hosts that a selector matches, and their revision. One that is being sent to somebody
+    /// serves as well if what came after it is known.
+    pub(super) async fn list(
+        &self,
+        form: Form,
+        selector: Option<&Selector>,
+        snapshot: &Arc<Snapshot>,
+        pool: &RenderPool,
+    ) -> Result<(Arc<SharedList>, Bytes), BlockingError> {
+        let shared = self.shared_list((selector.cloned(), form), snapshot);
+        let writing = async || {
+            let (snapshot, selector) = (Arc::clone(&shared.snapshot), selector.cloned());
+            let write = move || form.snapshot(&snapshot, selector.as_ref());
+            pool.run(write).await.map(Bytes::from)
+        };
+        let frame = shared.frame.get_or_try_init(writing).await?.clone();
+        Ok((shared, frame))
+    }
+
+    fn shared_list(&self, key: ListKey, snapshot: &Arc<Snapshot>) -> Arc<SharedList> {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|(_, list)| list.strong_count() > 0);
+        let same = lists.iter().filter(|(other, _)| *other == key);
+        let usable = |list: &Arc<SharedList>| snapshot.changes_since(list.revision()).is_some();
+        if let Some(list) = same.filter_map(|(_, list)| list.upgrade()).find(usable) {
+            return list;
+        }
+        let list = SharedList { snapshot: Arc::clone(snapshot), frame: OnceCell::new() };
+        let list = Arc::new(list);
+        lists.push((key, Arc::downgrade(&list)));
+        list
+    }
+}
+
+impl RecentFrames {
+    fn push(&mut self, key: FrameKey, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back((key, frame));
+        while self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
+            let Some((_, oldest)) = self.frames.pop_front() else { return };
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_written_once_while_it_is_kept() {
+        let cache = FrameCache::default();
+        let key = |revision| FrameKey::Change(revision, Effect::Join, Form::JsonLines);
+        let first = cache.get_or_write(key(1), || "one".to_owned());
+        let again = cache.get_or_write(key(1), || "another".to_owned());
+        assert_eq!((&first, first.as_ptr()), (&again, again.as_ptr()));
+        for revision in 2..=MAX_FRAMES as u64 + 1 {
+            cache.get_or_write(key(revision), String::new);
+        }
+        assert_eq!(cache.get_or_write(key(1), || "anew".to_owned()), "anew");
+    }
+
+    #[test]
+    fn long_frames_do_not_fill_the_memory() {
+        let mut recent = RecentFrames::default();
+        let long = Bytes::from(vec![b'x'; 256 << 10]);
+        for revision in 0..100 {
+            recent.push(FrameKey::Change(revision, Effect::Join, Form::JsonLines), long.clone());
+        }
+        assert_eq!((recent.frames.len(), recent.bytes), (MAX_BYTES / long.len(), MAX_BYTES));
+    }
+}

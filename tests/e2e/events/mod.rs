@@ -1,0 +1,5 @@
+//! The feed of events, and what reads it.
+
+mod browser;
+mod feed;
+mod losses;
