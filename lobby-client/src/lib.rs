@@ -11,7 +11,10 @@ mod client;
 mod discovery;
 #[cfg(feature = "http")]
 mod error;
+mod event;
 mod filter;
+#[cfg(feature = "http")]
+mod handle;
 mod hostname;
 mod label;
 pub mod object;
@@ -25,11 +28,14 @@ pub mod tls;
 
 pub use address::{AddressLabels, Addresses, InvalidAddressLabels};
 #[cfg(feature = "http")]
-pub use client::{Client, ClientBuilder, Protocol};
+pub use client::{Client, ClientBuilder, Events, Protocol};
 pub use discovery::Discovery;
 #[cfg(feature = "http")]
 pub use error::Error;
+pub use event::{DriverState, Event, FeedStatus, LeaveReason};
 pub use filter::Filter;
+#[cfg(feature = "http")]
+pub use handle::{BlockingEvents, BlockingHandle, EventReceiver, Handle};
 pub use hostname::{HostName, InvalidHostName};
 pub use label::{InvalidLabel, Label};
 pub use query::Query;

@@ -92,7 +92,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 /// A packet as lobby 1.x passes it on: it checks neither names nor labels.
 #[derive(Deserialize)]
 #[serde(remote = "Self")]
-struct LoosePacket {
+pub(super) struct LoosePacket {
     hostname: String,
     #[serde(default)]
     labels: Option<Vec<String>>,
@@ -103,18 +103,18 @@ struct LoosePacket {
 deserialize_from_object!(LoosePacket);
 
 impl LoosePacket {
-    fn checked(self) -> Result<Discovery, InvalidHostName> {
-        let labels = self
-            .labels
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|label| Label::parse(label).ok())
-            .collect();
+    pub(super) fn checked(self) -> Result<Discovery, InvalidHostName> {
+        let labels = valid_labels(&self.labels.unwrap_or_default());
         Ok(Discovery {
             last_check: self.last_check,
             ..Discovery::new(HostName::parse(&self.hostname)?, labels)
         })
     }
+}
+
+/// The labels that are valid, in their order.
+pub(super) fn valid_labels(texts: &[String]) -> Vec<Label> {
+    texts.iter().filter_map(|text| Label::parse(text).ok()).collect()
 }
 
 #[cfg(test)]

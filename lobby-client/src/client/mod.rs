@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod decode;
+mod events;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::text::one_line;
 use crate::{Discovery, Error, Filter, HostName, Label, Query, Status, TargetGroup};
 
 pub use builder::{ClientBuilder, Protocol};
+pub use events::Events;
 
 /// Greatest size of an answer, in bytes once unpacked: several times what 100,000 servers of 20
 /// labels need.

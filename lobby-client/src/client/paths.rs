@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Error, Filter, Query};
+use crate::{Error, Filter, Query, Selector};
 
 /// What is escaped in a query value: all but the unreserved characters of RFC 3986 and the colon,
 /// which is in nearly every label.
@@ -37,6 +37,14 @@ pub(super) fn discoveries(filter: &Filter) -> Result<String, Error> {
             format!("/v1/discoveries?prefixes={}", list("label prefix", wanted)?)
         }
     })
+}
+
+/// Path of the feed of events.
+pub(super) fn events(selector: Option<&Selector>) -> String {
+    match selector {
+        Some(selector) => format!("/v1/events?selector={}", escaped(selector.as_str())),
+        None => "/v1/events".to_owned(),
+    }
 }
 
 pub(super) fn resolve(label: &str) -> String {

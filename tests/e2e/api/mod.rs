@@ -4,6 +4,7 @@ mod browser;
 mod caching;
 mod client;
 mod errors;
+mod handle;
 mod labels;
 mod large;
 mod queries;

@@ -1,0 +1,199 @@
+//! A handle on a client: for every runtime, and for code without one.
+
+mod blocking;
+mod worker;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::stream::Stream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Client, ClientBuilder, Discovery, Error, Event, Filter, HostName, Label, Query, Selector,
+    Status, TargetGroup,
+};
+
+pub use blocking::{BlockingEvents, BlockingHandle};
+use worker::Worker;
+
+/// Most events that wait for their reader. What comes then waits at the daemon.
+const MAX_EVENTS: usize = 64;
+
+/// A [`Client`] that works everywhere: on any thread, in any asynchronous runtime, and without one
+/// through [`Handle::blocking`]. The client itself lives on a thread of its own, which ends with
+/// the last handle and the last feed.
+///
+/// Cheap to clone. Its calls are those of [`Client`], and fail as they do. A call that is dropped
+/// is given up.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    worker: Worker,
+}
+
+impl Handle {
+    /// A handle without token for the daemon at a URL, such as `http://127.0.0.1:1313`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the URL cannot be used, or no thread can be made.
+    pub fn new(base_url: &str) -> Result<Self, Error> {
+        Self::start(Client::builder(base_url))
+    }
+
+    /// A handle on the client that a builder describes.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::build`]; [`Error::Invalid`] also if no thread can be made.
+    pub fn start(builder: ClientBuilder) -> Result<Self, Error> {
+        Ok(Self { worker: Worker::start(builder)? })
+    }
+
+    /// The same calls for code that waits for them on its thread.
+    pub fn blocking(&self) -> BlockingHandle {
+        BlockingHandle::new(self.clone())
+    }
+
+    /// As [`Client::discovery`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn discovery(&self) -> Result<Discovery, Error> {
+        self.call(async |client| client.discovery().await).await
+    }
+
+    /// As [`Client::discoveries`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        let filter = filter.clone();
+        self.call(async move |client| client.discoveries(&filter).await).await
+    }
+
+    /// As [`Client::resolve`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn resolve(&self, label: &str) -> Result<Vec<HostName>, Error> {
+        let label = label.to_owned();
+        self.call(async move |client| client.resolve(&label).await).await
+    }
+
+    /// As [`Client::prometheus`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
+        let name = name.to_owned();
+        self.call(async move |client| client.prometheus(&name).await).await
+    }
+
+    /// As [`Client::status`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.call(async |client| client.status().await).await
+    }
+
+    /// As [`Client::ping`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.call(async |client| client.ping().await).await
+    }
+
+    /// As [`Client::json`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn json(&self, query: &Query) -> Result<String, Error> {
+        let query = query.clone();
+        self.call(async move |client| client.json(&query).await).await
+    }
+
+    /// As [`Client::add_labels`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn add_labels(&self, labels: &[Label]) -> Result<(), Error> {
+        let labels = labels.to_vec();
+        self.call(async move |client| client.add_labels(&labels).await).await
+    }
+
+    /// As [`Client::delete_labels`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn delete_labels(&self, labels: &[Label]) -> Result<(), Error> {
+        let labels = labels.to_vec();
+        self.call(async move |client| client.delete_labels(&labels).await).await
+    }
+
+    /// As [`Client::events`].
+    pub fn events(&self, selector: Option<&Selector>) -> EventReceiver {
+        let (sender, events) = mpsc::channel(MAX_EVENTS);
+        let selector = selector.cloned();
+        self.worker.spawn(async move |client: Client| {
+            let mut events = client.events(selector.as_ref());
+            loop {
+                let event = tokio::select! {
+                    () = sender.closed() => return,
+                    event = events.next() => event,
+                };
+                let Some(event) = event else { return };
+                if sender.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        EventReceiver { events, _worker: self.worker.clone() }
+    }
+
+    /// Does something with the client on its thread: any call that has no method here.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        ask: impl AsyncFnOnce(Client) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (mut answer, answered) = oneshot::channel();
+        self.worker.spawn(async move |client| {
+            let asked = ask(client);
+            tokio::select! {
+                () = answer.closed() => {}
+                result = asked => drop(answer.send(result)),
+            }
+        });
+        let gone = |_| Error::Invalid("the client's thread has ended".to_owned());
+        answered.await.map_err(gone)?
+    }
+}
+
+/// The events of a daemon, made by [`Handle::events`]; a stream of them.
+#[derive(Debug)]
+pub struct EventReceiver {
+    events: mpsc::Receiver<Result<Event, Error>>,
+    /// The thread lives as long as somebody reads.
+    _worker: Worker,
+}
+
+impl EventReceiver {
+    /// Waits for the next event. After an error there are no more.
+    ///
+    /// # Errors
+    /// As [`Events::next`](crate::Events::next).
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        self.events.recv().await
+    }
+}
+
+impl Stream for EventReceiver {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.events.poll_recv(context)
+    }
+}
