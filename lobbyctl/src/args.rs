@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use lobby_client::{Label, Protocol};
+use lobby_client::{Label, Protocol, Selector};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -20,6 +21,7 @@ Exit status:
   2  wrong usage: an option, a variable, a label or a file that cannot be used
   3  the daemon cannot be reached, or did not answer within 10 seconds
   4  the daemon wants a valid token
+  5  wait: time was up before it was so
 
 Options may stand before and after the command, also with one dash, such as
 -host and -port=1313. Words behind -- are no options: labels add -- -dashed
@@ -28,7 +30,12 @@ Examples:
   lobbyctl discoveries
   lobbyctl --host 10.0.0.5 discoveries search service: location:
   lobbyctl resolve service:smtp --json
-  lobbyctl labels add maintenance:yes";
+  lobbyctl labels add maintenance:yes
+  lobbyctl watch -l 'service=web and not drain'
+  lobbyctl wait -l service=web --count 2 --timeout 90s";
+
+/// More than anybody waits, and little enough for every clock.
+const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Asks a lobby daemon which servers there are, and changes the labels of its own.
 #[derive(Debug, PartialEq, Eq, Parser)]
@@ -84,6 +91,10 @@ pub(crate) enum Command {
         /// The whole label, such as service:smtp
         label: String,
     },
+    /// Print what changes, a line an event, until it is ended
+    Watch(WatchOptions),
+    /// Wait until servers are there, or none is; exit status 5 if time is up
+    Wait(WaitOptions),
     /// Show how the connected daemon is doing; exit status 1 if a driver is down
     Status,
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
@@ -126,6 +137,29 @@ pub(crate) enum LabelsCommand {
     },
 }
 
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct WatchOptions {
+    /// Only servers that this selector chooses, such as 'service=web and not drain'
+    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    pub(crate) selector: Option<Selector>,
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct WaitOptions {
+    /// Only servers that this selector chooses, such as 'service=web and not drain'
+    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    pub(crate) selector: Option<Selector>,
+    /// How many servers there must be at least
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
+    pub(crate) count: usize,
+    /// Wait until there is none; believed only of a daemon that must have heard every server
+    #[arg(long, conflicts_with = "count")]
+    pub(crate) none: bool,
+    /// How long to wait, such as 90s, 5m or 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub(crate) timeout: Duration,
+}
+
 impl CommandLine {
     /// Reads the words of a command line, the program's name first. Help and version come as an
     /// error, as clap has it.
@@ -163,12 +197,36 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "must be a number from 1 to 65535".to_owned())
 }
 
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
+        "must be a number of servers, at least 1; for none there is --none".to_owned()
+    })
+}
+
+/// A time in the manner of `1m 30s`; a bare number is in seconds.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let time = seconds.or_else(|| humantime::parse_duration(text).ok());
+    time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME)
+        .ok_or_else(|| "must be a time such as 90s, 5m or 1h, at most a year".to_owned())
+}
+
 /// Options of lobby 1.x, which takes them with one dash, in the manner of Go.
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 6] =
-    ["--host", "--port", "--proto", "--token", "--token-file", "--ca-file"];
+const WITH_VALUE: [&str; 10] = [
+    "--host",
+    "--port",
+    "--proto",
+    "--token",
+    "--token-file",
+    "--ca-file",
+    "-l",
+    "--selector",
+    "--count",
+    "--timeout",
+];
 
 /// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is
 /// data.

@@ -2,6 +2,7 @@
 
 mod args;
 mod connection;
+mod follow;
 mod output;
 mod status;
 
@@ -43,10 +44,31 @@ fn run(line: CommandLine) -> Result<(), Failure> {
         writeln!(io::stderr(), "warning: {warning}").ok();
     }
     let system = actix_rt::System::new();
-    let asked =
-        system.block_on(async { ask(&connection.client()?, line.command, line.json).await });
+    let done = system.block_on(serve(&connection, line));
     std::mem::forget(system);
-    let output = asked.map_err(|error| Failure::asking(error, &connection))?;
+    done
+}
+
+async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure> {
+    let client = connection.client().map_err(|error| Failure::asking(error, connection))?;
+    match line.command {
+        Command::Watch(options) => {
+            let palette = (!line.json).then(palette);
+            follow::watch(&client, connection, &options, palette).await
+        }
+        Command::Wait(options) => follow::wait(&client, connection, &options).await,
+        command => answer(&client, connection, command, line.json).await,
+    }
+}
+
+async fn answer(
+    client: &Client,
+    connection: &Connection,
+    command: Command,
+    json: bool,
+) -> Result<(), Failure> {
+    let asked = ask(client, command, json).await;
+    let output = asked.map_err(|error| Failure::asking(error, connection))?;
     print(&output::text(&output, palette()))
         .context("cannot write to standard output")
         .map_err(Failure::other)?;
@@ -79,6 +101,8 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         Command::Labels(LabelsCommand::Del { labels }) => {
             client.delete_labels(&labels).await.map(|()| Output::Done)
         }
+        // They have an output of their own.
+        Command::Watch(_) | Command::Wait(_) => Ok(Output::Done),
     }
 }
 
@@ -89,7 +113,7 @@ fn query(command: &Command) -> Option<Query> {
         Command::Discoveries { filter } => Query::Discoveries(filter_of(filter.as_ref())),
         Command::Resolve { label } => Query::Resolve(label.clone()),
         Command::Status => Query::Status,
-        Command::Labels(_) | Command::Ping => return None,
+        Command::Labels(_) | Command::Ping | Command::Watch(_) | Command::Wait(_) => return None,
     })
 }
 
@@ -130,6 +154,7 @@ const FAILED: i32 = 1;
 const WRONG_USAGE: i32 = 2;
 const UNREACHABLE: i32 = 3;
 const UNAUTHORISED: i32 = 4;
+const TIME_IS_UP: i32 = 5;
 
 /// Why lobbyctl could not do what it was told, and the exit status that says so.
 struct Failure {
@@ -144,6 +169,14 @@ impl Failure {
 
     fn other(cause: anyhow::Error) -> Self {
         Self { status: FAILED, cause }
+    }
+
+    fn unreachable(cause: &str) -> Self {
+        Self { status: UNREACHABLE, cause: anyhow!(cause.to_owned()) }
+    }
+
+    fn time_is_up(cause: anyhow::Error) -> Self {
+        Self { status: TIME_IS_UP, cause }
     }
 
     /// What came of asking the daemon. About a token lobbyctl knows more than the library: where

@@ -55,11 +55,13 @@ impl Palette {
         }
     }
 
-    fn host(self, name: &HostName) -> String {
+    /// The name of a host.
+    pub(crate) fn host(self, name: &HostName) -> String {
         self.paint(YELLOW, &printable(name.as_str()))
     }
 
-    fn label(self, label: &Label) -> String {
+    /// A label.
+    pub(crate) fn label(self, label: &Label) -> String {
         let name = self.paint(GREEN, &printable(label.name()));
         match label.value() {
             Some(value) => format!("{name}:{}", self.paint(MAGENTA, &printable(value))),
