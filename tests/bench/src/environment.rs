@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
-use lobby_client::Label;
+use lobby_client::{Discovery, Label};
+use lobby_core::signing::keys::Keys;
 use lobby_tests::{NatsServer, RedisServer};
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ use crate::wire::{Publisher, frame};
 /// How many packets are sent before the daemon is waited for, while a fleet is introduced to it:
 /// few enough to lose none.
 const PORTION: usize = 2_000;
+/// The key of signed packets.
+const KEY: &str = "0123456789abcdef-benchmark";
 /// Time for a daemon to take in a portion.
 const PORTION_LIMIT: Duration = Duration::from_secs(30);
 
@@ -46,6 +49,26 @@ pub struct Lobby {
     pub fleet: Fleet,
     /// The NATS subject of this lobby.
     pub subject: String,
+    /// What packets are signed with, where they are.
+    signing: Option<Signing>,
+}
+
+/// The key of signed packets, and the time of the first ones: each host's must grow.
+#[derive(Debug)]
+struct Signing {
+    keys: Keys,
+    unix_millis: u64,
+}
+
+impl Signing {
+    fn new() -> Result<Self> {
+        Ok(Self { keys: Keys::parse(KEY)?, unix_millis: (clock::unix_seconds() - 3_600) * 1_000 })
+    }
+
+    /// The packet that tells of a server, signed so many milliseconds after the first ones.
+    fn payload(&self, server: usize, discovery: &Discovery, millis: usize) -> Bytes {
+        Fleet::signed(server, discovery, &self.keys, self.unix_millis + millis as u64)
+    }
 }
 
 impl Environment {
@@ -93,16 +116,43 @@ impl Environment {
     /// When it does not start or does not take the fleet in.
     pub async fn fresh_lobby(&self, hosts: usize, channel: &str) -> Result<Lobby> {
         let (fleet, subject) = (Fleet::new(hosts), format!("{channel}.{hosts}"));
+        let start = self.start_of(fleet, &subject);
+        self.lobby_of(start, fleet, subject, None).await
+    }
+
+    /// A daemon of its own that takes in only signed packets.
+    ///
+    /// # Errors
+    /// When it does not start or does not take the fleet in.
+    pub async fn signed_lobby(&self, hosts: usize) -> Result<Lobby> {
+        let (fleet, subject) = (Fleet::new(hosts), format!("signed.{hosts}"));
+        let path = self.directory.join("packet-key");
+        std::fs::write(&path, KEY)?;
+        let start = self.start_of(fleet, &subject);
+        let start = start.set("PACKET_KEY_FILE", path).set("PACKET_VERIFY", "enforce");
+        self.lobby_of(start, fleet, subject, Some(Signing::new()?)).await
+    }
+
+    fn start_of(&self, fleet: Fleet, subject: &str) -> Start {
         let first = fleet.discovery(0, 0);
         let labels: Vec<_> = first.labels.iter().map(Label::as_str).collect();
         let log = self.directory.join(format!("lobbyd-{subject}.log"));
-        let start = Start::new(&self.program, &log, first.hostname.as_str())
+        Start::new(&self.program, &log, first.hostname.as_str())
             .set("LABELS", labels.join(","))
             .set("NATS_URL", self.nats.url())
-            .set("NATS_DISCOVERY_CHANNEL", &subject)
+            .set("NATS_DISCOVERY_CHANNEL", subject)
             .set("MAX_SERVERS", "1000000")
-            .set("TTL", "86400");
-        let lobby = Lobby { lobbyd: start.start(TempDir::new()?).await?, fleet, subject };
+            .set("TTL", "86400")
+    }
+
+    async fn lobby_of(
+        &self,
+        start: Start,
+        fleet: Fleet,
+        subject: String,
+        signing: Option<Signing>,
+    ) -> Result<Lobby> {
+        let lobby = Lobby { lobbyd: start.start(TempDir::new()?).await?, fleet, subject, signing };
         lobby.introduce_fleet(self.nats.port()).await?;
         Ok(lobby)
     }
@@ -116,8 +166,23 @@ impl Lobby {
 
     /// What each of the others sends, ready to be written to NATS.
     pub fn frames(&self, generation: u64) -> Vec<Bytes> {
-        let frame = |server| frame(&self.subject, &self.fleet.payload(server, generation)).into();
-        self.others().map(frame).collect()
+        let payload = |server| match &self.signing {
+            Some(signing) => signing.payload(server, &self.fleet.discovery(server, generation), 0),
+            None => self.fleet.payload(server, generation),
+        };
+        self.others().map(|server| frame(&self.subject, &payload(server)).into()).collect()
+    }
+
+    /// So many signed keep-alives of the others in turn, after as many that were sent before, ready
+    /// to be written to NATS.
+    pub fn signed_frames(&self, before: usize, count: usize) -> Vec<u8> {
+        let Some(signing) = &self.signing else { return Vec::new() };
+        let hosts: Vec<_> =
+            self.others().map(|server| (server, self.fleet.discovery(server, 0))).collect();
+        let frame = |((server, discovery), number): (&(usize, Discovery), usize)| {
+            frame(&self.subject, &signing.payload(*server, discovery, number))
+        };
+        hosts.iter().cycle().zip(before + 1..).take(count).flat_map(frame).collect()
     }
 
     /// What a host beside the fleet sends that changes a label again and again, ready to be written

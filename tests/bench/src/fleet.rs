@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use lobby_client::{Discovery, HostName, Label};
+use lobby_core::signing::keys::Keys;
 use lobby_core::wire::envelope::{Message, MessageKind};
 use lobby_core::wire::instance_id::InstanceId;
 
@@ -53,11 +54,15 @@ impl Fleet {
 
     /// The packet of a server as a daemon sends it.
     pub fn payload(self, server: usize, generation: u64) -> Bytes {
-        // Each daemon has an instance of its own.
-        let instance = InstanceId::new(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1));
-        Message::new(MessageKind::Hi, &self.discovery(server, generation), instance)
+        Message::new(MessageKind::Hi, &self.discovery(server, generation), instance(server))
             .encode(None)
             .into()
+    }
+
+    /// The packet that tells of a server, signed.
+    pub fn signed(server: usize, discovery: &Discovery, keys: &Keys, unix_millis: u64) -> Bytes {
+        let message = Message::new(MessageKind::Hi, discovery, instance(server));
+        message.encode(Some(&keys.sign(&message, unix_millis))).into()
     }
 
     /// The packet of a server that shares no label with any fleet, and has another one with each
@@ -122,6 +127,11 @@ impl Fleet {
         let distance = self.size / MATCHES;
         server % distance == distance / 2
     }
+}
+
+/// Each daemon has an instance of its own.
+fn instance(server: usize) -> InstanceId {
+    InstanceId::new(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1))
 }
 
 fn hostname(server: usize) -> String {

@@ -102,6 +102,13 @@ impl Lobbyd {
     /// When it does not answer.
     pub async fn status_on(connection: &mut Connection) -> Result<Status> {
         let answer = connection.ask(&get("/v1/status", &[])).await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        ensure!(
+            answer.status == 200,
+            "/v1/status is answered with {}: {}",
+            answer.status,
+            text.trim()
+        );
         serde_json::from_slice(&answer.body).context("the status is not as expected")
     }
 }

@@ -8,7 +8,7 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::burst::Burst;
 use crate::clock;
@@ -37,7 +37,8 @@ const GOAL_SIZE: usize = 10_000;
 pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
-        let outcome = compare(environment, hosts, |_, _| {}).await?;
+        let lobby = environment.lobby(hosts).await?;
+        let outcome = compare(environment, &lobby, |_, _| {}).await?;
         let goal = (hosts == GOAL_SIZE).then_some(Goal::AtLeast(0.80));
         rows.push(outcome.speed("keep-alives taken in").hosts(hosts).goal(goal));
         if hosts == GOAL_SIZE {
@@ -50,12 +51,26 @@ pub(super) async fn keep_alives(environment: &mut Environment) -> Result<Vec<Row
     Ok(rows)
 }
 
+/// Keep-alives of hosts that sign them, to a daemon that takes in no others.
+pub(super) async fn signed_keep_alives(environment: &mut Environment) -> Result<Vec<Row>> {
+    let lobby = environment.signed_lobby(GOAL_SIZE).await?;
+    let sign = |burst: &mut Burst, earlier: usize| *burst = Burst::signed(&lobby, earlier);
+    let outcome = compare(environment, &lobby, sign).await?;
+    let status = lobby.lobbyd.status().await?;
+    let refused = status.drivers.iter().find(|driver| !driver.refused.is_empty());
+    ensure!(refused.is_none(), "lobbyd refused signed packets: {refused:?}");
+    let cpu = outcome.cpu("processor time per signed keep-alive").hosts(GOAL_SIZE);
+    let goal = Goal::AtMost { times: 0.0, plus: 3.0 };
+    Ok(vec![outcome.speed("signed keep-alives taken in").hosts(GOAL_SIZE), cpu.goal(goal)])
+}
+
 /// Label changes: no packet is like one before. Without a goal: they are decoded, and a fleet has a
 /// handful of them a second.
 pub(super) async fn changes(environment: &mut Environment) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in SIZES {
-        let outcome = compare(environment, hosts, Burst::change_labels).await?;
+        let lobby = environment.lobby(hosts).await?;
+        let outcome = compare(environment, &lobby, Burst::change_labels).await?;
         let row = outcome.speed("label changes taken in").hosts(hosts);
         rows.push(row.note("no goal: a fleet has a handful of label changes a second"));
         if hosts == GOAL_SIZE {
@@ -157,23 +172,22 @@ struct Outcome {
 
 /// Sends bursts by turns; before each, `prepare` may alter it, given how many there were before.
 async fn compare(
-    environment: &mut Environment,
-    hosts: usize,
+    environment: &Environment,
+    lobby: &Lobby,
     prepare: impl Fn(&mut Burst, usize),
 ) -> Result<Outcome> {
-    let lobby = environment.lobby(hosts).await?;
-    let (port, look_every) = (environment.nats.port(), look_every(hosts));
-    let mut to_lobbyd = Burst::of(&lobby);
-    let mut to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
+    let (port, look_every) = (environment.nats.port(), look_every(lobby.fleet.size()));
+    let mut to_lobbyd = Burst::of(lobby);
     let mut counter = Counter::start(&environment.nats.url(), COUNTER_SUBJECT)?;
-    let mut daemon =
-        Daemon { lobby: &lobby, connection: Connection::open(lobby.lobbyd.address).await? };
     let mut outcome = Outcome::default();
     for repetition in 0..REPETITIONS {
         let (mut lobbyd, mut baseline) = (Intake::default(), Intake::default());
         for burst in 0..BURSTS {
             prepare(&mut to_lobbyd, repetition * BURSTS + burst);
-            prepare(&mut to_counter, repetition * BURSTS + burst);
+            let to_counter = to_lobbyd.readdressed(&lobby.subject, COUNTER_SUBJECT);
+            // While a burst is prepared, the daemon would close an idle connection.
+            let connection = Connection::open(lobby.lobbyd.address).await?;
+            let mut daemon = Daemon { lobby, connection };
             lobbyd += take_in(&mut daemon, port, &to_lobbyd, look_every).await?;
             baseline += take_in(&mut counter, port, &to_counter, LOOK_EVERY).await?;
         }

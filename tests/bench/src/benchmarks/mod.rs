@@ -10,6 +10,7 @@ mod reading;
 mod rest;
 mod spreading;
 mod starting;
+mod strain;
 
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;
@@ -43,8 +44,11 @@ measurements! {
     "churn": reading::under_churn,
     "gzip": reading::gzip,
     "keepalives": intake::keep_alives,
+    "signed": intake::signed_keep_alives,
     "changes": intake::changes,
     "memory": memory::memory,
+    "strain": strain::strain,
+    "stuck": strain::clients_that_do_not_read,
     "rest": rest::at_rest,
     "spreading": spreading::spreading,
     "start": starting::starting,
