@@ -2,6 +2,7 @@
 //! given it.
 
 pub mod callback;
+pub mod dns;
 pub mod events;
 pub mod index;
 pub mod lines;

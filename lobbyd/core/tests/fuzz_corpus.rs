@@ -11,7 +11,8 @@ use proptest::prelude::*;
 type Law = fn(&[u8]);
 
 /// Each fuzz target by its name.
-const LAWS: [(&str, Law); 6] = [
+const LAWS: [(&str, Law); 7] = [
+    ("dns", laws::dns),
     ("envelope", laws::envelope),
     ("labels", laws::labels),
     ("local_names", laws::local_names),

@@ -165,6 +165,16 @@ impl Snapshot {
         now < first
     }
 
+    /// All hosts in no order, whether alive or not.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.hosts.iter()
+    }
+
+    /// Whether a host is alive; false if it is not here.
+    pub(crate) fn is_alive(&self, id: HostId, now: Instant) -> bool {
+        self.hosts.get(id).is_some_and(|host| host.is_alive(now, &self.liveness))
+    }
+
     /// A host by its number.
     pub(crate) fn host(&self, id: HostId) -> Option<&Arc<Host>> {
         self.hosts.get(id)

@@ -19,6 +19,8 @@ use crate::wire::layout::{GOODBYE, HI, Trailer};
 use crate::wire::packet_json::{PacketJson, hostname_in};
 use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 
+pub use super::dns::dns;
+
 use super::acceptance::assert_prometheus_takes;
 use super::text::{assert_is_host_name, assert_is_instance, assert_is_label, assert_one_line};
 

@@ -2,6 +2,7 @@
 //! `testsuite`.
 
 mod acceptance;
+mod dns;
 pub mod fixtures;
 pub mod laws;
 mod text;
