@@ -18,6 +18,8 @@ use crate::callback::runner::{CallbackRunner, EndCallback, KillCallback};
 use crate::config::{
     ActiveDriver, ApiSettings, CallbackSettings, Oddity, Secret, Timing, TlsIdentity,
 };
+use crate::dns;
+use crate::dns::server::DnsServer;
 use crate::healthz::Healthz;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
@@ -58,6 +60,7 @@ pub struct App {
     subscribers: Vec<(Vec<Secret>, Addr<Subscriber>)>,
     label_source: Addr<LabelSource>,
     callback_runner: Option<Addr<CallbackRunner>>,
+    dns_server: Option<Addr<DnsServer>>,
     http_api: Option<Addr<HttpApi>>,
     tokens: Vec<Secret>,
     tls: Option<TlsIdentity>,
@@ -88,6 +91,7 @@ impl App {
         local_host: LocalHost,
         hostname: &HostName,
         listeners: Vec<TcpListener>,
+        dns_sockets: Option<dns::Sockets>,
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
         let label_source = core.label_source(local_host, settings.timing).await;
@@ -96,12 +100,16 @@ impl App {
         let callback_runner =
             settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let tokens = settings.api.as_ref().map(ApiSettings::tokens).unwrap_or_default();
+        let dns = settings.dns.take().zip(dns_sockets);
+        let dns_server =
+            dns.map(|(dns, sockets)| DnsServer::serve(sockets, dns.zone, core.snapshots.clone()));
         let packet_keys = settings.signing.as_ref().map(|signing| signing.file.clone());
         let mut app = Self {
             core,
             subscribers,
             label_source,
             callback_runner,
+            dns_server,
             http_api: None,
             tokens,
             tls: settings.api.as_ref().and_then(|api| api.tls.clone()),
@@ -150,6 +158,8 @@ impl App {
         health_targets.extend(
             self.callback_runner.iter().map(|runner| ("callback runner", runner.clone().into())),
         );
+        health_targets
+            .extend(self.dns_server.iter().map(|server| ("DNS server", server.clone().into())));
         health_targets.extend(
             self.subscribers
                 .iter()

@@ -10,6 +10,7 @@
 mod app;
 mod callback;
 pub mod config;
+mod dns;
 mod healthz;
 mod http;
 mod labels;
@@ -41,11 +42,13 @@ pub async fn run(settings: Settings, mut signals: Signals) -> anyhow::Result<()>
         Some(api) => http::bind(api).await?,
         None => Vec::new(),
     };
+    let dns_sockets =
+        settings.dns.as_ref().map(|settings| dns::bind(settings.listen)).transpose()?;
     let drivers = settings.drivers.iter().map(|active| active.name).collect::<Vec<_>>().join(",");
     let labels_path = settings.local.labels_path.display().to_string();
     info!(target: "lobby", version = env!("CARGO_PKG_VERSION"), host = hostname.as_str(), drivers, labels_path, "lobbyd starts");
     settings.oddities.iter().for_each(config::Oddity::log);
-    let app = App::start(settings, local_host, &hostname, listeners).await?;
+    let app = App::start(settings, local_host, &hostname, listeners, dns_sockets).await?;
     signals.started();
     while signals.next().await == Signal::Reload {
         tokio::select! {

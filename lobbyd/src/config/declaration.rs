@@ -116,7 +116,7 @@ impl<D> Declaration<D> {
     fn blocks(&self) -> impl Iterator<Item = &'static Block> {
         let before = [&table::API, &table::SERVER, &table::LOBBY];
         let drivers = self.drivers.iter().map(|driver| driver.settings);
-        before.into_iter().chain(drivers).chain([&table::CALLBACKS, &table::LOGGING])
+        before.into_iter().chain(drivers).chain([&table::DNS, &table::CALLBACKS, &table::LOGGING])
     }
 }
 

@@ -5,16 +5,17 @@
 //! in that driver's folder.
 
 use std::fmt::Display;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lobby_client::{HostName, Label};
+use lobby_client::{AddressLabels, HostName, Label};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
+use lobby_core::dns::{InvalidZone, ZoneName};
 use lobby_core::signing::verifier::VerifyMode;
 
 /// A kind of value.
@@ -57,6 +58,9 @@ pub(crate) const USER: ValueKind<String> = open("NAME", any_text);
 pub(crate) const HOST: ValueKind<String> = open("HOST", |text| host(text, "PORT"));
 pub(crate) const HOST_NAME: ValueKind<HostName> = open("NAME", host_name);
 pub(crate) const LABELS: ValueKind<Vec<Label>> = open("LABELS", labels);
+pub(crate) const LABEL_KEYS: ValueKind<AddressLabels> = open("KEYS", label_keys);
+pub(crate) const SOCKET_ADDRESS: ValueKind<SocketAddr> = open("ADDRESS:PORT", socket_address);
+pub(crate) const ZONE: ValueKind<ZoneName> = open("ZONE", zone);
 pub(crate) const DIR: ValueKind<PathBuf> = open("DIR", |text| path(text, "directory"));
 pub(crate) const SECRET_FILE: ValueKind<PathBuf> =
     ValueKind { unit: "FILE", style: ValueStyle::SecretFile, parse: |text| path(text, "file") };
@@ -172,6 +176,20 @@ fn labels(text: &str) -> Result<Vec<Label>, String> {
         })
     };
     items(text).map(parse).collect()
+}
+
+fn label_keys(text: &str) -> Result<AddressLabels, String> {
+    let expected = "keys of labels, which hold no colon, comma separated";
+    text.parse().map_err(|_| refusal(text, "list of keys", expected))
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let expected = "an IP address and a port, such as 127.0.0.1:8653 or [::1]:8653";
+    text.trim().parse().map_err(|_| refusal(text, "address", expected))
+}
+
+fn zone(text: &str) -> Result<ZoneName, String> {
+    text.trim().parse().map_err(|expected: InvalidZone| refusal(text, "zone", expected))
 }
 
 fn path(text: &str, noun: &str) -> Result<PathBuf, String> {

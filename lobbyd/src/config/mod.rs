@@ -15,6 +15,7 @@ pub(crate) mod testing;
 mod tls_identity;
 mod values;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub(crate) use setting::{Block, DefaultValue, Rule, Setting, settings};
 pub use tls_identity::TlsIdentity;
 pub(crate) use values::{LONGEST_FILE, PREFIX, Values};
 
+use lobby_core::dns::Zone;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
 
@@ -36,6 +38,8 @@ use lobby_core::signing::verifier::VerifyMode;
 pub struct Settings<D> {
     /// HTTP API; none with DISABLE_API.
     pub api: Option<ApiSettings>,
+    /// DNS; none without DNS_LISTEN.
+    pub dns: Option<DnsSettings>,
     /// The drivers of DRIVER, each once, in the order given.
     pub drivers: Vec<ActiveDriver<D>>,
     /// Host name and labels of this server.
@@ -84,6 +88,15 @@ impl ApiSettings {
     fn tls_oddity(&self) -> Option<Oddity> {
         self.tls.as_ref().and_then(TlsIdentity::oddity)
     }
+}
+
+/// Where DNS is answered, and with what.
+#[derive(Debug, Clone)]
+pub struct DnsSettings {
+    /// DNS_LISTEN: address and port, for UDP and TCP.
+    pub listen: SocketAddr,
+    /// The zone.
+    pub zone: Zone,
 }
 
 /// A driver that DRIVER names.

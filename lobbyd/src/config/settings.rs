@@ -3,9 +3,10 @@
 use super::declaration::Declaration;
 use super::values::Values;
 use super::{
-    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, LocalHostSettings, LogSettings,
-    Secret, Settings, SigningSettings, Timing, TlsIdentity, oddities, table,
+    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, DnsSettings, LocalHostSettings,
+    LogSettings, Secret, Settings, SigningSettings, Timing, TlsIdentity, oddities, table,
 };
+use lobby_core::dns::Zone;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
 
@@ -21,6 +22,7 @@ impl<D> Settings<D> {
         oddities.extend(api.as_ref().and_then(ApiSettings::tls_oddity));
         Ok(Self {
             api,
+            dns: dns(values)?,
             drivers: drivers(declaration, values, timing)?,
             local: local_host(values)?,
             timing,
@@ -76,6 +78,19 @@ fn check_tokens(token: Option<&Secret>, read_token: Option<&Secret>) -> Result<(
         _ => return Ok(()),
     };
     Err(ConfigError::bad_value(&table::READ_TOKEN.info, why))
+}
+
+fn dns(values: &Values<'_>) -> Result<Option<DnsSettings>, ConfigError> {
+    let Some(listen) = values.optional(&table::DNS_LISTEN)? else { return Ok(None) };
+    let ttl = values.get(&table::DNS_TTL)?.as_secs();
+    let zone = Zone {
+        name: values.get(&table::DNS_ZONE)?,
+        ttl: u32::try_from(ttl).unwrap_or(u32::MAX),
+        addresses: values.get(&table::ADDRESS_LABELS)?,
+        shows_drained: values.get(&table::DNS_DRAINED)?,
+        name_server: Some(listen.ip()).filter(|address| !address.is_unspecified()),
+    };
+    Ok(Some(DnsSettings { listen, zone }))
 }
 
 fn drivers<D>(

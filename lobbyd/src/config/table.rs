@@ -2,15 +2,17 @@
 //! folders, DRIVER itself in [`Declaration`](super::Declaration). The command line, the reading,
 //! the help and the check of `config/lobbyd.env` all come from here.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lobby_client::{HostName, Label};
+use lobby_client::{AddressLabels, HostName, Label};
 
 use super::kinds;
 use super::setting::DefaultValue::{Described, Literal};
 use super::setting::Rule::{BothOrNone, NotBoth};
 use super::{LogFormat, settings};
+use lobby_core::dns::ZoneName;
 use lobby_core::signing::verifier::VerifyMode;
 
 settings! {
@@ -53,10 +55,23 @@ settings! {
         TTL: Duration, kinds::INTERVAL, Literal("30"), "Age at which a server counts as dead; greater than KEEP_ALIVE";
         CLEAN_EVERY: Duration, kinds::INTERVAL, Literal("15"), "Interval at which dead servers are swept away";
         MAX_SERVERS: usize, kinds::COUNT, Literal("100000"), "Most servers held";
+        ADDRESS_LABELS: AddressLabels, kinds::LABEL_KEYS, Literal(AddressLabels::DEFAULT),
+            "Keys of the labels that hold a server's address, the best one first";
         PACKET_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"),
             "File of secret keys, one a line: packets are signed with the first and verified with all";
         PACKET_VERIFY: Option<VerifyMode>, kinds::VERIFY, Described("warn with PACKET_KEY_FILE, else off"),
             "off: ignore signatures; warn: accept and count packets without; enforce: refuse them; warn and enforce refuse wrong ones";
+    }
+}
+
+settings! {
+    /// Answers for programs that know nothing of lobby.
+    DNS, "DNS" {
+        DNS_LISTEN: SocketAddr, kinds::SOCKET_ADDRESS, Described("none, no DNS"),
+            "IP address and port to answer DNS on, over UDP and TCP";
+        DNS_ZONE: ZoneName, kinds::ZONE, Literal("lobby.internal"), "Zone that the names of servers and services are in";
+        DNS_TTL: Duration, kinds::PAUSE, Literal("5"), "How long answers may be kept, negative ones, too";
+        DNS_DRAINED: bool, kinds::SWITCH, Literal("false"), "Answer with drained servers, too";
     }
 }
 

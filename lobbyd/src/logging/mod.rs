@@ -31,8 +31,9 @@ const ALIAS: &str = "lobbyd";
 /// Targets that are off unless LOG_LEVEL names them. actix-http logs an error for each malformed
 /// request: anybody can send any number of those; they are answered with a 4xx, and nothing is left
 /// to do for the administrator. async-nats logs why it cannot connect, which the link logs as the
-/// reason why it is down.
-const SILENT: &str = "actix_http=off,async_nats::connector=off";
+/// reason why it is down. hickory-proto warns of each question with EDNS options that it cannot read,
+/// which anybody can send, too.
+const SILENT: &str = "actix_http=off,async_nats::connector=off,hickory_proto=off";
 
 /// How long the last lines may take at the end.
 const FLUSH_LIMIT: Duration = Duration::from_millis(250);

@@ -15,6 +15,7 @@ fn a_bad_number_is_refused_with_its_range() {
         ("KEEP_ALIVE", "number of seconds", 1, year),
         ("TTL", "number of seconds", 1, year),
         ("CLEAN_EVERY", "number of seconds", 1, year),
+        ("DNS_TTL", "number of seconds", 0, year),
         ("CALLBACK_COOLDOWN", "number of seconds", 0, year),
         ("CALLBACK_FIRST_RUN_DELAY", "number of seconds", 0, year),
     ] {
@@ -75,6 +76,9 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
     let host = "is not a valid host: expected an IP address or a name";
     let file_name = "is not a valid file name: expected a bare name without /";
     let subject = "is not a valid subject: expected words joined by single dots, without the wildcards * and >";
+    let listen = "is not a valid address: expected an IP address and a port, such as 127.0.0.1:8653 or [::1]:8653";
+    let zone = "is not a valid zone: expected labels of 1 to 63 letters, digits, - and _, with dots between them, 128 bytes in all, such as lobby.internal";
+    let keys = "is not a valid list of keys: expected keys of labels, which hold no colon, comma separated";
     let program = "is not a valid command line: expected a program with its arguments";
     for (setting, bad, expected) in [
         ("HOST", "a b", host),
@@ -112,6 +116,12 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
         ),
         ("CALLBACK", "'' a", program),
         ("CALLBACK", "  ", program),
+        ("DNS_LISTEN", "8653", listen),
+        ("DNS_LISTEN", "localhost:8653", listen),
+        ("DNS_ZONE", "lobby..internal", zone),
+        ("DNS_ZONE", ".", zone),
+        ("ADDRESS_LABELS", "address:10.0.0.1", keys),
+        ("ADDRESS_LABELS", ",", keys),
     ] {
         assert_refused(setting, bad, expected);
     }
