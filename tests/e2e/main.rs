@@ -6,6 +6,7 @@ mod api;
 mod callback;
 mod cli;
 mod daemon;
+mod dns;
 mod docs;
 mod drivers;
 mod events;

@@ -38,7 +38,7 @@ pub use lobbyd::{Lobbyd, LobbydBuilder};
 pub use nats_accounts::NatsAccounts;
 pub use ports::free_port;
 pub use process::{Exit, Process};
-pub use programs::{Browser, Prometheus};
+pub use programs::{Browser, Prometheus, dig, dig_short, dig_status};
 pub use proxy::Proxy;
 pub use raw_peer::RawPeer;
 pub use rustix::process::Signal;

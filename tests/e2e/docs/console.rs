@@ -26,6 +26,7 @@ pages! {
     the_commands_about_labels: "docs/labels.md";
     the_commands_about_the_callback: "docs/callback.md";
     the_commands_about_prometheus: "docs/prometheus.md";
+    the_commands_about_dns: "docs/dns.md";
     the_commands_about_the_api: "docs/http-api.md";
     the_commands_about_events: "docs/events.md";
     the_commands_about_lobbyctl: "docs/lobbyctl.md";

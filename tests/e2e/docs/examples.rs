@@ -26,6 +26,16 @@ fn the_permissions_for_nats_are_the_file() {
 }
 
 #[test]
+fn the_recipes_for_dns_are_the_files() {
+    for (kind, file) in
+        [("unbound", "unbound.conf"), ("resolved", "resolved.conf"), ("haproxy", "haproxy.cfg")]
+    {
+        let file = Page::read(format!("config/dns/{file}"));
+        assert_eq!(only("docs/dns.md", kind), file.text);
+    }
+}
+
+#[test]
 fn the_status_shown_has_the_words_that_a_daemon_uses() {
     let example = only("docs/http-api.md", "json");
     let status: lobby_client::Status = serde_json::from_str(&example).unwrap();

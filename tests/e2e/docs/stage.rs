@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::page::Page;
 
 /// Ports that pages speak of, other than that of the daemon who is asked.
-const SHOWN: [&str; 5] = ["1321", "1322", "4222", "6379", "9090"];
+const SHOWN: [&str; 6] = ["1321", "1322", "4222", "6379", "8653", "9090"];
 
 /// The two daemons of `make demo STAY=1`.
 pub(super) struct Stage {
