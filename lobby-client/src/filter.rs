@@ -1,4 +1,4 @@
-use crate::Label;
+use crate::{Label, Selector};
 
 /// Which servers of a list are wanted, and which of their labels are shown.
 ///
@@ -14,14 +14,16 @@ pub enum Filter {
     /// Servers with at least one label that begins with one of these texts, each with its matching
     /// labels only.
     Prefixes(Vec<String>),
+    /// Servers that a selector chooses, each with all of its labels.
+    Selector(Selector),
 }
 
 impl Filter {
-    /// Whether a label is one that was asked for.
+    /// Whether a label is one that is shown.
     pub fn matches(&self, label: &Label) -> bool {
         let label = label.as_str();
         match self {
-            Self::All => true,
+            Self::All | Self::Selector(_) => true,
             Self::Labels(wanted) => wanted.iter().any(|wanted| wanted == label),
             Self::Prefixes(wanted) => {
                 wanted.iter().any(|prefix| label.starts_with(prefix.as_str()))

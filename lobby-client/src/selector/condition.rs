@@ -84,21 +84,21 @@ impl Condition {
     }
 
     /// Whether a server is so, by its name and its labels, which are valid.
-    pub fn holds<'a>(
+    pub fn holds<L: AsRef<str>>(
         &self,
         hostname: &str,
-        mut labels: impl Iterator<Item = &'a str> + Clone,
+        mut labels: impl Iterator<Item = L> + Clone,
     ) -> bool {
         match self {
             Self::Has(Key::HostName) => true,
-            Self::Has(Key::Label(key)) => labels.any(|label| has_key(label, key)),
+            Self::Has(Key::Label(key)) => labels.any(|label| has_key(label.as_ref(), key)),
             Self::In(Key::HostName, names) => names.contains(hostname),
             Self::In(Key::Label(key), values) => {
-                labels.filter_map(|label| value(label, key)).any(|value| values.contains(value))
+                labels.any(|label| value(label.as_ref(), key).is_some_and(|v| values.contains(v)))
             }
             Self::Matches(Key::HostName, pattern) => pattern.matches(hostname),
             Self::Matches(Key::Label(key), pattern) => {
-                labels.filter_map(|label| value(label, key)).any(|value| pattern.matches(value))
+                labels.any(|label| value(label.as_ref(), key).is_some_and(|v| pattern.matches(v)))
             }
             Self::Not(condition) => !condition.holds(hostname, labels),
             Self::All(conditions) => conditions.iter().all(|c| c.holds(hostname, labels.clone())),

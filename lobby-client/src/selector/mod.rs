@@ -22,7 +22,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{Discovery, Label};
+use crate::Discovery;
 
 pub use condition::{Condition, Key};
 pub use error::InvalidSelector;
@@ -94,7 +94,7 @@ impl Selector {
 
     /// Whether it chooses a server.
     pub fn matches(&self, server: &Discovery) -> bool {
-        self.0.condition.holds(server.hostname.as_str(), server.labels.iter().map(Label::as_str))
+        self.0.condition.holds(server.hostname.as_str(), server.labels.iter())
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::HostName;
+use crate::{HostName, Label};
 
 fn selector(text: &str) -> Selector {
     Selector::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"))

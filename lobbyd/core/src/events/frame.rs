@@ -30,7 +30,7 @@ impl Form {
         let mut text = String::with_capacity(room + room / 8);
         self.begin("snapshot", Some(id), &mut text);
         self.next_field("\"hosts\":[", &mut text);
-        for (number, host) in snapshot.hosts_matching(selector).enumerate() {
+        for (number, host) in snapshot.hosts_matching(selector).into_iter().enumerate() {
             text.push_str(if number > 0 { "," } else { "" });
             packets::write(host, host.last_check(), &mut text);
         }

@@ -22,6 +22,11 @@ impl IdSet {
         self.pages.is_empty()
     }
 
+    /// The number of members.
+    pub fn len(&self) -> usize {
+        self.pages.iter().map(|page| page.len()).sum()
+    }
+
     /// The members in order.
     pub fn iter(&self) -> impl Iterator<Item = HostId> {
         self.pages.iter().flat_map(|page| page.iter().copied())
@@ -92,7 +97,7 @@ mod tests {
                 if number == 1200 {
                     (copy, model_copy) = (set.clone(), model.clone());
                 }
-                prop_assert_eq!(set.is_empty(), model.is_empty());
+                prop_assert_eq!((set.len(), set.is_empty()), (model.len(), model.is_empty()));
             }
             prop_assert!(set.iter().eq(model));
             prop_assert!(copy.iter().eq(model_copy));

@@ -50,9 +50,39 @@ impl LabelIndex {
 
     /// The hosts that have a label that begins so, as often as they have one.
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = HostId> {
-        let from = self.0.iter_from(prefix);
-        from.take_while(move |(label, _)| label.starts_with(prefix))
-            .flat_map(|(_, postings)| postings.iter())
+        self.beginning_with(prefix).flat_map(|(_, postings)| postings.iter())
+    }
+
+    /// The hosts that have a label that begins so and is good, as often as they have one.
+    pub fn with_prefix_if(
+        &self,
+        prefix: &str,
+        is_good: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = HostId> {
+        let good = self.beginning_with(prefix).filter(move |(label, _)| is_good(label));
+        good.flat_map(|(_, postings)| postings.iter())
+    }
+
+    /// The number of hosts that have exactly this label.
+    pub fn count_with_label(&self, label: &str) -> usize {
+        self.0.get(label).map_or(0, Postings::len)
+    }
+
+    /// The number of hosts that have a label that begins so, each as often as it has one. It is not
+    /// counted far beyond `limit`.
+    pub fn count_with_prefix(&self, prefix: &str, limit: usize) -> usize {
+        let mut count = 0;
+        for (_, postings) in self.beginning_with(prefix) {
+            count += postings.len();
+            if count >= limit {
+                break;
+            }
+        }
+        count
+    }
+
+    fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &Postings)> {
+        self.0.iter_from(prefix).take_while(move |(label, _)| label.starts_with(prefix))
     }
 
     fn insert(&mut self, label: &str, host: HostId) {
@@ -76,6 +106,13 @@ impl Postings {
             Self::Many(hosts) => (None, Some(hosts.iter())),
         };
         one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(hosts) => hosts.len(),
+        }
     }
 
     fn insert(&mut self, host: HostId) {
@@ -137,6 +174,14 @@ mod tests {
             };
             for wanted in ["", "a", "b", "ab", "aa", "\"a", "zz"] {
                 prop_assert_eq!(index.with_label(wanted).collect::<Vec<_>>(), hosts_with(&|label| label == wanted));
+                prop_assert_eq!(index.count_with_label(wanted), index.with_label(wanted).count());
+                let all = index.with_prefix(wanted).count();
+                prop_assert_eq!(index.count_with_prefix(wanted, usize::MAX), all);
+                prop_assert!(index.count_with_prefix(wanted, 2) >= all.min(2));
+                let with_b = index.with_prefix_if(wanted, |label| label.contains('b'));
+                prop_assert_eq!(with_b.collect::<BTreeSet<_>>(), BTreeSet::from_iter(
+                    hosts_with(&|label| label.starts_with(wanted) && label.contains('b')),
+                ));
                 let mut found: Vec<_> = index.with_prefix(wanted).collect();
                 found.sort_unstable();
                 found.dedup();

@@ -1,8 +1,11 @@
 //! Changes of the registry: what happened to which host.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
+
+use lobby_client::selector::Condition;
 
 use crate::registry::host::Host;
 use crate::select::selection::Selection;
@@ -70,20 +73,44 @@ impl fmt::Display for ChangeKind {
 }
 
 impl Change {
-    /// Whether the change added or removed a label that a selection matches, with its host or
-    /// alone.
+    /// Whether the change is one of a host that a selector chooses now or chose before; otherwise
+    /// whether it added or removed a label that a selection matches, with its host or alone.
     pub fn concerns(&self, selection: &Selection) -> bool {
-        match &self.kind {
+        match (selection, &self.kind) {
             // A host without labels is one of all hosts, too.
-            _ if matches!(selection, Selection::All) => true,
-            ChangeKind::Relabelled { added, removed } => {
+            (Selection::All, _) => true,
+            (Selection::Selector(selector), _) => {
+                let condition = selector.condition();
+                self.host.meets(condition) || self.met_before(condition)
+            }
+            (_, ChangeKind::Relabelled { added, removed }) => {
                 added.iter().chain(removed).any(|label| selection.matches(label))
             }
-            ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => {
+            (_, ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired) => {
                 self.host.labels().any(|label| selection.matches(&label))
             }
         }
     }
+}
+
+impl Change {
+    /// Whether a condition held for the host before the change; for one that left, as long as it was
+    /// here.
+    pub fn met_before(&self, condition: &Condition) -> bool {
+        match &self.kind {
+            ChangeKind::Joined => false,
+            ChangeKind::Left | ChangeKind::Expired => self.host.meets(condition),
+            ChangeKind::Relabelled { added, removed } => {
+                let kept = self.host.labels().filter(|label| !holds_label(added, label));
+                let before = kept.chain(removed.iter().map(|label| Cow::Borrowed(&**label)));
+                condition.holds(self.host.name().as_str(), before)
+            }
+        }
+    }
+}
+
+fn holds_label(sorted: &Labels, label: &str) -> bool {
+    sorted.binary_search_by(|other| (**other).cmp(label)).is_ok()
 }
 
 impl ChangeKind {
@@ -165,6 +192,7 @@ mod tests {
     use lobby_client::{Discovery, HostName, Label};
 
     use super::*;
+    use crate::index::host_id::HostId;
 
     fn packet(labels: &[&str]) -> PacketJson {
         let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
@@ -185,6 +213,29 @@ mod tests {
             let expected =
                 ChangeKind::Relabelled { added: labels(added), removed: labels(removed) };
             assert_eq!(ChangeKind::relabelled(&packet(before), &packet(after)), expected);
+        }
+    }
+
+    #[test]
+    fn a_change_concerns_a_selector_that_chose_its_host_or_does_now() {
+        let change = |before: &[&str], after: &[&str]| Change {
+            revision: 1,
+            kind: ChangeKind::relabelled(&packet(before), &packet(after)),
+            host: Arc::new(Host::own(HostId(0), HostName::parse("a").unwrap(), packet(after), 0)),
+        };
+        let of = |selector: &str| Selection::Selector(selector.parse().unwrap());
+        for (selector, before, after, expected) in [
+            ("x and y", &["x", "z"][..], &["x", "y", "z"][..], [false, true]),
+            ("x and y", &["x", "y", "z"], &["x", "z"], [true, true]),
+            ("x", &["x"], &["x", "other"], [true, true]),
+            ("x", &["y"], &["z"], [false, false]),
+            ("not x", &["x"], &["y"], [false, true]),
+            ("@hostname=a", &["x"], &[], [true, true]),
+        ] {
+            let change = change(before, after);
+            let Selection::Selector(parsed) = of(selector) else { panic!("{selector}") };
+            let before = change.met_before(parsed.condition());
+            assert_eq!([before, change.concerns(&of(selector))], expected, "{selector}");
         }
     }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use lobby_client::{HostName, Selector};
+use lobby_client::HostName;
+use lobby_client::selector::Condition;
 
 use crate::index::host_id::HostId;
 use crate::liveness::Liveness;
@@ -81,15 +82,13 @@ impl Host {
     }
 
     /// Its labels, sorted and unique.
-    pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> + Clone {
         self.text.labels()
     }
 
-    /// Whether a selector chooses it.
-    pub(crate) fn is_matched(&self, selector: &Selector) -> bool {
-        let labels: Vec<_> = self.labels().collect();
-        let labels = labels.iter().map(|label| &**label);
-        selector.condition().holds(self.hostname.as_str(), labels)
+    /// Whether a condition holds for it.
+    pub fn meets(&self, condition: &Condition) -> bool {
+        condition.holds(self.hostname.as_str(), self.labels())
     }
 
     /// Whether the packet was last said by this sender, and in a form in which that can be told.

@@ -3,8 +3,6 @@
 use std::array;
 use std::sync::Arc;
 
-use lobby_client::HostName;
-
 use crate::index::host_id::HostId;
 use crate::index::text_map::TextMap;
 use crate::registry::host::Host;
@@ -60,8 +58,8 @@ impl HostTable {
     }
 
     /// A host by its name.
-    pub(crate) fn named(&self, name: &HostName) -> Option<&Arc<Host>> {
-        self.get(*self.by_name.get(name.as_str())?)
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Host>> {
+        self.get(*self.by_name.get(name)?)
     }
 
     /// The host of a number.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use lobby_client::selector::Condition;
 use lobby_client::{HostName, Selector};
 
 use crate::index::host_id::HostId;
@@ -15,6 +16,7 @@ use crate::registry::change::Change;
 use crate::registry::changes::Changes;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
+use crate::select::plan::{self, Fleet};
 use crate::select::selection::Selection;
 
 /// Most changes that [`Snapshot::is_unchanged_since`] looks at: with more of them an answer is made
@@ -96,13 +98,14 @@ impl Snapshot {
     /// was swept or not.
     pub fn find(&self, selection: &Selection, now: Instant) -> Vec<&Arc<Host>> {
         let mut hosts: Vec<_> = match selection {
-            Selection::All => self.hosts.sorted().collect(),
+            Selection::All => self.hosts_matching(None),
             Selection::Labels(labels) => {
                 self.hosts_of(labels.iter().flat_map(|label| self.labels.with_label(label)))
             }
             Selection::Prefixes(prefixes) => {
                 self.hosts_of(prefixes.iter().flat_map(|prefix| self.labels.with_prefix(prefix)))
             }
+            Selection::Selector(selector) => self.hosts_matching(Some(selector)),
         };
         hosts.retain(|host| host.is_alive(now, &self.liveness));
         hosts
@@ -110,13 +113,11 @@ impl Snapshot {
 
     /// The hosts of this revision that a selector matches, or all, sorted by name. Liveness does
     /// not count: one that has expired is among them until a change says so.
-    pub(crate) fn hosts_matching<'s>(
-        &'s self,
-        selector: Option<&'s Selector>,
-    ) -> impl Iterator<Item = &'s Arc<Host>> {
-        self.hosts
-            .sorted()
-            .filter(move |host| selector.is_none_or(|selector| host.is_matched(selector)))
+    pub(crate) fn hosts_matching(&self, selector: Option<&Selector>) -> Vec<&Arc<Host>> {
+        match selector {
+            Some(selector) => self.hosts.select(plan::find(selector.condition(), self)),
+            None => self.hosts.sorted().collect(),
+        }
     }
 
     /// The drivers whose links are up.
@@ -126,7 +127,7 @@ impl Snapshot {
 
     /// A living host by its name.
     pub fn host_named(&self, name: &HostName, now: Instant) -> Option<&Arc<Host>> {
-        self.hosts.named(name).filter(|host| host.is_alive(now, &self.liveness))
+        self.hosts.named(name.as_str()).filter(|host| host.is_alive(now, &self.liveness))
     }
 
     /// The number of hosts, whether alive or not.
@@ -183,5 +184,27 @@ impl Snapshot {
     /// Hosts by their numbers, each once, sorted by name.
     fn hosts_of(&self, ids: impl Iterator<Item = HostId>) -> Vec<&Arc<Host>> {
         self.hosts.select(ids.collect())
+    }
+}
+
+impl Fleet for Snapshot {
+    fn labels(&self) -> &LabelIndex {
+        &self.labels
+    }
+
+    fn count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    fn all(&self) -> Vec<HostId> {
+        self.hosts.iter().map(|host| host.id()).collect()
+    }
+
+    fn named(&self, name: &str) -> Option<HostId> {
+        self.hosts.named(name).map(|host| host.id())
+    }
+
+    fn holds(&self, id: HostId, condition: &Condition) -> bool {
+        self.hosts.get(id).is_some_and(|host| host.meets(condition))
     }
 }

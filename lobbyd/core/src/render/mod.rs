@@ -6,6 +6,8 @@ pub(crate) mod names;
 pub(crate) mod packets;
 pub mod prometheus;
 
+use lobby_client::Selector;
+
 use crate::registry::snapshot::Snapshot;
 use crate::select::selection::Selection;
 
@@ -53,17 +55,23 @@ impl Query {
     pub const ALL_PACKETS: Self =
         Self { selection: Selection::All, format: Format::Packets, layout: Layout::Compact };
 
-    /// The packets of a selection. Except for a selection of all, each shows the labels that it was
-    /// selected by, as lobby 1.x does it.
+    /// The packets of a selection. Except for a selection of whole hosts, each shows the labels that
+    /// it was selected by, as lobby 1.x does it.
     pub fn packets(selection: Selection) -> Self {
-        let format =
-            if selection == Selection::All { Format::Packets } else { Format::MatchingLabels };
+        let whole = selection.is_of_whole_hosts();
+        let format = if whole { Format::Packets } else { Format::MatchingLabels };
         Self { selection, format, layout: Layout::Compact }
     }
 
     /// The names of the hosts that have a label.
     pub fn names(label: &str) -> Self {
         Self { selection: Selection::label(label), format: Format::Names, layout: Layout::Compact }
+    }
+
+    /// The names of the hosts that a selector chooses.
+    pub fn names_of(selector: Selector) -> Self {
+        let selection = Selection::Selector(selector);
+        Self { selection, format: Format::Names, layout: Layout::Compact }
     }
 
     /// The Prometheus targets of a group.
@@ -74,6 +82,12 @@ impl Query {
             format: Format::TargetGroups { name, default_port },
             layout: Layout::Compact,
         }
+    }
+
+    /// The same question about those hosts that a selector chooses, as a whole.
+    #[must_use]
+    pub fn among(self, selector: Selector) -> Self {
+        Self { selection: Selection::Selector(selector), ..self }
     }
 
     /// The same question with its answer in another layout.
@@ -89,8 +103,7 @@ impl Query {
 
     /// Whether the answer is still that of an earlier revision, but for times.
     pub fn is_unchanged_since(&self, revision: u64, snapshot: &Snapshot) -> bool {
-        // A whole packet shows labels by which it was not selected.
-        self.format != Format::Packets && snapshot.is_unchanged_since(revision, &self.selection)
+        snapshot.is_unchanged_since(revision, &self.selection)
     }
 
     /// The memory that its texts take, in bytes.

@@ -1,5 +1,6 @@
 //! Selection: which hosts are asked for.
 
 pub mod params;
+pub(crate) mod plan;
 pub mod prefix_set;
 pub mod selection;

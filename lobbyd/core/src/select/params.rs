@@ -1,8 +1,13 @@
 //! Query parameters, read as Go's net/url does it for lobby 1.x, except that an invalid query
 //! string is refused.
 
+use std::time::Duration;
+
 use lobby_client::Filter;
 use percent_encoding::percent_decode_str;
+
+/// Longest time that a request may wait for another answer.
+const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// The parameters of a request, in their order. Unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +24,15 @@ pub enum InvalidQuery {
     /// The parameter whose bytes are not UTF-8.
     #[error("query parameter {0:?} is not UTF-8 after decoding")]
     NotUtf8(String),
+    /// The parameter that a selector is given beside.
+    #[error("selector and {0} cannot be given together: say all of it in the selector")]
+    SelectorBeside(&'static str),
+    /// There is more than one selector.
+    #[error("selector is given more than once: join them by \"and\"")]
+    SecondSelector,
+    /// The text that is not a time to wait.
+    #[error("wait={0:?} is not a time to wait: expected 0s to {max}s, such as 30s", max = MAX_WAIT.as_secs())]
+    Wait(String),
 }
 
 impl QueryParams {
@@ -45,11 +59,61 @@ impl QueryParams {
         }
     }
 
+    /// The selector of the wanted servers, also an empty one.
+    ///
+    /// # Errors
+    /// When a selector is given beside one of the other parameters that choose servers, or twice:
+    /// one of the two would be ignored.
+    pub fn selector(&self) -> Result<Option<&str>, InvalidQuery> {
+        let mut selectors = self.0.iter().filter(|(name, _)| name == "selector");
+        let Some((_, selector)) = selectors.next() else { return Ok(None) };
+        if let Some(other) = ["labels", "prefixes", "label"].into_iter().find(|n| self.has(n)) {
+            return Err(InvalidQuery::SelectorBeside(other));
+        }
+        if selectors.next().is_some() {
+            return Err(InvalidQuery::SecondSelector);
+        }
+        Ok(Some(selector))
+    }
+
+    /// How long to wait for another answer than the one that the client has: whole seconds or, with
+    /// `m` behind them, minutes.
+    ///
+    /// # Errors
+    /// When it is something else, or more than five minutes.
+    pub fn wait(&self) -> Result<Option<Duration>, InvalidQuery> {
+        let Some((_, text)) = self.0.iter().find(|(name, _)| name == "wait") else {
+            return Ok(None);
+        };
+        let (digits, unit) = match text.strip_suffix('m') {
+            Some(minutes) => (minutes, 60),
+            None => (text.strip_suffix('s').unwrap_or(text), 1),
+        };
+        let number = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        let seconds = number.and_then(|digits| digits.parse::<u64>().ok()?.checked_mul(unit));
+        match seconds.map(Duration::from_secs).filter(|wait| *wait <= MAX_WAIT) {
+            Some(wait) => Ok(Some(wait)),
+            None => Err(InvalidQuery::Wait(text.clone())),
+        }
+    }
+
     /// Whether JSON shall be indented: `pretty` is there and not switched off.
     pub fn pretty(&self) -> bool {
-        self.0
-            .iter()
-            .any(|(name, value)| name == "pretty" && !matches!(value.as_str(), "0" | "false"))
+        self.is_on("pretty")
+    }
+
+    /// Whether to answer only when every host must have been heard: `warm` is there and not
+    /// switched off.
+    pub fn warm(&self) -> bool {
+        self.is_on("warm")
+    }
+
+    fn is_on(&self, flag: &str) -> bool {
+        self.0.iter().any(|(name, value)| name == flag && !matches!(value.as_str(), "0" | "false"))
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        !self.first(wanted).is_empty()
     }
 
     /// The label to resolve; empty if it is missing: no server has that.
@@ -168,6 +232,37 @@ mod tests {
         ] {
             assert_eq!(QueryParams::parse(raw).unwrap().pretty(), pretty, "{raw}");
         }
+    }
+
+    #[test]
+    fn a_selector_stands_alone_and_once() {
+        let selector = |raw: &str| {
+            let params = QueryParams::parse(raw).unwrap();
+            params.selector().map(|selector| selector.map(str::to_owned))
+        };
+        assert_eq!(selector("pretty"), Ok(None));
+        assert_eq!(selector("selector=a%3Db,+c&labels="), Ok(Some("a=b, c".to_owned())));
+        assert_eq!(selector("selector"), Ok(Some(String::new())), "empty, not absent");
+        for other in ["labels", "prefixes", "label"] {
+            let refused = selector(&format!("selector=a&{other}=b"));
+            assert_eq!(refused, Err(InvalidQuery::SelectorBeside(other)));
+        }
+        assert_eq!(selector("selector=a&selector=a"), Err(InvalidQuery::SecondSelector));
+    }
+
+    #[test]
+    fn a_time_to_wait_is_in_seconds_and_bounded() {
+        let wait = |raw: &str| QueryParams::parse(raw).unwrap().wait();
+        assert_eq!(wait("pretty"), Ok(None));
+        for (raw, seconds) in [("wait=30s", 30), ("wait=30", 30), ("wait=5m", 300), ("wait=0", 0)] {
+            assert_eq!(wait(raw), Ok(Some(Duration::from_secs(seconds))), "{raw}");
+        }
+        for text in ["", "s", "301", "6m", "m", "-1", "+1", "1.5", "30 s", "99999999999999999999"] {
+            let raw = format!("wait={}", text.replace('+', "%2B"));
+            assert_eq!(wait(&raw), Err(InvalidQuery::Wait(text.to_owned())), "{raw}");
+        }
+        let told = wait("wait=x").unwrap_err().to_string();
+        assert_eq!(told, "wait=\"x\" is not a time to wait: expected 0s to 300s, such as 30s");
     }
 
     #[test]

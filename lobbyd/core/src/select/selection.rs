@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lobby_client::Filter;
+use lobby_client::{Filter, Selector};
 
 use crate::select::prefix_set::PrefixSet;
 
@@ -17,6 +17,8 @@ pub enum Selection {
     Labels(BTreeSet<String>),
     /// Hosts that have any label that begins with one of these texts.
     Prefixes(PrefixSet),
+    /// Hosts that a selector chooses, as a whole.
+    Selector(Selector),
 }
 
 impl Selection {
@@ -30,10 +32,16 @@ impl Selection {
         Self::Prefixes(PrefixSet::new([prefix.to_owned()]))
     }
 
-    /// Whether a label is one of those that a host is selected by.
+    /// Whether hosts are selected as a whole, and not by some of their labels.
+    pub fn is_of_whole_hosts(&self) -> bool {
+        matches!(self, Self::All | Self::Selector(_))
+    }
+
+    /// Whether a label is one of those that a host is selected by; any is, if it is selected as a
+    /// whole.
     pub fn matches(&self, label: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Selector(_) => true,
             Self::Labels(labels) => labels.contains(label),
             Self::Prefixes(prefixes) => prefixes.matches(label),
         }
@@ -46,7 +54,13 @@ impl Selection {
             Self::All => 0,
             Self::Labels(labels) => labels.iter().map(size).sum(),
             Self::Prefixes(prefixes) => prefixes.iter().map(size).sum(),
+            Self::Selector(selector) => selector.as_str().len(),
         }
+    }
+
+    /// The number of its regular expressions, which take memory of their own.
+    pub fn patterns(&self) -> usize {
+        if let Self::Selector(selector) = self { selector.patterns() } else { 0 }
     }
 }
 
@@ -56,6 +70,7 @@ impl From<Filter> for Selection {
             Filter::All => Self::All,
             Filter::Labels(labels) => Self::Labels(labels.into_iter().collect()),
             Filter::Prefixes(prefixes) => Self::Prefixes(PrefixSet::new(prefixes)),
+            Filter::Selector(selector) => Self::Selector(selector),
         }
     }
 }

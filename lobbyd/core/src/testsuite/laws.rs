@@ -22,6 +22,7 @@ use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 pub use super::dns::dns;
 
 use super::acceptance::assert_prometheus_takes;
+use super::servers::Servers;
 use super::text::{assert_is_host_name, assert_is_instance, assert_is_label, assert_one_line};
 
 /// Payloads from a channel: what is accepted is a packet as the contract allows it, and is read
@@ -140,6 +141,18 @@ pub fn query(text: &[u8]) {
         Err(refusal) => return assert_one_line(&refusal.to_string()),
     };
     let form: Vec<_> = url::form_urlencoded::parse(raw.as_bytes()).collect();
+    let all =
+        |wanted| form.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| &**value);
+    let other = ["labels", "prefixes", "label"]
+        .into_iter()
+        .any(|name| all(name).next().is_some_and(|v| !v.is_empty()));
+    match query.selector() {
+        Ok(selector) => assert_eq!(
+            selector.into_iter().collect::<Vec<_>>(),
+            all("selector").collect::<Vec<_>>()
+        ),
+        Err(_) => assert!(other || all("selector").count() > 1),
+    }
     let first =
         |wanted| form.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value);
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
@@ -175,6 +188,19 @@ pub fn selector(text: &[u8]) {
     let labels = text.split_whitespace().filter_map(|word| Label::parse(word).ok()).collect();
     let host = Discovery::new(HostName::parse("host").expect("a name"), labels);
     assert!(opposite.is_err() || opposite.is_ok_and(|o| o.matches(&host) != again.matches(&host)));
+}
+
+/// Plans: the hosts that are found for a selector are those that it chooses one by one.
+///
+/// The first line is the selector; then one host a line, its labels behind tabs.
+pub fn plan(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let (selector, hosts) = text.split_once('\n').unwrap_or((&text, ""));
+    let Ok(selector) = Selector::parse(selector) else { return };
+    let fleet: BTreeMap<_, _> =
+        hosts.lines().filter_map(host).map(|host| (host.hostname.clone(), host)).collect();
+    let servers = Servers::new(fleet.into_values().collect());
+    assert_eq!(servers.find(&selector), servers.scan(&selector), "{selector}");
 }
 
 /// Prometheus documents of any fleet: always acceptable.

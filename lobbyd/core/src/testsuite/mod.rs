@@ -5,4 +5,5 @@ mod acceptance;
 mod dns;
 pub mod fixtures;
 pub mod laws;
+pub(crate) mod servers;
 mod text;

@@ -60,7 +60,7 @@ impl PacketJson {
     }
 
     /// The labels in order.
-    pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> + Clone {
         self.json_labels().map(unquoted)
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lobby_client::{Discovery, Filter, HostName, Label};
+use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -47,8 +47,23 @@ fn labels<const N: usize>(labels: [&str; N]) -> Selection {
     Filter::Labels(labels.map(str::to_owned).to_vec()).into()
 }
 
+fn selector(text: &str) -> Selector {
+    Selector::parse(text).unwrap()
+}
+
 fn prefixes<const N: usize>(prefixes: [&str; N]) -> Selection {
     Filter::Prefixes(prefixes.map(str::to_owned).to_vec()).into()
+}
+
+#[test]
+fn a_selector_chooses_whole_hosts_in_every_form() {
+    let whole = r#"[{"hostname":"b","labels":["rack:1"],"last_check":7}]"#;
+    let rack_without_service = || selector("rack=1 and !service");
+    assert_eq!(ask(Query::packets(Selection::Selector(rack_without_service()))), whole);
+    assert_eq!(ask(Query::names_of(rack_without_service())), r#"["b"]"#);
+    let web = || Query::target_groups("web".to_owned(), 9100);
+    assert_eq!(ask(web().among(selector("service"))), ask(web()));
+    assert_eq!(ask(web().among(rack_without_service())), "[]");
 }
 
 #[test]
@@ -135,6 +150,9 @@ fn queries() -> Vec<Query> {
         Query::packets(labels(["none"])),
         Query::names("rack:1"),
         Query::target_groups("ne".to_owned(), 9100),
+        Query::packets(Selection::Selector(selector("rack=1 and not xy"))),
+        Query::names_of(selector("x or @hostname=b")),
+        Query::target_groups("ne".to_owned(), 9100).among(selector("not rack")),
     ];
     queries.into_iter().flat_map(|query| [query.clone(), query.in_layout(Layout::Pretty)]).collect()
 }
