@@ -137,6 +137,7 @@ impl App {
             node_exporter_port: api.node_exporter_port,
             stopping,
             cache: Arc::default(),
+            selectors: Arc::default(),
             render_pool: RenderPool::default(),
             frames: Arc::default(),
             drivers: self.core.drivers.clone(),

@@ -1,4 +1,4 @@
-//! API errors: a status and one line of plain text that says what is wrong and what would be right.
+//! API errors: a status and a line of plain text that says what is wrong and what would be right.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -8,6 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
+use lobby_client::InvalidSelector;
 use lobby_core::select::params::InvalidQuery;
 
 /// Greatest length of an error's text, in bytes, but for a few.
@@ -19,6 +20,9 @@ pub enum ApiError {
     /// 400: the request itself is wrong.
     #[error("{0}")]
     BadRequest(String),
+    /// 400: the selector, which is shown with the place of its fault.
+    #[error(transparent)]
+    BadSelector(#[from] InvalidSelector),
     /// 403: the token is missing or wrong. lobby 1.x answers 403 as well, where 401 would be usual.
     #[error("access denied: send the token as \"Authorization: Token TOKEN\"")]
     AccessDenied,
@@ -67,6 +71,14 @@ impl From<InvalidQuery> for ApiError {
 }
 
 impl ApiError {
+    /// What the client is told: one line, but for a selector, below which its fault is marked.
+    fn text(&self) -> String {
+        match self {
+            Self::BadSelector(error) => format!("{error}\n"),
+            error => one_line(&error.to_string()),
+        }
+    }
+
     fn add_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::AccessDenied | Self::ReadOnly => {
@@ -84,6 +96,7 @@ impl ApiError {
                 response.force_close();
             }
             Self::BadRequest(_)
+            | Self::BadSelector(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::UnsupportedMediaType(_)
@@ -95,7 +108,7 @@ impl ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BadSelector(_) => StatusCode::BAD_REQUEST,
             Self::AccessDenied | Self::ReadOnly | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -110,7 +123,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status_code());
         self.add_headers(&mut response);
-        response.content_type(ContentType::plaintext()).body(one_line(&self.to_string()))
+        response.content_type(ContentType::plaintext()).body(self.text())
     }
 }
 

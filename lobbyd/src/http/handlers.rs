@@ -19,6 +19,7 @@ use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
 use lobby_core::render::{Layout, Query};
 use lobby_core::select::params::QueryParams;
+use lobby_core::select::selection::Selection;
 
 /// When a request that came too early should be tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -32,8 +33,11 @@ const NO_DRIVER: &str =
 /// `GET /` and `GET /v1/discoveries`: all hosts, or those that the query asks for.
 pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    answer(&state, &request, Query::packets(params.filter().into()).in_layout(layout(&params)))
-        .await
+    let selection = match state.selectors.of(&params)? {
+        Some(selector) => Selection::Selector(selector),
+        None => params.filter().into(),
+    };
+    answer(&state, &request, Query::packets(selection).in_layout(layout(&params))).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
@@ -49,10 +53,15 @@ pub async fn discovery(state: Data<AppState>, request: HttpRequest) -> Answer {
     json(&*packet.ok_or_else(no_name)?, params.pretty())
 }
 
-/// `GET /v1/resolve?label=L`: the names of the hosts that have the label.
+/// `GET /v1/resolve?label=L`: the names of the hosts that have the label, or that a selector
+/// chooses.
 pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    answer(&state, &request, Query::names(params.label()).in_layout(layout(&params))).await
+    let query = match state.selectors.of(&params)? {
+        Some(selector) => Query::names_of(selector),
+        None => Query::names(params.label()),
+    };
+    answer(&state, &request, query.in_layout(layout(&params))).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
@@ -71,8 +80,11 @@ pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) 
 /// host.
 pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
+    let mut query = Query::target_groups(name.into_inner(), state.node_exporter_port);
+    if let Some(selector) = state.selectors.of(&params)? {
+        query = query.among(selector);
+    }
     wait_until_warm(&state, &request).await?;
-    let query = Query::target_groups(name.into_inner(), state.node_exporter_port);
     answer(&state, &request, query.in_layout(layout(&params))).await
 }
 

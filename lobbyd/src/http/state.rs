@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::healthz::Healthz;
 use crate::http::events::frames::FrameCache;
+use crate::http::request::selectors::SelectorCache;
 use crate::http::response::cache::ResponseCache;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::streams::StreamPlaces;
@@ -35,6 +36,8 @@ pub struct AppState {
     pub stopping: watch::Receiver<bool>,
     /// Answers that were made before.
     pub cache: Arc<ResponseCache>,
+    /// Selectors that were read before.
+    pub selectors: Arc<SelectorCache>,
     /// Where long answers are made.
     pub render_pool: RenderPool,
     /// Events that are ready to be sent.

@@ -24,7 +24,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// `GET /v1/events`: the hosts that a selector matches, then what changes, as long as the client
 /// reads.
 pub async fn events(state: Data<AppState>, request: HttpRequest) -> Answer {
-    let parameters = Parameters::of(&request)?;
+    let parameters = Parameters::of(&request, &state.selectors)?;
     let content_type = match parameters.form {
         Form::ServerSentEvents => "text/event-stream",
         Form::JsonLines => "application/x-ndjson",

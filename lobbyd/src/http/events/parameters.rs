@@ -8,6 +8,7 @@ use lobby_core::events::frame::Form;
 use lobby_core::select::params::QueryParams;
 
 use crate::http::errors::ApiError;
+use crate::http::request::selectors::SelectorCache;
 
 /// The header in which a browser that comes back says what it knows.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -25,10 +26,9 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// The parameters of a request.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(super) fn of(request: &HttpRequest, selectors: &SelectorCache) -> Result<Self, ApiError> {
         let query = QueryParams::parse(request.query_string())?;
-        let selector = query.parameter("selector").map(Selector::parse).transpose();
-        let selector = selector.map_err(|error| ApiError::BadRequest(error.one_line()))?;
+        let selector = selectors.of(&query)?;
         Ok(Self { selector, form: form(&query, request)?, since: since(&query, request)? })
     }
 }
@@ -78,7 +78,8 @@ mod tests {
         let request = TestRequest::with_uri(&format!("/v1/events{query}"));
         let request =
             headers.iter().fold(request, |request, header| request.insert_header(*header));
-        Parameters::of(&request.to_http_request()).map_err(|error| error.to_string())
+        let parameters = Parameters::of(&request.to_http_request(), &SelectorCache::default());
+        parameters.map_err(|error| error.to_string())
     }
 
     #[test]
@@ -113,5 +114,6 @@ mod tests {
         assert!(refusal.starts_with("since: \"5\" is not a valid event id: expected"), "{refusal}");
         assert!(read("?selector=a%3D", &[]).is_err());
         assert!(read("?selector=", &[]).is_err(), "an unset variable must not mean everybody");
+        assert!(read("?selector=a&labels=b", &[]).unwrap_err().contains("labels"));
     }
 }

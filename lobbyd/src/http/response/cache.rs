@@ -14,6 +14,10 @@ pub(super) const MAX_BYTES: usize = 8 << 20;
 /// repeated.
 const MAX_QUERY_SIZE: usize = 2048;
 
+/// What a regular expression of a query that is kept counts, in bytes: about as much as it may take
+/// once it is used.
+const PATTERN_SIZE: usize = 128 << 10;
+
 /// Most answers kept.
 const MAX_ENTRIES: usize = 1000;
 
@@ -161,10 +165,10 @@ struct Entry {
     made: Made,
 }
 
-impl Entry {
-    fn len(&self) -> usize {
-        self.made.body.as_ref().map_or(0, |body| body.bytes.len())
-    }
+/// The memory that is counted for an answer and its question, in bytes.
+fn size(key: &CacheKey, entry: &Entry) -> usize {
+    let body = entry.made.body.as_ref().map_or(0, |body| body.bytes.len());
+    body + key.query.selection.patterns() * PATTERN_SIZE
 }
 
 impl Entries {
@@ -208,7 +212,7 @@ impl Entries {
     }
 
     fn put(&mut self, key: &CacheKey, entry: Entry) {
-        let len = entry.len();
+        let len = size(key, &entry);
         if len > MAX_BYTES {
             return;
         }
@@ -229,12 +233,13 @@ impl Entries {
     }
 
     fn remove(&mut self, key: &CacheKey) {
-        self.bytes -= self.answers.remove(key).map_or(0, |entry| entry.len());
+        let removed = self.answers.remove_entry(key);
+        self.bytes -= removed.map_or(0, |(key, entry)| size(&key, &entry));
     }
 
     fn retain(&mut self, good: impl Fn(&Entry) -> bool) {
         self.answers.retain(|_, entry| good(entry));
-        self.bytes = self.answers.values().map(Entry::len).sum();
+        self.bytes = self.answers.iter().map(|(key, entry)| size(key, entry)).sum();
     }
 }
 
@@ -408,7 +413,10 @@ mod tests {
         let mut put = |key: CacheKey, len| {
             entries.put(&key, Entry { started: 1, made: made(NOW, vec![0; len]) });
             assert!(entries.bytes <= MAX_BYTES && entries.answers.len() <= MAX_ENTRIES);
-            assert_eq!(entries.bytes, entries.answers.values().map(Entry::len).sum::<usize>());
+            assert_eq!(
+                entries.bytes,
+                entries.answers.iter().map(|(key, entry)| size(key, entry)).sum::<usize>()
+            );
             entries.get(&key, NOW, changed).is_ok()
         };
         assert!(!put(names("long"), MAX_BYTES + 1));
@@ -419,6 +427,11 @@ mod tests {
         for number in 0..MAX_ENTRIES * 2 {
             assert!(put(names(&number.to_string()), 0));
         }
+        for number in 0..MAX_BYTES / PATTERN_SIZE * 2 {
+            let selector = format!("a=~{number} or b=~x").parse().unwrap();
+            assert!(put(key(Query::names_of(selector)), 0));
+        }
+        assert!(entries.answers.len() <= MAX_BYTES / PATTERN_SIZE / 2);
     }
 
     #[test]
