@@ -1,3 +1,5 @@
+use crate::Unsendable;
+
 /// Why a call did not succeed. Every text is one line without control characters, so that it can go
 /// to a terminal as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,4 +42,10 @@ pub enum Error {
         /// What is wrong with the answer.
         cause: String,
     },
+}
+
+impl From<Unsendable> for Error {
+    fn from(unsendable: Unsendable) -> Self {
+        Self::Invalid(unsendable.to_string())
+    }
 }

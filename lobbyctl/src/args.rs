@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use lobby_client::{Label, Protocol, Selector};
 
@@ -18,7 +20,8 @@ Environment:
 Exit status:
   0  done
   1  the daemon refused or failed, or its answer makes no sense
-  2  wrong usage: an option, a variable, a label or a file that cannot be used
+  2  wrong usage: an option, a variable, a label, a selector or a file that
+     cannot be used
   3  the daemon cannot be reached, or did not answer within 10 seconds
   4  the daemon wants a valid token
   5  wait: time was up before it was so
@@ -30,6 +33,7 @@ Examples:
   lobbyctl discoveries
   lobbyctl --host 10.0.0.5 discoveries search service: location:
   lobbyctl resolve service:smtp --json
+  lobbyctl discoveries -l 'service in (smtp,imap) and not drain'
   lobbyctl labels add maintenance:yes
   lobbyctl watch -l 'service=web and not drain'
   lobbyctl wait -l service=web --count 2 --timeout 90s";
@@ -80,16 +84,24 @@ pub(crate) enum Command {
     Discovery,
     /// List the servers that the daemon knows, with their labels
     #[command(
-        override_usage = "lobbyctl discoveries [OPTIONS] [labels LABEL... | search PREFIX...]"
+        override_usage = "lobbyctl discoveries [OPTIONS] [-l SELECTOR | labels LABEL... | search PREFIX...]"
     )]
     Discoveries {
+        /// Only servers that this selector chooses, such as 'service=smtp and not drain'
+        #[arg(short = 'l', long, value_parser = selector)]
+        selector: Option<Selector>,
         #[command(subcommand)]
         filter: Option<DiscoveryFilter>,
     },
-    /// Print the names of the servers that have a label, one a line
+    /// Print the names of the servers that have a label or that a selector chooses, one a line
+    #[command(override_usage = "lobbyctl resolve [OPTIONS] <LABEL | -l SELECTOR>")]
     Resolve {
+        /// Servers that this selector chooses, such as 'service=smtp and not drain'
+        #[arg(short = 'l', long, value_parser = selector, conflicts_with = "label")]
+        selector: Option<Selector>,
         /// The whole label, such as service:smtp
-        label: String,
+        #[arg(required_unless_present = "selector")]
+        label: Option<String>,
     },
     /// Print what changes, a line an event, until it is ended
     Watch(WatchOptions),
@@ -104,7 +116,7 @@ pub(crate) enum Command {
     Labels(LabelsCommand),
 }
 
-#[derive(Debug, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum DiscoveryFilter {
     /// Only servers with at least one of these labels, and only these labels of theirs
     Labels {
@@ -140,14 +152,14 @@ pub(crate) enum LabelsCommand {
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct WatchOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    #[arg(short = 'l', long, value_parser = selector)]
     pub(crate) selector: Option<Selector>,
 }
 
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct WaitOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    #[arg(short = 'l', long, value_parser = selector)]
     pub(crate) selector: Option<Selector>,
     /// How many servers there must be at least
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
@@ -164,8 +176,20 @@ impl CommandLine {
     /// Reads the words of a command line, the program's name first. Help and version come as an
     /// error, as clap has it.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(with_two_dashes(words))
+        let line = Self::try_parse_from(with_two_dashes(words))?;
+        // clap could refuse this, but then also options of the connection before a filter.
+        if let Command::Discoveries { selector: Some(_), filter: Some(_) } = line.command {
+            let problem = "--selector stands alone: say all of it in the selector, instead of \
+                           labels or search";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, problem));
+        }
+        Ok(line)
     }
+}
+
+/// A selector; the text and the mark below a fault begin on a line of their own.
+pub(crate) fn selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text).map_err(|error| format!("\n{error}"))
 }
 
 pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {

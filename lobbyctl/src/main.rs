@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process;
 
 use anyhow::{Context, anyhow};
-use lobby_client::{Client, Error, Filter, LinkState, Query};
+use lobby_client::{Client, Error, Filter, LinkState, Query, Selector};
 
 use args::{Command, CommandLine, DiscoveryFilter, LabelsCommand};
 use connection::Connection;
@@ -89,10 +89,15 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
     }
     match command {
         Command::Discovery => client.discovery().await.map(Output::Server),
-        Command::Discoveries { filter } => {
-            client.discoveries(&filter_of(filter.as_ref())).await.map(Output::Servers)
+        Command::Discoveries { selector, filter } => {
+            client.discoveries(&filter_of(selector, filter)).await.map(Output::Servers)
         }
-        Command::Resolve { label } => client.resolve(&label).await.map(Output::Names),
+        Command::Resolve { selector: Some(selector), .. } => {
+            client.names(&selector).await.map(Output::Names)
+        }
+        Command::Resolve { label, .. } => {
+            client.resolve(&label.unwrap_or_default()).await.map(Output::Names)
+        }
         Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
         Command::Ping => client.ping().await.map(|()| Output::Done),
         Command::Labels(LabelsCommand::Add { labels }) => {
@@ -110,18 +115,21 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
 fn query(command: &Command) -> Option<Query> {
     Some(match command {
         Command::Discovery => Query::Discovery,
-        Command::Discoveries { filter } => Query::Discoveries(filter_of(filter.as_ref())),
-        Command::Resolve { label } => Query::Resolve(label.clone()),
+        Command::Discoveries { selector, filter } => {
+            Query::Discoveries(filter_of(selector.clone(), filter.clone()))
+        }
+        Command::Resolve { selector: Some(selector), .. } => Query::Names(selector.clone()),
+        Command::Resolve { label, .. } => Query::Resolve(label.clone().unwrap_or_default()),
         Command::Status => Query::Status,
         Command::Labels(_) | Command::Ping | Command::Watch(_) | Command::Wait(_) => return None,
     })
 }
 
-fn filter_of(filter: Option<&DiscoveryFilter>) -> Filter {
+fn filter_of(selector: Option<Selector>, filter: Option<DiscoveryFilter>) -> Filter {
     match filter {
-        None => Filter::All,
-        Some(DiscoveryFilter::Labels { labels }) => Filter::Labels(labels.clone()),
-        Some(DiscoveryFilter::Search { prefixes }) => Filter::Prefixes(prefixes.clone()),
+        None => selector.map_or(Filter::All, Filter::Selector),
+        Some(DiscoveryFilter::Labels { labels }) => Filter::Labels(labels),
+        Some(DiscoveryFilter::Search { prefixes }) => Filter::Prefixes(prefixes),
     }
 }
 

@@ -5,10 +5,11 @@ use awc::http::header::{HeaderMap, WWW_AUTHENTICATE};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::object::deserialize_from_object;
 use crate::text::one_line;
-use crate::{Discovery, Error, HostName, InvalidHostName, Label, Status, TargetGroup};
+use crate::{Discovery, Error, HostName, InvalidHostName, Label, Selector, Status, TargetGroup};
 
 /// The body of a success, or what the refusal means.
 pub(super) fn check(
@@ -76,9 +77,28 @@ pub(super) fn status(body: &[u8]) -> Result<Status, String> {
 
 /// A JSON document as it is, but in one line: lobby 1.x indents its answers.
 pub(super) fn json_line(body: &[u8]) -> Result<String, String> {
-    let document: serde_json::Value = json(body)?;
+    let document: Value = json(body)?;
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?.trim();
     Ok(if text.contains('\n') { document.to_string() } else { text.to_owned() })
+}
+
+/// The packets of a list that a selector chooses, as they are but in one line.
+pub(super) fn chosen_json(body: &[u8], selector: &Selector) -> Result<String, String> {
+    let mut packets = json::<Option<Vec<Value>>>(body)?.unwrap_or_default();
+    let all = packets.len();
+    packets.retain(|packet| {
+        let packet = <LoosePacket as Deserialize>::deserialize(packet);
+        let packet = packet.ok().and_then(|packet| packet.checked().ok());
+        packet.is_some_and(|packet| selector.matches(&packet))
+    });
+    if packets.len() == all { json_line(body) } else { Ok(Value::from(packets).to_string()) }
+}
+
+/// The names of the servers of a list that a selector chooses.
+pub(super) fn chosen_names(body: &[u8], selector: &Selector) -> Result<String, String> {
+    let servers = discoveries(body)?;
+    let names = servers.iter().filter(|server| selector.matches(server));
+    Ok(names.map(|server| server.hostname.as_str()).collect::<Value>().to_string())
 }
 
 pub(super) fn target_groups(body: &[u8]) -> Result<Vec<TargetGroup>, String> {
@@ -146,6 +166,18 @@ mod tests {
         assert_eq!(names_and_labels(body), [("n1".to_owned(), vec!["b:2".to_owned()])]);
         assert_eq!(discoveries(body.as_bytes()).unwrap()[0].last_check, 7);
         assert_eq!(host_names(br#"["", "a", "b c"]"#), Ok(vec![HostName::parse("a").unwrap()]));
+    }
+
+    #[test]
+    fn of_a_list_of_everybody_only_the_chosen_stay() {
+        let body =
+            r#"[{"hostname":"a","labels":["x"],"more":1.0},{"hostname":"b","labels":null},{}]"#;
+        let chosen = |selector: &str| chosen_json(body.as_bytes(), &selector.parse().unwrap());
+        assert_eq!(chosen("x"), Ok(r#"[{"hostname":"a","labels":["x"],"more":1.0}]"#.to_owned()));
+        assert_eq!(chosen("y"), Ok("[]".to_owned()));
+        let names = chosen_names(body.replace(",{}", "").as_bytes(), &"not y".parse().unwrap());
+        assert_eq!(names, Ok(r#"["a","b"]"#.to_owned()));
+        assert_eq!(chosen_json(b"null", &"x".parse().unwrap()), Ok("null".to_owned()));
     }
 
     #[test]

@@ -4,7 +4,6 @@ mod builder;
 mod connect;
 mod decode;
 mod events;
-mod paths;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -20,7 +19,9 @@ use awc::{ClientRequest, SendClientRequest};
 use bytes::Bytes;
 
 use crate::text::one_line;
-use crate::{Discovery, Error, Filter, HostName, Label, Query, Status, TargetGroup};
+use crate::{
+    Discovery, Error, Filter, HostName, Label, Query, Selector, Status, TargetGroup, paths,
+};
 
 pub use builder::{ClientBuilder, Protocol};
 pub use events::Events;
@@ -73,7 +74,12 @@ impl Client {
     /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty
     /// text or one with a comma.
     pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
-        self.get(&paths::discoveries(filter)?, decode::discoveries).await
+        let mut servers = self.get(&paths::discoveries(filter)?, decode::discoveries).await?;
+        if let Filter::Selector(selector) = filter {
+            // A daemon that knows no selectors gives everybody.
+            servers.retain(|server| selector.matches(server));
+        }
+        Ok(servers)
     }
 
     /// The names of the servers that have exactly this label.
@@ -82,6 +88,15 @@ impl Client {
     /// See [`Client`].
     pub async fn resolve(&self, label: &str) -> Result<Vec<HostName>, Error> {
         self.get(&paths::resolve(label), decode::host_names).await
+    }
+
+    /// The names of the servers that a selector chooses.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn names(&self, selector: &Selector) -> Result<Vec<HostName>, Error> {
+        let servers = self.discoveries(&Filter::Selector(selector.clone())).await?;
+        Ok(servers.into_iter().map(|server| server.hostname).collect())
     }
 
     /// The Prometheus targets of a group, as its `prometheus:NAME…` labels describe them.
@@ -115,7 +130,12 @@ impl Client {
     /// See [`Client`]; [`Error::Invalid`] if the question cannot be sent, [`Error::Malformed`] if
     /// the answer is not JSON.
     pub async fn json(&self, query: &Query) -> Result<String, Error> {
-        self.get(&paths::path(query)?, decode::json_line).await
+        let read = |body: &[u8]| match query {
+            Query::Discoveries(Filter::Selector(selector)) => decode::chosen_json(body, selector),
+            Query::Names(selector) => decode::chosen_names(body, selector),
+            _ => decode::json_line(body),
+        };
+        self.get(&query.path()?, read).await
     }
 
     /// Adds run-time labels to the daemon's own server.
@@ -135,7 +155,11 @@ impl Client {
         self.send_labels(Method::DELETE, labels).await
     }
 
-    async fn get<T>(&self, path: &str, read: fn(&[u8]) -> Result<T, String>) -> Result<T, Error> {
+    async fn get<T>(
+        &self,
+        path: &str,
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let url = format!("{}{path}", self.base_url);
         let body = self.exchange(&url, self.request(Method::GET, &url).send()).await?;
         read(&body).map_err(|cause| Error::Malformed { url, cause: one_line(&cause) })

@@ -76,6 +76,16 @@ async fn a_filter_travels_in_the_query_and_the_token_in_the_header() {
 }
 
 #[actix_rt::test]
+async fn a_selector_is_checked_again_as_old_daemons_give_everybody() {
+    let body = answer("200 OK", r#"[{"hostname":"a","labels":["x y"]},{"hostname":"b"}]"#);
+    let selector: Selector = "'x y', @hostname=~'[ab]'".parse().unwrap();
+    let (names, request) = call(&body, async |client: Client| client.names(&selector).await).await;
+    assert_eq!(names.unwrap(), [HostName::parse("a").unwrap()]);
+    let path = "/v1/discoveries?selector=%27x%20y%27%20and%20%40hostname%3D~%27%5Bab%5D%27";
+    assert!(request.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{request}");
+}
+
+#[actix_rt::test]
 async fn labels_travel_in_the_body_one_a_line_without_a_blank_one() {
     let labels = [label("public_ip4:1.2.3.4,5"), label("b:č")];
     let (added, request) =

@@ -43,6 +43,14 @@ impl BlockingHandle {
         wait(self.handle.resolve(label))
     }
 
+    /// As [`Client::names`](crate::Client::names).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn names(&self, selector: &Selector) -> Result<Vec<HostName>, Error> {
+        wait(self.handle.names(selector))
+    }
+
     /// As [`Client::prometheus`](crate::Client::prometheus).
     ///
     /// # Errors

@@ -79,6 +79,15 @@ impl Handle {
         self.call(async move |client| client.resolve(&label).await).await
     }
 
+    /// As [`Client::names`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn names(&self, selector: &Selector) -> Result<Vec<HostName>, Error> {
+        let selector = selector.clone();
+        self.call(async move |client| client.names(&selector).await).await
+    }
+
     /// As [`Client::prometheus`].
     ///
     /// # Errors

@@ -1,6 +1,3 @@
-use clap::CommandFactory;
-use clap::error::ErrorKind;
-
 use super::*;
 
 fn read(line: &str) -> Result<CommandLine, clap::Error> {
@@ -36,19 +33,39 @@ fn options_stand_before_and_after_the_command() {
 
 #[test]
 fn every_command_is_understood() {
-    assert_eq!(read("discoveries").unwrap().command, Command::Discoveries { filter: None });
+    let discoveries = |filter| Command::Discoveries { selector: None, filter };
+    assert_eq!(read("discoveries").unwrap().command, discoveries(None));
     let filter = Some(DiscoveryFilter::Labels { labels: vec!["a:1".into(), "b".into()] });
-    assert_eq!(read("discoveries labels a:1 b").unwrap().command, Command::Discoveries { filter });
+    assert_eq!(read("discoveries labels a:1 b").unwrap().command, discoveries(filter));
     let filter = Some(DiscoveryFilter::Search { prefixes: vec!["a:".into()] });
-    assert_eq!(
-        read("discoveries search a: --json").unwrap().command,
-        Command::Discoveries { filter }
-    );
-    assert_eq!(read("resolve a:1").unwrap().command, Command::Resolve { label: "a:1".into() });
+    assert_eq!(read("discoveries search a: --json").unwrap().command, discoveries(filter));
+    let resolve = Command::Resolve { selector: None, label: Some("a:1".into()) };
+    assert_eq!(read("resolve a:1").unwrap().command, resolve);
     let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };
     assert_eq!(read("labels add a:1 b:2").unwrap().command, Command::Labels(add));
     let del = LabelsCommand::Del { labels: vec![label("a:1")] };
     assert_eq!(read("labels del a:1").unwrap().command, Command::Labels(del));
+}
+
+#[test]
+fn a_selector_stands_in_the_place_of_labels() {
+    let selector: Option<Selector> = Some("a=1".parse().unwrap());
+    let discoveries = Command::Discoveries { selector: selector.clone(), filter: None };
+    let resolve = Command::Resolve { selector, label: None };
+    for (line, command) in [
+        ("discoveries -l a=1 --host h", &discoveries),
+        ("--host h discoveries --selector a==1", &discoveries),
+        ("resolve --host h -l a:1", &resolve),
+    ] {
+        assert_eq!(&read(line).unwrap().command, command, "{line}");
+    }
+    for line in ["discoveries -l a labels b", "discoveries --selector a search b", "resolve -l a b"]
+    {
+        assert_eq!(refusal(line).kind(), ErrorKind::ArgumentConflict, "{line}");
+    }
+    assert_eq!(refusal("resolve").kind(), ErrorKind::MissingRequiredArgument);
+    let text = refusal("discoveries -l a=").to_string();
+    assert!(text.contains("\na=\n  ^\nexpected a value"), "{text}");
 }
 
 #[test]
@@ -91,7 +108,8 @@ fn help_is_a_command_too() {
 fn a_label_right_behind_discoveries_gets_the_usage() {
     let text = refusal("discoveries service:web").to_string();
     assert!(
-        text.contains("'service:web'") && text.contains("[labels LABEL... | search PREFIX...]"),
+        text.contains("'service:web'")
+            && text.contains("[-l SELECTOR | labels LABEL... | search PREFIX...]"),
         "{text}"
     );
 }

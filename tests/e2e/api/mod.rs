@@ -8,6 +8,7 @@ mod handle;
 mod labels;
 mod large;
 mod queries;
+mod selectors;
 mod status;
 mod streams;
 mod tls;

@@ -58,6 +58,33 @@ async fn it_filters_by_labels_and_by_prefixes() {
 }
 
 #[actix_rt::test]
+async fn a_selector_chooses_whole_servers_and_names() {
+    let (daemon, _nats) = fleet().await;
+    let found = lobbyctl(&daemon, &["discoveries", "-l", "service=web or @hostname=x"]).await;
+    assert_prints(&found, "n1    location:prague\n      service:web\n\n x\n\n");
+    let found = lobbyctl(&daemon, &["resolve", "--selector", "service=~'web.*', !location"]).await;
+    assert_prints(&found, "node-2\n");
+    let found = lobbyctl(&daemon, &["resolve", "-l", "not service", "--json"]).await;
+    assert_prints(&found, "[\"x\"]\n");
+    let found = lobbyctl(&daemon, &["discoveries", "-l", "location", "--json"]).await;
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(found[0]["labels"], json!(["location:prague", "service:web"]));
+}
+
+#[actix_rt::test]
+async fn a_bad_selector_is_wrong_usage_and_shown_with_its_place() {
+    let (daemon, _nats) = fleet().await;
+    for arguments in [["discoveries", "-l", "service=web x"], ["resolve", "-l", "service=web x"]] {
+        let outcome = lobbyctl(&daemon, &arguments).await;
+        assert_fails(&outcome, 2);
+        let shown = "\nservice=web x\n            ^\nexpected `and`, `or` or the end, found \"x\"\n\
+                     hint: put `,` or `and` between two conditions\n";
+        assert!(outcome.stderr.contains(shown), "{}", outcome.stderr);
+    }
+    assert_fails(&lobbyctl(&daemon, &["discoveries", "-l", ""]).await, 2);
+}
+
+#[actix_rt::test]
 async fn json_is_what_the_api_gave() {
     let (daemon, _nats) = fleet().await;
     for (arguments, path) in [

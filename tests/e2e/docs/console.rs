@@ -30,6 +30,7 @@ pages! {
     the_commands_about_the_api: "docs/http-api.md";
     the_commands_about_events: "docs/events.md";
     the_commands_about_lobbyctl: "docs/lobbyctl.md";
+    the_commands_about_selectors: "docs/selectors.md";
     the_commands_about_security: "docs/security.md";
     the_commands_about_operations: "docs/operations.md";
 }

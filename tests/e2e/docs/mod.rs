@@ -12,6 +12,7 @@ mod examples;
 mod generated;
 mod links;
 mod page;
+mod selectors;
 mod stage;
 mod wire;
 

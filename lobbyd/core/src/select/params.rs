@@ -157,6 +157,7 @@ fn at_commas(list: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use lobby_client::{Query, Selector};
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     use proptest::prelude::*;
 
@@ -271,7 +272,33 @@ mod tests {
         assert_eq!(QueryParams::parse("").unwrap().label(), "");
     }
 
+    /// The parameters of a question as a client sends it.
+    fn sent(question: &Query) -> Result<QueryParams, TestCaseError> {
+        let path =
+            question.path().map_err(|unsendable| TestCaseError::reject(unsendable.to_string()))?;
+        QueryParams::parse(path.split_once('?').unwrap().1)
+            .map_err(|error| TestCaseError::fail(error.to_string()))
+    }
+
     proptest! {
+        #[test]
+        fn what_a_client_asks_is_what_is_read(
+            texts in prop::collection::vec("\\PC{1,8}", 1..4), operator in prop::sample::select(vec!["=", "=~", "!="]),
+        ) {
+            for filter in [Filter::Labels(texts.clone()), Filter::Prefixes(texts.clone())] {
+                prop_assert_eq!(sent(&Query::Discoveries(filter.clone()))?.filter(), filter);
+            }
+            let label = sent(&Query::Resolve(texts[0].clone()))?;
+            prop_assert_eq!((label.label(), label.selector()), (&*texts[0], Ok(None)));
+            let words = texts.iter().map(|text| format!("k{operator}'{}'", text.replace('\'', "+&#%")));
+            let selector = Selector::parse(&words.collect::<Vec<_>>().join(" or "));
+            let selector = selector.map_err(|error| TestCaseError::reject(error.one_line()))?;
+            for question in [Query::Discoveries(Filter::Selector(selector.clone())), Query::Names(selector.clone())] {
+                let read = sent(&question)?;
+                prop_assert_eq!(read.selector().map(|text| text.map(Selector::parse)), Ok(Some(Ok(selector.clone()))));
+            }
+        }
+
         #[test]
         fn whatever_is_escaped_comes_back(name in "\\PC{0,8}", value in "\\PC{0,20}") {
             let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
