@@ -11,6 +11,7 @@ use crate::http::errors::ApiError;
 use crate::http::request::label_body::LabelBody;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, answer, text};
+use crate::http::response::waiting::answer_within;
 use crate::http::state::AppState;
 use crate::http::streams::client_gone;
 use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
@@ -37,7 +38,7 @@ pub async fn discoveries(state: Data<AppState>, request: HttpRequest) -> Answer 
         Some(selector) => Selection::Selector(selector),
         None => params.filter().into(),
     };
-    answer(&state, &request, Query::packets(selection).in_layout(layout(&params))).await
+    list(&state, &request, Query::packets(selection), &params).await
 }
 
 /// `GET /v1/discovery`: this server's own packet, fresh from its sources.
@@ -61,7 +62,7 @@ pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
         Some(selector) => Query::names_of(selector),
         None => Query::names(params.label()),
     };
-    answer(&state, &request, query.in_layout(layout(&params))).await
+    list(&state, &request, query, &params).await
 }
 
 /// `POST /v1/labels`: adds runtime labels.
@@ -84,8 +85,35 @@ pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<
     if let Some(selector) = state.selectors.of(&params)? {
         query = query.among(selector);
     }
+    let wait = params.wait()?;
     wait_until_warm(&state, &request).await?;
-    answer(&state, &request, query.in_layout(layout(&params))).await
+    list_within(&state, &request, query.in_layout(layout(&params)), wait).await
+}
+
+/// Answers with a list, when the parameters say so.
+async fn list(
+    state: &AppState,
+    request: &HttpRequest,
+    query: Query,
+    params: &QueryParams,
+) -> Answer {
+    let wait = params.wait()?;
+    if params.warm() {
+        wait_until_warm(state, request).await?;
+    }
+    list_within(state, request, query.in_layout(layout(params)), wait).await
+}
+
+async fn list_within(
+    state: &AppState,
+    request: &HttpRequest,
+    query: Query,
+    wait: Option<Duration>,
+) -> Answer {
+    match wait {
+        Some(wait) => answer_within(state, request, query, wait).await,
+        None => answer(state, request, query).await,
+    }
 }
 
 fn layout(params: &QueryParams) -> Layout {

@@ -85,9 +85,15 @@ async fn a_long_list_is_packed_for_those_who_take_gzip() {
         GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()[0]["labels"], plain);
     }
-    for refused in
-        ["", "identity", "deflate", "gzip;q=0", "gzip;q=0.1, identity;q=1", "identity, *;q=0.5"]
-    {
+    for refused in [
+        "",
+        "identity",
+        "deflate",
+        "gzip;q=0",
+        "gzip;q=0.1, identity;q=1",
+        "identity, *;q=0.5",
+        "gzip;q=0.5, *;q=1",
+    ] {
         let answer = ask(&daemon, "/", ("Accept-Encoding", refused)).await;
         assert_eq!((answer.status, answer.header("content-encoding")), (200, None), "{refused:?}");
         assert_eq!(answer.json()[0]["labels"], plain);

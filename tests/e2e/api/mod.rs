@@ -7,6 +7,7 @@ mod errors;
 mod handle;
 mod labels;
 mod large;
+mod lists;
 mod queries;
 mod selectors;
 mod status;

@@ -31,7 +31,7 @@ pub enum InvalidQuery {
     #[error("selector is given more than once: join them by \"and\"")]
     SecondSelector,
     /// The text that is not a time to wait.
-    #[error("wait={0:?} is not a time to wait: expected 0s to {max}s, such as 30s", max = MAX_WAIT.as_secs())]
+    #[error("wait={0:?} is not a time to wait: expected 0s to {max}s, such as 30s or 5m", max = MAX_WAIT.as_secs())]
     Wait(String),
 }
 
@@ -263,7 +263,10 @@ mod tests {
             assert_eq!(wait(&raw), Err(InvalidQuery::Wait(text.to_owned())), "{raw}");
         }
         let told = wait("wait=x").unwrap_err().to_string();
-        assert_eq!(told, "wait=\"x\" is not a time to wait: expected 0s to 300s, such as 30s");
+        assert_eq!(
+            told,
+            "wait=\"x\" is not a time to wait: expected 0s to 300s, such as 30s or 5m"
+        );
     }
 
     #[test]

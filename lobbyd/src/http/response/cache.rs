@@ -1,6 +1,7 @@
 //! Response cache: answers that are made once for all who ask the same, and kept for a while.
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lobby_core::render::Query;
@@ -69,6 +70,9 @@ impl CacheKey {
 pub struct Made {
     /// The moment that it is about.
     pub at: Moment,
+    /// What answers have in common that say the same but for times; `None` where their version
+    /// tells.
+    pub fingerprint: Option<u64>,
     /// What is sent; `None` if it is too long to be made as a whole.
     pub body: Option<CachedBody>,
 }
@@ -79,6 +83,8 @@ pub struct Made {
 pub struct ResponseCache {
     entries: Mutex<Entries>,
     turns: Mutex<HashMap<CacheKey, Arc<tokio::sync::Mutex<()>>>>,
+    /// Makes the fingerprints, which nobody can foretell.
+    hasher: RandomState,
 }
 
 impl ResponseCache {
@@ -113,6 +119,11 @@ impl ResponseCache {
         let made = make().await?;
         self.entries().put(key, Entry { started, made: made.clone() });
         Ok(made)
+    }
+
+    /// What fingerprints of answers are made with.
+    pub fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     fn turn<'a>(&'a self, key: &'a CacheKey) -> Turn<'a> {
@@ -276,7 +287,11 @@ mod tests {
 
     fn made(at: Moment, bytes: impl Into<Vec<u8>>) -> Made {
         let bytes = bytes.into().into();
-        Made { at, body: Some(CachedBody { coding: ContentCoding::Identity, bytes }) }
+        Made {
+            at,
+            fingerprint: None,
+            body: Some(CachedBody { coding: ContentCoding::Identity, bytes }),
+        }
     }
 
     /// Asks at a moment; what is made then is this text.

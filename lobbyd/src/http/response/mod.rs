@@ -2,6 +2,8 @@
 
 mod body;
 pub mod cache;
+mod conditional;
 pub mod json;
 pub mod render_pool;
 pub mod respond;
+pub mod waiting;

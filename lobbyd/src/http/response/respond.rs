@@ -1,19 +1,21 @@
 //! Answers about the fleet. Each is a line: the version of what is known → has the client that
 //! already? → is the answer kept? → find → render → pack → keep → send.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::{
     AcceptEncoding, CONTENT_ENCODING, CONTENT_TYPE, ContentType, ETag, Encoding, EntityTag, Header,
-    HeaderValue, IF_NONE_MATCH, IfNoneMatch, Preference, Quality, VARY,
+    HeaderValue, Preference, Quality, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::http::errors::ApiError;
 use crate::http::response::body::{self, CachedBody, ContentCoding};
 use crate::http::response::cache::{CacheKey, MAX_BYTES, Made, Moment, Version};
+use crate::http::response::conditional::Known;
 use crate::http::state::AppState;
 use crate::sys::clock;
 use lobby_core::registry::snapshot::Snapshot;
@@ -48,31 +50,45 @@ pub(in crate::http) fn text(line: &'static str) -> HttpResponse {
 /// # Errors
 /// When the answer cannot be made or packed.
 pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> Answer {
-    let view = View::new(state);
-    let tag = view.tag(view.at.version);
-    if is_known(request, &tag) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header(ETag(tag))
-            .insert_header((VARY, BY_ENCODING))
-            .finish());
+    let (view, known) = (View::new(state), Known::of(request));
+    let is_known = |tag: &EntityTag| known.as_ref().is_some_and(|known| known.has(tag));
+    if query.selection == Selection::All {
+        let tag = view.tag_of_fleet(view.at.version);
+        if is_known(&tag) {
+            return Ok(not_modified(tag));
+        }
     }
     let key = CacheKey { query, coding: wanted_coding(request) };
     if view.is_long_list(&key) {
         return send_long(state, request, key, view).await;
     }
-    let unchanged = |version: Version| view.is_unchanged_since(version, &key.query);
-    let Made { at, body } =
-        state.cache.get_or_make(&key, view.at, unchanged, async || make(state, &key).await).await?;
-    match body {
-        Some(CachedBody { coding, bytes }) => {
-            Ok(body::send(ok(view.tag(at.version), coding), bytes))
-        }
+    let made = view.made(state, &key).await?;
+    let tag = view.tag(&made);
+    match made.body {
+        _ if is_known(&tag) => Ok(not_modified(tag)),
+        Some(CachedBody { coding, bytes }) => Ok(body::send(ok(tag, coding), bytes)),
         None => send_long(state, request, key, View::new(state)).await,
     }
 }
 
+/// The tag of the answer that a question has now.
+pub(super) async fn tag_of(state: &AppState, query: &Query) -> Result<EntityTag, ApiError> {
+    let view = View::new(state);
+    if query.selection == Selection::All {
+        return Ok(view.tag_of_fleet(view.at.version));
+    }
+    let key = CacheKey { query: query.clone(), coding: ContentCoding::Identity };
+    Ok(view.tag(&view.made(state, &key).await?))
+}
+
+/// The answer for a client that has it already.
+pub(super) fn not_modified(tag: EntityTag) -> HttpResponse {
+    let mut response = HttpResponse::NotModified();
+    response.insert_header(ETag(tag)).insert_header((VARY, BY_ENCODING)).finish()
+}
+
 /// What is known at one moment.
-struct View {
+pub(super) struct View {
     snapshot: Arc<Snapshot>,
     now: Instant,
     at: Moment,
@@ -80,7 +96,7 @@ struct View {
 
 impl View {
     /// What is known now.
-    fn new(state: &AppState) -> Self {
+    pub(super) fn new(state: &AppState) -> Self {
         let (snapshot, now) = (state.snapshot(), clock::now());
         let living = snapshot.count_living(now);
         let version = Version {
@@ -91,9 +107,34 @@ impl View {
         Self { snapshot, now, at: Moment { version, unix_seconds: clock::unix_seconds() } }
     }
 
-    /// The tag of all answers about a version. A weak one, as `last_check` may be another.
-    fn tag(&self, Version { revision, living, .. }: Version) -> EntityTag {
+    /// The tag of all answers about the whole fleet in a version. A weak one, as `last_check` may be
+    /// another.
+    fn tag_of_fleet(&self, Version { revision, living, .. }: Version) -> EntityTag {
         EntityTag::new_weak(format!("{}-{revision}-{living}", self.snapshot.instance()))
+    }
+
+    /// The tag of an answer. One about a part of the fleet is its own: what happens to others makes
+    /// no other tag.
+    fn tag(&self, made: &Made) -> EntityTag {
+        match made.fingerprint {
+            None => self.tag_of_fleet(made.at.version),
+            Some(number) => self.tag_of_part(number),
+        }
+    }
+
+    fn tag_of_part(&self, fingerprint: u64) -> EntityTag {
+        EntityTag::new_weak(format!("{}-{fingerprint:016x}", self.snapshot.instance()))
+    }
+
+    /// The answer to a question, kept or made.
+    async fn made(&self, state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
+        let unchanged = |version: Version| self.is_unchanged_since(version, &key.query);
+        state.cache.get_or_make(key, self.at, unchanged, async || make(state, key).await).await
+    }
+
+    /// Whether the answer to a question is still that of an earlier view, but for times.
+    pub(super) fn is_unchanged(&self, since: &Self, query: &Query) -> bool {
+        self.is_unchanged_since(since.at.version, query)
     }
 
     /// Whether the answer to a question is still that of an earlier version, but for times. Of
@@ -113,31 +154,44 @@ impl View {
     fn list(&self, query: Query) -> List {
         List::new(Arc::clone(&self.snapshot), query, self.now)
     }
+
+    /// The fingerprint of an answer about a part of the fleet.
+    fn fingerprint(list: &List, query: &Query, hasher: &RandomState) -> Option<u64> {
+        (query.selection != Selection::All).then(|| list.fingerprint(hasher))
+    }
 }
 
 /// Makes an answer about what is known now.
 async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
-    let (view, key) = (View::new(state), key.clone());
+    let (view, key, hasher) = (View::new(state), key.clone(), state.cache.hasher().clone());
     let at = view.at;
     let limit = if key.query.shows_times() { MAX_LIST_LEN } else { MAX_BYTES };
-    let making =
-        move |problems: &mut _| CachedBody::make(view.list(key.query), key.coding, limit, problems);
-    let body = run(state, at.version.living, making).await?.map_err(|error| failed(&error))?;
-    Ok(Made { at, body })
+    let making = move |problems: &mut _| {
+        let list = view.list(key.query.clone());
+        let fingerprint = View::fingerprint(&list, &key.query, &hasher);
+        (fingerprint, CachedBody::make(list, key.coding, limit, problems))
+    };
+    let (fingerprint, body) = run(state, at.version.living, making).await?;
+    Ok(Made { at, fingerprint, body: body.map_err(|error| failed(&error))? })
 }
 
 /// Answers with a list that is too long to be made as a whole.
 async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view: View) -> Answer {
-    let head = ok(view.tag(view.at.version), key.coding);
     let hosts = view.at.version.living;
     let pretty = key.query.layout == Layout::Pretty;
+    let hasher = state.cache.hasher().clone();
     let listed = move |problems: &mut _| {
-        let list = view.list(key.query);
+        let list = view.list(key.query.clone());
         let sized = key.coding == ContentCoding::Identity && !pretty;
         let len = sized.then(|| list.measure(problems));
-        (list, len)
+        let tag = match View::fingerprint(&list, &key.query, &hasher) {
+            None => view.tag_of_fleet(view.at.version),
+            Some(number) => view.tag_of_part(number),
+        };
+        (list, len, tag)
     };
-    let (list, len) = run(state, hosts, listed).await?;
+    let (list, len, tag) = run(state, hosts, listed).await?;
+    let head = ok(tag, key.coding);
     Ok(match key.coding {
         _ if request.method() == Method::HEAD => body::send_head(head, len),
         ContentCoding::Identity => body::send_list(head, list, len),
@@ -166,15 +220,6 @@ async fn run<T: Send + 'static>(
     Ok(done)
 }
 
-/// Whether the client has the answer from before.
-fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match request.headers().contains_key(IF_NONE_MATCH).then(|| IfNoneMatch::parse(request)) {
-        Some(Ok(IfNoneMatch::Any)) => true,
-        Some(Ok(IfNoneMatch::Items(known))) => known.iter().any(|known| known.weak_eq(tag)),
-        Some(Err(_)) | None => false,
-    }
-}
-
 /// gzip for a client that accepts it, be it as one of any, and does not like the text itself
 /// better.
 fn wanted_coding(request: &HttpRequest) -> ContentCoding {
@@ -183,9 +228,9 @@ fn wanted_coding(request: &HttpRequest) -> ContentCoding {
     let quality_of = |wanted: Preference<Encoding>| {
         accepted.iter().find(|item| item.item == wanted).map(|item| item.quality)
     };
-    let gzip =
-        quality_of(Preference::Specific(Encoding::gzip())).or_else(|| quality_of(Preference::Any));
-    let identity = quality_of(Preference::Specific(Encoding::identity()));
+    let quality_of =
+        |coding| quality_of(Preference::Specific(coding)).or_else(|| quality_of(Preference::Any));
+    let (gzip, identity) = (quality_of(Encoding::gzip()), quality_of(Encoding::identity()));
     if gzip > Some(Quality::ZERO) && gzip >= identity {
         ContentCoding::Gzip
     } else {

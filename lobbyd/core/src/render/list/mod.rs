@@ -1,6 +1,7 @@
 //! List: the answer to a query as JSON, written piece by piece. Of a large fleet it is too long to
 //! be made as a whole for each reader.
 
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use crate::registry::snapshot::Snapshot;
 use crate::render::indent::{indent, start_line};
 use crate::render::prometheus::{self, Problem};
 use crate::render::{Format, Layout, Query, names, packets};
+use crate::wire::packet_json::unquoted;
 
 /// Most faults of labels that one list tells of, so that strangers do not fill the memory with them.
 const MOST_PROBLEMS: usize = 10_000;
@@ -60,6 +62,15 @@ impl List {
             compact: String::new(),
         };
         Self { snapshot, hosts, passed: 0, begun: false, ended: false, writer }
+    }
+
+    /// A number that lists have in common which say the same but for times, and others do not.
+    pub fn fingerprint(&self, hasher: &impl BuildHasher) -> u64 {
+        let mut state = hasher.build_hasher();
+        for host in self.hosts.iter().filter_map(|(id, _)| self.snapshot.host(*id)) {
+            self.writer.query.hash_host(host, &mut state);
+        }
+        state.finish()
     }
 
     /// The length of the whole list in bytes, where it is known without writing it.
@@ -181,6 +192,26 @@ impl ElementWriter {
 }
 
 impl Query {
+    /// Hashes what an answer depends on of a host, but for times.
+    fn hash_host(&self, host: &Host, state: &mut impl Hasher) {
+        match &self.format {
+            Format::Packets => host.text().as_str().hash(state),
+            Format::Names => host.name().hash(state),
+            Format::MatchingLabels => {
+                host.name().hash(state);
+                let labels = host.text().json_labels();
+                let shown = labels.filter(|label| self.selection.matches(&unquoted(label)));
+                shown.for_each(|label| label.hash(state));
+            }
+            Format::TargetGroups { name, default_port } => {
+                let mut group = String::new();
+                if prometheus::write(host, name, *default_port, &mut group).is_some() {
+                    group.hash(state);
+                }
+            }
+        }
+    }
+
     /// Whether it asks for whole packets as they are kept.
     fn is_plain(&self) -> bool {
         self.format == Format::Packets && self.layout == Layout::Compact
