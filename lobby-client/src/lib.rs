@@ -5,6 +5,7 @@
 )]
 
 mod address;
+#[cfg(feature = "race")]
 pub mod attempts;
 #[cfg(feature = "http")]
 mod client;

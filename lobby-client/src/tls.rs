@@ -1,4 +1,5 @@
-//! The check of a server's certificate, shared by everything of lobby that connects with TLS.
+//! The check of a server's certificate and the words for what fails, shared by everything of lobby
+//! that connects with TLS.
 
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 /// The name of webpki's error for a certificate of an authority that a server shows as its own.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
+
+/// What is said of a server that answers, but not in TLS.
+pub const NOT_SPOKEN: &str = "it does not speak TLS";
 
 /// A check as usual, with two additions: a certificate that is its own authority (`openssl req
 /// -x509` makes such) is accepted where that very certificate was named as the authority, and a
@@ -63,7 +67,7 @@ impl CertificateCheck {
 }
 
 /// Whether a server was refused because its certificate is that of an authority.
-pub fn is_authority_as_server(error: &Error) -> bool {
+fn is_authority_as_server(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(_)))
         && format!("{error:?}").contains(AUTHORITY_AS_SERVER)
 }
@@ -108,4 +112,36 @@ impl ServerCertVerifier for CertificateCheck {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.usual.supported_verify_schemes()
     }
+}
+
+/// What went wrong, and where it is known what to do about it.
+pub fn in_words(error: &Error) -> String {
+    if is_authority_as_server(error) {
+        "the server's certificate is that of an authority (CA:TRUE): name that very certificate \
+         as the authority, or give the server one that is not"
+            .to_owned()
+    } else if matches!(error, Error::InvalidMessage(_)) {
+        NOT_SPOKEN.to_owned()
+    } else if format!("{error:?}").contains("UnsupportedCertVersion") {
+        "the certificate is of X.509 version 1: expected version 3".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+/// The words for a failure of TLS, if the error came from it.
+pub fn explained(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let error: &(dyn std::error::Error + 'static) = match inside {
+            Some(inside) => inside,
+            None => error,
+        };
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return Some(in_words(error));
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -33,7 +33,7 @@ pub use eventually::{LIMIT, ensure, eventually, now};
 pub use fake_host::{HostNames, RenamableHost, process_one};
 pub use feed::{Feed, FeedEvent};
 pub use http::Answer;
-pub use lobbyctl::{Outcome, lobbyctl, lobbyctl_with};
+pub use lobbyctl::{Outcome, lobbyctl, lobbyctl_by, lobbyctl_with};
 pub use lobbyd::{Lobbyd, LobbydBuilder};
 pub use nats_accounts::NatsAccounts;
 pub use ports::free_port;

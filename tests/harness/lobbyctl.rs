@@ -1,9 +1,11 @@
 //! The command line under test.
 
+use std::ffi::OsString;
 use std::process::Command;
 
+use crate::Lobbyd;
+use crate::binaries::program;
 use crate::eventually::LIMIT;
-use crate::{Lobbyd, binaries};
 
 /// What a run of lobbyctl gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +32,23 @@ pub async fn lobbyctl(daemon: &Lobbyd, arguments: &[&str]) -> Outcome {
 /// # Panics
 /// If it does not end.
 pub async fn lobbyctl_with(environment: &[(&str, &str)], arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(binaries::program("lobbyctl"));
-    command.args(arguments).env_clear().envs(environment.iter().copied());
+    lobbyctl_by(&[], environment, arguments).await
+}
+
+/// Runs lobbyctl with a command in front that ends in running it.
+///
+/// # Panics
+/// If it does not end.
+pub async fn lobbyctl_by(
+    launcher: &[OsString],
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Outcome {
+    let words: Vec<_> = launcher.iter().cloned().chain([program("lobbyctl").into()]).collect();
+    let path = std::env::vars_os().filter(|(name, _)| !launcher.is_empty() && name == "PATH");
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(arguments).env_clear();
+    command.envs(path).envs(environment.iter().copied());
     let run = tokio::process::Command::from(command).kill_on_drop(true).output();
     let output =
         tokio::time::timeout(LIMIT, run).await.expect("lobbyctl ends").expect("lobbyctl runs");

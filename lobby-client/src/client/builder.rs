@@ -8,6 +8,7 @@ use awc::Connector;
 use awc::http::Uri;
 use awc::http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 
+use super::connect::Endpoint;
 use super::{Client, tls};
 use crate::Error;
 
@@ -31,6 +32,14 @@ impl Protocol {
         match host.parse::<Ipv6Addr>() {
             Ok(address) => format!("{scheme}://[{address}]:{port}"),
             Err(_) => format!("{scheme}://{host}:{port}"),
+        }
+    }
+
+    /// The port of a URL that names none.
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
         }
     }
 }
@@ -92,7 +101,7 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Invalid`] if the URL, the token or the certificate file cannot be used.
     pub fn build(self) -> Result<Client, Error> {
-        let (protocol, base_url) = checked(&self.base_url)?;
+        let (protocol, endpoint, base_url) = checked(&self.base_url)?;
         let mut connector = Connector::new().timeout(self.timeout).handshake_timeout(self.timeout);
         if protocol == Protocol::Https {
             connector = connector.rustls_0_23(Arc::new(tls::config(self.ca_file.as_deref())?));
@@ -105,7 +114,7 @@ impl ClientBuilder {
         if let Some(token) = &self.token {
             http = http.add_default_header((AUTHORIZATION, authorization(token)?));
         }
-        Ok(Client { http: http.finish(), base_url, timeout: self.timeout })
+        Ok(Client { http: http.finish(), endpoint, base_url, timeout: self.timeout })
     }
 }
 
@@ -117,8 +126,9 @@ fn authorization(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// Protocol and URL without a slash at its end. A path is kept: a reverse proxy may want one.
-fn checked(base_url: &str) -> Result<(Protocol, String), Error> {
+/// Protocol, endpoint and URL without a slash at its end. A path is kept: a reverse proxy may want
+/// one.
+fn checked(base_url: &str) -> Result<(Protocol, Endpoint, String), Error> {
     if base_url.contains('@') {
         return Err(Error::Invalid(
             "the URL of the daemon must not hold a user or a password; use a token".to_owned(),
@@ -129,11 +139,15 @@ fn checked(base_url: &str) -> Result<(Protocol, String), Error> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(bad("it must begin with http:// or https://"));
     };
-    let protocol = scheme.parse().map_err(|_| bad("it must begin with http:// or https://"))?;
+    let protocol: Protocol =
+        scheme.parse().map_err(|_| bad("it must begin with http:// or https://"))?;
     if uri.query().is_some() {
         return Err(bad("it must not hold a query"));
     }
-    Ok((protocol, format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
+    let endpoint =
+        Endpoint::of(&uri, protocol.default_port()).ok_or_else(|| bad("it has no host"))?;
+    let base_url = format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'));
+    Ok((protocol, endpoint, base_url))
 }
 
 #[cfg(test)]
@@ -159,11 +173,17 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_is_dropped_and_a_path_is_kept() {
-        assert_eq!(checked("http://h:1/").unwrap(), (Protocol::Http, "http://h:1".to_owned()));
-        assert_eq!(
-            checked("https://h/lobby/").unwrap(),
-            (Protocol::Https, "https://h/lobby".to_owned())
-        );
+        assert_eq!(checked("http://h:1/").unwrap().2, "http://h:1");
+        assert_eq!(checked("https://h/lobby/").unwrap().2, "https://h/lobby");
+    }
+
+    #[test]
+    fn a_url_without_a_port_means_that_of_its_protocol() {
+        let endpoint = |url: &str| checked(url).unwrap().1;
+        let of = |url: &'static str| Endpoint::of(&Uri::from_static(url), 0).unwrap();
+        assert_eq!(endpoint("http://h/lobby"), of("http://h:80"));
+        assert_eq!(endpoint("https://[::1]"), of("https://[::1]:443"));
+        assert_eq!(endpoint("https://[::1]:7"), of("https://[::1]:7"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod tests;
 mod tls;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_rt::time;
@@ -18,10 +19,13 @@ use awc::http::header::CONTENT_TYPE;
 use awc::{ClientRequest, SendClientRequest};
 use bytes::Bytes;
 
+use crate::attempts::race;
 use crate::text::one_line;
 use crate::{
     Discovery, Error, Filter, HostName, Label, Query, Selector, Status, TargetGroup, paths,
 };
+
+use connect::Endpoint;
 
 pub use builder::{ClientBuilder, Protocol};
 pub use events::Events;
@@ -36,12 +40,17 @@ const MAX_ANSWER: usize = 256 << 20;
 /// runtime (`#[actix_rt::main]`) or a tokio `LocalSet`. Only an answer with status 200 is success;
 /// redirects are not followed, so that the token goes nowhere else.
 ///
+/// Where the daemon's name has several addresses, a silent one does not keep the call from the
+/// others: questions are asked at the next one too, soon after, and the first answer counts. A
+/// change is sent once, to the address that was first to answer a question.
+///
 /// Any method fails with [`Error::Unreachable`], [`Error::Unauthorised`], [`Error::Refused`] or
 /// [`Error::Malformed`]. What a foreign daemon lets pass but is no valid [`Label`] or [`HostName`]
 /// is left out of an answer: one odd server must not make the whole list unusable.
 #[derive(Clone)]
 pub struct Client {
     http: awc::Client,
+    endpoint: Endpoint,
     base_url: String,
     timeout: Duration,
 }
@@ -161,33 +170,69 @@ impl Client {
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
         let url = format!("{}{path}", self.base_url);
-        let body = self.exchange(&url, self.request(Method::GET, &url).send()).await?;
+        let body = self.in_time(&url, async { self.ask(&url).await?.1 }).await?;
         read(&body).map_err(|cause| Error::Malformed { url, cause: one_line(&cause) })
     }
 
     async fn send_labels(&self, method: Method, labels: &[Label]) -> Result<(), Error> {
         let url = format!("{}/v1/labels", self.base_url);
-        let request =
-            self.request(method, &url).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
         // No newline at the end: lobby 1.x would store a blank label.
         let lines = labels.iter().map(Label::as_str).collect::<Vec<_>>().join("\n");
-        self.exchange(&url, request.send_body(lines)).await.map(drop)
-    }
-
-    fn request(&self, method: Method, url: &str) -> ClientRequest {
-        self.http.request(method, url)
-    }
-
-    /// Sends a request and reads the whole answer, within the time-out.
-    async fn exchange(&self, url: &str, sent: SendClientRequest) -> Result<Bytes, Error> {
-        let whole = async {
-            let mut response =
-                sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
-            let body =
-                response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
-            decode::check(url, response.status(), response.headers(), body)
+        let change = async {
+            let request = self.request(method, &url, self.first_to_answer(&url).await?);
+            let request = request.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
+            self.exchange(&url, request.send_body(lines)).await
         };
-        time::timeout(self.timeout, whole).await.unwrap_or_else(|_| Err(self.too_late(url)))
+        self.in_time(&url, change).await.map(drop)
+    }
+
+    fn request(&self, method: Method, url: &str, address: SocketAddr) -> ClientRequest {
+        self.http.request(method, url).address(address)
+    }
+
+    /// The address for a change at a URL: the only one, or the first that answers a question.
+    async fn first_to_answer(&self, url: &str) -> Result<SocketAddr, Error> {
+        match self.addresses(url).await?.as_slice() {
+            [only] => Ok(*only),
+            _ => {
+                let question = format!("{}{}", self.base_url, paths::DISCOVERY);
+                self.ask(&question).await.map(|(address, _)| address)
+            }
+        }
+    }
+
+    /// Asks at every address of the daemon, until one answers. A refusal is an answer.
+    async fn ask(&self, url: &str) -> Result<(SocketAddr, Result<Bytes, Error>), Error> {
+        let answer = race(self.addresses(url).await?, self.timeout, async |address| {
+            let request = self.request(Method::GET, url, address);
+            match self.exchange(url, request.send()).await {
+                Err(error @ Error::Unreachable { .. }) => Err((address, error)),
+                answer => Ok((address, answer)),
+            }
+        });
+        answer.await.map_err(|failures| connect::all_failed(url, &failures))
+    }
+
+    async fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, Error> {
+        self.endpoint.addresses().await.map_err(|cause| unreachable(url, &cause))
+    }
+
+    /// Limits a whole call to the time-out.
+    async fn in_time<T>(
+        &self,
+        url: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        time::timeout(self.timeout, call).await.unwrap_or_else(|_| Err(self.too_late(url)))
+    }
+
+    /// Sends a request and reads the whole answer.
+    async fn exchange(&self, url: &str, sent: SendClientRequest) -> Result<Bytes, Error> {
+        let mut response =
+            sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
+        let body =
+            response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
+        decode::check(url, response.status(), response.headers(), body)
     }
 
     fn too_late(&self, url: &str) -> Error {

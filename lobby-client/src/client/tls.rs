@@ -1,5 +1,8 @@
 //! TLS for `https`, with ring and over HTTP/1.1 only.
 
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,17 +12,26 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::Error;
+use crate::tls::{CertificateCheck, in_words};
 
-/// The certificates of the system, or those of a file instead.
+/// Greatest size of a certificate file, in bytes.
+const LONGEST_FILE: u64 = 4 << 20;
+
+/// A configuration that trusts the certificates of the system, or those of a file instead.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
-    let roots = match ca_file {
+    let provider = Arc::new(ring::default_provider());
+    let (roots, named) = match ca_file {
         Some(path) => own_roots(path)?,
-        None => system_roots()?,
+        None => (system_roots()?, Vec::new()),
     };
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let bad = |error: &dyn Display| Error::Invalid(format!("TLS cannot be set up: {error}"));
+    let check = CertificateCheck::new(roots, named, Vec::new(), Arc::clone(&provider))
+        .map_err(|error| bad(&error))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Invalid(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
+        .map_err(|error| bad(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(check))
         .with_no_client_auth();
     // HTTP/2 is nothing lobby needs, and the version that awc has is open to RUSTSEC-2026-0258.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -39,13 +51,28 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-fn own_roots(path: &Path) -> Result<RootCertStore, Error> {
-    let bad = |cause: &dyn std::fmt::Display| {
+/// The certificates of a file, as authorities and as they are.
+fn own_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
+    let bad = |cause: &dyn Display| {
         Error::Invalid(format!("certificate file {} cannot be used: {cause}", path.display()))
     };
+    let pem = beginning(path).map_err(|error| bad(&error))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|error| bad(&error))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
-        roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| bad(&in_words(&error)))?;
     }
-    if roots.is_empty() { Err(bad(&"it holds no PEM certificate")) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(bad(&"it holds no PEM certificate"))
+    } else {
+        Ok((roots, certificates))
+    }
+}
+
+/// A file up to its greatest size: it may be a pipe, or a device that never ends.
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -5,3 +5,4 @@ mod lobbyctl;
 mod resolver;
 mod settings;
 mod terminal;
+mod tls;

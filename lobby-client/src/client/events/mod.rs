@@ -109,7 +109,9 @@ impl Events {
 
     async fn open(&self) -> Result<Lines, Error> {
         let Self { client, url, .. } = self;
-        let mut request = client.request(Method::GET, url).insert_header((ACCEPT, JSON_LINES));
+        let address = client.in_time(url, client.first_to_answer(url)).await?;
+        let request = client.request(Method::GET, url, address);
+        let mut request = request.insert_header((ACCEPT, JSON_LINES));
         if let Some(id) = &self.last_id {
             request = request.insert_header(("last-event-id", id.as_str()));
         }

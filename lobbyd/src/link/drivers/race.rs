@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use lobby_client::attempts::head_start;
-use tokio::time::{sleep, timeout};
+use anyhow::{anyhow, bail};
+use lobby_client::attempts;
+use tokio::time::timeout;
 
 use crate::sys::clock;
 
@@ -14,8 +12,7 @@ use crate::sys::clock;
 /// of all of them can be told.
 pub(super) const LIMIT: Duration = Duration::from_millis(2500);
 
-/// Starts an attempt at each candidate, one after another with a head start for the earlier ones,
-/// or at once when one fails. Returns the first success.
+/// Starts an attempt at each candidate, as [`attempts::race`] does, within the deadline.
 ///
 /// # Errors
 /// The failures of all of them; one that took until the deadline gave no answer.
@@ -27,20 +24,11 @@ pub(super) async fn race<C, T, F>(
 where
     F: Future<Output = anyhow::Result<T>>,
 {
-    let head_start = head_start(candidates.len(), time_left(deadline));
-    let mut waiting = candidates.into_iter();
-    let (mut running, mut failures) = (FuturesUnordered::new(), Vec::new());
-    loop {
-        running.extend(waiting.next().map(&attempt));
-        tokio::select! {
-            outcome = running.next() => match outcome {
-                Some(Ok(first)) => return Ok(first),
-                Some(Err(error)) => failures.push(format!("{error:#}")),
-                None => bail!("{}", failures.join("; ")),
-            },
-            () = sleep(head_start), if waiting.len() > 0 => {}
-        }
-    }
+    let first = attempts::race(candidates, time_left(deadline), attempt).await;
+    first.map_err(|failures| {
+        let failures: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
+        anyhow!("{}", failures.join("; "))
+    })
 }
 
 /// Limits one attempt to what is left of the time.
@@ -63,6 +51,7 @@ fn time_left(deadline: Instant) -> Duration {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use tokio::time::sleep;
 
     use super::*;
 

@@ -1,10 +1,10 @@
-//! TLS to a broker: its settings as a configuration of rustls, and its failures in words.
+//! TLS to a broker: its settings as a configuration of rustls.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
-use lobby_client::tls::{CertificateCheck, is_authority_as_server};
+use lobby_client::tls::{CertificateCheck, in_words};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -125,39 +125,4 @@ fn unusable(certificate: &NamedFile, key: &NamedFile, error: &rustls::Error) -> 
         error => in_words(error),
     };
     anyhow!("{}: {} cannot be used: {reason}", certificate.setting, certificate.path.display())
-}
-
-/// What went wrong, and where it is known what to do about it.
-fn in_words(error: &rustls::Error) -> String {
-    if is_authority_as_server(error) {
-        "the server's certificate is that of an authority (CA:TRUE): name that very certificate as the authority, or give the server \
-         one that is not"
-            .to_owned()
-    } else if matches!(
-        error,
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)
-    ) {
-        "it does not speak TLS".to_owned()
-    } else if format!("{error:?}").contains("UnsupportedCertVersion") {
-        "the certificate is of X.509 version 1: expected version 3".to_owned()
-    } else {
-        error.to_string()
-    }
-}
-
-/// The words for a failure of TLS, if the error came from it.
-pub(super) fn explained(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let error: &(dyn std::error::Error + 'static) = match inside {
-            Some(inside) => inside,
-            None => error,
-        };
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(in_words(error));
-        }
-        cause = error.source();
-    }
-    None
 }

@@ -9,6 +9,7 @@ use async_nats::{Client, ConnectError, ConnectErrorKind, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use lobby_client::tls;
 use rustls::pki_types::ServerName;
 
 use super::events::Events;
@@ -17,7 +18,6 @@ use super::{NatsSettings, options};
 use crate::link::driver::{Connection, PacketSink};
 use crate::link::drivers::diagnosis::first_words;
 use crate::link::drivers::refused_packet::RefusedPacket;
-use crate::link::drivers::tls;
 use crate::link::inbox::inbox;
 use lobby_core::link::message::OutboundPacket;
 

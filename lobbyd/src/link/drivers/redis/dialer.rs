@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use lobby_client::tls;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{
     AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
@@ -17,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use super::RedisSettings;
 use crate::link::drivers::diagnosis::first_words;
-use crate::link::drivers::tls::{self, NamedFile, TlsFiles};
+use crate::link::drivers::tls::{NamedFile, TlsFiles, client_config};
 
 /// Time for the answer to a command.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
@@ -50,8 +51,7 @@ impl Dialer {
         let authority =
             settings.ca_file.as_deref().map(|path| NamedFile::new("REDIS_CA_FILE", path));
         let tls = if settings.tls || authority.is_some() {
-            let config =
-                tls::client_config(TlsFiles { authority, client: None }, Vec::new()).await?;
+            let config = client_config(TlsFiles { authority, client: None }, Vec::new()).await?;
             Some((Arc::new(config), ServerName::try_from(settings.host.clone())?))
         } else {
             None
