@@ -25,6 +25,9 @@ use lobby_core::select::selection::Selection;
 /// When a request that came too early should be tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How soon to look again when the moment to wait for is over, and the daemon stood still.
+const LEAST_WAIT: Duration = Duration::from_millis(5);
+
 const INCOMPLETE: &str =
     "lobbyd has not listened long enough yet to have heard every host: try again";
 
@@ -126,7 +129,8 @@ async fn wait_until_warm(state: &AppState, request: &HttpRequest) -> Result<(), 
     let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
     let (asked, mut place) = (clock::now(), None);
     while !*stopping.borrow_and_update() {
-        let sync = snapshots.borrow_and_update().initial_sync().state(asked, clock::now());
+        let now = clock::now();
+        let sync = snapshots.borrow_and_update().sync_state(asked, now);
         let until = match sync {
             SyncState::Complete => return Ok(()),
             SyncState::NoDriver => return Err(not_ready(NO_DRIVER)),
@@ -137,7 +141,7 @@ async fn wait_until_warm(state: &AppState, request: &HttpRequest) -> Result<(), 
             place = Some(state.streams.take()?);
         }
         tokio::select! {
-            () = clock::sleep_until(until) => {}
+            () = clock::sleep_until(until.max(now + LEAST_WAIT)) => {}
             _ = snapshots.changed() => {}
             _ = stopping.changed() => {}
             () = client_gone(request) => return Err(not_ready(INCOMPLETE)),

@@ -326,7 +326,7 @@ impl Handler<GetStatus> for Registry {
             hostname: self.hosts.own().cloned(),
             instance: self.hosts.instance().to_owned(),
             records: snapshot.count_living(now),
-            warm: snapshot.initial_sync().is_warm(now),
+            warm: snapshot.is_warm(now),
             drivers: self.stats.iter().map(LinkStats::status).collect(),
             duplicate: self.hosts.duplicate().cloned(),
             prometheus_problems: 0,
@@ -340,6 +340,10 @@ impl Handler<LocalChanged> for Registry {
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
         let changes = self.hosts.set_own(packet, clock::unix_seconds());
         self.tell(&changes, ctx);
+        // One that was heard under this name is the own host now: readers must know that it stays.
+        if changes.is_empty() {
+            self.publish_soon(ctx);
+        }
     }
 }
 

@@ -84,3 +84,33 @@ async fn a_failed_attempt_of_a_link_is_no_news_for_readers() {
     let status = lobby.registry.send(GetStatus).await.unwrap();
     assert_eq!(status.drivers[0].reason.as_deref(), Some("connection reset"));
 }
+
+#[actix_rt::test]
+async fn a_host_that_becomes_the_own_one_stays_for_readers() {
+    let mut lobby = Fixture::start();
+    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.hear("me").await;
+    let own = Discovery::new(HostName::parse("me").unwrap(), vec![]);
+    lobby.registry.send(LocalChanged(own)).await.unwrap();
+    tokio::time::sleep(TTL * 2).await;
+    let snapshot = Arc::clone(&lobby.snapshots.borrow_and_update());
+    assert_eq!(snapshot.count_living(clock::now()), 1);
+}
+
+#[actix_rt::test]
+async fn facts_after_a_standstill_are_dated_without_it() {
+    let lobby = Fixture::start();
+    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.hear("a").await;
+    // The registry gets no turn meanwhile.
+    tokio::time::advance(TTL * 3).await;
+    lobby.close("connection reset").await;
+    assert_eq!(lobby.registry.send(GetStatus).await.unwrap().records, 1);
+    tokio::time::advance(TTL * 3).await;
+    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    tokio::time::advance(TTL * 3).await;
+    lobby.hear("b").await;
+    // Readers see it soon.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(lobby.registry.send(GetStatus).await.unwrap().records, 2);
+}

@@ -61,7 +61,7 @@ impl Inquiry<'_> {
         {
             return Reply::refusal(ResponseCode::Refused);
         }
-        if !self.snapshot.initial_sync().is_warm(self.now) {
+        if !self.snapshot.is_warm(self.now) {
             return Reply::refusal(ResponseCode::ServFail);
         }
         if let Place::Reverse(address) = place {

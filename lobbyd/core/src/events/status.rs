@@ -16,7 +16,7 @@ pub struct FeedStatus {
 impl FeedStatus {
     /// The status that a snapshot gives now.
     pub fn of(snapshot: &Snapshot, now: Instant) -> Self {
-        Self { warm: snapshot.initial_sync().is_warm(now), up: snapshot.links_up() }
+        Self { warm: snapshot.is_warm(now), up: snapshot.links_up() }
     }
 
     /// Whether the link of a driver is up.

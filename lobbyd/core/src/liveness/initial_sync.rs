@@ -68,6 +68,15 @@ impl InitialSync {
         }
     }
 
+    /// The daemon stood still until now, for so long: nobody was heard then.
+    pub fn stood_still(&mut self, lost: Duration, now: Instant) {
+        if now.checked_sub(lost).is_some_and(|before| self.is_warm(before)) {
+            return;
+        }
+        self.started += lost;
+        self.complete_at.iter_mut().flatten().for_each(|complete_at| *complete_at += lost);
+    }
+
     /// When the daemon is, or was, warm; not foreseeable before the first driver is up. A driver
     /// that does not come up is not waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
@@ -179,6 +188,18 @@ mod tests {
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 2, start);
         initial_sync.link_up(driver_id(1), start);
         assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 6));
+    }
+
+    #[test]
+    fn time_in_which_the_daemon_stood_still_was_not_listened() {
+        let start = clock::now();
+        let mut initial_sync = InitialSync::new(KEEP_ALIVE, 1, start);
+        initial_sync.link_up(driver_id(0), start);
+        initial_sync.stood_still(SECOND * 20, start + SECOND * 22);
+        assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 25));
+        let warm = initial_sync.warm_at();
+        initial_sync.stood_still(SECOND * 20, start + SECOND * 60);
+        assert_eq!(initial_sync.warm_at(), warm, "it was warm before");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! When a host was last heard, and through which drivers of late.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
 
@@ -18,8 +18,8 @@ pub(crate) struct LastHeard {
     /// For each driver of the set how long before `at` the host was last heard through it, in
     /// coarse units. For the registry only.
     lags: AtomicU64,
-    /// The running time when the host was last heard, in coarse units. For the registry only.
-    at: AtomicU32,
+    /// The running time when the host last sent something, in milliseconds. For the registry only.
+    at: AtomicU64,
 }
 
 impl LastHeard {
@@ -51,14 +51,30 @@ impl LastHeard {
         let heard = if drivers == before {
             // Old news of a host that was heard since changes nothing.
             heard.max(listened.saturating_sub(age))
-        } else if before.is_empty() {
-            listened.saturating_sub(age)
         } else {
-            // From now on other links decide, whose clock is another: the host gets a full TTL on
-            // it. So whatever is heard never makes a host expire sooner.
-            listened
+            // From now on other links decide, whose clock is another. On it the host has at least
+            // the time that it had before: whatever is heard never makes a host expire sooner.
+            let silent = match connectivity.deadline(before, heard, ttl) {
+                _ if before.is_empty() => age,
+                Some(deadline) => age.min(ttl.saturating_sub(deadline.saturating_sub(now))),
+                None => 0,
+            };
+            listened.saturating_sub(silent)
         };
         self.heard.store(heard << DriverId::MAX | u64::from(drivers.bits()), Ordering::Relaxed);
+    }
+
+    /// Whether something was heard through other drivers that the host sent more than `margin`
+    /// milliseconds after this moment of running time.
+    pub(crate) fn is_newer_elsewhere(
+        &self,
+        driver_id: DriverId,
+        sent_at: u64,
+        margin: u64,
+    ) -> bool {
+        let mut only = DriverSet::default();
+        only.insert(driver_id);
+        self.drivers() != only && self.at.load(Ordering::Relaxed) > sent_at.saturating_add(margin)
     }
 
     /// The drivers that the host was heard through in the TTL before it was last heard, which may
@@ -71,10 +87,8 @@ impl LastHeard {
         ttl: u64,
     ) -> DriverSet {
         let unit = ttl.div_ceil(UNITS).max(1);
-        let sent_at = u32::try_from(sent_at / unit).unwrap_or(u32::MAX);
-        let at = self.at.load(Ordering::Relaxed);
-        let latest = at.max(sent_at);
-        self.at.store(latest, Ordering::Relaxed);
+        let at = self.at.fetch_max(sent_at, Ordering::Relaxed);
+        let (at, sent_at, latest) = (at / unit, sent_at / unit, at.max(sent_at) / unit);
         let mut drivers = DriverSet::default();
         drivers.insert(driver_id);
         if before.is_empty() || before == drivers {
@@ -86,7 +100,7 @@ impl LastHeard {
             let Some(other) = DriverId::new(index).filter(|other| before.contains(*other)) else {
                 continue;
             };
-            let since = u64::from(*lag) + u64::from(latest - at);
+            let since = u64::from(*lag) + (latest - at);
             *lag = u8::try_from(since).unwrap_or(u8::MAX);
             if since <= UNITS {
                 drivers.insert(other);
@@ -105,7 +119,7 @@ impl Clone for LastHeard {
         Self {
             heard: AtomicU64::new(self.heard.load(Ordering::Relaxed)),
             lags: AtomicU64::new(self.lags.load(Ordering::Relaxed)),
-            at: AtomicU32::new(self.at.load(Ordering::Relaxed)),
+            at: AtomicU64::new(self.at.load(Ordering::Relaxed)),
         }
     }
 }

@@ -16,6 +16,10 @@ use crate::liveness::reception::Reception;
 use crate::liveness::time_base::{TimeBase, millis};
 use crate::liveness::watchdog::Watchdog;
 
+/// How much older than what other drivers said a kept packet must seem before it counts as
+/// outdated, in milliseconds: of what was sent at about the same time nobody knows which was first.
+const MARGIN: u64 = 1000;
+
 /// The rules of liveness: decides, from when a host was last heard, until when it counts as alive.
 ///
 /// Three clocks are at work. The *monotonic* time comes from outside. The *running* time stands
@@ -106,6 +110,13 @@ impl Liveness {
         last_heard.renew(reception.driver_id, now, age, self.ttl, &self.connectivity);
     }
 
+    /// Whether a packet that a channel kept is older than what was heard since through another
+    /// driver: what it says no longer holds.
+    pub(crate) fn is_outdated(&self, last_heard: &LastHeard, reception: Reception) -> bool {
+        let sent_at = self.running_millis(reception.sent_at());
+        reception.is_kept() && last_heard.is_newer_elsewhere(reception.driver_id, sent_at, MARGIN)
+    }
+
     /// Whether a host counts as alive.
     pub(crate) fn is_alive(&self, last_heard: &LastHeard, now: Instant) -> bool {
         self.deadline(last_heard).is_none_or(|deadline| self.judged_at(now) < deadline)
@@ -129,6 +140,11 @@ impl Liveness {
     /// Up to when it can be told at a moment who is alive, in milliseconds of running time.
     pub(crate) fn judged_at(&self, now: Instant) -> u64 {
         self.running_millis(now).min(self.watchdog.covers_until())
+    }
+
+    /// The moment up to which it can be told what is known: not later than the registry works.
+    pub(crate) fn covered(&self, now: Instant) -> Instant {
+        now.min(self.moment(self.watchdog.covers_until()))
     }
 
     /// The moment of so many milliseconds of running time, if the daemon does not stand still until

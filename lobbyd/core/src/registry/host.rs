@@ -115,8 +115,18 @@ impl Host {
     pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) {
         if liveness.is_sign_of_life(reception) {
             liveness.renew(&self.last_heard, reception);
-            self.touch(reception.unix_seconds());
+            let seconds = reception.unix_seconds();
+            if reception.is_kept() {
+                self.last_check.fetch_max(seconds, Ordering::Relaxed);
+            } else {
+                self.touch(seconds);
+            }
         }
+    }
+
+    /// Whether what a packet says no longer holds, because newer things were heard elsewhere.
+    pub(crate) fn is_newer_than(&self, liveness: &Liveness, reception: Reception) -> bool {
+        liveness.is_outdated(&self.last_heard, reception)
     }
 
     /// The host is known to be there without having been heard.

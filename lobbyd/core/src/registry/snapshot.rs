@@ -11,7 +11,7 @@ use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverSet;
-use crate::liveness::initial_sync::InitialSync;
+use crate::liveness::initial_sync::{InitialSync, SyncState};
 use crate::registry::change::Change;
 use crate::registry::changes::Changes;
 use crate::registry::host::Host;
@@ -90,8 +90,20 @@ impl Snapshot {
     }
 
     /// Whether the daemon must have heard every host since its start.
-    pub fn initial_sync(&self) -> &InitialSync {
-        &self.initial_sync
+    pub fn is_warm(&self, now: Instant) -> bool {
+        self.initial_sync.is_warm(self.liveness.covered(now))
+    }
+
+    /// When the daemon is, or was, warm, unless it stands still before; not foreseeable before the
+    /// first driver is up.
+    pub fn warm_at(&self) -> Option<Instant> {
+        self.initial_sync.warm_at()
+    }
+
+    /// What to answer a request that needs to know every host, came at `asked` and is still waiting
+    /// `now`. Time in which the daemon stood still does not count.
+    pub fn sync_state(&self, asked: Instant, now: Instant) -> SyncState {
+        self.initial_sync.state(asked, self.liveness.covered(now))
     }
 
     /// The living hosts of a selection, sorted by name. An expired host does not show, whether it

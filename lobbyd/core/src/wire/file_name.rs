@@ -6,6 +6,8 @@ use lobby_client::HostName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::wire::envelope;
+
 /// Not merely `.json`: files of this name are swept, and LOCAL_PATH may be set to a directory with
 /// files of other programs.
 const SUFFIX: &str = ".lobby.json";
@@ -33,6 +35,13 @@ pub fn of(host: &HostName) -> String {
         name.extend(Sha256::digest(host.as_str()).iter().map(|byte| format!("{byte:02x}")));
     }
     name + SUFFIX
+}
+
+/// Whether a file of this name holds somebody else's packet, as a copy does. One that is not a
+/// packet is nobody's.
+pub fn is_copy(name: &OsStr, payload: &[u8]) -> bool {
+    let envelope = envelope::decode(payload);
+    envelope.is_ok_and(|envelope| name != of(&envelope.discovery.hostname).as_str())
 }
 
 /// Whether a file may hold a host's packet, by its name.

@@ -142,7 +142,7 @@ impl Feed {
 
     /// Waits until there may be something to tell. Returns whether the client is still there.
     async fn wait(&mut self) -> bool {
-        let warm_at = self.snapshots.borrow().initial_sync().warm_at();
+        let warm_at = self.snapshots.borrow().warm_at();
         let warm_at = warm_at.filter(|at| *at > clock::now());
         let until = warm_at.map_or(self.comment_at, |at| at.min(self.comment_at));
         tokio::select! {

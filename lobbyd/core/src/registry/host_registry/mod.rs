@@ -93,7 +93,9 @@ impl HostRegistry {
     /// had stood still, if it had: nobody could be heard then, and that time counts for
     /// nobody's death.
     pub fn tick(&mut self, now: Instant) -> Option<Duration> {
-        self.liveness.tick(now)
+        let lost = self.liveness.tick(now)?;
+        self.initial_sync.stood_still(lost, now);
+        Some(lost)
     }
 
     /// The own name; none with REGISTER=false.

@@ -499,4 +499,5 @@ fn frozen_hosts_heard_through_another_link_may_expire() {
     assert_eq!(lobby.sweep(50), [expired("a")]);
 }
 
+mod kept;
 mod schedules;

@@ -63,16 +63,32 @@ impl PacketVerifier {
         reception: Reception,
     ) -> Result<Authenticity, Refusal> {
         let (host, kind) = (fields.hostname, fields.kind);
-        let Some(signature) = signature else { return self.unsigned(host) };
-        if !self.keys.verify(fields, signature) {
-            return Err(Refusal::BadSignature(host.clone()));
-        }
+        let authenticity = self.check_signature(fields, signature)?;
+        let Some(signature) = signature else { return Ok(authenticity) };
         if is_own {
             self.window.check_age(host, signature.timestamp, reception.unix_millis)?;
         } else {
             self.window.admit(host, kind, signature.timestamp, reception)?;
         }
-        Ok(Authenticity::Signed)
+        Ok(authenticity)
+    }
+
+    /// Checks who a packet is from, and not when it was sent: that of one that was admitted before.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that is not authentic.
+    pub fn check_signature<L: AsRef<str>>(
+        &self,
+        fields: SignedFields<'_, impl Iterator<Item = L>>,
+        signature: Option<&Signature<'_>>,
+    ) -> Result<Authenticity, Refusal> {
+        let host = fields.hostname;
+        let Some(signature) = signature else { return self.unsigned(host) };
+        if self.keys.verify(fields, signature) {
+            Ok(Authenticity::Signed)
+        } else {
+            Err(Refusal::BadSignature(host.clone()))
+        }
     }
 
     /// Forgets what can no longer be replayed; to be called now and then.

@@ -149,8 +149,9 @@ impl PacketDirectory {
             look.unsure |= seen.missed && !gone;
             // A dead one was swept by another daemon: its host has said no goodbye.
             if gone && seen.age() < ttl {
-                look.news
-                    .extend(seen.payload.take().map(|payload| InboundEvent::Withdrawn { payload }));
+                // Whoever removes a copy has not said goodbye for the host.
+                let own = seen.payload.take().filter(|payload| !file_name::is_copy(name, payload));
+                look.news.extend(own.map(|payload| InboundEvent::Withdrawn { payload }));
             }
             !gone
         });

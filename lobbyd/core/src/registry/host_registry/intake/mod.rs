@@ -89,6 +89,9 @@ impl HostRegistry {
                 Ok(self.apply_own(instance.as_ref(), reception))
             }
             MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
+            MessageKind::Goodbye if self.is_outdated(&discovery.hostname, reception) => {
+                Ok(Applied::Unchanged)
+            }
             MessageKind::Goodbye => Ok(self.remove(&discovery.hostname, ChangeKind::Left).into()),
         }
     }
@@ -103,7 +106,11 @@ impl HostRegistry {
         payload: &[u8],
         driver_id: DriverId,
     ) -> Result<Option<Arc<Change>>, Refusal> {
-        let hostname = envelope::decode(payload)?.discovery.hostname;
+        let envelope = envelope::decode(payload)?;
+        if let Some(verifier) = &self.verifier {
+            verifier.check_signature(envelope.signed_fields(), envelope.signature.as_ref())?;
+        }
+        let hostname = envelope.discovery.hostname;
         let host = self.known.get(hostname.as_str());
         let carried = host.is_some_and(|host| host.speaks_through(driver_id));
         Ok(if carried && !self.is_own(&hostname) {
@@ -111,6 +118,11 @@ impl HostRegistry {
         } else {
             None
         })
+    }
+
+    fn is_outdated(&self, hostname: &HostName, reception: Reception) -> bool {
+        let host = self.known.get(hostname.as_str());
+        host.is_some_and(|host| host.is_newer_than(&self.liveness, reception))
     }
 
     /// A packet of the own name: it comes from this daemon itself, or from another one. What a
@@ -144,6 +156,10 @@ impl HostRegistry {
             .get(packet.hostname.as_str())
             .filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
         {
+            Some(host) if host.is_newer_than(&self.liveness, reception) => {
+                host.renew(&self.liveness, reception);
+                Ok(None)
+            }
             Some(host) => {
                 host.renew(&self.liveness, reception);
                 host.said_by(sender);

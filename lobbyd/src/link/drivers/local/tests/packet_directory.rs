@@ -2,11 +2,14 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Instant;
 
+use lobby_client::Discovery;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::super::packet_directory::{PacketDirectory, Scan};
 use super::*;
 use crate::sys::clock;
+use lobby_core::wire::envelope::{Message, MessageKind};
+use lobby_core::wire::instance_id::InstanceId;
 
 /// Moves a file's time of change, which the wall clock gave it.
 fn make_older(path: &Path, by: Duration) {
@@ -226,4 +229,21 @@ fn an_oversized_file_is_handed_on_just_past_the_limit() {
     });
     let look = scene.look_after(0);
     assert_eq!(packets(&look.news)[0].len(), 256 * 1024 + 1);
+}
+
+#[test]
+fn a_copy_that_is_removed_withdraws_nobody() {
+    let packet = Discovery::new(HostName::parse("a").unwrap(), vec![]);
+    let payload = Message::new(MessageKind::Hi, &packet, InstanceId::new(1)).encode(None);
+    let payload = String::from_utf8(payload).unwrap();
+    let mut scene = Scene::set(|directory| {
+        put(directory, "a", &payload);
+        put(directory, "copy", &payload);
+    });
+    assert_eq!(scene.look_after(0).news.len(), 2);
+    for (host, expected) in [("copy", 0), ("a", 1)] {
+        fs::remove_file(file_of(&scene.directory, host)).unwrap();
+        assert!(scene.look_after(1).unsure);
+        assert_eq!(scene.look_after(1).news.len(), expected, "{host}");
+    }
 }
