@@ -28,16 +28,13 @@ use tracing::error;
 
 use crate::config::TlsIdentity;
 use crate::http::access::{AccessPolicy, authorize};
-use crate::http::connection::client_stream::ClientStream;
+use crate::http::connection::client_stream::{ClientStream, HEAD_LIMIT};
 use crate::http::connection::pool::{ConnectionLimits, ConnectionPool};
 use crate::http::routes::add_routes;
 use crate::http::state::AppState;
 
 /// Most worker threads. Answers come from memory: more would cost memory and win nothing.
 const MAX_WORKERS: usize = 4;
-
-/// How long a client may take over the head of a request, and over beginning TLS.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -139,7 +136,7 @@ fn serve(
             .map_err(|error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
-            .client_request_timeout(REQUEST_LIMIT)
+            .client_request_timeout(HEAD_LIMIT)
             .client_disconnect_timeout(CLOSE_LIMIT)
             .keep_alive(IDLE_LIMIT)
             .h1_write_buffer_size(WRITE_BUFFER_LEN)
@@ -154,7 +151,7 @@ fn serve(
             let (pool, tls, peer) = (Rc::clone(&pool), tls.clone(), socket.peer_addr().ok());
             async move {
                 let stream = ClientStream::accept(socket, &pool, tls);
-                let stream = timeout(REQUEST_LIMIT, stream).await.map_err(io::Error::from);
+                let stream = timeout(HEAD_LIMIT, stream).await.map_err(io::Error::from);
                 Ok::<_, DispatchError>((stream.flatten().map_err(DispatchError::Io)?, peer))
             }
         });

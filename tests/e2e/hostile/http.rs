@@ -167,7 +167,15 @@ async fn a_body_that_will_be_too_long_is_refused_before_it_is_sent() {
 /// Sends this, then a piece of the rest from time to time; returns what is answered in the
 /// meantime.
 async fn answer_to_slow(daemon: &Lobbyd, beginning: &[u8], piece: &'static [u8]) -> String {
-    let (mut from, mut to) = http::connect(daemon.address()).await.into_split();
+    answer_to_slow_on(http::connect(daemon.address()).await, beginning, piece).await
+}
+
+async fn answer_to_slow_on(
+    connection: TcpStream,
+    beginning: &[u8],
+    piece: &'static [u8],
+) -> String {
+    let (mut from, mut to) = connection.into_split();
     to.write_all(beginning).await.unwrap();
     let drip = actix_rt::spawn(async move {
         while to.write_all(piece).await.is_ok() {
@@ -181,6 +189,19 @@ async fn answer_to_slow(daemon: &Lobbyd, beginning: &[u8], piece: &'static [u8])
         .unwrap();
     drip.abort();
     String::from_utf8_lossy(&reply[..length]).into_owned()
+}
+
+#[actix_rt::test]
+async fn a_slow_head_behind_a_good_request_gets_408_too() {
+    let daemon = Lobbyd::named("a").start().await;
+    let mut connection = http::connect(daemon.address()).await;
+    connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut first = [0; 4096];
+    let read = tokio::io::AsyncReadExt::read(&mut connection, &mut first).await.unwrap();
+    assert!(first[..read].starts_with(b"HTTP/1.1 200 "));
+    let answer = answer_to_slow_on(connection, b"GET / HTTP/1.1\r\nX: ", b"x").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.ends_with("was not there in time\n"), "{answer}");
 }
 
 #[actix_rt::test]

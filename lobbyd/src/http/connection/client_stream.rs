@@ -6,17 +6,22 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::connection::pool::ConnectionPool;
 use crate::http::connection::refusal;
 use crate::http::connection::request_head::RequestHeads;
 use crate::http::connection::transport::{PooledSocket, Transport};
+
+/// How long a client may take over the head of a request, and over beginning TLS.
+pub(in crate::http) const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// The end of what a client sends: it has closed its connection, or must be parted from it. A
 /// request that is answered at once is finished all the same, one that waits is not.
@@ -36,6 +41,8 @@ impl ClientGone {
 pub(in crate::http) struct ClientStream {
     transport: Transport,
     heads: RequestHeads,
+    /// Runs while a head is being read. The parser has a limit for the first one only.
+    head_limit: Option<Pin<Box<Sleep>>>,
     /// What was read and is still to be given to the parser.
     escaped: Bytes,
     /// What is still to be written in the place of a refusal.
@@ -65,7 +72,8 @@ impl ClientStream {
             None => Transport::Plain(socket),
         };
         let (escaped, refusal, gone) = (Bytes::new(), Bytes::new(), ClientGone::default());
-        Ok(Self { transport, heads: RequestHeads::default(), escaped, refusal, gone })
+        let heads = RequestHeads::default();
+        Ok(Self { transport, heads, head_limit: None, escaped, refusal, gone })
     }
 
     /// Gives the parser as much of what was read as it has room for.
@@ -73,6 +81,24 @@ impl ClientStream {
         let len = self.escaped.len().min(buffer.remaining());
         buffer.put_slice(&self.escaped[..len]);
         self.escaped.advance(len);
+    }
+
+    /// Starts the time of a head that has begun, and stops that of one that is there.
+    fn time_head(&mut self) {
+        if self.heads.is_in_later_head() {
+            self.head_limit.get_or_insert_with(|| Box::pin(sleep(HEAD_LIMIT)));
+        } else {
+            self.head_limit = None;
+        }
+    }
+
+    /// Ready when a head is late; it is refused.
+    fn poll_late_head(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(limit) = &mut self.head_limit else { return Poll::Pending };
+        ready!(limit.as_mut().poll(context));
+        self.head_limit = None;
+        self.refusal = refusal::late().into();
+        Poll::Ready(())
     }
 
     /// Writes what is to be written in the place of a refusal.
@@ -104,7 +130,10 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.transport).poll_read(context, buffer));
+        let Poll::Ready(read) = Pin::new(&mut self.transport).poll_read(context, buffer) else {
+            // A head that is late is the end of what the client sends.
+            return self.poll_late_head(context).map(Ok);
+        };
         if read.is_err() || buffer.filled().len() == before {
             self.gone.0.cancel();
         }
@@ -114,6 +143,7 @@ impl AsyncRead for ClientStream {
             self.escaped = escaped.into();
             self.hand_over(buffer);
         }
+        self.time_head();
         Poll::Ready(Ok(()))
     }
 }

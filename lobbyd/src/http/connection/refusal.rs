@@ -8,6 +8,9 @@ use crate::http::connection::request_head::Fault;
 const MAX_HEAD_LEN: usize = 256;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
+/// What is said of a head that was not there in time.
+const LATE: &str = "the head of the request was not there in time\n";
+
 const NO_BODY: &[u8] = b"content-length: 0\r\n";
 
 /// The answers that end in a refusal without a text, with a text; `None` if they end otherwise.
@@ -27,11 +30,18 @@ pub(super) fn with_text(answers: &[u8], fault: Option<Fault>) -> Option<Vec<u8>>
     Some([&answers[..start], before, headers.as_bytes(), behind, text.as_bytes()].concat())
 }
 
+/// The refusal of a head that is not there in time, where the parser does not look at the time.
+pub(super) fn late() -> Vec<u8> {
+    let length = LATE.len();
+    let head = "HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n";
+    format!("{head}content-length: {length}\r\nconnection: close\r\n\r\n{LATE}").into_bytes()
+}
+
 fn text(status: &[u8], fault: Option<Fault>) -> Option<String> {
     match (status, fault) {
         (b"400", Some(fault)) => Some(format!("{fault}\n")),
         (b"400", None) => Some("the request is not valid HTTP/1.1\n".to_owned()),
-        (b"408", _) => Some("the head of the request was not there in time\n".to_owned()),
+        (b"408", _) => Some(LATE.to_owned()),
         (b"431", _) => Some(
             "the head of the request is too long: shorten the path, the query or the headers\n"
                 .to_owned(),

@@ -46,6 +46,8 @@ pub(super) struct RequestHeads {
     line: Vec<u8>,
     head: Head,
     fault: Option<Fault>,
+    /// Whether the first head is behind.
+    first_is_read: bool,
 }
 
 /// Where in a request the next byte stands.
@@ -61,6 +63,12 @@ enum Place {
     Headers,
     /// In a body of which so many bytes are to come.
     Body(u64),
+    /// In the line with the length of a chunk.
+    ChunkLength,
+    /// In a chunk of which so many bytes are to come, the line break behind it included.
+    Chunk(u64),
+    /// Behind the last chunk.
+    LastChunk,
     /// In a body of unknown length: no further request is looked for.
     Unknown,
 }
@@ -69,6 +77,9 @@ enum Place {
 #[derive(Debug, Default)]
 struct Head {
     content_length: Option<u64>,
+    /// Whether its version knows no chunks.
+    is_old: bool,
+    is_chunked: bool,
     is_unknown: bool,
     hosts: usize,
 }
@@ -77,6 +88,16 @@ impl RequestHeads {
     /// What is wrong with the request that is being read, if that is known.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// Whether a head has begun and is not there as a whole, on a connection that had one before.
+    pub(super) fn is_in_later_head(&self) -> bool {
+        let begun = match self.place {
+            Place::Method => !self.line.trim_ascii().is_empty(),
+            Place::Target | Place::Version | Place::Headers => true,
+            _ => false,
+        };
+        begun && self.first_is_read
     }
 
     /// The next bytes of the connection, with the raw characters of targets escaped.
@@ -107,11 +128,20 @@ impl RequestHeads {
             Place::Version => self.pass_line(bytes, Self::end_request_line),
             Place::Headers => self.pass_line(bytes, Self::end_header),
             Place::Body(left) => {
-                let passed =
-                    usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                let passed = part(left, bytes);
                 self.begin_body(left - passed as u64);
                 passed
             }
+            Place::ChunkLength => self.pass_line(bytes, Self::end_chunk_length),
+            Place::Chunk(left) => {
+                let passed = part(left, bytes);
+                self.place = match left - passed as u64 {
+                    0 => Place::ChunkLength,
+                    left => Place::Chunk(left),
+                };
+                passed
+            }
+            Place::LastChunk => self.pass_line(bytes, Self::end_last_chunk),
             Place::Unknown => bytes.len(),
         }
     }
@@ -166,7 +196,7 @@ impl RequestHeads {
     }
 
     fn end_request_line(&mut self, version: &[u8]) {
-        self.head = Head::default();
+        self.head = Head { is_old: version == b"HTTP/1.0", ..Head::default() };
         self.place = Place::Headers;
         self.fault = match version {
             b"HTTP/1.1" | b"HTTP/1.0" => None,
@@ -197,20 +227,24 @@ impl RequestHeads {
                 None => self.note(Fault::ContentLength),
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.head.is_unknown = true;
+            let is_known = value.eq_ignore_ascii_case(b"chunked") && !self.head.is_old;
+            self.head.is_unknown |= !is_known || self.head.is_chunked;
+            self.head.is_chunked = true;
         } else if name.eq_ignore_ascii_case(b"host") {
             self.head.hosts += 1;
         }
     }
 
     fn end_head(&mut self) {
-        let Head { content_length, is_unknown, hosts } = self.head;
-        match (content_length, is_unknown) {
+        let Head { content_length, is_chunked, is_unknown, hosts, .. } = self.head;
+        self.first_is_read = true;
+        match content_length {
             _ if self.fault.is_some() => self.place = Place::Unknown,
-            (Some(_), true) => self.give_up(Fault::ContentLength),
+            Some(_) if is_chunked => self.give_up(Fault::ContentLength),
             // Said only if the body is refused.
-            (None, true) => self.give_up(Fault::Chunks),
-            (len, false) => self.begin_body(len.unwrap_or_default()),
+            None if is_unknown => self.give_up(Fault::Chunks),
+            None if is_chunked => self.place = Place::ChunkLength,
+            len => self.begin_body(len.unwrap_or_default()),
         }
         if hosts != 1 {
             self.note(Fault::Host);
@@ -219,6 +253,26 @@ impl RequestHeads {
 
     fn begin_body(&mut self, left: u64) {
         self.place = if left == 0 { Place::Method } else { Place::Body(left) };
+    }
+
+    /// Behind the length there may be an extension.
+    fn end_chunk_length(&mut self, line: &[u8]) {
+        let len = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+        let len = std::str::from_utf8(&line[..len]).ok();
+        match len.and_then(|len| u64::from_str_radix(len, 16).ok()?.checked_add(2)) {
+            Some(2) => self.place = Place::LastChunk,
+            Some(len) => self.place = Place::Chunk(len),
+            None => self.give_up(Fault::Chunks),
+        }
+    }
+
+    /// The parser knows no trailers.
+    fn end_last_chunk(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            self.place = Place::Method;
+        } else {
+            self.give_up(Fault::Chunks);
+        }
     }
 
     /// Keeps the beginning of a line that is not there as a whole.
@@ -239,6 +293,11 @@ impl RequestHeads {
         self.note(fault);
         self.place = Place::Unknown;
     }
+}
+
+/// How many of these bytes belong to what has so many left.
+fn part(left: u64, bytes: &[u8]) -> usize {
+    usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
 }
 
 fn without_return(line: &[u8]) -> &[u8] {
@@ -304,12 +363,62 @@ mod tests {
     fn behind_a_body_of_unknown_length_all_passes_as_it_is() {
         for header in [
             "Transfer-Encoding: chunked",
+            "Transfer-Encoding: gzip, chunked",
             "Content-Length: +3",
             "Content-Length: 1\r\nContent-Length: 1",
         ] {
             let requests = format!("POST / HTTP/1.1\r\n{header}\r\n\r\nGET /é HTTP/1.1\r\n\r\n");
             assert_escaped(&requests, &requests);
         }
+    }
+
+    #[test]
+    fn behind_the_last_chunk_the_next_target_is_escaped() {
+        let post = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+                    c;note=1\r\nGET /é\r\n\"<>\r\n3\r\na:1\r\n0\r\n\r\n";
+        assert_escaped(
+            &format!("{post}GET /é HTTP/1.1\r\n\r\n"),
+            &format!("{post}GET /%C3%A9 HTTP/1.1\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn a_fault_of_a_later_request_is_not_laid_on_chunks_before_it() {
+        let chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na:1\r\n0\r\n\r\n";
+        let requests = |next: &str| fault(&format!("POST / HTTP/1.1\r\n{chunked}{next}"));
+        assert_eq!(requests(""), None);
+        assert_eq!(requests("GARBAGE\r\n\r\n"), Some(Fault::RequestLine));
+        let broken = chunked.replace("0\r\n\r\n", "x\r\n");
+        assert_eq!(fault(&format!("POST / HTTP/1.1\r\n{broken}")), Some(Fault::Chunks));
+    }
+
+    #[test]
+    fn a_long_content_length_line_is_a_fault_wherever_it_is_cut() {
+        // Cut at 128 bytes, this one would be read as a shorter length.
+        let line = format!("Content-Length:{}12345", " ".repeat(110));
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+        for piece in [1, 100, 1000] {
+            let mut heads = RequestHeads::default();
+            request.as_bytes().chunks(piece).for_each(|piece| drop(heads.escape(piece)));
+            assert_eq!(heads.fault(), Some(Fault::ContentLength), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn heads_after_the_first_are_known_while_they_are_read() {
+        let mut heads = RequestHeads::default();
+        let mut read = |bytes: &str| {
+            heads.escape(bytes.as_bytes());
+            heads.is_in_later_head()
+        };
+        assert!(!read("GET / HTTP/1.1\r\n"), "the first");
+        assert!(!read("Content-Length: 1\r\n\r\n"));
+        assert!(!read("x"));
+        assert!(!read("\r\n"));
+        for part in ["G", "ET /", " HT", "TP/1.1\r\n", "Host: a\r\n"] {
+            assert!(read(part), "{part}");
+        }
+        assert!(!read("\r\n"));
     }
 
     fn fault(request: &str) -> Option<Fault> {
@@ -353,7 +462,8 @@ mod tests {
         fn pieces_of_any_length_give_the_same(
             parts in prop::collection::vec(prop_oneof![
                 Just("GET /é\" HTTP/1.1\r\n".to_owned()), Just("\r\n".to_owned()), Just("Content-Length: 5\r\n".to_owned()),
-                Just("transfer-encoding: chunked\r\n".to_owned()), "[ \r\n:a-z0-9é<]{0,20}",
+                Just("transfer-encoding: chunked\r\n".to_owned()), Just("5\r\n".to_owned()), Just("0\r\n\r\n".to_owned()),
+                "[ \r\n:a-z0-9é<]{0,20}",
             ], 0..12),
             piece in 1..20_usize,
         ) {
