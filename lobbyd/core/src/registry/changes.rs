@@ -144,4 +144,18 @@ mod tests {
         assert_eq!(since(&changes, 1000 - kept as u64, 1000).unwrap().len(), kept);
         assert_eq!(since(&changes, 999 - kept as u64, 1000), None);
     }
+
+    #[test]
+    fn short_labels_count_with_the_memory_that_they_take() {
+        let labels: Box<[Box<str>]> = (0..1024).map(|n| n.to_string().into()).collect();
+        let (host, mut changes) = (host(0), Changes::default());
+        for revision in 1..=1000 {
+            let kind = ChangeKind::Relabelled { added: labels.clone(), removed: Box::new([]) };
+            changes.push(Arc::new(Change { revision, kind, host: Arc::clone(&host) }));
+        }
+        // Each takes a pointer, a length and at least 16 bytes of the allocator.
+        let least = labels.len() * (size_of::<Box<str>>() + 16);
+        assert!(changes.len * least <= MAX_TEXT_LEN, "{} changes", changes.len);
+        assert!(changes.len > 100, "{} changes", changes.len);
+    }
 }

@@ -381,6 +381,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn requests_that_are_given_up_leave_no_turn_behind() {
+        let (cache, key) = (ResponseCache::default(), names("a"));
+        let never = async || pending::<Result<Made, Infallible>>().await;
+        let mut asked: Vec<_> =
+            (0..10).map(|_| Box::pin(cache.get_or_make(&key, NOW, changed, never))).collect();
+        assert!(asked.iter_mut().all(|ask| ask.as_mut().now_or_never().is_none()));
+        asked.truncate(1);
+        assert_eq!(lock(&cache.turns).len(), 1);
+        drop(asked);
+        assert_eq!(lock(&cache.turns).len(), 0);
+        assert_eq!(ask(&cache, &key, NOW, "next").await, "next");
+    }
+
+    #[tokio::test]
     async fn a_slow_answer_holds_up_no_other_question() {
         let cache = ResponseCache::default();
         let never = async || pending::<Result<Made, Infallible>>().await;

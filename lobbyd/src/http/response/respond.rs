@@ -28,9 +28,10 @@ use lobby_core::select::selection::Selection;
 /// longer one anew takes no longer than to send it.
 const MAX_LIST_LEN: usize = 2 << 20;
 
-/// Most hosts whose list is written on the thread that serves the request; with more of them others
-/// would wait for it.
+/// Most hosts whose list is written on the thread that serves the request, and the most bytes of
+/// their packets; with more of them others would wait for it.
 const MAX_HOSTS_HERE: usize = 1000;
+const MAX_BYTES_HERE: usize = 1 << 20;
 
 /// Values of headers, which need not be written and checked for each answer.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -151,6 +152,11 @@ impl View {
         all && self.snapshot.text_len() > MAX_LIST_LEN
     }
 
+    /// Whether the list of all hosts is short enough to be written on this thread.
+    fn is_short(&self) -> bool {
+        is_short(self.at.version.living, self.snapshot.text_len())
+    }
+
     fn list(&self, query: Query) -> List {
         List::new(Arc::clone(&self.snapshot), query, self.now)
     }
@@ -161,23 +167,28 @@ impl View {
     }
 }
 
+/// Whether the packets of so many hosts, with so many bytes together, are written in a moment.
+fn is_short(hosts: usize, bytes: usize) -> bool {
+    hosts <= MAX_HOSTS_HERE && bytes <= MAX_BYTES_HERE
+}
+
 /// Makes an answer about what is known now.
 async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
     let (view, key, hasher) = (View::new(state), key.clone(), state.cache.hasher().clone());
-    let at = view.at;
+    let (at, is_short) = (view.at, view.is_short());
     let limit = if key.query.shows_times() { MAX_LIST_LEN } else { MAX_BYTES };
     let making = move |problems: &mut _| {
         let list = view.list(key.query.clone());
         let fingerprint = View::fingerprint(&list, &key.query, &hasher);
         (fingerprint, CachedBody::make(list, key.coding, limit, problems))
     };
-    let (fingerprint, body) = run(state, at.version.living, making).await?;
+    let (fingerprint, body) = run(state, is_short, making).await?;
     Ok(Made { at, fingerprint, body: body.map_err(|error| failed(&error))? })
 }
 
 /// Answers with a list that is too long to be made as a whole.
 async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view: View) -> Answer {
-    let hosts = view.at.version.living;
+    let is_short = view.is_short();
     let pretty = key.query.layout == Layout::Pretty;
     let hasher = state.cache.hasher().clone();
     let listed = move |problems: &mut _| {
@@ -190,7 +201,7 @@ async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view:
         };
         (list, len, tag)
     };
-    let (list, len, tag) = run(state, hosts, listed).await?;
+    let (list, len, tag) = run(state, is_short, listed).await?;
     let head = ok(tag, key.coding);
     Ok(match key.coding {
         _ if request.method() == Method::HEAD => body::send_head(head, len),
@@ -199,11 +210,11 @@ async fn send_long(state: &AppState, request: &HttpRequest, key: CacheKey, view:
     })
 }
 
-/// Does work on a list of hosts, off this thread if there are many, and logs the faults of labels
+/// Does work on a list of hosts, off this thread unless it is short, and logs the faults of labels
 /// that it met.
 async fn run<T: Send + 'static>(
     state: &AppState,
-    hosts: usize,
+    is_short: bool,
     work: impl FnOnce(&mut Vec<Problem>) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let mut problems = Vec::new();
@@ -211,7 +222,7 @@ async fn run<T: Send + 'static>(
         let done = work(&mut problems);
         (done, problems)
     };
-    let (done, problems) = if hosts <= MAX_HOSTS_HERE {
+    let (done, problems) = if is_short {
         work()
     } else {
         state.render_pool.run(work).await.map_err(|error| failed(&error))?
@@ -253,4 +264,16 @@ fn ok(tag: EntityTag, coding: ContentCoding) -> HttpResponseBuilder {
         response.insert_header((CONTENT_ENCODING, GZIP));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_hosts_of_many_bytes_are_not_written_on_this_thread() {
+        assert!(is_short(1000, 600_000));
+        assert!(!is_short(100, 100 * 256 * 1024));
+        assert!(!is_short(1001, 1001));
+    }
 }

@@ -239,3 +239,16 @@ proptest! {
         prop_assert_eq!(answer(&snapshot, Query::ALL_PACKETS, now), json!(expected).to_string());
     }
 }
+
+#[test]
+fn a_list_tells_of_so_many_faults_and_no_more() {
+    let now = clock::now();
+    let names: Vec<_> = (0..11).map(|number| format!("h{number:02}")).collect();
+    let labels: Vec<_> = (0..1000).map(|number| format!("prometheus:g:bad-{number}:x")).collect();
+    let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+    let fleet = snapshot(names.iter().map(|name| (name.as_str(), labels.clone(), 0)), now);
+    let list = List::new(fleet, Query::target_groups("g".to_owned(), 9100), now);
+    let mut problems = Vec::new();
+    assert!(list.clone().whole(usize::MAX, &mut problems).is_some());
+    assert_eq!(problems.len(), MOST_PROBLEMS);
+}
