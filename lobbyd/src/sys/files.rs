@@ -121,6 +121,16 @@ fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(contents)
 }
 
+/// The names of the files in a directory, sorted.
+#[cfg(test)]
+pub(super) fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -129,11 +139,6 @@ mod tests {
     use rustix::fs::{CWD, FileType as NodeType, Mode, mknodat};
 
     use super::*;
-
-    fn names_in(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
 
     #[test]
     fn a_short_lived_file_is_replaced_and_nothing_else_is_left() {
@@ -147,9 +152,7 @@ mod tests {
         let error = format!("{:#}", replace_short_lived_file(&taken, b"x").unwrap_err());
         assert!(error.starts_with(&format!("cannot write {}: ", taken.display())), "{error}");
         assert!(replace_short_lived_file(&dir.path().join("missing/file"), b"x").is_err());
-        let mut left = names_in(dir.path());
-        left.sort_unstable();
-        assert_eq!(left, ["file", "taken"]);
+        assert_eq!(names_in(dir.path()), ["file", "taken"]);
     }
 
     #[test]
@@ -168,9 +171,7 @@ mod tests {
         remove_temporaries(dir.path(), Duration::from_secs(60));
         assert_eq!(names_in(dir.path()).len(), 3);
         remove_temporaries(dir.path(), Duration::ZERO);
-        let mut left = names_in(dir.path());
-        left.sort_unstable();
-        assert_eq!(left, [".hidden.tmp", "file"]);
+        assert_eq!(names_in(dir.path()), [".hidden.tmp", "file"]);
     }
 
     #[test]

@@ -106,11 +106,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
-
-    fn names_in(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
+    use crate::sys::files::names_in;
 
     #[test]
     fn a_file_is_created_and_replaced_and_nothing_else_is_left() {
