@@ -327,7 +327,7 @@ impl CoreActors {
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
         let (words, withheld) = (settings.command.clone(), settings.withheld.clone());
-        let command = CallbackCommand::new(words, withheld, self.children.clone());
+        let command = CallbackCommand::new(words, withheld, self.children);
         let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
         CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
     }

@@ -20,6 +20,7 @@ mod registry;
 pub mod settings;
 mod sys;
 
+pub use sys::children::kill_all as kill_children;
 pub use sys::limits::raise_open_files;
 pub use sys::signals::Signals;
 

@@ -3,7 +3,7 @@
 use std::process;
 
 use lobbyd::settings::{self, Settings};
-use lobbyd::{Signals, logging, run};
+use lobbyd::{Signals, kill_children, logging, run};
 use tracing::error;
 
 fn main() {
@@ -38,12 +38,14 @@ fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
     }
 }
 
-/// Ends the process, from whatever thread, with its last log lines written if they can be.
+/// Ends the process, from whatever thread, with its last log lines written if they can be, and the
+/// callback with it.
 #[expect(
     clippy::disallowed_methods,
     reason = "returning from main would wait for file operations that may hang, on a dead NFS for one"
 )]
 fn leave(status: u8) -> ! {
     logging::flush();
+    kill_children();
     process::exit(status.into())
 }

@@ -94,18 +94,13 @@ impl CallbackCommand {
     pub fn start(&self) -> io::Result<CallbackProcess> {
         let (program, arguments) = self.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
-        command.args(arguments).process_group(0).kill_on_drop(true);
+        command.args(arguments).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for variable in &self.withheld {
             command.env_remove(variable).env_remove(format!("{PREFIX}{variable}"));
         }
         let (child, id) = self.children.spawn(&mut command)?;
-        Ok(CallbackProcess {
-            child,
-            id,
-            children: self.children.clone(),
-            output: self.output.clone(),
-        })
+        Ok(CallbackProcess { child, id, children: self.children, output: self.output.clone() })
     }
 }
 
@@ -115,11 +110,11 @@ impl CallbackProcess {
         ProcessGroup(self.id)
     }
 
-    /// Writes its input, logs its output line by line and waits for its end.
-    pub async fn finish(mut self, input: Vec<u8>) -> Ended {
+    /// Writes its input once that is made, logs its output line by line and waits for its end.
+    pub async fn finish(mut self, input: JoinHandle<Vec<u8>>) -> Ended {
         let stdin = self.child.stdin.take();
         let feed = tokio::spawn(async move {
-            if let Some(mut stdin) = stdin {
+            if let (Some(mut stdin), Ok(input)) = (stdin, input.await) {
                 // A callback that does not read its input is not an error.
                 stdin.write_all(&input).await.ok();
             }

@@ -173,10 +173,11 @@ impl CallbackRunner {
         }
     }
 
-    /// The list of packets, as the API returns it.
-    fn input(&self) -> Vec<u8> {
-        let snapshot = Arc::clone(&self.snapshots.borrow());
-        List::new(snapshot, Query::ALL_PACKETS, clock::now()).collect::<String>().into_bytes()
+    /// The list of packets, as the API returns it, made off this thread: it may be long.
+    fn input(&self) -> JoinHandle<Vec<u8>> {
+        let list =
+            List::new(Arc::clone(&self.snapshots.borrow()), Query::ALL_PACKETS, clock::now());
+        spawn_blocking(|| list.collect::<String>().into_bytes())
     }
 
     fn ended(&mut self, ctx: &mut Context<Self>) {

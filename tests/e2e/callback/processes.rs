@@ -80,6 +80,24 @@ async fn as_process_1_it_leaves_no_zombies() {
     assert!(daemon.logs_with("cannot wait").is_empty());
 }
 
+/// The ids of the children of a process.
+fn children_of(id: &str) -> String {
+    fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap().trim().to_owned()
+}
+
+#[actix_rt::test]
+async fn as_process_1_it_reaps_orphans_without_a_callback_too() {
+    let daemon = Lobbyd::named("me").launched_by(process_one()).start().await;
+    let id = children_of(&daemon.id().to_string());
+    let mut enter = Command::new("nsenter");
+    let in_background = "sh -c 'while :; do sleep 0.1; done' & echo left behind";
+    enter.args(["--target", &id, "--pid", "sh", "-c", in_background]);
+    assert!(enter.stdout(std::process::Stdio::null()).status().unwrap().success());
+    eventually(LIMIT, async || ensure(!children_of(&id).is_empty(), daemon.logs())).await;
+    assert!(Command::new("kill").arg(children_of(&id)).status().unwrap().success());
+    eventually(LIMIT, async || ensure(children_of(&id).is_empty(), children_of(&id))).await;
+}
+
 #[actix_rt::test]
 async fn a_program_on_a_file_system_that_hangs_stops_nothing() {
     let directory = tempfile::TempDir::new().unwrap();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, RawPeer, RedisServer, Script, Signal, http};
+use lobby_tests::{
+    LIMIT, Lobbyd, NatsServer, Process, RawPeer, RedisServer, Script, Signal, ensure, eventually,
+    http,
+};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -162,4 +165,31 @@ async fn nothing_follows_the_goodbye_while_a_callback_delays_the_end() {
         let last = wire.heard().into_iter().rfind(|message| !message.contains("later")).unwrap();
         assert!(last.contains("goodbye"), "{last}");
     }
+}
+
+#[actix_rt::test]
+async fn a_callback_does_not_outlive_a_daemon_that_is_cut_off() {
+    let script = Script::doing(r#"trap '' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#);
+    let daemon =
+        Lobbyd::named("a").set("CALLBACK", script.command()).set("CALLBACK_FIRST_RUN_DELAY", "0");
+    let daemon = daemon.start().await;
+    let callback = script.writes("id").await;
+    // The thread of the actors gets no further.
+    let hold_up = ["-o", "/dev/null", "-e", "inject=epoll_wait,epoll_pwait:delay_enter=60000000"];
+    let mut tracer = std::process::Command::new("strace");
+    let id = daemon.id().to_string();
+    let mut tracer = tracer.args(hold_up).args(["-p", &id]).spawn().unwrap();
+    eventually(LIMIT, async || {
+        let healthz = daemon.get("/healthz").await;
+        ensure(healthz.status == 503, healthz.text())
+    })
+    .await;
+    daemon.signal(Signal::TERM);
+    daemon.logged("did not end in time").await;
+    // It is in the way of the end, too.
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    assert_eq!(daemon.wait(LIMIT).await.status.code(), Some(1));
+    let place = format!("/proc/{}", callback.trim());
+    eventually(LIMIT, async || ensure(!std::path::Path::new(&place).exists(), &place)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, Process, Script, Signal};
+use lobby_tests::{LIMIT, Lobbyd, Process, Script, Signal, Tracer};
 
 /// Whether a process catches a signal, by its number.
 fn catches(process: &Process, signal: u32) -> bool {
@@ -64,4 +64,26 @@ async fn signals_blocked_or_ignored_by_the_parent_are_handled() {
     daemon.logged("reading label files").await;
     daemon.signal(Signal::TERM);
     assert!(daemon.wait(LIMIT).await.status.success());
+}
+
+#[actix_rt::test]
+async fn a_secret_file_that_hangs_does_not_keep_labels_from_being_read() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let [link, good, hanging] =
+        ["token", "good", "hanging"].map(|name| directory.path().join(name));
+    for file in [&good, &hanging] {
+        std::fs::write(file, "s3cret\n").unwrap();
+    }
+    std::os::unix::fs::symlink(&good, &link).unwrap();
+    let tracer = Tracer::of("read").on(&hanging).delays("read", Duration::from_secs(60));
+    let daemon = Lobbyd::named("a").set("TOKEN_FILE", &link).launched_by(tracer.launcher());
+    let daemon = daemon.start().await;
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&hanging, &link).unwrap();
+    daemon.signal(Signal::HUP);
+    daemon.logged("cannot read a secret again, it keeps its value").await;
+    let token = [("Authorization", "Token s3cret")];
+    let added = daemon.request("POST", "/v1/labels", &token, "x:1").await;
+    assert_eq!(added.status, 200, "{}", added.text());
+    tracer.release(&daemon);
 }
