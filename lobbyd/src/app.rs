@@ -28,6 +28,7 @@ use crate::http::{AccessPolicy, AppState};
 use crate::labels::local_host::LocalHost;
 use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};
 use crate::link::driver::Driver;
+use crate::link::own_packet::OwnPacket;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
 use crate::registry::{KeysChanged, LocalChanged, Registry};
@@ -76,6 +77,7 @@ struct CoreActors {
     drivers: Vec<&'static str>,
     /// Random name of this run of the daemon, sent in its packets.
     instance: InstanceId,
+    own: OwnPacket,
     /// Also without a callback: as process 1 the daemon has orphans to reap.
     children: Children,
 }
@@ -285,11 +287,13 @@ impl CoreActors {
         let signer =
             settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
         let announcer = settings.register.then(|| Announcer::new(instance, signer));
+        let own = OwnPacket::default();
         let on_sent = registry.clone().recipient();
         let publisher = announcer
-            .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent).start());
+            .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent, own.clone()));
+        let publisher = publisher.map(Publisher::start);
         let children = Children::new();
-        Ok(Self { registry, snapshots, publisher, drivers, instance, children })
+        Ok(Self { registry, snapshots, publisher, drivers, instance, own, children })
     }
 
     /// Signs and verifies with these keys from now on, if they are valid.
@@ -349,6 +353,7 @@ impl CoreActors {
                 publisher: self.publisher.clone(),
                 instance: self.instance,
                 keep_alive: timing.keep_alive,
+                own: self.own.clone(),
             };
             Ok((secrets, Subscriber::new(context).start()))
         });

@@ -36,6 +36,22 @@ impl NatsServer {
         Self(broker)
     }
 
+    /// Starts three that know each other, each with these lines added to its configuration.
+    ///
+    /// # Panics
+    /// If they are not installed or do not start.
+    pub async fn cluster(lines: &str) -> Vec<Self> {
+        let ports = [free_port(), free_port(), free_port()];
+        let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+        let mut servers = Vec::new();
+        for port in ports {
+            let cluster =
+                format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
+            servers.push(Self::with_config(&format!("{cluster}\n{lines}")).await);
+        }
+        servers
+    }
+
     /// Kills it and starts it again on the same port with this configuration.
     ///
     /// # Panics

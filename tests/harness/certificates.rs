@@ -1,6 +1,7 @@
 //! Certificates made for one test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -62,6 +63,25 @@ impl Certificates {
         params.not_after = date_time_ymd(2020, 2, 3);
         files.sign("server", &params, &authority);
         files
+    }
+
+    /// A certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions, and its
+    /// key.
+    ///
+    /// # Panics
+    /// If openssl cannot make it.
+    pub fn version_1(&self) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.pair("version-1");
+        let request = self.0.path().join("version-1.csr");
+        openssl(
+            &["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=lobbyd"],
+            &[("-keyout", &key), ("-out", &request)],
+        );
+        openssl(
+            &["x509", "-req", "-days", "30"],
+            &[("-in", &request), ("-signkey", &key), ("-out", &certificate)],
+        );
+        (certificate, key)
     }
 
     /// The authority's certificate.
@@ -128,6 +148,16 @@ fn params_of(names: &[&str], common_name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(names).expect("the names are valid");
     params.distinguished_name.push(DnType::CommonName, common_name);
     params
+}
+
+fn openssl(words: &[&str], files: &[(&str, &Path)]) {
+    let mut command = Command::new("openssl");
+    command.args(words);
+    for (option, file) in files {
+        command.arg(option).arg(file);
+    }
+    let output = command.output().expect("openssl is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
@@ -16,11 +17,17 @@ pub(crate) type DriverSpec = config::DriverSpec<Box<dyn Driver>>;
 /// A kind of channel, opened again whenever its broker was away.
 pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// Opens one connection and subscribes to the channel. `client_name` tells the broker who
-    /// connects. The caller limits the time and tries again after a failure.
+    /// connects. `own` is the newest packet of this server, if there is one: where packets were
+    /// refused before, a link is up only when this one is accepted. The caller limits the time and
+    /// tries again after a failure.
     ///
     /// # Errors
     /// What keeps the channel from being reached, in words for a log; never a secret.
-    fn open<'a>(&'a self, client_name: &'a str) -> BoxFuture<'a, anyhow::Result<Connection>>;
+    fn open<'a>(
+        &'a self,
+        client_name: &'a str,
+        own: Option<Bytes>,
+    ) -> BoxFuture<'a, anyhow::Result<Connection>>;
 
     /// The secrets that it logs in with. When one of them changes, the connection is opened anew.
     fn secrets(&self) -> Vec<Secret> {

@@ -5,5 +5,6 @@ pub mod driver;
 pub mod drivers;
 mod inbox;
 mod outbox;
+pub mod own_packet;
 pub mod publisher;
 pub mod subscriber;

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::driver::PacketSink;
 use super::outbox::Outbox;
+use super::own_packet::OwnPacket;
 use crate::registry::{KeysChanged, LocalChanged, PacketSent};
 use crate::sys::clock;
 use lobby_core::link::announcer::Announcer;
@@ -50,17 +51,24 @@ pub struct Publisher {
     outboxes: [Option<Outbox>; DriverId::MAX],
     keep_alive: Duration,
     sent: Recipient<PacketSent>,
+    own: OwnPacket,
 }
 
 impl Publisher {
     /// `keep_alive` is the interval of own packets; `sent` is told of each one whether a channel
-    /// took it.
-    pub fn new(announcer: Announcer, keep_alive: Duration, sent: Recipient<PacketSent>) -> Self {
-        Self { announcer, outboxes: Default::default(), keep_alive, sent }
+    /// took it; `own` is always the newest.
+    pub fn new(
+        announcer: Announcer,
+        keep_alive: Duration,
+        sent: Recipient<PacketSent>,
+        own: OwnPacket,
+    ) -> Self {
+        Self { announcer, outboxes: Default::default(), keep_alive, sent, own }
     }
 
     fn publish(&self, packets: impl IntoIterator<Item = OutboundPacket>) {
         for packet in packets {
+            self.own.set((!packet.last).then(|| packet.payload.clone()));
             self.outboxes.iter().flatten().for_each(|outbox| outbox.post(packet.clone()));
         }
     }
@@ -74,6 +82,7 @@ impl Publisher {
         if let (Some(outbox), Some(hi)) =
             (&self.outboxes[driver_id.index()], self.announcer.hi(clock::unix_millis()))
         {
+            self.own.set(Some(hi.payload.clone()));
             outbox.post(hi);
         }
     }

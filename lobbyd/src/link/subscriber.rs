@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::checked_sink::{CheckedSink, SharedCheck};
 use super::driver::{Connection, Driver};
+use super::own_packet::OwnPacket;
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
 use crate::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
@@ -54,6 +55,8 @@ pub struct SubscriberContext {
     pub instance: InstanceId,
     /// Interval of the own packets.
     pub keep_alive: Duration,
+    /// The newest of them.
+    pub own: OwnPacket,
 }
 
 impl Subscriber {
@@ -91,7 +94,7 @@ async fn follow(context: Arc<SubscriberContext>) {
 
 impl SubscriberContext {
     async fn open(&self) -> anyhow::Result<Connection> {
-        let opened = timeout(OPEN_LIMIT, self.driver.open(&self.client_name)).await;
+        let opened = timeout(OPEN_LIMIT, self.driver.open(&self.client_name, self.own.get())).await;
         opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
     }
 

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod children;
 pub mod clock;
+pub mod file_work;
 pub mod files;
 pub mod limits;
 pub mod replacement;

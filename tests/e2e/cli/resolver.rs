@@ -44,13 +44,13 @@ impl HalfSilent {
         let daemon = Lobbyd::named("a").start().await;
         let silent = TcpListener::bind(("::1", daemon.address().port())).unwrap();
         let names = HostNames::none();
-        names.add_addresses("lobby.example", &["::1", "127.0.0.1"]);
+        names.add_addresses("localhost", &["::1", "127.0.0.1"]);
         Self { daemon, names, silent }
     }
 
     async fn lobbyctl(&self, arguments: &[&str]) -> Outcome {
         let port = self.daemon.address().port().to_string();
-        let environment = [("HOST", "lobby.example"), ("PORT", &port)];
+        let environment = [("HOST", "localhost"), ("PORT", &port)];
         lobbyctl_by(&self.names.launcher(), &environment, arguments).await
     }
 }

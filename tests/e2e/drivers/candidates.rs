@@ -1,8 +1,12 @@
 //! Several servers and one time limit.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
-use lobby_tests::{Certificates, LIMIT, Lobbyd, NatsServer, ensure, eventually, free_port, now};
+use lobby_tests::{
+    Certificates, HostNames, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, ensure,
+    eventually, now,
+};
 use lobbyd::link::drivers::nats::{Nats, NatsSettings};
 
 use crate::drivers::{link, nats_settings, works};
@@ -10,22 +14,9 @@ use crate::drivers::{link, nats_settings, works};
 /// Time for a daemon to be up again when the server that it was connected to is silent.
 const TAKEOVER: Duration = Duration::from_secs(5);
 
-/// Three servers that know each other.
-async fn cluster(lines: &str) -> Vec<NatsServer> {
-    let ports = [free_port(), free_port(), free_port()];
-    let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
-    let mut servers = Vec::new();
-    for port in ports {
-        let cluster =
-            format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
-        servers.push(NatsServer::with_config(&format!("{cluster}\n{lines}")).await);
-    }
-    servers
-}
-
 #[actix_rt::test]
 async fn a_frozen_seed_of_a_cluster_is_left_within_five_seconds() {
-    let servers = cluster("").await;
+    let servers = NatsServer::cluster("").await;
     let a =
         Lobbyd::named("a").nats(&servers[0]).set("KEEP_ALIVE", "5").set("TTL", "30").start().await;
     let _others = [
@@ -47,7 +38,7 @@ async fn a_frozen_seed_of_a_cluster_is_left_within_five_seconds() {
 
 #[actix_rt::test]
 async fn silent_servers_before_a_living_one_do_not_starve_it() {
-    let servers = cluster("").await;
+    let servers = NatsServer::cluster("").await;
     servers[0].pause();
     servers[1].pause();
     let list = servers.iter().map(NatsServer::url).collect::<Vec<_>>().join(",");
@@ -59,7 +50,7 @@ async fn silent_servers_before_a_living_one_do_not_starve_it() {
 #[actix_rt::test]
 async fn a_learned_server_inherits_the_name_it_was_learned_through() {
     let certificates = Certificates::of_server(&["localhost"]);
-    let mut servers = cluster(&certificates.nats_config(false)).await;
+    let mut servers = NatsServer::cluster(&certificates.nats_config(false)).await;
     let url = format!("tls://localhost:{}", servers[0].port());
     let others: Vec<_> = servers[1..].iter().map(NatsServer::port).collect();
     // Servers learn of each other in their own time.
@@ -79,4 +70,35 @@ async fn a_learned_server_inherits_the_name_it_was_learned_through() {
     works(&driver).await;
     servers.remove(0);
     works(&driver).await;
+}
+
+/// A link over a name whose first address takes connections and never answers.
+async fn is_up_though_the_first_address_is_silent(broker: u16, daemon: LobbydBuilder) {
+    let silent = TcpListener::bind(("::1", broker)).unwrap();
+    let names = HostNames::none();
+    names.add_addresses("broker.example", &["::1", "127.0.0.1"]);
+    let start = now();
+    let daemon = daemon.launched_by(names.launcher()).start().await;
+    eventually(LIMIT, async || {
+        let link = link(&daemon).await;
+        ensure(link["state"] == "up", &link)
+    })
+    .await;
+    assert!(start.elapsed() < TAKEOVER + Duration::from_secs(1), "{:?}", start.elapsed());
+    silent.set_nonblocking(true).unwrap();
+    assert!(silent.accept().is_ok(), "it was asked first");
+}
+
+#[actix_rt::test]
+async fn a_silent_address_of_nats_url_does_not_starve_the_next_one() {
+    let nats = NatsServer::start().await;
+    let url = format!("nats://broker.example:{}", nats.port());
+    is_up_though_the_first_address_is_silent(nats.port(), Lobbyd::named("a").nats_at(&url)).await;
+}
+
+#[actix_rt::test]
+async fn a_silent_address_of_redis_host_does_not_starve_the_next_one() {
+    let redis = RedisServer::start().await;
+    let daemon = Lobbyd::named("a").redis(&redis).set("REDIS_HOST", "broker.example");
+    is_up_though_the_first_address_is_silent(redis.port(), daemon).await;
 }

@@ -74,6 +74,36 @@ async fn a_client_certificate_that_does_not_fit_its_key_is_named() {
 }
 
 #[actix_rt::test]
+async fn an_expired_certificate_is_told_as_such() {
+    let certificates = Certificates::expired();
+    let nats = NatsServer::with_config(&certificates.nats_config(false)).await;
+    let redis = RedisServer::with_tls(&certificates, "").await;
+    let ca_file = Some(certificates.authority());
+    let url = format!("tls://127.0.0.1:{}", nats.port());
+    let nats = NatsSettings { ca_file: ca_file.clone(), ..nats_settings(&url) };
+    let redis = RedisSettings { ca_file, ..redis_settings(redis.port()) };
+    for error in [refused(&Nats::new(nats)).await, refused(&Redis::new(redis)).await] {
+        assert!(error.contains("certificate expired"), "{error}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_client_certificate_of_version_1_is_named() {
+    let certificates = Certificates::new();
+    let server = NatsServer::with_config(&certificates.nats_config(true)).await;
+    let client_certificate = certificates.version_1();
+    let expected = format!(
+        "NATS_CERT_FILE: {} cannot be used: the certificate is of X.509 version 1: expected version 3",
+        client_certificate.0.display()
+    );
+    let settings = nats_settings(&format!("tls://127.0.0.1:{}", server.port()));
+    let ca_file = Some(certificates.authority());
+    let client_certificate = Some(client_certificate);
+    assert_refused(Nats::new(NatsSettings { ca_file, client_certificate, ..settings }), &expected)
+        .await;
+}
+
+#[actix_rt::test]
 async fn files_that_became_a_fifo_or_a_device_are_refused_at_once() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
     let with = |path: &str| {

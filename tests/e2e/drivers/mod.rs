@@ -294,7 +294,8 @@ async fn first_in_time(driver: &dyn Driver) -> Result<Connection, String> {
 }
 
 async fn attempt(driver: &dyn Driver) -> Result<Connection, String> {
-    let opened = timeout(LIMIT, driver.open("lobbyd/test")).await;
+    let own = Some(packet("hi").payload);
+    let opened = timeout(LIMIT, driver.open("lobbyd/test", own)).await;
     opened.map_err(|_| format!("no answer within {LIMIT:?}"))?.map_err(|error| format!("{error:#}"))
 }
 

@@ -1,6 +1,6 @@
 //! Links over which nothing can be sent, and outages: what the status and the log say.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, ensure, eventually, free_port};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, RedisServer, ensure, eventually, free_port};
 use serde_json::Value;
 
 use crate::drivers::link;
@@ -74,6 +74,38 @@ async fn a_user_who_may_not_publish_is_down_and_does_not_flap() {
         ensure(link["state"] == "up" && link["sent"].as_u64() > Some(1), &link)
     })
     .await;
+}
+
+#[actix_rt::test]
+async fn after_a_refusal_the_newest_packet_is_the_first_to_be_taken() {
+    let redis = RedisServer::with_config(
+        "user lobby on >s3cret resetchannels &lobby:discovery -@all +subscribe +ping +role",
+    )
+    .await;
+    let wire = RawPeer::redis(&redis).await;
+    let a = Lobbyd::named("a")
+        .set("REDIS_USERNAME", "lobby")
+        .set("REDIS_PASSWORD", "s3cret")
+        .set("KEEP_ALIVE", "2")
+        .labels("old:1")
+        .redis(&redis)
+        .start()
+        .await;
+    eventually(LIMIT, async || {
+        let link = link(&a).await;
+        ensure(link["state"] == "down" && link["sent"] == 0, &link)
+    })
+    .await;
+    assert_eq!(a.add_labels("new:1").await.status, 200);
+    let mut admin = ::redis::Client::open(redis.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let mut grant = ::redis::cmd("ACL");
+    grant.arg(&["SETUSER", "lobby", "+publish"]).exec_async(&mut admin).await.unwrap();
+    let first = wire.hears(1, "a", "hi").await.remove(0);
+    assert!(first.contains("new:1"), "{first}");
 }
 
 #[actix_rt::test]

@@ -5,7 +5,7 @@ pub mod local;
 pub mod nats;
 mod race;
 pub mod redis;
-mod refused_packet;
+mod refusal;
 mod tls;
 
 use lobby_core::liveness::connectivity::DriverId;

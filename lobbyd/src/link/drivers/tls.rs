@@ -2,17 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use lobby_client::tls::{CertificateCheck, in_words};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::task::spawn_blocking;
 
 use crate::config::LONGEST_FILE;
 use crate::sys::files;
+
+/// How long the reading of all files of a driver may take: less than the limit of its addresses, so
+/// that it can be told.
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(2);
 
 /// A file that a setting names.
 #[derive(Debug, Clone)]
@@ -68,32 +73,61 @@ pub(super) struct TlsFiles {
     pub(super) client: Option<(NamedFile, NamedFile)>,
 }
 
-/// A configuration made of these files. The server may show a certificate for the name that is
-/// connected to, or for one of `names`.
-///
-/// # Errors
-/// What is wrong with a file; the message names setting and file.
-pub(super) async fn client_config(
-    files: TlsFiles,
-    names: Vec<ServerName<'static>>,
-) -> anyhow::Result<ClientConfig> {
-    spawn_blocking(move || configure(&files, names)).await?
+/// What the files of a connection with TLS hold.
+#[derive(Debug)]
+pub(super) struct TlsMaterial {
+    roots: RootCertStore,
+    /// The certificates that were named as authorities.
+    named: Vec<CertificateDer<'static>>,
+    client: Option<Arc<CertifiedKey>>,
 }
 
-fn configure(files: &TlsFiles, names: Vec<ServerName<'static>>) -> anyhow::Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let (roots, named) = match &files.authority {
-        Some(file) => own_roots(file)?,
-        None => (system_roots()?, Vec::new()),
-    };
-    let check = CertificateCheck::new(roots, named, names, Arc::clone(&provider))?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(check));
-    let Some((certificate, key)) = &files.client else { return Ok(builder.with_no_client_auth()) };
-    let config = builder.with_client_auth_cert(certificate.certificates()?, key.private_key()?);
-    config.map_err(|error| unusable(certificate, key, &error))
+impl TlsFiles {
+    /// Reads all of them. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with a file; the message names setting and file.
+    pub(super) fn read(&self) -> anyhow::Result<TlsMaterial> {
+        let (roots, named) = match &self.authority {
+            Some(file) => own_roots(file)?,
+            None => (system_roots()?, Vec::new()),
+        };
+        let client = self.client.as_ref().map(|(certificate, key)| certified(certificate, key));
+        Ok(TlsMaterial { roots, named, client: client.transpose()? })
+    }
+}
+
+impl TlsMaterial {
+    /// A configuration made of it. The server may show a certificate for the name that is connected
+    /// to, or for one of `names`.
+    ///
+    /// # Errors
+    /// When there is no authority.
+    pub(super) fn config(&self, names: Vec<ServerName<'static>>) -> anyhow::Result<ClientConfig> {
+        let provider = Arc::new(ring::default_provider());
+        let check = CertificateCheck::new(
+            self.roots.clone(),
+            self.named.clone(),
+            names,
+            Arc::clone(&provider),
+        )?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(check));
+        Ok(match &self.client {
+            Some(client) => builder
+                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(client)))),
+            None => builder.with_no_client_auth(),
+        })
+    }
+}
+
+/// A client certificate with its key, which must belong to it.
+fn certified(certificate: &NamedFile, key: &NamedFile) -> anyhow::Result<Arc<CertifiedKey>> {
+    let (chain, private) = (certificate.certificates()?, key.private_key()?);
+    let certified = CertifiedKey::from_der(chain, private, &ring::default_provider());
+    certified.map(Arc::new).map_err(|error| unusable(certificate, key, &error))
 }
 
 fn own_roots(file: &NamedFile) -> anyhow::Result<(RootCertStore, Vec<CertificateDer<'static>>)> {

@@ -1,32 +1,42 @@
 //! The driver: opens the directory.
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::LocalSettings;
 use super::reader::Reader;
-use super::writer::Writer;
+use super::writer::{Turn, Writer};
 use crate::link::driver::{Connection, Driver};
+use crate::sys::file_work::FileWork;
 
 /// The driver for one machine.
 #[derive(Debug)]
 pub struct Local {
     settings: LocalSettings,
+    /// The reading of the directory, and the writing, whatever connection they are for.
+    reading: FileWork,
+    turn: Turn,
 }
 
 impl Local {
     /// A driver that keeps its packets in a directory.
     pub fn new(settings: LocalSettings) -> Self {
-        Self { settings }
+        let reading = FileWork::on(&settings.path.display().to_string());
+        Self { settings, reading, turn: Turn::default() }
     }
 }
 
 impl Driver for Local {
-    fn open<'a>(&'a self, _: &'a str) -> BoxFuture<'a, anyhow::Result<Connection>> {
+    fn open<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<Bytes>,
+    ) -> BoxFuture<'a, anyhow::Result<Connection>> {
         let settings = self.settings.clone();
         async move {
-            let outgoing = Writer::new(settings.path.clone());
-            let incoming = Reader::start(settings).await?.into_stream();
+            let outgoing = Writer::new(settings.path.clone(), self.turn.clone());
+            let incoming = Reader::start(settings, self.reading.clone()).await?.into_stream();
             Ok(Connection { incoming, outgoing: std::sync::Arc::new(outgoing), note: None })
         }
         .boxed()

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::LocalSettings;
 use super::packet_directory::PacketDirectory;
 use crate::link::driver::LARGEST_BATCH;
 use crate::sys::clock;
+use crate::sys::file_work::FileWork;
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::link::message::InboundEvent;
 
@@ -20,9 +20,14 @@ pub(super) const DEBOUNCE: Duration = Duration::from_millis(10);
 /// How soon to look again whether a missed file is really gone.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
 
+/// How long a look may take. Whoever does not publish has no other way to find out that the
+/// directory hangs.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
 /// Reads what changes in the directory.
 pub(super) struct Reader {
     packet_directory: PacketDirectory,
+    work: FileWork,
     pub(super) watch: DirectoryWatch,
     keep_alive: Duration,
     /// Whether a second look is due.
@@ -32,25 +37,25 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Takes the first look, at everything that is there, from a watch that is in place.
-    pub(super) async fn start(settings: LocalSettings) -> anyhow::Result<Self> {
+    pub(super) async fn start(settings: LocalSettings, work: FileWork) -> anyhow::Result<Self> {
         let keep_alive = settings.keep_alive;
         let path = settings.path.clone();
-        let packet_directory = spawn_blocking(|| PacketDirectory::open(settings)).await??;
+        let packet_directory = work.run(LOOK_LIMIT, || PacketDirectory::open(settings)).await?;
         let mut watch = DirectoryWatch::new(&path, DEBOUNCE);
         watch.changed().await;
-        Self { packet_directory, watch, keep_alive, unsure: false, news: VecDeque::new() }
-            .look()
-            .await
+        let news = VecDeque::new();
+        Self { packet_directory, work, watch, keep_alive, unsure: false, news }.look().await
     }
 
     async fn look(mut self) -> anyhow::Result<Self> {
-        spawn_blocking(move || {
+        let work = self.work.clone();
+        work.run(LOOK_LIMIT, move || {
             let look = self.packet_directory.look(clock::now())?;
             self.news.extend(look.news);
             self.unsure = look.unsure;
             Ok(self)
         })
-        .await?
+        .await
     }
 
     pub(super) fn into_stream(self) -> BoxStream<'static, anyhow::Result<Vec<InboundEvent>>> {

@@ -20,14 +20,16 @@ use lobby_core::wire::file_name;
 #[derive(Debug)]
 pub(super) struct Writer {
     directory: PathBuf,
-    /// Held by the write that is under way. One that its caller has given up goes on, and must not
-    /// bring a file back after the goodbye.
-    turn: Arc<Mutex<()>>,
+    turn: Turn,
 }
 
+/// Held by the write that is under way. One that its caller has given up goes on, and must not
+/// bring a file back after the goodbye.
+pub(super) type Turn = Arc<Mutex<()>>;
+
 impl Writer {
-    pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, turn: Arc::default() }
+    pub(super) fn new(directory: PathBuf, turn: Turn) -> Self {
+        Self { directory, turn }
     }
 }
 

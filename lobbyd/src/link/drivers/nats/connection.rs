@@ -12,17 +12,31 @@ use futures_util::future::BoxFuture;
 use lobby_client::tls;
 use rustls::pki_types::ServerName;
 
+use super::NatsSettings;
 use super::events::Events;
+use super::options::{self, LoginFiles};
 use super::url::ServerUrl;
-use super::{NatsSettings, options};
 use crate::link::driver::{Connection, PacketSink};
 use crate::link::drivers::diagnosis::first_words;
-use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::inbox;
 use lobby_core::link::message::OutboundPacket;
 
+/// An opening of the link: what all servers that are tried have in common.
+pub(super) struct Opening<'a> {
+    /// Tells the server who connects.
+    pub(super) client_name: &'a str,
+    pub(super) settings: &'a NatsSettings,
+    pub(super) files: LoginFiles<'a>,
+    /// The newest own packet.
+    pub(super) own: Option<Bytes>,
+    pub(super) refusal: &'a Refusal,
+    /// When the attempts are given up.
+    pub(super) deadline: Instant,
+}
+
 /// One address of a server, and everything that is needed to connect to it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) url: &'a ServerUrl,
     pub(super) address: SocketAddr,
@@ -30,9 +44,7 @@ pub(super) struct Target<'a> {
     pub(super) is_only: bool,
     /// Names that its certificate may be for, beside the host of the URL.
     pub(super) names: &'a [ServerName<'static>],
-    pub(super) settings: &'a NatsSettings,
-    /// When the attempt is given up.
-    pub(super) deadline: Instant,
+    pub(super) opening: &'a Opening<'a>,
 }
 
 /// Connects to one address and subscribes to the channel. Returns the client too, which knows the
@@ -40,37 +52,29 @@ pub(super) struct Target<'a> {
 ///
 /// # Errors
 /// Why this server cannot be used.
-pub(super) async fn open(
-    target: Target<'_>,
-    client_name: &str,
-    refused: &RefusedPacket,
-) -> anyhow::Result<(Connection, Client)> {
+pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Client)> {
+    let Opening { settings, own, refusal, .. } = target.opening;
     let (sender, mut inbox) = inbox();
-    let events = Arc::new(Events::new(sender.clone(), refused.clone()));
-    let client = connect(target, client_name, &events).await?;
-    let subject = target.settings.subject.clone();
+    let events = Arc::new(Events::new(sender.clone(), (*refusal).clone()));
+    let client = connect(target, &events).await?;
+    let subject = settings.subject.clone();
     let messages = client
         .subscribe(subject.clone())
         .await
         .with_context(|| format!("subscribing to {subject}"))?;
-    if let Some(packet) = refused.get() {
-        events.sending(&packet);
-        client.publish(subject.clone(), packet).await?;
+    if let Some(packet) = own.as_ref().filter(|_| refusal.stands()) {
+        client.publish(subject.clone(), packet.clone()).await?;
     }
     let echo = client.subscribe(events.probe.clone()).await?;
     let sink = NatsSink { client: client.clone(), subject, events, echo: Some(echo).into() };
     sink.round_trip().await;
     inbox.check()?;
-    refused.set(None);
+    refusal.set(false);
     inbox.pump(sender, messages.map(|message| message.payload));
     Ok((Connection { incoming: inbox.boxed(), outgoing: Arc::new(sink), note: None }, client))
 }
 
-async fn connect(
-    target: Target<'_>,
-    client_name: &str,
-    events: &Arc<Events>,
-) -> anyhow::Result<Client> {
+async fn connect(target: Target<'_>, events: &Arc<Events>) -> anyhow::Result<Client> {
     let events = Arc::clone(events);
     let (options, pool) = options::once(target)?;
     let options = options::authenticated(options, target).await?;
@@ -78,7 +82,7 @@ async fn connect(
         events.happened(event);
         std::future::ready(())
     });
-    match options.name(client_name).connect(pool).await {
+    match options.name(target.opening.client_name).connect(pool).await {
         Ok(client) => Ok(client),
         Err(error) => Err(explained(&error, target.address).await),
     }
@@ -109,18 +113,12 @@ impl NatsSink {
         }
     }
 
-    async fn send(
-        &self,
-        OutboundPacket { payload, last, .. }: OutboundPacket,
-    ) -> anyhow::Result<()> {
+    async fn send(&self, OutboundPacket { payload, .. }: OutboundPacket) -> anyhow::Result<()> {
         let (size, most) = (payload.len(), self.client.max_payload());
         ensure!(
             size <= most,
             "the packet has {size} bytes, the NATS server takes at most {most} (its max_payload)"
         );
-        if !last {
-            self.events.sending(&payload);
-        }
         self.client
             .publish(self.subject.clone(), payload)
             .await

@@ -2,21 +2,23 @@
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use async_nats::Client;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustls::pki_types::ServerName;
 
 use super::NatsSettings;
-use super::connection::{self, Target};
+use super::connection::{self, Opening, Target};
+use super::options::LoginFiles;
 use super::url::{self, ServerUrl};
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};
 use crate::link::drivers::race::{LIMIT, race, until};
-use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::refusal::Refusal;
 use crate::sys::clock;
+use crate::sys::file_work::FileWork;
 
 /// The driver of NATS.
 #[derive(Debug)]
@@ -24,7 +26,8 @@ pub struct Nats {
     settings: NatsSettings,
     /// The other servers of the cluster, as named by the last one that we were connected to.
     learned: Mutex<Vec<Candidate>>,
-    refused: RefusedPacket,
+    refusal: Refusal,
+    work: FileWork,
 }
 
 /// A server that can be tried.
@@ -38,16 +41,20 @@ struct Candidate {
 impl Nats {
     /// A driver that is not connected yet.
     pub fn new(settings: NatsSettings) -> Self {
-        Self { settings, learned: Mutex::default(), refused: RefusedPacket::default() }
+        let work = FileWork::on("NATS_CREDS_FILE, NATS_CA_FILE, NATS_CERT_FILE or NATS_KEY_FILE");
+        Self { settings, learned: Mutex::default(), refusal: Refusal::default(), work }
     }
 
     /// Tries the servers of NATS_URL, each with its own credentials and in random order so that a
     /// fleet spreads, then those that were learned. All of them fit into one limit, however
     /// many are silent.
-    async fn open_any(&self, client_name: &str) -> anyhow::Result<Connection> {
+    async fn open_any(&self, client_name: &str, own: Option<Bytes>) -> anyhow::Result<Connection> {
         let deadline = clock::now() + LIMIT;
+        let Self { settings, refusal, work, .. } = self;
+        let files = LoginFiles::new(settings, work);
+        let opening = Opening { client_name, settings, files, own, refusal, deadline };
         let attempt = async |candidate: Candidate| {
-            let opened = until(deadline, self.open_one(&candidate, client_name, deadline)).await;
+            let opened = until(deadline, self.open_one(&candidate, &opening)).await;
             opened.map_err(|error| anyhow!("NATS server {}: {error:#}", candidate.url))
         };
         race(self.candidates()?, deadline, attempt).await
@@ -57,17 +64,15 @@ impl Nats {
     async fn open_one(
         &self,
         candidate: &Candidate,
-        client_name: &str,
-        deadline: Instant,
+        opening: &Opening<'_>,
     ) -> anyhow::Result<Connection> {
-        let Candidate { url, names } = candidate;
+        let (Candidate { url, names }, deadline) = (candidate, opening.deadline);
         let addresses: Vec<_> =
             tokio::net::lookup_host((url.host.as_str(), url.port)).await?.collect();
         let is_only = addresses.len() == 1;
         let attempt = async |address| {
-            let target =
-                Target { url, address, is_only, names, settings: &self.settings, deadline };
-            until(deadline, connection::open(target, client_name, &self.refused)).await
+            let target = Target { url, address, is_only, names, opening };
+            until(deadline, connection::open(target)).await
         };
         let (connection, client) = race(addresses, deadline, attempt).await?;
         self.learn(candidate, &client);
@@ -110,8 +115,12 @@ impl Nats {
 }
 
 impl Driver for Nats {
-    fn open<'a>(&'a self, client_name: &'a str) -> BoxFuture<'a, anyhow::Result<Connection>> {
-        Box::pin(self.open_any(client_name))
+    fn open<'a>(
+        &'a self,
+        client_name: &'a str,
+        own: Option<Bytes>,
+    ) -> BoxFuture<'a, anyhow::Result<Connection>> {
+        Box::pin(self.open_any(client_name, own))
     }
 
     fn secrets(&self) -> Vec<Secret> {

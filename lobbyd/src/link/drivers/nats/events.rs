@@ -1,13 +1,10 @@
 //! Events of async-nats, translated into the state of the link.
 
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::anyhow;
 use async_nats::Event;
-use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::InboxSender;
 
 /// How the server begins to refuse a packet.
@@ -24,28 +21,14 @@ pub(super) struct Events {
     pub(super) settled: Notify,
     /// Notified when the connection is gone.
     pub(super) closed: Notify,
-    /// The last packet that was sent.
-    sent: Mutex<Option<Bytes>>,
-    refused: RefusedPacket,
+    refusal: Refusal,
 }
 
 impl Events {
-    pub(super) fn new(inbox: InboxSender, refused: RefusedPacket) -> Self {
+    pub(super) fn new(inbox: InboxSender, refusal: Refusal) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
-        Self {
-            inbox,
-            probe,
-            settled: Notify::new(),
-            closed: Notify::new(),
-            sent: Mutex::default(),
-            refused,
-        }
-    }
-
-    /// A packet is about to be sent.
-    pub(super) fn sending(&self, packet: &Bytes) {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(packet.clone());
+        Self { inbox, probe, settled: Notify::new(), closed: Notify::new(), refusal }
     }
 
     /// Takes one event. Any error that the server reports means that something on this connection
@@ -72,7 +55,7 @@ impl Events {
             self.settled.notify_one();
         } else {
             if text.starts_with(MAY_NOT_PUBLISH) {
-                self.refused.set(self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone());
+                self.refusal.set(true);
             }
             self.down(&format!("the NATS server refused: {text}"));
         }

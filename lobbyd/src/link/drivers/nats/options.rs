@@ -1,17 +1,20 @@
 //! Options of the NATS client: it connects once, never again, and with the credentials there are.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
 use rustls::pki_types::ServerName;
-use tokio::task::spawn_blocking;
+use tokio::sync::OnceCell;
 
+use super::NatsSettings;
 use super::connection::Target;
 use super::url::Login;
-use crate::link::drivers::tls::{self, NamedFile, TlsFiles};
+use crate::link::drivers::tls::{NamedFile, READ_LIMIT, TlsFiles, TlsMaterial};
 use crate::sys::clock;
+use crate::sys::file_work::FileWork;
 
 /// A server that is silent for two to three of these is dead; another one of its cluster then takes
 /// over within five seconds. With the client's default the link would be deaf for minutes.
@@ -34,7 +37,7 @@ const NOWHERE: &str = "nats://127.0.0.1:0";
 /// starts anew after it. So the client is sent to the server the first time and to nowhere when
 /// that connection is lost; failing there once ends it for good.
 pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<ServerAddr>)> {
-    let Target { url, address, is_only, settings, deadline, .. } = target;
+    let Target { url, address, is_only, opening, .. } = target;
     // Its name, where that is enough, is shown to a server with TLS.
     let server: ServerAddr = if is_only { url.address() } else { url.at(address) }.parse()?;
     let pool = vec![server, NOWHERE.parse()?];
@@ -47,16 +50,59 @@ pub(super) fn once(target: Target<'_>) -> anyhow::Result<(ConnectOptions, Vec<Se
             std::future::ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
         })
         .ignore_discovered_servers()
-        .ping_interval((settings.silence_limit / 4).min(LONGEST_PING_INTERVAL))
+        .ping_interval((opening.settings.silence_limit / 4).min(LONGEST_PING_INTERVAL))
         .connection_timeout(
-            deadline.saturating_duration_since(clock::now()).saturating_sub(DIAGNOSIS),
+            opening.deadline.saturating_duration_since(clock::now()).saturating_sub(DIAGNOSIS),
         )
         .client_capacity(CLIENT_CAPACITY)
         .read_buffer_capacity(READ_BUFFER);
     Ok((options, pool))
 }
 
-/// Adds the credentials, read afresh as they may have changed, and the certificates.
+/// The files of the settings, read afresh for each opening of the link as they may have changed,
+/// and once for all servers that are tried then.
+pub(super) struct LoginFiles<'a> {
+    settings: &'a NatsSettings,
+    work: &'a FileWork,
+    creds: OnceCell<String>,
+    tls: OnceCell<TlsMaterial>,
+}
+
+impl<'a> LoginFiles<'a> {
+    /// None of them is read before it is needed.
+    pub(super) fn new(settings: &'a NatsSettings, work: &'a FileWork) -> Self {
+        Self { settings, work, creds: OnceCell::new(), tls: OnceCell::new() }
+    }
+
+    async fn creds(&self, path: &Path) -> anyhow::Result<&str> {
+        let file = NamedFile::new("NATS_CREDS_FILE", path);
+        let read = move || {
+            let text = String::from_utf8(file.read()?);
+            text.with_context(|| format!("NATS_CREDS_FILE: cannot use {}", file.path.display()))
+        };
+        let creds = self.creds.get_or_try_init(|| self.work.run(READ_LIMIT, read)).await?;
+        Ok(creds.as_str())
+    }
+
+    /// Whether they are such that the server must speak TLS.
+    fn imply_tls(&self) -> bool {
+        self.settings.ca_file.is_some() || self.settings.client_certificate.is_some()
+    }
+
+    async fn tls(&self) -> anyhow::Result<&TlsMaterial> {
+        let NatsSettings { ca_file, client_certificate, .. } = self.settings;
+        let files = TlsFiles {
+            authority: ca_file.as_deref().map(|path| NamedFile::new("NATS_CA_FILE", path)),
+            client: client_certificate.as_ref().map(|(certificate, key)| {
+                let certificate = NamedFile::new("NATS_CERT_FILE", certificate);
+                (certificate, NamedFile::new("NATS_KEY_FILE", key))
+            }),
+        };
+        self.tls.get_or_try_init(|| self.work.run(READ_LIMIT, move || files.read())).await
+    }
+}
+
+/// Adds the credentials and the certificates.
 ///
 /// # Errors
 /// When a file cannot be read or holds something else; the message names it.
@@ -64,8 +110,8 @@ pub(super) async fn authenticated(
     mut options: ConnectOptions,
     target: Target<'_>,
 ) -> anyhow::Result<ConnectOptions> {
-    let Target { url, settings, .. } = target;
-    options = match url.login.clone() {
+    let (settings, files) = (target.opening.settings, &target.opening.files);
+    options = match target.url.login.clone() {
         Some(Login::Token(token)) => options.token(token),
         Some(Login::User { name, password }) => options.user_and_password(name, password),
         None => options,
@@ -74,12 +120,8 @@ pub(super) async fn authenticated(
         options = options.nkey(seed.expose().trim().to_owned());
     }
     if let Some(path) = &settings.creds_file {
-        let file = NamedFile::new("NATS_CREDS_FILE", path);
-        let text = spawn_blocking(move || file.read()).await??;
         let named = || format!("NATS_CREDS_FILE: cannot use {}", path.display());
-        options = options
-            .credentials(&String::from_utf8(text).with_context(named)?)
-            .with_context(named)?;
+        options = options.credentials(files.creds(path).await?).with_context(named)?;
     }
     with_certificates(options, target).await
 }
@@ -89,20 +131,15 @@ async fn with_certificates(
     options: ConnectOptions,
     target: Target<'_>,
 ) -> anyhow::Result<ConnectOptions> {
-    let Target { url, is_only, names, settings, .. } = target;
-    let files = TlsFiles {
-        authority: settings.ca_file.as_deref().map(|path| NamedFile::new("NATS_CA_FILE", path)),
-        client: settings.client_certificate.as_ref().map(|(certificate, key)| {
-            (NamedFile::new("NATS_CERT_FILE", certificate), NamedFile::new("NATS_KEY_FILE", key))
-        }),
-    };
-    let required = url.tls || files.authority.is_some() || files.client.is_some();
+    let Target { url, is_only, names, opening, .. } = target;
+    let required = url.tls || opening.files.imply_tls();
     if !required && is_only {
         // If the server wants TLS all the same, the client checks it as usual.
         return Ok(options);
     }
     let own = ServerName::try_from(url.host.clone())?;
-    match tls::client_config(files, names.iter().cloned().chain([own]).collect()).await {
+    let names = names.iter().cloned().chain([own]).collect();
+    match opening.files.tls().await.and_then(|material| material.config(names)) {
         Ok(config) => Ok(options.tls_client_config(config).require_tls(required)),
         Err(_) if !required => Ok(options),
         Err(error) => Err(error),

@@ -18,7 +18,8 @@ use tokio_rustls::TlsConnector;
 
 use super::RedisSettings;
 use crate::link::drivers::diagnosis::first_words;
-use crate::link::drivers::tls::{NamedFile, TlsFiles, client_config};
+use crate::link::drivers::tls::{NamedFile, READ_LIMIT, TlsFiles};
+use crate::sys::file_work::FileWork;
 
 /// Time for the answer to a command.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
@@ -47,11 +48,12 @@ impl Dialer {
     ///
     /// # Errors
     /// What is wrong with a file; the message names setting and file.
-    pub(super) async fn new(settings: &RedisSettings) -> anyhow::Result<Self> {
+    pub(super) async fn new(settings: &RedisSettings, work: &FileWork) -> anyhow::Result<Self> {
         let authority =
             settings.ca_file.as_deref().map(|path| NamedFile::new("REDIS_CA_FILE", path));
         let tls = if settings.tls || authority.is_some() {
-            let config = client_config(TlsFiles { authority, client: None }, Vec::new()).await?;
+            let files = TlsFiles { authority, client: None };
+            let config = work.run(READ_LIMIT, move || files.read()?.config(Vec::new())).await?;
             Some((Arc::new(config), ServerName::try_from(settings.host.clone())?))
         } else {
             None

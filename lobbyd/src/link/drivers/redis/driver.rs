@@ -16,9 +16,10 @@ use super::watch::watch;
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};
 use crate::link::drivers::race::{LIMIT, race, until};
-use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::inbox;
 use crate::sys::clock;
+use crate::sys::file_work::FileWork;
 
 /// What is said of a link to a replica.
 const REPLICA: &str = "the Redis server is a replica: packets published here do not reach the master, connect to that";
@@ -27,35 +28,45 @@ const REPLICA: &str = "the Redis server is a replica: packets published here do 
 #[derive(Debug)]
 pub struct Redis {
     settings: RedisSettings,
-    refused: RefusedPacket,
+    refusal: Refusal,
+    work: FileWork,
 }
 
 impl Redis {
     /// A driver that is not connected yet.
     pub fn new(settings: RedisSettings) -> Self {
-        Self { settings, refused: RefusedPacket::default() }
+        Self { settings, refusal: Refusal::default(), work: FileWork::on("REDIS_CA_FILE") }
     }
 
     /// Tries every address of the server.
-    async fn open_any(&self) -> anyhow::Result<Connection> {
+    async fn open_any(&self, own: Option<Bytes>) -> anyhow::Result<Connection> {
         let deadline = clock::now() + LIMIT;
         let RedisSettings { host, port, .. } = &self.settings;
-        let opened = until(deadline, self.open_first(deadline)).await;
+        let opened = until(deadline, self.open_first(own.as_ref(), deadline)).await;
         opened.with_context(|| format!("Redis server {host}:{port}"))
     }
 
-    async fn open_first(&self, deadline: Instant) -> anyhow::Result<Connection> {
-        let dialer = Dialer::new(&self.settings).await?;
+    async fn open_first(
+        &self,
+        own: Option<&Bytes>,
+        deadline: Instant,
+    ) -> anyhow::Result<Connection> {
+        let dialer = Dialer::new(&self.settings, &self.work).await?;
         let host = (self.settings.host.as_str(), self.settings.port);
         let addresses: Vec<_> = tokio::net::lookup_host(host).await?.collect();
-        race(addresses, deadline, async |address| self.open_both(&dialer, address).await).await
+        race(addresses, deadline, async |address| self.open_both(&dialer, own, address).await).await
     }
 
-    async fn open_both(&self, dialer: &Dialer, address: SocketAddr) -> anyhow::Result<Connection> {
+    async fn open_both(
+        &self,
+        dialer: &Dialer,
+        own: Option<&Bytes>,
+        address: SocketAddr,
+    ) -> anyhow::Result<Connection> {
         let channel = self.settings.channel.clone();
         let publisher = Arc::new(Publisher::open(dialer.clone(), address).await?);
         let (sink, messages) = dialer.subscribed(address).await?.split();
-        self.prove(&publisher, &channel).await?;
+        self.prove(own, &publisher, &channel).await?;
         let is_replica = publisher.is_replica().await;
         let (sender, mut inbox) = inbox();
         inbox.pump(
@@ -70,26 +81,35 @@ impl Redis {
             self.settings.silence_limit,
         ));
         let outgoing =
-            RedisSink { publisher, channel, inbox: sender, refused: self.refused.clone() };
+            RedisSink { publisher, channel, inbox: sender, refusal: self.refusal.clone() };
         let note = is_replica.filter(|is_replica| *is_replica).map(|_| REPLICA.to_owned());
         Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(outgoing), note })
     }
 
-    /// Publishes the packet that was refused before. While it still is, the link is down.
-    async fn prove(&self, publisher: &Publisher, channel: &str) -> anyhow::Result<()> {
-        let Some(packet) = self.refused.get() else { return Ok(()) };
+    /// Publishes the newest own packet after one was refused. While it is, too, the link is down.
+    async fn prove(
+        &self,
+        own: Option<&Bytes>,
+        publisher: &Publisher,
+        channel: &str,
+    ) -> anyhow::Result<()> {
+        let Some(packet) = own.filter(|_| self.refusal.stands()) else { return Ok(()) };
         publisher
-            .publish(channel, &packet)
+            .publish(channel, packet)
             .await?
             .map_err(|error| explained(&error, "publish on", channel))?;
-        self.refused.set(None);
+        self.refusal.set(false);
         Ok(())
     }
 }
 
 impl Driver for Redis {
-    fn open<'a>(&'a self, _: &'a str) -> BoxFuture<'a, anyhow::Result<Connection>> {
-        Box::pin(self.open_any())
+    fn open<'a>(
+        &'a self,
+        _: &'a str,
+        own: Option<Bytes>,
+    ) -> BoxFuture<'a, anyhow::Result<Connection>> {
+        Box::pin(self.open_any(own))
     }
 
     fn secrets(&self) -> Vec<Secret> {

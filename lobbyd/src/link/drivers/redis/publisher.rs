@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::dialer::{Dialer, explained};
 use crate::link::driver::PacketSink;
-use crate::link::drivers::refused_packet::RefusedPacket;
+use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::InboxSender;
 use lobby_core::link::message::OutboundPacket;
 
@@ -75,7 +75,7 @@ pub(super) struct RedisSink {
     pub(super) publisher: Arc<Publisher>,
     pub(super) channel: String,
     pub(super) inbox: InboxSender,
-    pub(super) refused: RefusedPacket,
+    pub(super) refusal: Refusal,
 }
 
 impl RedisSink {
@@ -90,7 +90,7 @@ impl RedisSink {
                 let words = explained(&error, "publish on", &self.channel);
                 let may_not = error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm);
                 if may_not && !packet.last {
-                    self.refused.set(Some(packet.payload));
+                    self.refusal.set(true);
                 }
                 if may_not || error.is_unrecoverable_error() {
                     self.inbox.fail(anyhow!("{words:#}"));

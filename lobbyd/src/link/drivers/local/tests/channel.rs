@@ -9,6 +9,7 @@ use super::super::reader::{DEBOUNCE, Reader};
 use super::*;
 use crate::link::driver::{Connection, Driver};
 use crate::sys::clock;
+use crate::sys::file_work::FileWork;
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::link::message::OutboundPacket;
 
@@ -27,7 +28,7 @@ fn packet(host: &str, payload: &str, last: bool) -> OutboundPacket {
 /// these tests.
 async fn open(directory: &TempDir) -> Connection {
     let settings = LocalSettings { keep_alive: LIMIT * 2, ttl: LIMIT * 6, ..settings(directory) };
-    Local::new(settings).open("test").await.unwrap()
+    Local::new(settings).open("test", None).await.unwrap()
 }
 
 /// The only news of the next batch.
@@ -102,7 +103,7 @@ async fn what_cannot_be_written_is_named_and_the_others_are_heard_on() {
 async fn a_directory_that_cannot_be_made_is_named() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(settings(&directory).path, "").unwrap();
-    let error = Local::new(settings(&directory)).open("test").await.err().unwrap();
+    let error = Local::new(settings(&directory)).open("test", None).await.err().unwrap();
     let expected = format!("cannot create directory {}: ", settings(&directory).path.display());
     assert!(format!("{error:#}").starts_with(&expected), "{error:#}");
 }
@@ -123,7 +124,8 @@ async fn every_packet_is_a_file_and_the_sender_hears_itself() {
 #[tokio::test(start_paused = true)]
 async fn without_events_the_directory_is_read_every_keep_alive() {
     let directory = tempfile::tempdir().unwrap();
-    let mut reader = Reader::start(settings(&directory)).await.unwrap();
+    let mut reader =
+        Reader::start(settings(&directory), FileWork::on("the directory")).await.unwrap();
     // A watch over something else: its events never come.
     reader.watch = DirectoryWatch::new(&directory.path().join("elsewhere"), DEBOUNCE);
     reader.watch.changed().await;
