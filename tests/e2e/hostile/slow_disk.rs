@@ -196,3 +196,25 @@ async fn of_too_many_changes_that_wait_for_the_disk_some_are_refused() {
     let counted = daemon.logged("changes of labels were refused").await;
     assert!(counted.contains("35"), "{counted}");
 }
+
+#[actix_rt::test]
+async fn a_directory_that_hangs_is_asked_once_and_takes_the_link_down() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let tracer = Tracer::of("getdents64").on(directory.path()).delays("getdents64", HANGING);
+    let daemon = Lobbyd::named("me").set("REGISTER", "false").local(directory.path());
+    let daemon = daemon.launched_by(tracer.launcher()).start().await;
+    let reason = "has not answered an earlier attempt yet";
+    let link = async || daemon.get_json("/v1/status").await["drivers"][0].clone();
+    eventually(LIMIT, async || {
+        let link = link().await;
+        let told = link["reason"].as_str().is_some_and(|told| told.contains(reason));
+        ensure(link["state"] == "down" && told, &link)
+    })
+    .await;
+    tracer.release(&daemon);
+    eventually(LIMIT, async || {
+        let link = link().await;
+        ensure(link["state"] == "up", &link)
+    })
+    .await;
+}
