@@ -17,7 +17,7 @@ test:
 	cargo test --workspace --locked
 	CHAOS_ROUNDS=6 cargo run --locked --quiet -p lobby-tests --bin chaos
 
-# A fleet of daemons through random faults of brokers and daemons, about three minutes, and a table of how it got over them.
+# A fleet of daemons through random faults of brokers, daemons and what is around them, about four minutes, and a table of how it got over them.
 # CHAOS_SEED repeats a script, CHAOS_ROUNDS makes it longer or shorter.
 chaos:
 	tests/install-servers

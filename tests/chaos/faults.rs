@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use lobby_tests::Signal;
+use futures_util::future::join_all;
 use lobby_tests::eventually::now;
+use lobby_tests::{NatsServer, Signal};
 
 use crate::fleet::{BACK, Fleet, KEEP_ALIVE, TTL};
+use crate::hazards::Hazard;
 use crate::report::Report;
 
 /// A goodbye is heard at once.
@@ -31,6 +33,8 @@ pub(crate) enum Fault {
     DeathsUnseen(Brokers, Away),
     /// Daemons start while brokers are away.
     JoinsUnseen(Brokers, Away),
+    /// One of the [`hazards`].
+    Hazard(Hazard),
 }
 
 /// Which brokers.
@@ -77,6 +81,7 @@ impl Script {
             Fault::DeathsUnseen(deaths.0, deaths.1),
             Fault::JoinsUnseen(joins.0, joins.1),
         ];
+        let others = others.into_iter().chain(Hazard::ALL.map(Fault::Hazard));
         let mut deck: Vec<_> = away.chain(all.map(Fault::BrokersRestarted)).chain(others).collect();
         self.rng.shuffle(&mut deck);
         deck
@@ -116,6 +121,7 @@ impl Fault {
             Self::FrozenLong => frozen_long(fleet, report).await,
             Self::DeathsUnseen(brokers, away) => deaths_unseen(brokers, away, fleet, report).await,
             Self::JoinsUnseen(brokers, away) => joins_unseen(brokers, away, fleet, report).await,
+            Self::Hazard(hazard) => hazard.happen(fleet, report).await,
         }
     }
 }
@@ -140,8 +146,8 @@ impl Brokers {
     fn leave(self, away: Away, fleet: &mut Fleet) {
         if self != Self::Redis {
             match away {
-                Away::Killed => fleet.nats.kill(),
-                Away::Frozen => fleet.nats.pause(),
+                Away::Killed => fleet.nats.iter_mut().for_each(NatsServer::kill),
+                Away::Frozen => fleet.nats.iter().for_each(NatsServer::pause),
             }
         }
         if self != Self::Nats {
@@ -156,8 +162,11 @@ impl Brokers {
     async fn come_back(self, away: Away, fleet: &mut Fleet) -> tokio::time::Instant {
         if self != Self::Redis {
             match away {
-                Away::Killed => fleet.nats.restart().await,
-                Away::Frozen => fleet.nats.resume(),
+                Away::Killed => {
+                    // All of them at once: what one of them sees is not what this is about.
+                    join_all(fleet.nats.iter_mut().map(NatsServer::restart)).await;
+                }
+                Away::Frozen => fleet.nats.iter().for_each(NatsServer::resume),
             }
         }
         if self != Self::Nats {
@@ -171,7 +180,7 @@ impl Brokers {
 }
 
 /// Waits for a random time within these seconds: this is what a script of faults is made of.
-async fn hold(shortest: f64, longest: f64, fleet: &mut Fleet) {
+pub(crate) async fn hold(shortest: f64, longest: f64, fleet: &mut Fleet) {
     let seconds = shortest + (longest - shortest) * fleet.rng.f64();
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
@@ -196,7 +205,7 @@ async fn leave_and_return(
     start_again(&victims, fleet, report).await;
 }
 
-async fn start_again(victims: &[usize], fleet: &mut Fleet, report: &mut Report) {
+pub(crate) async fn start_again(victims: &[usize], fleet: &mut Fleet, report: &mut Report) {
     fleet.start_again(victims).await;
     fleet.settle("daemons started", now(), KEEP_ALIVE * 2, report).await;
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use futures_util::future::join_all;
 use lobby_tests::eventually::now;
 use lobby_tests::{
-    ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, RedisServer, Signal, http,
+    ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Proxy, RedisServer, Signal, http,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -28,6 +28,9 @@ pub(crate) const NOISE: Duration = Duration::from_secs(2);
 const ON_BOTH: usize = 14;
 const ON_ONE: usize = 5;
 
+/// The places of those whose way to Redis can be cut: two on both brokers, one on Redis.
+const FLAKY: [usize; 3] = [3, 4, ON_BOTH + ON_ONE + 2];
+
 /// Every third daemon is asked all the time whether somebody is missing.
 const WATCHED: usize = 3;
 
@@ -37,8 +40,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// All that runs.
 pub(crate) struct Fleet {
     pub(crate) rng: Rng,
-    pub(crate) nats: NatsServer,
+    /// Three servers of one cluster.
+    pub(crate) nats: Vec<NatsServer>,
     pub(crate) redis: RedisServer,
+    /// The way to Redis of the [`FLAKY`] members.
+    pub(crate) flaky: Proxy,
     members: Vec<Member>,
     slowest_answer: Duration,
     lost: Vec<String>,
@@ -53,11 +59,20 @@ struct Member {
     builder: LobbydBuilder,
     daemon: Option<Lobbyd>,
     vigil: Option<ContinuityCheck>,
-    frozen: bool,
+    /// Whether the others may miss it although it runs: it is frozen, or cannot be reached.
+    missed: bool,
+}
+
+/// By which ways a member is reached.
+pub(crate) struct Reach {
+    pub(crate) nats: bool,
+    pub(crate) redis: bool,
+    /// Whether the way to Redis can be cut.
+    pub(crate) flaky: bool,
 }
 
 impl Member {
-    fn new(place: usize, nats: &NatsServer, redis: &RedisServer) -> Self {
+    fn new(place: usize, nats: &[NatsServer], redis: &RedisServer, flaky: &Proxy) -> Self {
         let (on_nats, on_redis) =
             (place < ON_BOTH + ON_ONE, !(ON_BOTH..ON_BOTH + ON_ONE).contains(&place));
         let name = format!("server-{place:02}");
@@ -65,8 +80,9 @@ impl Member {
         let builder = builder
             .set("KEEP_ALIVE", KEEP_ALIVE.as_secs().to_string())
             .set("TTL", TTL.as_secs().to_string());
-        let builder = if on_nats { builder.nats(nats) } else { builder };
-        let builder = if on_redis { builder.redis(redis) } else { builder };
+        let builder = if on_nats { builder.nats(&nats[place % nats.len()]) } else { builder };
+        let port = if FLAKY.contains(&place) { flaky.port() } else { redis.port() };
+        let builder = if on_redis { builder.redis_at(port) } else { builder };
         let watched = place.is_multiple_of(WATCHED);
         Self {
             name,
@@ -76,13 +92,13 @@ impl Member {
             builder,
             daemon: None,
             vigil: None,
-            frozen: false,
+            missed: false,
         }
     }
 
     /// Whether it is there for others.
     fn lives(&self) -> bool {
-        self.daemon.is_some() && !self.frozen
+        self.daemon.is_some() && !self.missed
     }
 
     fn hears(&self, other: &Self) -> bool {
@@ -90,7 +106,11 @@ impl Member {
     }
 
     async fn start(&mut self) {
-        let daemon = self.builder.clone().start().await;
+        self.start_as(self.builder.clone()).await;
+    }
+
+    async fn start_as(&mut self, builder: LobbydBuilder) {
+        let daemon = builder.start().await;
         self.vigil = self.watched.then(|| ContinuityCheck::at(daemon.address()));
         self.daemon = Some(daemon);
     }
@@ -99,12 +119,15 @@ impl Member {
 impl Fleet {
     /// Starts brokers and daemons.
     pub(crate) async fn start(rng: Rng) -> Self {
-        let nats = NatsServer::with_config("log_file: \"/dev/null\"").await;
+        let nats = NatsServer::cluster("log_file: \"/dev/null\"").await;
         let redis = RedisServer::with_config("logfile /dev/null").await;
+        let flaky = Proxy::to(redis.port()).await;
+        let places = 0..ON_BOTH + 2 * ON_ONE;
         let mut members: Vec<_> =
-            (0..ON_BOTH + 2 * ON_ONE).map(|place| Member::new(place, &nats, &redis)).collect();
+            places.map(|place| Member::new(place, &nats, &redis, &flaky)).collect();
         join_all(members.iter_mut().map(Member::start)).await;
-        Self { rng, nats, redis, members, slowest_answer: Duration::ZERO, lost: Vec::new() }
+        let (slowest_answer, lost) = (Duration::ZERO, Vec::new());
+        Self { rng, nats, redis, flaky, members, slowest_answer, lost }
     }
 
     /// What it consists of, for people.
@@ -112,7 +135,7 @@ impl Fleet {
         let (count, watched) =
             (self.members.len(), self.members.iter().filter(|member| member.watched).count());
         format!(
-            "{count} daemons ({ON_BOTH} on both brokers, {ON_ONE} on NATS, {ON_ONE} on Redis), {watched} of them asked all the time, \
+            "{count} daemons ({ON_BOTH} on three NATS servers and Redis, {ON_ONE} on NATS, {ON_ONE} on Redis), {watched} of them asked all the time, \
              KEEP_ALIVE {KEEP_ALIVE:?}, TTL {TTL:?}; {NOISE:?} are added to every promise for the noise of the machine"
         )
     }
@@ -260,15 +283,51 @@ impl Fleet {
                 vigil.expect(BTreeSet::new());
             }
             self.signal(victim, Signal::STOP);
-            self.members[victim].frozen = missed;
+            self.members[victim].missed = missed;
         }
+    }
+
+    /// From now on the others may miss those that are reached so. If they are `watched` all the
+    /// same, they themselves must not miss anybody else.
+    pub(crate) fn lose_sight(&mut self, of: impl Fn(&Reach) -> bool, watched: bool) {
+        for (place, member) in self.members.iter_mut().enumerate() {
+            let reach =
+                Reach { nats: member.nats, redis: member.redis, flaky: FLAKY.contains(&place) };
+            member.missed |= member.daemon.is_some() && of(&reach);
+        }
+        self.guard(&[]);
+        for member in self.members.iter().filter(|member| watched && member.missed) {
+            if let Some(vigil) = &member.vigil {
+                vigil.expect(self.expected(member));
+            }
+        }
+    }
+
+    /// The others must see them again.
+    pub(crate) fn regain_sight(&mut self) {
+        self.members.iter_mut().for_each(|member| member.missed = false);
+    }
+
+    /// The running daemon of a member.
+    pub(crate) fn daemon(&self, place: usize) -> Option<&Lobbyd> {
+        self.members[place].daemon.as_ref()
+    }
+
+    /// Starts one that was ended, with other settings or another launcher.
+    pub(crate) async fn start_again_as(
+        &mut self,
+        place: usize,
+        change: impl FnOnce(LobbydBuilder) -> LobbydBuilder,
+    ) {
+        let builder = change(self.members[place].builder.clone());
+        self.members[place].start_as(builder).await;
     }
 
     /// Lets them go on. They themselves must not miss anybody, not even in their first answer.
     pub(crate) fn thaw(&mut self, victims: &[usize]) {
         for &victim in victims {
             self.signal(victim, Signal::CONT);
-            self.members[victim].frozen = false;
+            self.members[victim].missed = false;
             let member = &self.members[victim];
             let names: BTreeSet<_> =
                 victims.iter().map(|place| self.members[*place].name.clone()).collect();

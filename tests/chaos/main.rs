@@ -5,6 +5,7 @@
 
 mod faults;
 mod fleet;
+mod hazards;
 mod report;
 
 use std::process::ExitCode;
@@ -16,8 +17,8 @@ use crate::faults::Script;
 use crate::fleet::Fleet;
 use crate::report::{Report, say};
 
-/// About three minutes: each kind of fault twice, and most once more.
-const ROUNDS: usize = 40;
+/// About four minutes: each kind of fault twice.
+const ROUNDS: usize = 42;
 
 #[actix_rt::main]
 async fn main() -> ExitCode {

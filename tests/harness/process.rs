@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
@@ -17,6 +17,26 @@ pub struct Process {
     name: String,
     child: Mutex<Child>,
     lines: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Gate>,
+}
+
+/// Holds up the reading of stderr while it is shut.
+#[derive(Debug, Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn set(&self, shut: bool) {
+        *self.shut.lock().unwrap_or_else(PoisonError::into_inner) = shut;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_while(shut, |shut| *shut));
+    }
 }
 
 /// How a program ended.
@@ -54,10 +74,15 @@ impl Process {
             .unwrap_or_else(|error| {
                 panic!("{name}: cannot start {:?}: {error}", command.get_program())
             });
-        let lines = Arc::default();
+        let (lines, gate) = (Arc::default(), Arc::<Gate>::default());
         let stderr = child.stderr.take().expect("stderr is piped");
-        keep(name.to_owned(), stderr, show, Arc::clone(&lines));
-        Self { name: name.to_owned(), child: Mutex::new(child), lines }
+        keep(name.to_owned(), stderr, show, Arc::clone(&lines), Arc::clone(&gate));
+        Self { name: name.to_owned(), child: Mutex::new(child), lines, gate }
+    }
+
+    /// Reads its stderr no further, or again.
+    pub fn read_no_log(&self, shut: bool) {
+        self.gate.set(shut);
     }
 
     /// All lines of stderr so far.
@@ -187,13 +212,21 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        self.gate.set(false);
     }
 }
 
 #[expect(clippy::print_stderr, reason = "the test's output is where a failure is explained")]
-fn keep(name: String, stderr: ChildStderr, show: bool, lines: Arc<Mutex<Vec<String>>>) {
+fn keep(
+    name: String,
+    stderr: ChildStderr,
+    show: bool,
+    lines: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Gate>,
+) {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            gate.pass();
             let line = String::from_utf8_lossy(&line).into_owned();
             if show {
                 eprintln!("[{name}] {line}");
@@ -213,6 +246,7 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually::ensure;
 
     #[test]
     fn an_address_is_found_in_text_and_json_lines() {
@@ -221,6 +255,23 @@ mod tests {
         assert_eq!(address_in(r#"{"message":"listening","address":"127.0.0.1:43210"}"#), expected);
         assert_eq!(address_in("listening address=[::1]:80"), "[::1]:80".parse().ok());
         assert_eq!(address_in("listening"), None);
+    }
+
+    #[actix_rt::test]
+    async fn a_log_that_is_not_read_is_read_later() {
+        let process = Process::start("yes", Command::new("sh").args(["-c", "yes 1>&2"]));
+        process.logged("y").await;
+        process.read_no_log(true);
+        let count = async || {
+            let before = process.logs().len();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            process.logs().len() - before
+        };
+        // A line may have passed before.
+        count().await;
+        assert_eq!(count().await, 0);
+        process.read_no_log(false);
+        eventually(LIMIT, async || ensure(count().await > 0, "silence")).await;
     }
 
     #[test]

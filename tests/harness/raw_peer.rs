@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -48,8 +49,10 @@ impl RawPeer {
         let mut channel =
             client.get_async_pubsub().await.expect("the Redis server takes connections");
         channel.subscribe("lobby:discovery").await.expect("the channel can be subscribed");
+        // The client's own limit is short for a batch on a busy machine.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(LIMIT));
         let voice = client
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&patient)
             .await
             .expect("the Redis server takes connections");
         Self::new(
@@ -87,6 +90,31 @@ impl RawPeer {
                 let mut publish = redis::cmd("PUBLISH");
                 publish.arg("lobby:discovery").arg(payload);
                 publish.exec_async(&mut connection.clone()).await.expect("Redis takes the message");
+            }
+        }
+    }
+
+    /// Says all of these, as fast as it goes.
+    ///
+    /// # Panics
+    /// If the server does not take them.
+    pub async fn say_all(&self, payloads: Vec<Bytes>) {
+        match &self.voice {
+            Voice::Nats(client) => {
+                for payload in payloads {
+                    client.publish("lobby.discovery", payload).await.expect("NATS takes it");
+                }
+                client.flush().await.expect("NATS takes the messages");
+            }
+            Voice::Redis(connection) => {
+                for part in payloads.chunks(100) {
+                    let mut batch = redis::pipe();
+                    for payload in part {
+                        batch.publish("lobby:discovery", &payload[..]).ignore();
+                    }
+                    let sent = batch.exec_async(&mut connection.clone()).await;
+                    sent.expect("Redis takes the messages");
+                }
             }
         }
     }
