@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::dns;
 use crate::dns::server::DnsServer;
-use crate::healthz::Healthz;
+use crate::healthz::HealthTargets;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
 use crate::http::streams::StreamPlaces;
@@ -32,6 +32,7 @@ use crate::link::own_packet::OwnPacket;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
 use crate::registry::{KeysChanged, LocalChanged, Registry};
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::sys::children::Children;
 use crate::sys::clock;
@@ -149,10 +150,15 @@ impl App {
         Ok(HttpApi::serve(listeners, state, access, self.tls.clone(), stop)?.start())
     }
 
-    /// Every actor that `GET /healthz` asks, with its name.
-    fn health_targets(&self) -> Vec<(&'static str, Recipient<Healthz>)> {
+    /// Tells the service manager, if there is one, that the daemon serves.
+    pub fn serve_manager(&self) -> Service {
+        let CoreActors { registry, snapshots, .. } = &self.core;
+        Service::start(registry.clone(), snapshots.clone(), self.health_targets())
+    }
+
+    fn health_targets(&self) -> HealthTargets {
         let CoreActors { registry, publisher, .. } = &self.core;
-        let mut health_targets = vec![
+        let mut health_targets: HealthTargets = vec![
             ("registry", registry.clone().into()),
             ("label source", self.label_source.clone().into()),
         ];

@@ -17,6 +17,7 @@ mod labels;
 pub mod link;
 pub mod logging;
 mod registry;
+mod service;
 pub mod settings;
 mod sys;
 
@@ -51,13 +52,17 @@ pub async fn run(settings: Settings, mut signals: Signals) -> anyhow::Result<()>
     settings.oddities.iter().for_each(config::Oddity::log);
     let app = App::start(settings, local_host, &hostname, listeners, dns_sockets).await?;
     signals.started();
+    let service = app.serve_manager();
     while signals.next().await == Signal::Reload {
+        service.reloading();
         tokio::select! {
             () = app.reload() => {}
             // Files may hang, on a dead NFS for one.
             () = signals.end() => break,
         }
+        service.ready();
     }
+    service.stopping();
     info!(target: "lobby", "lobbyd stops");
     tokio::select! {
         () = app.end() => {}

@@ -22,6 +22,7 @@ mod raw_peer;
 mod script;
 mod silent_resolver;
 mod small_disk;
+mod systemd;
 mod tracer;
 
 pub use binaries::program;
@@ -43,6 +44,8 @@ pub use proxy::Proxy;
 pub use raw_peer::RawPeer;
 pub use rustix::process::Signal;
 pub use script::{Run, Script};
+
 pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;
+pub use systemd::ServiceManager;
 pub use tracer::Tracer;

@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Data};
-use futures_util::future::join_all;
 use lobby_client::{LinkState, Status};
 use tokio::time::timeout;
 
-use crate::healthz::Healthz;
+use crate::healthz::{self, ANSWER_LIMIT};
 use crate::http::errors::ApiError;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, text};
 use crate::http::state::AppState;
 use crate::registry::GetStatus;
 use lobby_core::select::params::QueryParams;
-
-/// Longest time that an actor may take over a simple question.
-const ACTOR_LIMIT: Duration = Duration::from_secs(1);
 
 /// When a client should look again that was told that the daemon is not well or not ready.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,11 +30,7 @@ pub async fn status(state: Data<AppState>, request: HttpRequest) -> Answer {
 
 /// `GET /healthz`: whether the actors answer, and not only the threads that serve HTTP.
 pub async fn healthz(state: Data<AppState>) -> Answer {
-    let asked = state.health_targets.iter().map(|(name, actor)| async move {
-        let answered = timeout(ACTOR_LIMIT, actor.send(Healthz)).await;
-        (!matches!(answered, Ok(Ok(())))).then_some(*name)
-    });
-    let silent: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    let silent = healthz::silent(&state.health_targets).await;
     if silent.is_empty() {
         Ok(text("ok\n"))
     } else {
@@ -66,7 +58,7 @@ fn reasons_against(status: &Status) -> Vec<String> {
 }
 
 async fn current(state: &AppState) -> Result<Status, ApiError> {
-    let answered = timeout(ACTOR_LIMIT, state.registry.send(GetStatus)).await;
+    let answered = timeout(ANSWER_LIMIT, state.registry.send(GetStatus)).await;
     let Ok(Ok(status)) = answered else {
         return Err(not_yet("no answer from the registry".to_owned()));
     };

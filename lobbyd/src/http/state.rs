@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix::{Addr, Recipient};
+use actix::Addr;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::healthz::Healthz;
+use crate::healthz::HealthTargets;
 use crate::http::events::frames::FrameCache;
 use crate::http::request::selectors::SelectorCache;
 use crate::http::response::cache::ResponseCache;
@@ -29,7 +29,7 @@ pub struct AppState {
     /// The actor that knows the links and counters.
     pub registry: Addr<Registry>,
     /// The actors that must answer for the daemon to be well, by name.
-    pub health_targets: Vec<(&'static str, Recipient<Healthz>)>,
+    pub health_targets: HealthTargets,
     /// NODE_EXPORTER_PORT.
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.

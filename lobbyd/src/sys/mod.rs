@@ -6,6 +6,7 @@ pub mod clock;
 pub mod file_work;
 pub mod files;
 pub mod limits;
+pub mod notifier;
 pub mod replacement;
 pub mod signals;
 pub mod watch;

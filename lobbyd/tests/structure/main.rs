@@ -17,7 +17,7 @@ const DAEMON: &[&[&str]] = &[
     &["app"],
     &["http"],
     &["settings"],
-    &["callback", "dns", "labels", "link"],
+    &["callback", "dns", "labels", "link", "service"],
     &["registry"],
     &["logging"],
     &["config", "healthz"],

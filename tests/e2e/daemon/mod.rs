@@ -4,5 +4,6 @@ mod label_files;
 mod lifecycle;
 mod listening;
 mod logs;
+mod service;
 mod shutdown;
 mod signals;

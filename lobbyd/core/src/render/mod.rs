@@ -5,6 +5,7 @@ pub mod list;
 pub(crate) mod names;
 pub(crate) mod packets;
 pub mod prometheus;
+pub mod status_text;
 
 use lobby_client::Selector;
 
