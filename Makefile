@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test chaos differential bench check fuzz release
+.PHONY: demo test test-system chaos differential bench check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -16,6 +16,13 @@ test:
 	cargo build --workspace --locked
 	cargo test --workspace --locked
 	CHAOS_ROUNDS=6 cargo run --locked --quiet -p lobby-tests --bin chaos
+
+# What needs root, a systemd or packages: the unit, the Debian package, what is handed out, Ansible, completion in shells. Each test has
+# a machine of its own, in namespaces over this one's files, which is gone afterwards. Builds one release.
+test-system:
+	tests/install-system
+	cargo build --workspace --locked
+	RUST_TEST_THREADS=4 cargo test --workspace --locked --test system
 
 # A fleet of daemons through random faults of brokers, daemons and what is around them, about four minutes, and a table of how it got over them.
 # CHAOS_SEED repeats a script, CHAOS_ROUNDS makes it longer or shorter.
@@ -36,6 +43,7 @@ differential:
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --test system --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 # Feeds what lobby reads from strangers with what breaks parsers, FUZZ_SECONDS (20) for each target. Needs a C++ compiler.

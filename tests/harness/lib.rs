@@ -47,5 +47,5 @@ pub use script::{Run, Script};
 
 pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;
-pub use systemd::ServiceManager;
+pub use systemd::{Installed, ServiceManager, SystemBox};
 pub use tracer::Tracer;

@@ -67,7 +67,7 @@ async fn the_watchdog_hears_of_a_daemon_that_works_and_of_no_other() {
 #[actix_rt::test]
 async fn a_disk_that_hangs_does_not_stop_the_watchdog() {
     let manager = ServiceManager::listening();
-    let tracer = Tracer::of("fsync").delays("fsync", Duration::from_secs(60));
+    let tracer = Tracer::of("fsync").delays("fsync", Duration::from_secs(8));
     let daemon = watched_by(&manager).launched_by(tracer.launcher()).start().await;
     let before = manager.count("WATCHDOG=1");
     let answer = daemon.add_labels("late:1").await;

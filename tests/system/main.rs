@@ -1,0 +1,7 @@
+//! What needs root, a systemd or packages: run by `make test-system`. Each test that changes a
+//! machine has one of its own, which is gone with it.
+#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
+
+mod machine;
+mod nginx;
+mod unit;
