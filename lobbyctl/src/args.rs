@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use lobby_client::{Label, Protocol, Selector};
 
+use crate::completion::{hosts, labels, own_labels};
+
 const AFTER_HELP: &str = "\
 Environment:
   PROTOCOL, HOST, PORT, TOKEN, TOKEN_FILE, CA_FILE
@@ -62,7 +64,7 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, global = true, value_name = "PROTOCOL", value_parser = protocol)]
     pub(crate) proto: Option<Protocol>,
     /// Host name or IP address of the daemon [env: HOST] [default: 127.0.0.1]
-    #[arg(long, global = true, value_parser = host)]
+    #[arg(long, global = true, value_parser = host, add = hosts())]
     pub(crate) host: Option<String>,
     /// Port of the daemon [env: PORT] [default: 1313]
     #[arg(long, global = true, value_parser = port)]
@@ -100,7 +102,7 @@ pub(crate) enum Command {
         #[arg(short = 'l', long, value_parser = selector, conflicts_with = "label")]
         selector: Option<Selector>,
         /// The whole label, such as service:smtp
-        #[arg(required_unless_present = "selector")]
+        #[arg(required_unless_present = "selector", add = labels())]
         label: Option<String>,
     },
     /// Print what changes, a line an event, until it is ended
@@ -121,14 +123,14 @@ pub(crate) enum DiscoveryFilter {
     /// Only servers with at least one of these labels, and only these labels of theirs
     Labels {
         /// Whole labels, such as service:smtp
-        #[arg(required = true, value_name = "LABEL")]
+        #[arg(required = true, value_name = "LABEL", add = labels())]
         labels: Vec<String>,
     },
     /// Only servers with a label that begins with one of these texts, and only such labels of
     /// theirs
     Search {
         /// Beginnings of labels, such as service:
-        #[arg(required = true, value_name = "PREFIX")]
+        #[arg(required = true, value_name = "PREFIX", add = labels())]
         prefixes: Vec<String>,
     },
 }
@@ -138,13 +140,13 @@ pub(crate) enum LabelsCommand {
     /// Add labels; they survive a restart of the daemon
     Add {
         /// Labels, by convention NAME:VALUE; at most 1024 bytes each, without control characters
-        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse)]
+        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = labels())]
         labels: Vec<Label>,
     },
     /// Remove labels that were added so; those from elsewhere stay
     Del {
         /// Whole labels
-        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse)]
+        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = own_labels())]
         labels: Vec<Label>,
     },
 }
@@ -254,7 +256,7 @@ const WITH_VALUE: [&str; 10] = [
 
 /// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is
 /// data.
-fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
     while let Some(word) = words.next() {

@@ -1,6 +1,7 @@
 //! Command line of lobby.
 
 mod args;
+mod completion;
 mod connection;
 mod follow;
 mod output;
@@ -23,6 +24,7 @@ use output::{Output, Palette};
     reason = "returning would wait for a name server that does not answer, however long ago it was given up"
 )]
 fn main() {
+    completion::complete();
     let status = match CommandLine::read(env::args_os()) {
         Ok(line) => run(line).map_or_else(Failure::report, |()| DONE),
         Err(answer) => show(&answer),

@@ -2,6 +2,7 @@
 //! machine has one of its own, which is gone with it.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod completion;
 mod machine;
 mod nginx;
 mod unit;
