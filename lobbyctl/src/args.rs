@@ -288,4 +288,6 @@ fn option_with_two_dashes(word: OsString) -> OsString {
 }
 
 #[cfg(test)]
+mod man_page;
+#[cfg(test)]
 mod tests;

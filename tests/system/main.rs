@@ -5,4 +5,5 @@
 mod completion;
 mod machine;
 mod nginx;
+mod pages;
 mod unit;

@@ -1,5 +1,6 @@
 mod files;
 mod help;
+mod man_page;
 mod oddities;
 mod reading;
 mod refusals;

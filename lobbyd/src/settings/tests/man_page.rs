@@ -1,0 +1,107 @@
+//! The manual page lobbyd(8), made of the declaration of settings.
+
+use std::path::Path;
+
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::super::declaration;
+
+const DATE: &str = "2026-11-26";
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "/etc/lobby/lobbyd.env",
+        "Settings, as the unit of systemd reads them: NAME=value, one a line.",
+    ),
+    (
+        "/etc/lobby/labels",
+        "Label files, one label a line, and those added at run time, in _runtime.",
+    ),
+];
+
+const SIGNALS: &[(&str, &str)] = &[
+    (
+        "SIGTERM, SIGINT",
+        "Says goodbye, answers running requests and exits within a second; a second one: at once.",
+    ),
+    ("SIGHUP", "Reads label files and secret files again."),
+];
+
+const STATUSES: &[(&str, &str)] = &[
+    ("0", "A signal ended it."),
+    ("1", "It cannot start, or did not end in time; the last line of the log says why."),
+    ("2", "A setting is wrong; one line names it and what would be right."),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[(
+    "NOTIFY_SOCKET, WATCHDOG_USEC",
+    "Given by a service manager such as systemd: how it is told that lobbyd serves and works.",
+)];
+
+const EXAMPLES: &[&str] = &[
+    "NATS_URL=nats://nats.example.com LABELS=service:smtp,location:prague lobbyd",
+    "lobbyd --driver local --local-path /run/lobby --port 1321 --hostname one",
+];
+
+fn terms(page: &mut Roff, section: &str, terms: &[(&str, &str)]) {
+    page.control("SH", [section]);
+    for (term, meaning) in terms {
+        page.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);
+    }
+}
+
+fn man_page() -> String {
+    let declaration = declaration();
+    // Under its heading each setting stands in the help; a manual page has all in one list.
+    let command = declaration.command().mut_args(|arg| arg.help_heading(None));
+    let man = Man::new(command).section("8").date(DATE).manual("lobby");
+    let mut text = Vec::new();
+    man.render_title(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    let mut head = Roff::new();
+    head.control("SH", ["SYNOPSIS"]).text([bold("lobbyd"), roman(" [OPTIONS]")]);
+    head.control("SH", ["DESCRIPTION"]).text([roman(
+        "lobbyd announces the host name and the labels of its server on a channel of NATS or Redis, \
+         listens to all the others, and answers on an HTTP API which servers there are and what \
+         labels they have.",
+    )]);
+    head.to_writer(&mut text).unwrap();
+    man.render_options_section(&mut text).unwrap();
+    let mut rest = Roff::new();
+    let names: Vec<_> = declaration.settings().map(|(_, setting)| setting.info().name).collect();
+    rest.control("SH", ["ENVIRONMENT"]).text([roman(format!(
+        "Every option is a variable too: {}. An option beats its variable, the variable beats the \
+         default, and an empty variable counts as unset. Secrets belong into variables or files: \
+         everyone on the machine can read a command line.",
+        names.join(", ")
+    ))]);
+    for (term, meaning) in ENVIRONMENT {
+        rest.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);
+    }
+    terms(&mut rest, "FILES", FILES);
+    terms(&mut rest, "SIGNALS", SIGNALS);
+    terms(&mut rest, "EXIT STATUS", STATUSES);
+    rest.control("SH", ["EXAMPLES"]);
+    rest.control("nf", []);
+    for example in EXAMPLES {
+        rest.text([roman(*example)]);
+    }
+    rest.control("fi", []);
+    rest.control("SH", ["SEE ALSO"]).text([bold("lobbyctl"), roman("(1)")]);
+    rest.to_writer(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_manual_page_is_that_of_the_settings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/man/lobbyd.8");
+    let page = man_page();
+    assert!(page.contains("KEEP_ALIVE") && page.contains("EXIT STATUS"), "{page}");
+    if std::env::vars_os().any(|(name, value)| name == "LOBBY_WRITE_DOCS" && value == "1") {
+        std::fs::write(path, page).unwrap();
+    } else {
+        let shown = std::fs::read_to_string(path).unwrap();
+        assert_eq!(shown, page, "LOBBY_WRITE_DOCS=1 writes it anew");
+    }
+}
