@@ -52,6 +52,16 @@ impl NatsServer {
         servers
     }
 
+    /// Starts one with this configuration, which is whole and says that it listens on this port.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn configured(port: u16, config: &str) -> Self {
+        let mut broker = Broker { port, ..Broker::new("nats-server", "--config", "") };
+        broker.start(config).await;
+        Self(broker)
+    }
+
     /// Kills it and starts it again on the same port with this configuration.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ mod brokers;
 mod delay;
 mod flapping;
 mod freeze;
+mod nats_cluster;
 mod recovery;
 
 use std::time::Duration;
