@@ -5,5 +5,6 @@
 mod completion;
 mod machine;
 mod nginx;
+mod package;
 mod pages;
 mod unit;
