@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test test-system deb chaos differential bench check fuzz release
+.PHONY: demo test test-system deb dist chaos differential bench check fuzz release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -66,3 +66,7 @@ release:
 # The Debian package: target/package/lobby_VERSION_ARCH.deb.
 deb:
 	packaging/deb
+
+# Tarball of static programs, image for containers, SBOM and checksums: target/dist.
+dist:
+	packaging/dist

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod completion;
+mod dist;
 mod machine;
 mod nginx;
 mod package;
