@@ -2,6 +2,7 @@
 //! machine has one of its own, which is gone with it.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod ansible;
 mod completion;
 mod dist;
 mod machine;
