@@ -19,6 +19,11 @@ pub fn read_process() -> Result<Settings, ConfigError> {
     declaration().read_process()
 }
 
+/// The command line, for the manual page.
+pub fn command() -> clap::Command {
+    declaration().command()
+}
+
 fn declaration() -> Declaration<Box<dyn Driver>> {
     Declaration::new(drivers::TABLE)
 }

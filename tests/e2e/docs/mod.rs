@@ -11,6 +11,7 @@ mod demo;
 mod examples;
 mod generated;
 mod links;
+mod man_page;
 mod page;
 mod selectors;
 mod stage;

@@ -1,6 +1,5 @@
 mod files;
 mod help;
-mod man_page;
 mod oddities;
 mod reading;
 mod refusals;

@@ -1,11 +1,9 @@
 //! The manual page lobbyd(8), made of the declaration of settings.
 
-use std::path::Path;
-
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::super::declaration;
+use super::page::root;
 
 const DATE: &str = "2026-11-26";
 
@@ -52,9 +50,9 @@ fn terms(page: &mut Roff, section: &str, terms: &[(&str, &str)]) {
 }
 
 fn man_page() -> String {
-    let declaration = declaration();
-    // Under its heading each setting stands in the help; a manual page has all in one list.
-    let command = declaration.command().mut_args(|arg| arg.help_heading(None));
+    // In the help each setting stands under a heading; a manual page has all in one list.
+    let command = lobbyd::settings::command().mut_args(|arg| arg.help_heading(None));
+    let names: Vec<_> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
     let man = Man::new(command).section("8").date(DATE).manual("lobby");
     let mut text = Vec::new();
     man.render_title(&mut text).unwrap();
@@ -69,7 +67,6 @@ fn man_page() -> String {
     head.to_writer(&mut text).unwrap();
     man.render_options_section(&mut text).unwrap();
     let mut rest = Roff::new();
-    let names: Vec<_> = declaration.settings().map(|(_, setting)| setting.info().name).collect();
     rest.control("SH", ["ENVIRONMENT"]).text([roman(format!(
         "Every option is a variable too: {}. An option beats its variable, the variable beats the \
          default, and an empty variable counts as unset. Secrets belong into variables or files: \
@@ -95,7 +92,7 @@ fn man_page() -> String {
 
 #[test]
 fn the_manual_page_is_that_of_the_settings() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/man/lobbyd.8");
+    let path = root().join("packaging/man/lobbyd.8");
     let page = man_page();
     assert!(page.contains("KEEP_ALIVE") && page.contains("EXIT STATUS"), "{page}");
     if std::env::vars_os().any(|(name, value)| name == "LOBBY_WRITE_DOCS" && value == "1") {
