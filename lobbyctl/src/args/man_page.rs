@@ -23,7 +23,7 @@ fn commands(page: &mut Roff, command: &clap::Command, above: &str) {
         page.control("TP", []).text([bold(line)]).text([roman(about.unwrap_or_default())]);
         for argument in command.get_positionals() {
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            page.control("IP", []).text([roman(format!("{}: {help}", argument.to_string()))]);
+            page.control("IP", []).text([roman(format!("{argument}: {help}"))]);
         }
         let own = command.get_opts().filter(|option| !option.is_global_set());
         for option in own.filter(|option| option.get_id() != "help") {

@@ -64,7 +64,6 @@ pub fn watchdog_limit() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a thread owns what it reads")]
 fn run(notices: Receiver<Notice>) {
     let mut told = None;
     for notice in notices {

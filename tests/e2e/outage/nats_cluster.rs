@@ -66,14 +66,14 @@ async fn each_server_of_the_cluster_is_killed_and_frozen_in_turn() {
     }
     is_whole(&daemons, "all:there").await;
     let vigil = ContinuityCheck::over(&daemons[1], &["a", "b", "c"]).await;
-    for number in 0..servers.len() {
-        servers[number].kill();
+    for (number, server) in servers.iter_mut().enumerate() {
+        server.kill();
         is_whole(&daemons, &format!("killed:{number}")).await;
-        servers[number].restart().await;
+        server.restart().await;
         is_whole(&daemons, &format!("restarted:{number}")).await;
-        servers[number].pause();
+        server.pause();
         is_whole(&daemons, &format!("frozen:{number}")).await;
-        servers[number].resume();
+        server.resume();
         is_whole(&daemons, &format!("resumed:{number}")).await;
     }
     assert_eq!(vigil.lost(), [""; 0]);
