@@ -110,7 +110,11 @@ impl Nats {
             url: ServerUrl { tls, login: server.url.login.clone(), ..other },
             names: names.clone(),
         });
-        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others.collect();
+        let others: Vec<_> = others.collect();
+        // A server that was just started does not know the others yet.
+        if !others.is_empty() {
+            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = others;
+        }
     }
 }
 
