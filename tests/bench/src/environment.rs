@@ -115,8 +115,22 @@ impl Environment {
     /// # Errors
     /// When it does not start or does not take the fleet in.
     pub async fn fresh_lobby(&self, hosts: usize, channel: &str) -> Result<Lobby> {
+        self.lobby_with(hosts, channel, &[]).await
+    }
+
+    /// As [`Environment::fresh_lobby`], with more settings.
+    ///
+    /// # Errors
+    /// When it does not start or does not take the fleet in.
+    pub async fn lobby_with(
+        &self,
+        hosts: usize,
+        channel: &str,
+        settings: &[(&'static str, String)],
+    ) -> Result<Lobby> {
         let (fleet, subject) = (Fleet::new(hosts), format!("{channel}.{hosts}"));
         let start = self.start_of(fleet, &subject);
+        let start = settings.iter().fold(start, |start, (name, value)| start.set(name, value));
         self.lobby_of(start, fleet, subject, None).await
     }
 

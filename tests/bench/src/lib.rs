@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod benchmarks;
 pub mod clock;
 pub mod counter;
+pub mod dns;
 pub mod environment;
 pub mod figures;
 pub mod fleet;

@@ -13,7 +13,7 @@ use lobby_bench::benchmarks::{self, Measurement};
 use lobby_bench::environment::Environment;
 use lobby_bench::machine::Machine;
 use lobby_bench::report::{Report, page};
-use lobby_bench::{baseline, clock, counter};
+use lobby_bench::{baseline, clock, counter, dns};
 
 /// Measures lobbyd against what the machine allows.
 #[derive(Parser)]
@@ -40,6 +40,9 @@ enum Child {
     /// Be the bare HTTP server
     #[command(hide = true)]
     Baseline { script: PathBuf, body: PathBuf },
+    /// Be the bare DNS server
+    #[command(hide = true)]
+    PlainDns { answer: PathBuf },
     /// Be the bare NATS subscriber
     #[command(hide = true)]
     Counter { url: String, subject: String },
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.child {
         Some(Child::Baseline { script, body }) => baseline::serve(script, body),
+        Some(Child::PlainDns { answer }) => dns::plain::serve(answer),
         Some(Child::Counter { url, subject }) => counter::count(url, subject),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -99,7 +99,8 @@ async fn by_turns(
     Ok(measured(row, &figures, &limits))
 }
 
-fn measured(row: Row, figures: &[Speed], limits: &[Speed]) -> Row {
+/// A row of requests per second, with the processor time of each.
+pub(super) fn measured(row: Row, figures: &[Speed], limits: &[Speed]) -> Row {
     let [figure_cpu, limit_cpu] =
         [figures, limits].map(|speeds| samples(speeds, |speed| speed.cpu).median());
     let note = format!(

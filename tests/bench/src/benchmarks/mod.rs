@@ -6,6 +6,7 @@ mod echo;
 mod finding;
 mod intake;
 mod memory;
+mod names;
 mod reading;
 mod rest;
 mod spreading;
@@ -43,6 +44,7 @@ measurements! {
     "unchanged": reading::unchanged,
     "churn": reading::under_churn,
     "gzip": reading::gzip,
+    "dns": names::names,
     "keepalives": intake::keep_alives,
     "signed": intake::signed_keep_alives,
     "changes": intake::changes,
