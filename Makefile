@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test test-system deb dist chaos differential bench check fuzz release
+.PHONY: demo test test-system deb dist chaos differential bench check fuzz openapi release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -49,6 +49,11 @@ check:
 # Feeds what lobby reads from strangers with what breaks parsers, FUZZ_SECONDS (20) for each target. Needs a C++ compiler.
 fuzz:
 	tests/fuzz/run
+
+# Holds the description of the API against its rules and against a daemon, EXAMPLES (60) for each request. Needs python3 with venv.
+openapi:
+	cargo build --locked --bin lobbyd
+	tests/openapi/run
 
 # Figures beside their limits, in about five minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
 # (target/release/lobby-bench --help names them all), LOBBYD=PATH another daemon; BENCH_WRITE=1 puts the table into BENCHMARKS.md.

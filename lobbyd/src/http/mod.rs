@@ -2,6 +2,7 @@
 
 pub mod access;
 mod connection;
+pub mod description;
 pub mod errors;
 pub mod events;
 pub mod handlers;

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
 use crate::http::errors::{method_not_allowed, not_found};
-use crate::http::{events, handlers, health};
+use crate::http::{description, events, handlers, health};
 
 /// Adds all routes to the application, and the answers to requests that miss them.
 pub(super) fn add_routes(app: &mut ServiceConfig) {
@@ -22,6 +22,7 @@ pub(super) fn add_routes(app: &mut ServiceConfig) {
         .service(get("/v1/status", health::status))
         .service(get("/healthz", health::healthz))
         .service(get("/readyz", health::readyz))
+        .service(get("/openapi.yaml", description::description))
         .service(labels)
         .default_service(web::to(not_found));
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod caching;
 mod client;
+mod description;
 mod errors;
 mod handle;
 mod labels;

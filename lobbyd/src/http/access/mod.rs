@@ -15,8 +15,8 @@ use lobby_client::HostName;
 use crate::config::{ApiSettings, Secret};
 use crate::http::errors::ApiError;
 
-/// Routes for programs that watch the daemon; they tell no more than whether it works.
-const WITHOUT_TOKEN: [&str; 2] = ["/healthz", "/readyz"];
+/// Routes that tell no more than whether the daemon works, or the same of every daemon.
+const WITHOUT_TOKEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.yaml"];
 
 /// The access policy: which requests are let in.
 #[derive(Debug, Clone)]
