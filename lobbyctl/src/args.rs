@@ -90,7 +90,7 @@ pub(crate) enum Command {
     )]
     Discoveries {
         /// Only servers that this selector chooses, such as 'service=smtp and not drain'
-        #[arg(short = 'l', long, value_parser = selector)]
+        #[arg(short = 'l', long, value_parser = selector, add = labels())]
         selector: Option<Selector>,
         #[command(subcommand)]
         filter: Option<DiscoveryFilter>,
@@ -99,7 +99,7 @@ pub(crate) enum Command {
     #[command(override_usage = "lobbyctl resolve [OPTIONS] <LABEL | -l SELECTOR>")]
     Resolve {
         /// Servers that this selector chooses, such as 'service=smtp and not drain'
-        #[arg(short = 'l', long, value_parser = selector, conflicts_with = "label")]
+        #[arg(short = 'l', long, value_parser = selector, add = labels(), conflicts_with = "label")]
         selector: Option<Selector>,
         /// The whole label, such as service:smtp
         #[arg(required_unless_present = "selector", add = labels())]
@@ -154,14 +154,14 @@ pub(crate) enum LabelsCommand {
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct WatchOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = selector)]
+    #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
 }
 
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct WaitOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = selector)]
+    #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
     /// How many servers there must be at least
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
