@@ -84,6 +84,25 @@ pub(super) async fn busy_against_rest(
     Ok(measured(row, &figures, &limits))
 }
 
+/// A row of the processor time that an answer takes, for questions that are asked in turn. All their
+/// answers must have the same shape.
+///
+/// # Errors
+/// When an answer is another.
+pub(super) async fn processor_time(
+    row: Row,
+    lobby: &Lobby,
+    requests: &Arc<[Arc<[u8]>]>,
+) -> Result<Row> {
+    let (server, mut speeds) = (Server::from(lobby), Vec::new());
+    for _ in 0..REPETITIONS {
+        speeds.push(load::measure_each(server.process, server.address, requests, 200).await?);
+    }
+    let rate = samples(&speeds, |speed| speed.requests).median();
+    let row = row.note(format!("{} of them", Unit::Rate.show(rate)));
+    Ok(row.measured(samples(&speeds, |speed| speed.cpu), Samples::default()))
+}
+
 async fn by_turns(
     row: Row,
     figure: Server<'_>,

@@ -40,6 +40,7 @@ measurements! {
     "resolve": finding::resolve,
     "labels": finding::labels,
     "prefixes": finding::prefixes,
+    "selector": finding::selector,
     "prometheus": reading::prometheus,
     "unchanged": reading::unchanged,
     "churn": reading::under_churn,

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -47,9 +47,24 @@ pub async fn measure(
     request: &Arc<[u8]>,
     status: u16,
 ) -> Result<Speed> {
+    measure_each(server, address, &Arc::from([Arc::clone(request)]), status).await
+}
+
+/// Asks a server some questions in turn, again and again. Every answer must be of the same shape as
+/// the first, with the status expected.
+///
+/// # Errors
+/// When an answer is another, or a connection breaks.
+pub async fn measure_each(
+    server: &Running,
+    address: SocketAddr,
+    requests: &Arc<[Arc<[u8]>]>,
+    status: u16,
+) -> Result<Speed> {
+    let request = requests.first().context("there is no question")?;
     let (shape, alone) = first(address, request).await?;
     ensure!(shape.status == status, "the answer's status is {} instead of {status}", shape.status);
-    let job = Arc::new(Job::new(address, Arc::clone(request), shape));
+    let job = Arc::new(Job::new(address, Arc::clone(requests), shape));
     let threads: Vec<_> = (0..THREADS).map(|_| Job::start_thread(&job)).collect();
     clock::pause(WARM_UP.max(alone)).await;
     let (begin, bytes, cpu) = (clock::now(), job.bytes(), server.cpu()?);
@@ -74,7 +89,9 @@ async fn first(address: SocketAddr, request: &[u8]) -> Result<(Shape, Duration)>
 
 struct Job {
     address: SocketAddr,
-    request: Arc<[u8]>,
+    requests: Arc<[Arc<[u8]>]>,
+    /// How many requests were sent.
+    sent: AtomicUsize,
     shape: Shape,
     /// Bytes of answers, not answers: a large answer is not all or nothing.
     bytes: AtomicU64,
@@ -82,8 +99,14 @@ struct Job {
 }
 
 impl Job {
-    fn new(address: SocketAddr, request: Arc<[u8]>, shape: Shape) -> Self {
-        Self { address, request, shape, bytes: AtomicU64::new(0), stopped: AtomicBool::new(false) }
+    fn new(address: SocketAddr, requests: Arc<[Arc<[u8]>]>, shape: Shape) -> Self {
+        let (sent, bytes, stopped) =
+            (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Self { address, requests, sent, shape, bytes, stopped }
+    }
+
+    fn next_request(&self) -> &[u8] {
+        &self.requests[self.sent.fetch_add(1, Ordering::Relaxed) % self.requests.len()]
     }
 
     fn bytes(&self) -> u64 {
@@ -114,7 +137,7 @@ impl Job {
     async fn ask_on(self: Arc<Self>) -> Result<()> {
         let mut connection = Connection::open(self.address).await?;
         while !self.is_stopped() {
-            connection.send(&self.request).await?;
+            connection.send(self.next_request()).await?;
             let count = |piece: Piece<'_>| {
                 let (Piece::Head(bytes) | Piece::Body(bytes)) = piece;
                 self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
