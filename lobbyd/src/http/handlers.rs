@@ -18,7 +18,7 @@ use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
 use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
-use lobby_core::render::{Layout, Query};
+use lobby_core::render::{Layout, Query, prometheus};
 use lobby_core::select::params::QueryParams;
 use lobby_core::select::selection::Selection;
 
@@ -82,15 +82,36 @@ pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) 
 
 /// `GET /v1/prometheus/{name}`: the targets of a group, once this daemon must have heard every
 /// host.
-pub async fn prometheus(state: Data<AppState>, request: HttpRequest, name: Path<String>) -> Answer {
+pub async fn prometheus_targets(
+    state: Data<AppState>,
+    request: HttpRequest,
+    name: Path<String>,
+) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     let mut query = Query::target_groups(name.into_inner(), state.node_exporter_port);
     if let Some(selector) = state.selectors.of(&params)? {
         query = query.among(selector);
     }
+    if params.meta() {
+        query = query.with_meta();
+    }
     let wait = params.wait()?;
     wait_until_warm(&state, &request).await?;
     list_within(&state, &request, query.in_layout(layout(&params)), wait).await
+}
+
+/// `GET /v1/prometheus`: the names of the groups that there are, once this daemon must have heard
+/// every host.
+pub async fn prometheus_groups(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    wait_until_warm(&state, &request).await?;
+    let (snapshot, now) = (state.snapshot(), clock::now());
+    let named = state.render_pool.run(move || {
+        let hosts = snapshot.find(&Selection::prefix(prometheus::PREFIX), now);
+        prometheus::group_names(hosts)
+    });
+    let names = named.await.map_err(|error| ApiError::Internal(error.to_string()))?;
+    json(&names, params.pretty())
 }
 
 /// Answers with a list, when the parameters say so.

@@ -18,15 +18,9 @@ fn assert_refused(answer: &Answer, status: u16, words: &[&str]) {
 #[actix_rt::test]
 async fn an_unknown_route_is_404() {
     let daemon = Lobbyd::named("a").start().await;
-    for path in [
-        "/nothing",
-        "/v1",
-        "/v1/",
-        "/v1/discoveries/",
-        "/V1/discoveries",
-        "/v1/prometheus",
-        "/v1/prometheus/",
-    ] {
+    for path in
+        ["/nothing", "/v1", "/v1/", "/v1/discoveries/", "/V1/discoveries", "/v1/prometheus/"]
+    {
         assert_eq!(daemon.get(path).await.status, 404, "{path}");
     }
 }

@@ -131,3 +131,24 @@ async fn a_daemon_that_starts_anew_does_not_make_it_drop_its_targets() {
     assert!(b.is_running());
     assert_eq!(prometheus.targets().await.len(), 1);
 }
+
+#[actix_rt::test]
+async fn it_relabels_by_the_labels_of_a_server() {
+    let nats = NatsServer::start().await;
+    let labels = "prometheus:ne:host:127.0.0.1,service:smtp,service:web";
+    let a = Lobbyd::named("a").labels(labels).nats(&nats).start().await;
+    let b = Lobbyd::named("b").labels("prometheus:ne:host:127.0.0.2,service:webmail");
+    let _b = b.nats(&nats).start().await;
+    let relabelling = "relabel_configs:
+  - {source_labels: [__meta_lobby_label_service], regex: '.*,web,.*', action: keep}
+  - {source_labels: [__meta_lobby_hostname], target_label: server}
+";
+    let configuration = configuration(&a, "").replace("/ne\n", "/ne?meta\n") + "  " + relabelling;
+    let prometheus = Prometheus::start(&configuration).await;
+    let targets = prometheus.scrapes(&["http://127.0.0.1:9100/metrics"]).await;
+    assert_eq!(
+        targets["http://127.0.0.1:9100/metrics"],
+        json!({"instance": "127.0.0.1:9100", "job": "lobby", "server": "a"})
+    );
+    assert_eq!(a.get_json("/v1/prometheus").await, json!(["ne"]));
+}

@@ -10,6 +10,7 @@ pub mod status_text;
 use lobby_client::Selector;
 
 use crate::registry::snapshot::Snapshot;
+use crate::render::prometheus::Meta;
 use crate::select::selection::Selection;
 
 /// A question about the fleet: which hosts, and in what form.
@@ -38,6 +39,8 @@ pub enum Format {
         name: String,
         /// The port of targets that have none of their own.
         default_port: u16,
+        /// Whether they have labels for relabelling, too.
+        meta: Meta,
     },
 }
 
@@ -80,9 +83,18 @@ impl Query {
         let selection = Selection::prefix(&prometheus::label_prefix(&name));
         Self {
             selection,
-            format: Format::TargetGroups { name, default_port },
+            format: Format::TargetGroups { name, default_port, meta: Meta::Hidden },
             layout: Layout::Compact,
         }
+    }
+
+    /// The same question with labels for relabelling beside those of a Prometheus group.
+    #[must_use]
+    pub fn with_meta(mut self) -> Self {
+        if let Format::TargetGroups { meta, .. } = &mut self.format {
+            *meta = Meta::Shown;
+        }
+        self
     }
 
     /// The same question about those hosts that a selector chooses, as a whole.
@@ -104,7 +116,10 @@ impl Query {
 
     /// Whether the answer is still that of an earlier revision, but for times.
     pub fn is_unchanged_since(&self, revision: u64, snapshot: &Snapshot) -> bool {
-        snapshot.is_unchanged_since(revision, &self.selection)
+        // Labels for relabelling are made of labels by which no host was selected.
+        let shows_others = matches!(self.format, Format::TargetGroups { meta: Meta::Shown, .. })
+            && !self.selection.is_of_whole_hosts();
+        !shows_others && snapshot.is_unchanged_since(revision, &self.selection)
     }
 
     /// The memory that its texts take, in bytes.

@@ -108,6 +108,11 @@ impl QueryParams {
         self.is_on("warm")
     }
 
+    /// Whether Prometheus gets labels for relabelling: `meta` is there and not switched off.
+    pub fn meta(&self) -> bool {
+        self.is_on("meta")
+    }
+
     fn is_on(&self, flag: &str) -> bool {
         self.0.iter().any(|(name, value)| name == flag && !matches!(value.as_str(), "0" | "false"))
     }

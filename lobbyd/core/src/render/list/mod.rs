@@ -178,10 +178,9 @@ impl ElementWriter {
                 packets::write_matching(host, last_check, &self.query.selection, json);
             }
             Format::Names => names::write(host, json),
-            Format::TargetGroups { name, default_port } => {
-                let Some(problems) = prometheus::write(host, name, *default_port, json) else {
-                    return false;
-                };
+            Format::TargetGroups { name, default_port, meta } => {
+                let problems = prometheus::write(host, name, *default_port, *meta, json);
+                let Some(problems) = problems else { return false };
                 let told = problems.len().min(self.problems_left);
                 self.problems_left -= told;
                 self.problems.extend(problems.into_iter().take(told));
@@ -203,9 +202,9 @@ impl Query {
                 let shown = labels.filter(|label| self.selection.matches(&unquoted(label)));
                 shown.for_each(|label| label.hash(state));
             }
-            Format::TargetGroups { name, default_port } => {
+            Format::TargetGroups { name, default_port, meta } => {
                 let mut group = String::new();
-                if prometheus::write(host, name, *default_port, &mut group).is_some() {
+                if prometheus::write(host, name, *default_port, *meta, &mut group).is_some() {
                     group.hash(state);
                 }
             }

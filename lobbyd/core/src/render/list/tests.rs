@@ -68,6 +68,30 @@ fn a_selector_chooses_whole_hosts_in_every_form() {
 }
 
 #[test]
+fn labels_for_relabelling_tell_the_name_and_the_values_of_each_key() {
+    let now = clock::now();
+    let labels = vec!["1st/key:é", "drain", "prometheus:web:port:81", "service:a", "service:b"];
+    let fleet = snapshot([("a", labels, 0)], now);
+    let query = Query::target_groups("web".to_owned(), 9100).with_meta();
+    let groups: Value = serde_json::from_str(&answer(&fleet, query, now)).unwrap();
+    let expected = json!([{"Targets": ["a:81"], "Labels": {
+        "__meta_lobby_hostname": "a", "__meta_lobby_label_1st_key": ",é,",
+        "__meta_lobby_label_drain": ",,", "__meta_lobby_label_prometheus": ",web:port:81,",
+        "__meta_lobby_label_service": ",a,b,",
+    }}]);
+    assert_eq!(groups, expected);
+}
+
+#[test]
+fn groups_are_named_as_their_labels_name_them() {
+    let now = clock::now();
+    let labels = vec!["prometheus:web", "prometheus:db:port:1:2", "prometheus:x:y", "other:z"];
+    let fleet = snapshot([("a", labels, 0), ("b", vec!["prometheus:web:port:1"], 0)], now);
+    let hosts = fleet.find(&Selection::prefix(prometheus::PREFIX), now);
+    assert_eq!(Vec::from_iter(prometheus::group_names(hosts)), ["db", "web", "x:y"]);
+}
+
+#[test]
 fn all_packets_are_whole() {
     let expected = concat!(
         r#"[{"hostname":"a","labels":["prometheus:web","rack:1","service:web","service:webmail"],"last_check":1000},"#,
@@ -154,6 +178,8 @@ fn queries() -> Vec<Query> {
         Query::packets(Selection::Selector(selector("rack=1 and not xy"))),
         Query::names_of(selector("x or @hostname=b")),
         Query::target_groups("ne".to_owned(), 9100).among(selector("not rack")),
+        Query::target_groups("ne".to_owned(), 9100).with_meta(),
+        Query::target_groups("ne".to_owned(), 9100).with_meta().among(selector("x")),
     ];
     queries.into_iter().flat_map(|query| [query.clone(), query.in_layout(Layout::Pretty)]).collect()
 }

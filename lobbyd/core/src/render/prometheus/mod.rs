@@ -12,6 +12,7 @@ mod target;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use lobby_client::{HostName, TargetGroup};
@@ -23,7 +24,10 @@ use crate::registry::snapshot::Snapshot;
 use target::Port;
 
 /// The beginning of all labels for Prometheus.
-const PREFIX: &str = "prometheus:";
+pub const PREFIX: &str = "prometheus:";
+
+/// The beginning of all names of labels for relabelling.
+const META_PREFIX: &str = "__meta_lobby_";
 
 /// The beginning that all labels of group `name` have. Labels of others may have it, too.
 pub fn label_prefix(name: &str) -> String {
@@ -36,14 +40,61 @@ pub(crate) fn write(
     host: &Host,
     name: &str,
     default_port: u16,
+    meta: Meta,
     json: &mut String,
 ) -> Option<Vec<Problem>> {
     let prefix = label_prefix(name);
     let labels: Vec<_> = host.labels().filter(|label| label.starts_with(&prefix)).collect();
-    let (group, problems) = target_group(name, host.name(), &labels, default_port)?;
+    let (mut group, problems) = target_group(name, host.name(), &labels, default_port)?;
+    if meta == Meta::Shown {
+        group.labels.extend(meta_labels(host.name(), host.labels()));
+    }
     // Texts, and maps of texts, always have a form in JSON.
     json.push_str(&serde_json::to_string(&group).unwrap_or_default());
     Some(problems.collect())
+}
+
+/// Whether targets get labels for relabelling beside those of their group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Meta {
+    /// They do not, as with lobby 1.x.
+    #[default]
+    Hidden,
+    /// Each has `__meta_lobby_hostname`, and `__meta_lobby_label_KEY` for each key of its host.
+    Shown,
+}
+
+/// The labels for relabelling of a host. Its values of a key stand between commas, also the first
+/// and the last one, so that `.*,VALUE,.*` matches any of them.
+fn meta_labels<L: AsRef<str>>(
+    hostname: &HostName,
+    labels: impl Iterator<Item = L>,
+) -> BTreeMap<String, String> {
+    let mut meta = BTreeMap::new();
+    for label in labels {
+        let (key, value) = label.as_ref().split_once(':').unwrap_or((label.as_ref(), ""));
+        let name = format!("{META_PREFIX}label_{}", characters_of_name(key));
+        let values: &mut String = meta.entry(name).or_insert_with(|| ",".to_owned());
+        values.push_str(value);
+        values.push(',');
+    }
+    meta.insert(format!("{META_PREFIX}hostname"), hostname.to_string());
+    meta
+}
+
+/// The names of the groups that some hosts are in, as their labels name them.
+pub fn group_names<'a>(hosts: impl IntoIterator<Item = &'a Arc<Host>>) -> BTreeSet<String> {
+    let labels = hosts.into_iter().flat_map(|host| host.labels());
+    labels.filter_map(|label| Some(group_name(label.strip_prefix(PREFIX)?).to_owned())).collect()
+}
+
+/// The group of a label, by what stands behind `prometheus:`. With one colon all of it is the name
+/// of a group, with more of them a key and its value follow the name.
+fn group_name(rest: &str) -> &str {
+    match rest.split_once(':') {
+        Some((name, entry)) if entry.contains(':') => name,
+        _ => rest,
+    }
 }
 
 /// The target group of a host in group `name`, and what was changed or left out for it. `None` if
@@ -75,7 +126,7 @@ pub fn count_current(problems: &[Problem], snapshot: &Snapshot, now: Instant) ->
     let current = by_group.into_iter().map(|((host, group), known)| {
         let host = snapshot.host_named(host, now);
         // No fault depends on the default port.
-        let found = host.and_then(|host| write(host, group, 0, &mut String::new()));
+        let found = host.and_then(|host| write(host, group, 0, Meta::Hidden, &mut String::new()));
         let found: HashSet<_> = found.into_iter().flatten().collect();
         known.into_iter().filter(|problem| found.contains(*problem)).count()
     });
@@ -175,4 +226,10 @@ impl<'a> Part<'a> {
 fn label_name(key: &str) -> String {
     let fits = |at: usize, c: char| c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
     key.char_indices().map(|(at, c)| if fits(at, c) { c } else { '_' }).collect()
+}
+
+/// The key with `_` in the place of every character that a Prometheus label name cannot have behind
+/// its first one.
+fn characters_of_name(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
