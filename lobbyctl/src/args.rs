@@ -1,13 +1,13 @@
 //! The command line: what may be said, and the help about it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
-use lobby_client::{Label, Protocol, Selector};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lobby_client::{AddressLabels, Label, Protocol, Selector};
 
 use crate::completion::{hosts, labels, own_labels};
 
@@ -109,6 +109,13 @@ pub(crate) enum Command {
     Watch(WatchOptions),
     /// Wait until servers are there, or none is; exit status 5 if time is up
     Wait(WaitOptions),
+    /// Print a table of the servers, for grep and awk
+    Table(TableOptions),
+    /// Print the servers in a form that other programs read
+    Export(ExportOptions),
+    /// Be the inventory of Ansible, as when called by the name lobby-inventory
+    #[command(override_usage = "lobbyctl [CONNECTION] ansible [OPTIONS] <--list | --host NAME>")]
+    Ansible(AnsibleOptions),
     /// Show how the connected daemon is doing; exit status 1 if a driver is down
     Status,
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
@@ -172,6 +179,67 @@ pub(crate) struct WaitOptions {
     /// How long to wait, such as 90s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(crate) timeout: Duration,
+}
+
+/// Which servers a view shows, and when it shows them.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct ViewOptions {
+    /// Only servers that this selector chooses, such as 'service=web and not drain'
+    #[arg(short = 'l', long, value_parser = selector)]
+    pub(crate) selector: Option<Selector>,
+    /// Keys of the labels that hold a server's address, the best one first [env: ADDRESS_LABELS]
+    #[arg(long, value_name = "KEY,KEY", value_parser = AddressLabels::parse)]
+    pub(crate) address: Option<AddressLabels>,
+    /// Print what the daemon knows, even if it cannot have heard every server yet
+    #[arg(long)]
+    pub(crate) anyway: bool,
+    /// Fail while all links of the daemon are down, instead of printing its frozen list
+    #[arg(long)]
+    pub(crate) require_link: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct TableOptions {
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+    /// A column for each of these keys
+    #[arg(short = 'L', long, value_name = "KEY,KEY", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct ExportOptions {
+    /// What is written
+    pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+    /// Port of the targets of file-sd
+    #[arg(long, value_name = "PORT", default_value = "9100", value_parser = port)]
+    pub(crate) target_port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Lines of /etc/hosts
+    Hosts,
+    /// Entries of ~/.ssh/config
+    SshConfig,
+    /// Targets of Prometheus' file discovery
+    FileSd,
+    /// A packet a line
+    Jsonl,
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct AnsibleOptions {
+    /// Print all groups and hosts
+    #[arg(long, required_unless_present = "inventory_host", conflicts_with = "inventory_host")]
+    pub(crate) list: bool,
+    /// Print the variables of a host; the daemon's name stands before the command, or in HOST
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub(crate) inventory_host: Option<String>,
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
 }
 
 impl CommandLine {
@@ -241,7 +309,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 10] = [
+const WITH_VALUE: [&str; 15] = [
     "--host",
     "--port",
     "--proto",
@@ -252,15 +320,35 @@ const WITH_VALUE: [&str; 10] = [
     "--selector",
     "--count",
     "--timeout",
+    "-L",
+    "--columns",
+    "--address",
+    "--target-port",
+    INVENTORY_HOST,
 ];
+
+/// The name by which lobbyctl is called as an inventory of Ansible.
+const INVENTORY_NAME: &str = "lobby-inventory";
+
+/// What `--host` is called behind `ansible`, where it is not the daemon's.
+const INVENTORY_HOST: &str = "--inventory-host";
 
 /// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is
 /// data.
 pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
+    let called = rewritten.first().and_then(|program| Path::new(program).file_name());
+    let mut command =
+        (called == Some(OsStr::new(INVENTORY_NAME))).then(|| OsString::from("ansible"));
+    rewritten.extend(command.clone());
     while let Some(word) = words.next() {
-        let word = option_with_two_dashes(word);
+        let mut word = option_with_two_dashes(word);
+        if command.as_ref().is_some_and(|command| command == "ansible") {
+            word = inventory_option(word);
+        } else if command.is_none() && !word.as_encoded_bytes().starts_with(b"-") {
+            command = Some(word.clone());
+        }
         let is_end = word == "--";
         let has_value = WITH_VALUE.iter().any(|option| word == OsStr::new(option));
         rewritten.push(word);
@@ -273,6 +361,15 @@ pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<
     }
     rewritten.extend(words);
     rewritten
+}
+
+fn inventory_option(word: OsString) -> OsString {
+    match word.to_str().and_then(|text| text.strip_prefix("--host")) {
+        Some(rest) if rest.is_empty() || rest.starts_with('=') => {
+            format!("{INVENTORY_HOST}{rest}").into()
+        }
+        _ => word,
+    }
 }
 
 fn option_with_two_dashes(word: OsString) -> OsString {

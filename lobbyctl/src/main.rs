@@ -6,6 +6,7 @@ mod connection;
 mod follow;
 mod output;
 mod status;
+mod views;
 
 use std::env;
 use std::ffi::OsString;
@@ -59,8 +60,19 @@ async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure
             follow::watch(&client, connection, &options, palette).await
         }
         Command::Wait(options) => follow::wait(&client, connection, &options).await,
+        Command::Table(options) => print_view(&views::table(&client, connection, &options).await?),
+        Command::Export(options) => {
+            print_view(&views::export(&client, connection, &options).await?)
+        }
+        Command::Ansible(options) => {
+            print_view(&views::ansible(&client, connection, &options).await?)
+        }
         command => answer(&client, connection, command, line.json).await,
     }
+}
+
+fn print_view(text: &str) -> Result<(), Failure> {
+    print(text).context("cannot write to standard output").map_err(Failure::other)
 }
 
 async fn answer(
@@ -71,9 +83,7 @@ async fn answer(
 ) -> Result<(), Failure> {
     let asked = ask(client, command, json).await;
     let output = asked.map_err(|error| Failure::asking(error, connection))?;
-    print(&output::text(&output, palette()))
-        .context("cannot write to standard output")
-        .map_err(Failure::other)?;
+    print_view(&output::text(&output, palette()))?;
     judge(&output)
 }
 
@@ -109,7 +119,11 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
             client.delete_labels(&labels).await.map(|()| Output::Done)
         }
         // They have an output of their own.
-        Command::Watch(_) | Command::Wait(_) => Ok(Output::Done),
+        Command::Watch(_)
+        | Command::Wait(_)
+        | Command::Table(_)
+        | Command::Export(_)
+        | Command::Ansible(_) => Ok(Output::Done),
     }
 }
 
@@ -123,7 +137,13 @@ fn query(command: &Command) -> Option<Query> {
         Command::Resolve { selector: Some(selector), .. } => Query::Names(selector.clone()),
         Command::Resolve { label, .. } => Query::Resolve(label.clone().unwrap_or_default()),
         Command::Status => Query::Status,
-        Command::Labels(_) | Command::Ping | Command::Watch(_) | Command::Wait(_) => return None,
+        Command::Labels(_)
+        | Command::Ping
+        | Command::Watch(_)
+        | Command::Wait(_)
+        | Command::Table(_)
+        | Command::Export(_)
+        | Command::Ansible(_) => return None,
     })
 }
 

@@ -172,3 +172,29 @@ fn the_help_names_every_variable_and_every_exit_status() {
         assert!(help.contains(status), "{status}");
     }
 }
+
+#[test]
+fn behind_ansible_the_host_is_that_of_the_inventory() {
+    let inventory = |line: &str| match read(line).unwrap() {
+        CommandLine { command: Command::Ansible(options), connection, .. } => {
+            (options.list, options.inventory_host, connection.host)
+        }
+        other => panic!("{other:?}"),
+    };
+    let (name, daemon) = (Some("a".to_owned()), Some("d".to_owned()));
+    assert_eq!(inventory("--host d ansible --list"), (true, None, daemon.clone()));
+    assert_eq!(inventory("--host d ansible --host a"), (false, name.clone(), daemon));
+    assert_eq!(inventory("ansible --host=a"), (false, name, None));
+    for line in ["ansible", "ansible --list --host a"] {
+        assert!(read(line).is_err(), "{line}");
+    }
+    let label = read("resolve ansible --host d").unwrap();
+    assert_eq!(label.connection.host.as_deref(), Some("d"));
+}
+
+#[test]
+fn called_as_an_inventory_it_is_one() {
+    let words = ["/usr/bin/lobby-inventory", "--host", "a"].map(OsString::from);
+    let Command::Ansible(options) = CommandLine::read(words).unwrap().command else { panic!() };
+    assert_eq!(options.inventory_host.as_deref(), Some("a"));
+}

@@ -6,3 +6,4 @@ mod resolver;
 mod settings;
 mod terminal;
 mod tls;
+mod views;

@@ -31,6 +31,7 @@ pages! {
     the_commands_about_events: "docs/events.md";
     the_commands_about_lobbyctl: "docs/lobbyctl.md";
     the_commands_about_selectors: "docs/selectors.md";
+    the_commands_about_views: "docs/views.md";
     the_commands_about_security: "docs/security.md";
     the_commands_about_operations: "docs/operations.md";
 }

@@ -1,0 +1,99 @@
+use lobby_client::{HostName, Label};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::args::ExportFormat;
+
+fn server(name: &str, labels: &[&str]) -> Discovery {
+    let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+    let server = Discovery::new(HostName::parse(name).unwrap(), labels);
+    Discovery { last_check: 97, ..server }
+}
+
+fn fleet() -> Fleet {
+    let servers = vec![
+        server(
+            "a",
+            &["address:10.0.0.1", "drain", "note:two words", "service:smtp", "service:web"],
+        ),
+        server("b*", &["address:2a03::1", "service:", "1st:x"]),
+        server("c", &["address:nonsense"]),
+    ];
+    Fleet { servers, address_labels: AddressLabels::default(), now: 100 }
+}
+
+#[test]
+fn a_table_has_a_word_in_each_cell_below_its_key() {
+    let columns = ["service", "drain", "note"].map(str::to_owned);
+    let expected = "\
+NAME  AGE  ADDRESS   service   drain  note
+a     3s   10.0.0.1  smtp,web  yes    two_words
+b*    3s   2a03::1   ''        -      -
+c     3s   -         -         -      -
+";
+    assert_eq!(table::text(&fleet(), &columns), expected);
+}
+
+#[test]
+fn what_a_hosts_file_or_ssh_would_misread_is_left_out_and_counted() {
+    for (format, text) in [
+        (ExportFormat::Hosts, "10.0.0.1 a\n"),
+        (ExportFormat::SshConfig, "Host a\n    HostName 10.0.0.1\n"),
+    ] {
+        let view = export::view(&fleet(), format, 9100);
+        assert_eq!((view.text.as_str(), view.left_out), (text, 2));
+    }
+}
+
+#[test]
+fn lines_of_json_are_the_packets_and_targets_have_all_labels() {
+    let lines = export::view(&fleet(), ExportFormat::Jsonl, 9100).text;
+    let lines: Vec<Discovery> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines, fleet().servers);
+    let targets = export::view(&fleet(), ExportFormat::FileSd, 9101).text;
+    let targets: Value = serde_json::from_str(&targets).unwrap();
+    let expected = json!({"targets": ["10.0.0.1:9101"], "labels": {
+        "__meta_lobby_hostname": "a", "__meta_lobby_label_address": ",10.0.0.1,",
+        "__meta_lobby_label_drain": ",,", "__meta_lobby_label_note": ",two words,",
+        "__meta_lobby_label_service": ",smtp,web,",
+    }});
+    assert_eq!(targets[0], expected);
+    assert_eq!(targets[1]["targets"], json!(["[2a03::1]:9101"]));
+    assert_eq!(targets[2]["targets"], json!(["c:9101"]));
+}
+
+#[test]
+fn an_inventory_has_a_group_for_each_label_within_that_of_its_key() {
+    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet())).unwrap();
+    assert_eq!(
+        inventory["service"],
+        json!({"children": ["service_", "service_smtp", "service_web"]})
+    );
+    assert_eq!(inventory["service_web"], json!({"hosts": ["a"]}));
+    assert_eq!(inventory["drain"], json!({"hosts": ["a"]}));
+    assert_eq!(inventory["_1st_x"], json!({"hosts": ["b*"]}));
+    assert_eq!(inventory["note_two_words"], json!({"hosts": ["a"]}));
+    assert_eq!(inventory["ungrouped"], json!({}));
+    let top = json!({"children": ["_1st", "address", "drain", "note", "service", "ungrouped"]});
+    assert_eq!(inventory["all"], top);
+    let a = &inventory["_meta"]["hostvars"]["a"];
+    assert_eq!(
+        (&a["ansible_host"], &a["lobby"]["service"]),
+        (&json!("10.0.0.1"), &json!(["smtp", "web"]))
+    );
+    assert_eq!(ansible::host(&fleet(), "nobody"), "{}\n");
+    let host: Value = serde_json::from_str(&ansible::host(&fleet(), "a")).unwrap();
+    assert_eq!(&host, a);
+}
+
+#[test]
+fn no_label_makes_a_group_of_ansible_itself_or_too_long_a_one() {
+    let long = format!("long:{}", "x".repeat(60));
+    let servers = vec![server("a", &["all", "ungrouped:", "_meta", &long])];
+    let fleet = Fleet { servers, ..fleet() };
+    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet)).unwrap();
+    assert_eq!(inventory["_all"], json!({"hosts": ["a"]}));
+    assert_eq!(inventory["_ungrouped"], json!({"children": ["ungrouped_"]}));
+    assert_eq!(inventory["__meta"], json!({"hosts": ["a"]}));
+    assert_eq!(inventory["long"], json!(null));
+}
