@@ -36,7 +36,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 use crate::sys::children::Children;
 use crate::sys::clock;
-use lobby_core::callback::cooldown::Cooldown;
+use lobby_core::callback::schedule::{Pauses, Schedule};
 use lobby_core::link::announcer::Announcer;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::initial_sync::InitialSync;
@@ -336,10 +336,14 @@ impl CoreActors {
     }
 
     fn callback_runner(&self, settings: &CallbackSettings) -> Addr<CallbackRunner> {
-        let (words, withheld) = (settings.command.clone(), settings.withheld.clone());
-        let command = CallbackCommand::new(words, withheld, self.children);
-        let cooldown = Cooldown::new(settings.first_run_delay, settings.cooldown, clock::now());
-        CallbackRunner::new(command, cooldown, self.snapshots.clone()).start()
+        let command = CallbackCommand::new(settings, self.children);
+        let pauses = Pauses {
+            first: settings.first_run_delay,
+            settle: settings.settle,
+            cooldown: settings.cooldown,
+        };
+        let schedule = Schedule::new(pauses, clock::now());
+        CallbackRunner::new(command, schedule, self.snapshots.clone()).start()
     }
 
     fn subscribers(

@@ -4,18 +4,19 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::callback::process::{CallbackCommand, CallbackProcess, Ended, ProcessGroup};
+use crate::callback::process::{CallbackCommand, CallbackProcess, Ended, ProcessGroup, RunContext};
 use crate::sys::clock;
-use lobby_core::callback::cooldown::Cooldown;
+use lobby_core::callback::host_list::HostList;
+use lobby_core::callback::schedule::{Reason, Schedule};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
 use lobby_core::render::list::List;
@@ -46,13 +47,13 @@ pub struct EndCallback;
 #[rtype(result = "()")]
 pub struct KillCallback;
 
-/// Actor that watches the registry and runs the callback when the cooldown permits.
+/// Actor that watches the registry and runs the callback when its schedule says so.
 pub struct CallbackRunner {
     command: Arc<CallbackCommand>,
-    cooldown: Cooldown,
+    schedule: Schedule,
+    /// The list that runs are given.
+    query: Arc<Query>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The revision up to which changes have been seen; none before the first snapshot.
-    seen: Option<u64>,
     timer: Option<SpawnHandle>,
     running: Option<Run>,
     /// Readers of output that earlier runs left open, the oldest first.
@@ -69,42 +70,58 @@ impl CallbackRunner {
     /// A runner of this command for changes of the snapshot.
     pub fn new(
         command: CallbackCommand,
-        cooldown: Cooldown,
+        schedule: Schedule,
         snapshots: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        let (command, open_outputs) = (Arc::new(command), VecDeque::new());
-        Self { command, cooldown, snapshots, seen: None, timer: None, running: None, open_outputs }
-    }
-
-    fn revision(&self) -> u64 {
-        self.snapshots.borrow().revision()
+        let (command, query) = (Arc::new(command), Arc::new(Query::ALL_PACKETS));
+        let open_outputs = VecDeque::new();
+        Self { command, schedule, query, snapshots, timer: None, running: None, open_outputs }
     }
 
     /// Sets the timer for the next run, if there is to be one.
-    fn schedule(&mut self, ctx: &mut Context<Self>) {
+    fn await_run(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        if let Some(deadline) = self.cooldown.deadline(self.revision()) {
+        if let Some(deadline) = self.schedule.deadline() {
             let wait = deadline.saturating_duration_since(clock::now());
             self.timer = Some(ctx.run_later(wait, Self::run));
         }
     }
 
     fn run(&mut self, ctx: &mut Context<Self>) {
-        if !self.cooldown.start(self.revision(), clock::now()) {
-            return self.schedule(ctx);
+        let now = clock::now();
+        let Some(reason) = self.schedule.start(now) else { return self.await_run(ctx) };
+        let (snapshot, query) = (Arc::clone(&self.snapshots.borrow()), Arc::clone(&self.query));
+        let prepared = spawn_blocking(move || Preparation::new(snapshot, &query, reason, now));
+        ctx.spawn(prepared.into_actor(self).map(|prepared, runner, ctx| match prepared {
+            Ok(preparation) => runner.prepared(preparation, ctx),
+            Err(error) => {
+                warn!(target: "lobby::callback", %error, "the callback's list cannot be made");
+                runner.ended(false, ctx);
+            }
+        }));
+    }
+
+    fn prepared(&mut self, preparation: Preparation, ctx: &mut Context<Self>) {
+        if !self.schedule.prepared(preparation.list) {
+            debug!(target: "lobby::callback", "no run: the list is that of the last one");
+            return self.await_run(ctx);
+        }
+        if self.schedule.is_retired() {
+            return;
         }
         let (state, run) = watch::channel(None);
         self.running = Some(run);
-        self.start_program(state, 1, ctx);
+        let Preparation { context, input, .. } = preparation;
+        self.start_program(Start { context, input, state, attempt: 1 }, ctx);
     }
 
     /// Starts the program, off this thread.
-    fn start_program(&self, state: RunState, attempt: u32, ctx: &mut Context<Self>) {
-        let command = Arc::clone(&self.command);
-        let start = async {
-            let mut start = spawn_blocking(move || command.start());
+    fn start_program(&self, run: Start, ctx: &mut Context<Self>) {
+        let (command, context) = (Arc::clone(&self.command), run.context);
+        let start = async move {
+            let mut start = spawn_blocking(move || command.start(context));
             let joined = match timeout(SLOW_START, &mut start).await {
                 Ok(joined) => joined,
                 Err(_) => {
@@ -115,48 +132,43 @@ impl CallbackRunner {
             joined.map_err(io::Error::other).flatten()
         };
         ctx.spawn(start.into_actor(self).map(move |started, runner, ctx| match started {
-            Ok(process) => runner.attend(process, state, ctx),
-            Err(error) => runner.not_started(&error, state, attempt, ctx),
+            Ok(process) => runner.attend(process, run, ctx),
+            Err(error) => runner.not_started(&error, run, ctx),
         }));
     }
 
-    fn not_started(
-        &mut self,
-        error: &io::Error,
-        state: RunState,
-        attempt: u32,
-        ctx: &mut Context<Self>,
-    ) {
+    fn not_started(&mut self, error: &io::Error, mut run: Start, ctx: &mut Context<Self>) {
         if error.kind() == ErrorKind::ExecutableFileBusy
-            && attempt < BUSY_ATTEMPTS
-            && !self.cooldown.is_retired()
+            && run.attempt < BUSY_ATTEMPTS
+            && !self.schedule.is_retired()
         {
-            if attempt == 1 {
+            if run.attempt == 1 {
                 info!(target: "lobby::callback", %error, "the callback's program is being written, trying again");
             }
-            ctx.run_later(BUSY_PAUSE, move |runner, ctx| {
-                runner.start_program(state, attempt + 1, ctx);
-            });
+            run.attempt += 1;
+            ctx.run_later(BUSY_PAUSE, move |runner, ctx| runner.start_program(run, ctx));
             return;
         }
         warn!(target: "lobby::callback", command = ?self.command.words(), %error, "callback cannot be started");
-        self.ended(ctx);
+        self.ended(false, ctx);
     }
 
-    fn attend(&mut self, process: CallbackProcess, state: RunState, ctx: &mut Context<Self>) {
-        if self.cooldown.is_retired() {
+    fn attend(&mut self, process: CallbackProcess, run: Start, ctx: &mut Context<Self>) {
+        if self.schedule.is_retired() {
             return process.group().kill();
         }
-        info!(target: "lobby::callback", command = ?self.command.words(), "callback started");
+        let Start { context, input, state, .. } = run;
+        let reason = context.reason.to_string();
+        info!(target: "lobby::callback", command = ?self.command.words(), reason, "callback started");
         state.send_replace(Some(process.group()));
-        let finished = process.finish(self.input()).into_actor(self).map(
-            |Ended { status, open_output }, runner, ctx| {
-                drop(state);
-                log_end(&status);
-                runner.keep_reading(open_output);
-                runner.ended(ctx);
-            },
-        );
+        let finished = process.finish(input).into_actor(self).map(|ended, runner, ctx| {
+            drop(state);
+            let Ended { status, is_late, open_output } = ended;
+            log_end(&status, is_late);
+            runner.keep_reading(open_output);
+            let succeeded = status.is_ok_and(|status| status.success()) && !is_late;
+            runner.ended(succeeded, ctx);
+        });
         ctx.spawn(finished);
     }
 
@@ -173,17 +185,36 @@ impl CallbackRunner {
         }
     }
 
-    /// The list of packets, as the API returns it, made off this thread: it may be long.
-    fn input(&self) -> JoinHandle<Vec<u8>> {
-        let list =
-            List::new(Arc::clone(&self.snapshots.borrow()), Query::ALL_PACKETS, clock::now());
-        spawn_blocking(|| list.collect::<String>().into_bytes())
-    }
-
-    fn ended(&mut self, ctx: &mut Context<Self>) {
+    fn ended(&mut self, succeeded: bool, ctx: &mut Context<Self>) {
         self.running = None;
-        self.cooldown.end(clock::now());
-        self.schedule(ctx);
+        self.schedule.end(succeeded, clock::now());
+        self.await_run(ctx);
+    }
+}
+
+/// What a run needs, made off the actors' thread.
+struct Preparation {
+    list: HostList,
+    context: RunContext,
+    input: Vec<u8>,
+}
+
+/// A run whose program is being started.
+struct Start {
+    context: RunContext,
+    input: Vec<u8>,
+    state: RunState,
+    attempt: u32,
+}
+
+impl Preparation {
+    /// The input is the list of packets as the API returns it. May take long.
+    fn new(snapshot: Arc<Snapshot>, query: &Query, reason: Reason, now: Instant) -> Self {
+        let list = HostList::new(&snapshot, &query.selection, now);
+        let is_warm = snapshot.is_warm(now);
+        let context = RunContext { reason, is_warm, revision: snapshot.revision() };
+        let input = List::new(snapshot, query.clone(), now).collect::<String>().into_bytes();
+        Self { list, context, input }
     }
 }
 
@@ -194,6 +225,7 @@ impl Actor for CallbackRunner {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.add_stream(WatchStream::new(self.snapshots.clone()));
+        self.await_run(ctx);
         let command = Arc::clone(&self.command);
         // Not awaited: a file system that hangs holds up this one look.
         drop(spawn_blocking(move || warn_of_problem(&command)));
@@ -207,11 +239,13 @@ fn warn_of_problem(command: &CallbackCommand) {
     }
 }
 
-fn log_end(status: &io::Result<ExitStatus>) {
+fn log_end(status: &io::Result<ExitStatus>, is_late: bool) {
     match status {
-        Ok(status) if status.success() => info!(target: "lobby::callback", "callback succeeded"),
+        Ok(status) if status.success() && !is_late => {
+            info!(target: "lobby::callback", "callback succeeded");
+        }
         Ok(status) => {
-            warn!(target: "lobby::callback", status = status.to_string(), "callback failed, the next change runs it again");
+            warn!(target: "lobby::callback", status = status.to_string(), "callback failed, it is tried again");
         }
         Err(error) => warn!(target: "lobby::callback", %error, "cannot wait for the callback"),
     }
@@ -219,11 +253,8 @@ fn log_end(status: &io::Result<ExitStatus>) {
 
 impl StreamHandler<Arc<Snapshot>> for CallbackRunner {
     fn handle(&mut self, snapshot: Arc<Snapshot>, ctx: &mut Self::Context) {
-        let changes =
-            self.seen.replace(snapshot.revision()).and_then(|seen| snapshot.changes_since(seen));
-        // A reader that has to start over has missed changes.
-        if changes.is_none_or(|mut changes| changes.next().is_some()) {
-            self.schedule(ctx);
+        if self.schedule.follow(&snapshot, &self.query.selection, clock::now()) {
+            self.await_run(ctx);
         }
     }
 
@@ -234,7 +265,7 @@ impl Handler<EndCallback> for CallbackRunner {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: EndCallback, _: &mut Self::Context) -> Self::Result {
-        self.cooldown.retire();
+        self.schedule.retire();
         let running = self.running.clone();
         Box::pin(async {
             let Some(mut run) = running else { return };
@@ -249,7 +280,7 @@ impl Handler<KillCallback> for CallbackRunner {
     type Result = ();
 
     fn handle(&mut self, _: KillCallback, _: &mut Self::Context) {
-        self.cooldown.retire();
+        self.schedule.retire();
         self.running.iter().for_each(kill);
     }
 }

@@ -163,7 +163,12 @@ pub struct CallbackSettings {
     pub cooldown: Duration,
     /// CALLBACK_FIRST_RUN_DELAY: wait after start before the first run.
     pub first_run_delay: Duration,
-    /// Settings that hold a secret, whose variables the program must not inherit.
+    /// CALLBACK_SETTLE: how long nothing must have changed before a run.
+    pub settle: Duration,
+    /// CALLBACK_TIMEOUT: the longest time that a run may take.
+    pub time_limit: Option<Duration>,
+    /// Variables that the program must not inherit, by either name: those that hold a secret, and
+    /// those that are meant for lobbyd alone.
     pub withheld: Vec<&'static str>,
 }
 

@@ -10,6 +10,10 @@ use lobby_core::dns::Zone;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
 
+/// The variables with which systemd speaks to lobbyd alone.
+const OF_SERVICE_MANAGER: &[&str] =
+    &["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY"];
+
 impl<D> Settings<D> {
     /// All settings; those of the API and of drivers that are not active are left out, and files
     /// they name are not read.
@@ -145,7 +149,9 @@ fn callback<D>(
         command,
         cooldown: values.get(&table::CALLBACK_COOLDOWN)?,
         first_run_delay: values.get(&table::CALLBACK_FIRST_RUN_DELAY)?,
-        withheld: secrets.map(|info| info.name).collect(),
+        settle: values.get(&table::CALLBACK_SETTLE)?,
+        time_limit: values.optional(&table::CALLBACK_TIMEOUT)?,
+        withheld: secrets.map(|info| info.name).chain(OF_SERVICE_MANAGER.iter().copied()).collect(),
     }))
 }
 

@@ -83,6 +83,9 @@ settings! {
         CALLBACK_COOLDOWN: Duration, kinds::PAUSE, Literal("15"),
             "Least time between the end of one run and the start of the next";
         CALLBACK_FIRST_RUN_DELAY: Duration, kinds::PAUSE, Literal("30"), "Wait after start before the first run";
+        CALLBACK_SETTLE: Duration, kinds::PAUSE, Literal("1"),
+            "A run waits until nothing has changed for that long, at most ten times as long; 0: at once";
+        CALLBACK_TIMEOUT: Duration, kinds::INTERVAL, Described("none"), "Longest time that a run may take; then it is ended";
     }
 }
 

@@ -1,14 +1,22 @@
 //! Callbacks that misbehave do not disturb the daemon.
 
+use std::time::Duration;
+
 use lobby_tests::{
     LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually,
 };
 use serde_json::json;
 
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How much shorter than it is a pause between two runs may look to them.
+const SLACK: Duration = Duration::from_millis(100);
+
 /// A daemon `me` that runs this command at once and after each change.
 fn daemon(command: &str) -> LobbydBuilder {
     let daemon = Lobbyd::named("me").set("CALLBACK", command).set("TTL", "7200");
-    daemon.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0")
+    let daemon = daemon.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0");
+    daemon.set("CALLBACK_SETTLE", "0")
 }
 
 /// Whether a process is there and not just waiting to be reaped.
@@ -100,6 +108,42 @@ async fn a_script_that_fails_is_logged_and_run_again_at_a_change() {
     daemon.logged("77").await;
     daemon.add_labels("x:1").await;
     script.runs_until(|run| run.labels_of("me") == Some(&json!(["x:1"]))).await;
+}
+
+#[actix_rt::test]
+async fn a_run_that_failed_is_tried_again_until_one_succeeds() {
+    let script = Script::recording_then(
+        r#"echo "$LOBBY_REASON" >>"$dir/reasons"; [ "$(wc -l <"$dir/reasons")" -ge 3 ]"#,
+    );
+    let daemon = daemon(&script.command()).start().await;
+    daemon.logged("callback succeeded").await;
+    assert_eq!(script.writes("reasons").await, "first\nretry\nretry\n");
+    let runs = script.runs();
+    let pause = |index: usize| Duration::from_nanos_u128(runs[index + 1].begin - runs[index].end);
+    assert!(pause(0) >= SECOND - SLACK && pause(1) >= SECOND * 2 - SLACK, "{runs:?}");
+}
+
+#[actix_rt::test]
+async fn a_run_that_takes_too_long_is_ended_with_all_it_started() {
+    let script = Script::doing(r#"sleep 1000 & echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#);
+    let daemon = daemon(&script.command()).set("CALLBACK_TIMEOUT", "1").start().await;
+    let (id, child) = (script.writes("id").await, script.writes("child").await);
+    daemon.logged("CALLBACK_TIMEOUT").await;
+    dies(&id).await;
+    dies(&child).await;
+    daemon.logged("callback failed").await;
+}
+
+#[actix_rt::test]
+async fn a_run_that_takes_too_long_and_ignores_sigterm_is_killed() {
+    let script =
+        Script::doing(r#"trap '' TERM; echo $$ >>"$dir/ids"; while :; do sleep 0.1; done"#);
+    let daemon = daemon(&script.command()).set("CALLBACK_TIMEOUT", "1").start().await;
+    let ids = script.writes("ids").await;
+    dies(ids.lines().next().unwrap()).await;
+    eventually(LIMIT, async || ensure(script.writes("ids").await.lines().count() > 1, "no retry"))
+        .await;
+    assert!(daemon.is_running());
 }
 
 #[actix_rt::test]

@@ -23,6 +23,7 @@ fn daemon(command: &str) -> LobbydBuilder {
         .set("CALLBACK", command)
         .set("CALLBACK_FIRST_RUN_DELAY", "0")
         .set("CALLBACK_COOLDOWN", "0")
+        .set("CALLBACK_SETTLE", "0")
 }
 
 /// Writes an executable script that leaves a file `ran` beside itself, and returns it still open

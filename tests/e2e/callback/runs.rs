@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 /// A daemon `me` that runs the script at once and after each change, and never forgets.
 fn daemon(script: &Script) -> LobbydBuilder {
     let daemon = Lobbyd::named("me").set("CALLBACK", script.command()).set("TTL", "7200");
-    daemon.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0")
+    let daemon = daemon.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0");
+    daemon.set("CALLBACK_SETTLE", "0")
 }
 
 #[actix_rt::test]
@@ -149,13 +150,42 @@ async fn the_environment_is_that_of_lobbyd_less_its_secrets() {
     let script = Script::doing(r#"env >"$dir/new"; mv "$dir/new" "$dir/environment""#);
     let nats = NatsServer::start().await;
     let url = nats.url().replace("nats://", "nats://user:n4ts-secret@");
-    let daemon = daemon(&script).set("TOKEN", "t0ken-secret").set("REDIS_PASSWORD", "r3dis-secret");
+    let mut daemon =
+        daemon(&script).set("TOKEN", "t0ken-secret").set("REDIS_PASSWORD", "r3dis-secret");
+    for withheld in ["LOBBY_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY"] {
+        daemon = daemon.set(withheld, "/for-lobbyd-alone");
+    }
     let _daemon = daemon.nats_at(&url).set("FLAVOUR", "vanilla").start().await;
     let environment = script.writes("environment").await;
     for line in ["FLAVOUR=vanilla", "HOSTNAME=me", "DRIVER=NATS"] {
         assert!(environment.lines().any(|l| l == line), "no {line} in {environment}");
     }
     assert!(!environment.contains("-secret"), "{environment}");
+    assert!(!environment.contains("alone"), "{environment}");
+}
+
+#[actix_rt::test]
+async fn a_run_is_told_why_it_runs_and_what_its_list_is_worth() {
+    let nats = NatsServer::start().await;
+    let script = Script::doing(r#"echo "$LOBBY_REASON $LOBBY_WARM $LOBBY_REVISION" >>"$dir/told""#);
+    let daemon = daemon(&script).nats(&nats).start().await;
+    let first = script.writes("told").await;
+    assert!(first.starts_with("first false "), "{first}");
+    eventually(LIMIT, async || {
+        let status = daemon.get_json("/v1/status").await;
+        ensure(status["warm"] == json!(true), status)
+    })
+    .await;
+    daemon.add_labels("x:1").await;
+    let told = eventually(LIMIT, async || {
+        let told = script.writes("told").await;
+        let last = told.lines().last().unwrap_or_default().to_owned();
+        if last.starts_with("change true ") { Ok(told) } else { Err(told) }
+    })
+    .await;
+    let revisions: Vec<u64> =
+        told.lines().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(revisions.is_sorted_by(|before, after| before < after), "{told}");
 }
 
 #[actix_rt::test]

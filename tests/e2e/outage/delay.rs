@@ -22,7 +22,12 @@ async fn a_frozen_broker_delays_no_answer_driver_or_callback() {
     let on_both =
         |name| Lobbyd::named(name).labels(ContinuityCheck::LABELS).nats(&nats).redis(&redis);
     let a = on_both("a").set("CALLBACK", script.command());
-    let a = a.set("CALLBACK_FIRST_RUN_DELAY", "0").set("CALLBACK_COOLDOWN", "0").start().await;
+    let a = a
+        .set("CALLBACK_FIRST_RUN_DELAY", "0")
+        .set("CALLBACK_COOLDOWN", "0")
+        .set("CALLBACK_SETTLE", "0")
+        .start()
+        .await;
     let b = on_both("b").start().await;
     a.meets("b").await;
     b.meets("a").await;

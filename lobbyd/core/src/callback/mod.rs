@@ -1,3 +1,5 @@
-//! The callback: its schedule.
+//! The callback: when a run starts, and whether its list is worth one.
 
-pub mod cooldown;
+mod differences;
+pub mod host_list;
+pub mod schedule;

@@ -37,6 +37,7 @@ fn the_default_driver_is_nats() {
 fn callback_waits_have_the_defaults_of_the_contract() {
     let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
     assert_eq!((callback.cooldown, callback.first_run_delay), (15 * SECOND, 30 * SECOND));
+    assert_eq!((callback.settle, callback.time_limit), (SECOND, None));
 }
 
 #[test]
@@ -164,7 +165,9 @@ fn settings_never_print_a_secret() {
 #[test]
 fn variables_with_secrets_are_withheld_from_the_callback() {
     let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
-    assert_eq!(callback.withheld, ["TOKEN", "READ_TOKEN", "NATS_URL", "REDIS_PASSWORD"]);
+    let secrets = ["TOKEN", "READ_TOKEN", "NATS_URL", "REDIS_PASSWORD"];
+    let of_systemd = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY"];
+    assert_eq!(callback.withheld, [secrets, of_systemd].concat());
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn a_bad_number_is_refused_with_its_range() {
         ("DNS_TTL", "number of seconds", 0, year),
         ("CALLBACK_COOLDOWN", "number of seconds", 0, year),
         ("CALLBACK_FIRST_RUN_DELAY", "number of seconds", 0, year),
+        ("CALLBACK_SETTLE", "number of seconds", 0, year),
+        ("CALLBACK_TIMEOUT", "number of seconds", 1, year),
     ] {
         for bad in [
             "abc",
