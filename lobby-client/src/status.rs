@@ -28,6 +28,9 @@ pub struct Status {
     pub drivers: Vec<DriverStatus>,
     /// Another daemon that goes by the same name, if one was heard.
     pub duplicate: Option<DuplicateName>,
+    /// Other servers' names that two or more daemons go by. Of each the smallest instance counts.
+    #[serde(default)]
+    pub namesakes: Vec<Namesakes>,
     /// How many labels of the fleet could not be given to Prometheus as they are.
     pub prometheus_problems: usize,
 }
@@ -80,4 +83,14 @@ pub struct DuplicateName {
     pub instance: Option<String>,
 }
 
-serde_as_object!(Status, DriverStatus, DuplicateName);
+/// Two or more daemons that announce themselves under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct Namesakes {
+    /// The name.
+    pub hostname: HostName,
+    /// The runs of them that are alive, the smallest first.
+    pub instances: Vec<String>,
+}
+
+serde_as_object!(Status, DriverStatus, DuplicateName, Namesakes);

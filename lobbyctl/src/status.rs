@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::{format_duration, format_rfc3339_seconds};
 use lobby_client::text::one_line;
-use lobby_client::{DriverStatus, LinkState, Status};
+use lobby_client::{DriverStatus, LinkState, Namesakes, Status};
 
 /// A block about the daemon, then one about each of its links.
 pub(crate) fn text(status: &Status) -> String {
@@ -24,6 +24,10 @@ pub(crate) fn text(status: &Status) -> String {
             "DUPLICATE",
             &format!("instance {instance} goes by the same name, last heard {last}"),
         );
+    }
+    for Namesakes { hostname, instances } in &status.namesakes {
+        let (daemons, hostname) = (instances.len(), one_line(hostname.as_str()));
+        text += &line("NAMESAKES", &format!("{daemons} daemons go by the name {hostname}"));
     }
     if status.prometheus_problems > 0 {
         text += &line(
@@ -102,6 +106,7 @@ mod tests {
             warm: true,
             drivers: vec![nats],
             duplicate: None,
+            namesakes: vec![],
             prometheus_problems: 0,
         }
     }
@@ -150,6 +155,14 @@ NATS is DOWN for 1m 5s
             !text.chars().any(|c| c != '\n' && lobby_client::text::is_invisible(c)),
             "{text:?}"
         );
+    }
+
+    #[test]
+    fn daemons_of_one_name_are_told() {
+        let hostname = HostName::parse("web2").unwrap();
+        let namesakes = vec![Namesakes { hostname, instances: vec!["i1".into(), "i2".into()] }];
+        let text = text(&Status { namesakes, ..status() });
+        assert!(text.contains("  NAMESAKES  2 daemons go by the name web2\n"), "{text}");
     }
 
     #[test]

@@ -38,6 +38,7 @@ use crate::sys::children::Children;
 use crate::sys::clock;
 use lobby_core::callback::schedule::{Pauses, Schedule};
 use lobby_core::link::announcer::Announcer;
+use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::initial_sync::InitialSync;
 use lobby_core::registry::host_registry::HostRegistry;
@@ -288,16 +289,17 @@ impl CoreActors {
         )
         .verified(verifier(settings));
         let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive);
-        let snapshots = registry.snapshots();
+        let (snapshots, newcomers) = (registry.snapshots(), registry.newcomers());
         let registry = registry.start();
         let signer =
             settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
         let announcer = settings.register.then(|| Announcer::new(instance, signer));
         let own = OwnPacket::default();
         let on_sent = registry.clone().recipient();
-        let publisher = announcer
-            .map(|announcer| Publisher::new(announcer, timing.keep_alive, on_sent, own.clone()));
-        let publisher = publisher.map(Publisher::start);
+        let publisher = announcer.map(|announcer| {
+            let schedule = HiSchedule::new(timing.keep_alive, now);
+            Publisher::new(announcer, schedule, newcomers, on_sent, own.clone()).start()
+        });
         let children = Children::new();
         Ok(Self { registry, snapshots, publisher, drivers, instance, own, children })
     }

@@ -95,6 +95,7 @@ mod tests {
             warm,
             drivers,
             duplicate: None,
+            namesakes: vec![],
             prometheus_problems: 0,
         }
     }

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
 
 use super::driver::PacketSink;
 use super::outbox::Outbox;
 use super::own_packet::OwnPacket;
-use crate::registry::{KeysChanged, LocalChanged, PacketSent};
+use crate::registry::{KeysChanged, LocalChanged, Newcomers, PacketSent};
 use crate::sys::clock;
 use lobby_core::link::announcer::Announcer;
+use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::liveness::connectivity::DriverId;
 
@@ -44,26 +47,31 @@ pub struct ChannelClosed(pub DriverId);
 #[rtype(result = "()")]
 pub struct SayGoodbye;
 
-/// The publisher: says hi in every interval and when something changes, goodbye at the end.
+/// The publisher: says hi in every interval, to newcomers and when something changes, goodbye at the
+/// end.
 #[derive(Debug)]
 pub struct Publisher {
     announcer: Announcer,
     outboxes: [Option<Outbox>; DriverId::MAX],
-    keep_alive: Duration,
+    schedule: HiSchedule,
+    timer: Option<SpawnHandle>,
+    newcomers: watch::Receiver<Newcomers>,
     sent: Recipient<PacketSent>,
     own: OwnPacket,
 }
 
 impl Publisher {
-    /// `keep_alive` is the interval of own packets; `sent` is told of each one whether a channel
+    /// `schedule` says when the own packet is sent; `sent` is told of each one whether a channel
     /// took it; `own` is always the newest.
     pub fn new(
         announcer: Announcer,
-        keep_alive: Duration,
+        schedule: HiSchedule,
+        newcomers: watch::Receiver<Newcomers>,
         sent: Recipient<PacketSent>,
         own: OwnPacket,
     ) -> Self {
-        Self { announcer, outboxes: Default::default(), keep_alive, sent, own }
+        let (outboxes, timer) = (Default::default(), None);
+        Self { announcer, outboxes, schedule, timer, newcomers, sent, own }
     }
 
     fn publish(&self, packets: impl IntoIterator<Item = OutboundPacket>) {
@@ -73,9 +81,21 @@ impl Publisher {
         }
     }
 
-    fn keep_alive(&mut self) {
-        let hi = self.announcer.hi(clock::unix_millis());
-        self.publish(hi);
+    /// Sets the timer for the next own packet.
+    fn await_turn(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let wait = self.schedule.deadline().saturating_duration_since(clock::now());
+        self.timer = Some(ctx.run_later(wait, Self::turn));
+    }
+
+    fn turn(&mut self, ctx: &mut Context<Self>) {
+        if self.schedule.is_due(clock::now()) {
+            let hi = self.announcer.hi(clock::unix_millis());
+            self.publish(hi);
+        }
+        self.await_turn(ctx);
     }
 
     fn greet(&mut self, driver_id: DriverId) {
@@ -94,16 +114,28 @@ impl Actor for Publisher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(self.keep_alive, |publisher, _| publisher.keep_alive());
+        ctx.add_stream(WatchStream::from_changes(self.newcomers.clone()));
+        self.await_turn(ctx);
     }
+}
+
+impl StreamHandler<Newcomers> for Publisher {
+    fn handle(&mut self, Newcomers { hosts, .. }: Newcomers, ctx: &mut Self::Context) {
+        self.schedule.newcomer(hosts, fastrand::f64(), clock::now());
+        self.await_turn(ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
 }
 
 impl Handler<LocalChanged> for Publisher {
     type Result = ();
 
-    fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
+    fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
         let announcements = self.announcer.local_changed(packet, clock::unix_millis());
         self.publish(announcements);
+        self.schedule.sent(clock::now());
+        self.await_turn(ctx);
     }
 }
 

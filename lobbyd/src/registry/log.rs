@@ -12,6 +12,7 @@ use lobby_core::log::similar_names::SimilarNames;
 use lobby_core::log::throttle::Throttle;
 use lobby_core::registry::change::{Change, ChangeKind, LabelSummary};
 use lobby_core::wire::envelope::Refusal;
+use lobby_core::wire::instance_id::InstanceId;
 
 /// The target of these lines, which users may filter by.
 const MEMBERSHIP: &str = "lobby::membership";
@@ -114,6 +115,15 @@ impl RegistryLog {
     pub(super) fn unsigned(&mut self, host: &HostName) {
         if let Some(held_back) = self.unsigned.pass(clock::now()) {
             warn!(target: MEMBERSHIP, %host, held_back, "packet without signature accepted, as PACKET_VERIFY=warn says");
+        }
+    }
+
+    /// Two or more daemons go by the name of another host.
+    pub(super) fn namesakes(&mut self, host: &HostName, instances: &[InstanceId]) {
+        if let Some(held_back) = self.oddities.pass(clock::now()) {
+            let instances =
+                instances.iter().map(InstanceId::to_string).collect::<Vec<_>>().join(", ");
+            warn!(target: MEMBERSHIP, %host, instances, held_back, "two daemons go by one name, the smaller instance counts: give one of them another HOSTNAME");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use lobby_client::{Discovery, Status};
+use lobby_client::{Discovery, HostName, Namesakes, Status};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -16,11 +16,12 @@ use lobby_core::link::stats::LinkStats;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::reception::Reception;
 use lobby_core::registry::debounce::{Debounce, Schedule};
-use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry};
+use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry, SenderNews};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::Authenticity;
 use lobby_core::wire::envelope::Refusal;
+use lobby_core::wire::instance_id::InstanceId;
 
 use log::RegistryLog;
 
@@ -83,6 +84,16 @@ pub struct PacketSent {
     pub outcome: Result<(), String>,
 }
 
+/// The newcomers that were heard since the start: hosts that were not known, and instances that
+/// were not seen before.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Newcomers {
+    /// How many.
+    pub count: u64,
+    /// The number of all hosts when the last one was heard.
+    pub hosts: usize,
+}
+
 /// How is the daemon doing? *Asked by HttpApi.*
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Status")]
@@ -96,6 +107,7 @@ pub struct Registry {
     started: i64,
     debounce: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    newcomers: watch::Sender<Newcomers>,
     /// When the registry looks for expired hosts next.
     expiry: Option<(Instant, SpawnHandle)>,
     clean_every: Duration,
@@ -118,6 +130,7 @@ impl Registry {
             started,
             debounce: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(hosts.snapshot())),
+            newcomers: watch::Sender::default(),
             expiry: None,
             hosts,
             clean_every,
@@ -129,6 +142,11 @@ impl Registry {
     /// Where readers get the latest snapshot.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.subscribe()
+    }
+
+    /// Where it is told that newcomers were heard.
+    pub fn newcomers(&self) -> watch::Receiver<Newcomers> {
+        self.newcomers.subscribe()
     }
 
     /// Applies what came through a channel. `now` is when the batch came in.
@@ -152,10 +170,21 @@ impl Registry {
 
     /// Applies a packet, and counts and logs one that nothing vouches for.
     fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        let Accepted { applied, authenticity } = self.hosts.apply_payload(payload, reception)?;
+        let Accepted { applied, authenticity, news } =
+            self.hosts.apply_payload(payload, reception)?;
         if let Authenticity::Unsigned(host) = authenticity {
             self.count(reception.driver_id, LinkStats::unsigned);
             self.log.unsigned(&host);
+        }
+        match news {
+            None => {}
+            Some(SenderNews::Newcomer) => self.newcomers.send_modify(|newcomers| {
+                newcomers.count += 1;
+                newcomers.hosts = self.hosts.count_hosts();
+            }),
+            Some(SenderNews::Namesakes { host, instances }) => {
+                self.log.namesakes(&host, &instances);
+            }
         }
         Ok(applied)
     }
@@ -235,6 +264,11 @@ impl Registry {
         }
         self.await_expiry(ctx);
     }
+}
+
+fn namesakes((hostname, instances): (&HostName, Vec<InstanceId>)) -> Namesakes {
+    let instances = instances.iter().map(InstanceId::to_string).collect();
+    Namesakes { hostname: hostname.clone(), instances }
 }
 
 crate::healthz::answers_healthz!(Registry);
@@ -329,6 +363,7 @@ impl Handler<GetStatus> for Registry {
             warm: snapshot.is_warm(now),
             drivers: self.stats.iter().map(LinkStats::status).collect(),
             duplicate: self.hosts.duplicate().cloned(),
+            namesakes: self.hosts.namesakes().map(namesakes).collect(),
             prometheus_problems: 0,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, RawPeer, ensure, eventually, lobbyctl};
+use lobby_tests::{ContinuityCheck, LIMIT, Lobbyd, RawPeer, Signal, ensure, eventually, lobbyctl};
 use serde_json::json;
 
 use crate::outage::{SLOWEST_ANSWER, on_brokers};
@@ -13,6 +13,7 @@ on_brokers!(
     an_instance_of_a_stranger_cannot_do_harm,
     a_goodbye_for_the_own_name_is_not_heeded,
     one_who_was_restarted_is_no_duplicate,
+    a_third_party_sees_one_server_that_does_not_flap,
 );
 
 type Channel = lobby_tests::Channel;
@@ -78,6 +79,60 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("WARN") && warnings[0].contains("twin"), "{warnings:?}");
     assert_eq!(daemon.lobby().await, json!({"twin": []}));
+}
+
+/// Waits until a daemon has received so many more packets.
+async fn has_received_more(daemon: &Lobbyd, packets: u64) {
+    let received = async || {
+        let status = daemon.get_json("/v1/status").await;
+        status["drivers"][0]["received"].as_u64().unwrap()
+    };
+    let before = received().await;
+    eventually(LIMIT, async || {
+        let now = received().await;
+        ensure(now >= before + packets, now)
+    })
+    .await;
+}
+
+async fn a_third_party_sees_one_server_that_does_not_flap(channel: Channel) {
+    let third = Lobbyd::named("third").on(&channel).start().await;
+    let twin = |who: &str| {
+        let labels = format!("who:{who},{}", ContinuityCheck::LABELS);
+        Lobbyd::named("twin").labels(&labels).on(&channel)
+    };
+    let (one, two) = (twin("one").start().await, twin("two").start().await);
+    let mut instances =
+        [(instance(&one).await, one, "who:one"), (instance(&two).await, two, "who:two")];
+    instances.sort_by(|a, b| a.0.cmp(&b.0));
+    let [(smaller, stands, label), (greater, other, label_of_other)] = instances;
+    let known = json!([{"hostname": "twin", "instances": [smaller, greater]}]);
+    eventually(LIMIT, async || {
+        let namesakes = third.get_json("/v1/status").await["namesakes"].clone();
+        ensure(namesakes == known, namesakes)
+    })
+    .await;
+    let check = ContinuityCheck::over(&third, &["twin"]).await;
+    let changes = third.logs_with("host changed").len();
+    has_received_more(&third, 12).await;
+    assert_eq!(third.lobby().await["twin"], json!([ContinuityCheck::LABELS, label]));
+    assert_eq!(third.logs_with("host changed").len(), changes, "it flaps");
+    let warnings = third.logs_with("two daemons go by one name");
+    assert!(warnings.len() == 1 && warnings[0].contains("twin"), "{warnings:?}");
+    assert!(warnings[0].contains(&smaller) && warnings[0].contains(&greater), "{warnings:?}");
+    stands.signal(Signal::TERM);
+    let expected = json!([ContinuityCheck::LABELS, label_of_other]);
+    eventually(LIMIT, async || {
+        let labels = third.lobby().await["twin"].clone();
+        ensure(labels == expected, labels)
+    })
+    .await;
+    has_received_more(&third, 3).await;
+    check.nobody_was_missing(SLOWEST_ANSWER).await;
+    let gone = third.logs_with("host left").len() + third.logs_with("host expired").len();
+    assert_eq!(gone, 0, "the other one has taken over");
+    other.signal(Signal::TERM);
+    third.knows(json!({"third": []})).await;
 }
 
 /// Packets of the own name with an instance that a person had better not see.

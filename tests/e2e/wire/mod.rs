@@ -2,6 +2,7 @@
 
 mod bytes;
 mod duplicate_name;
+mod greetings;
 mod membership;
 mod packets;
 mod signing;

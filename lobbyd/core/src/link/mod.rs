@@ -3,6 +3,7 @@
 pub mod announcer;
 pub mod backoff;
 pub mod downtime;
+pub mod hi_schedule;
 pub mod loopback;
 pub mod message;
 pub mod stats;

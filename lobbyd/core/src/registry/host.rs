@@ -96,6 +96,16 @@ impl Host {
         sender.is_some() && self.sender.load(Ordering::Relaxed) == InstanceId::to_number(sender)
     }
 
+    /// The instance that last sent the packet, if it named itself.
+    pub(crate) fn sender(&self) -> Option<InstanceId> {
+        InstanceId::from_number(self.sender.load(Ordering::Relaxed))
+    }
+
+    /// When it was last heard.
+    pub(crate) fn last_heard(&self) -> &LastHeard {
+        &self.last_heard
+    }
+
     /// The packet was said by this sender.
     pub(crate) fn said_by(&self, sender: Option<InstanceId>) {
         self.sender.store(InstanceId::to_number(sender), Ordering::Relaxed);

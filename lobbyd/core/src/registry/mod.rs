@@ -8,4 +8,5 @@ pub mod host;
 pub mod host_registry;
 pub mod host_table;
 pub(crate) mod name_table;
+mod namesakes;
 pub mod snapshot;

@@ -40,6 +40,16 @@ impl InstanceId {
         (self != Self::UNNAMED).then(|| self.to_string())
     }
 
+    /// The instance that a packet names, if it does so in the form of lobbyd.
+    pub fn named(instance: Option<&str>) -> Option<Self> {
+        instance.and_then(Self::parse)
+    }
+
+    /// The instance of a number, unless that is zero or of [`Self::UNNAMED`].
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        Some(Self(number)).filter(|instance| *instance > Self::UNNAMED)
+    }
+
     /// The instance as a number, zero for none.
     pub(crate) fn to_number(instance: Option<Self>) -> u64 {
         instance.map_or(0, |Self(number)| number)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
-pub use intake::Accepted;
+pub use intake::{Accepted, SenderNews};
 
 use crate::index::host_id::HostIdAllocator;
 use crate::index::label_index::LabelIndex;
@@ -20,9 +20,11 @@ use crate::registry::expiry_schedule::ExpirySchedule;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
+use crate::registry::namesakes::Namesakes;
 use crate::registry::snapshot::Snapshot;
 use crate::signing::keys::Keys;
 use crate::signing::verifier::PacketVerifier;
+use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
 /// The registry: all hosts of the lobby that are alive.
@@ -38,6 +40,7 @@ pub struct HostRegistry {
     own: Option<HostName>,
     started: Instant,
     duplicate: Option<(Instant, DuplicateName)>,
+    namesakes: Namesakes,
     max_servers: usize,
     /// That of the last change.
     revision: u64,
@@ -68,6 +71,7 @@ impl HostRegistry {
             own: None,
             started: now,
             duplicate: None,
+            namesakes: Namesakes::default(),
             max_servers,
             revision: 0,
             changes: Changes::default(),
@@ -116,6 +120,17 @@ impl HostRegistry {
     /// The other daemon that goes by the own name, if one was heard in the last TTL.
     pub fn duplicate(&self) -> Option<&DuplicateName> {
         self.duplicate.as_ref().map(|(_, duplicate)| duplicate)
+    }
+
+    /// The host names other than the own one that two or more daemons go by, with their instances,
+    /// the smallest first.
+    pub fn namesakes(&self) -> impl Iterator<Item = (&HostName, Vec<InstanceId>)> {
+        self.namesakes.proven()
+    }
+
+    /// The number of hosts, whether alive or not.
+    pub fn count_hosts(&self) -> usize {
+        self.hosts.len()
     }
 
     /// Whether a host of this name is known.
@@ -212,6 +227,7 @@ impl HostRegistry {
         }
         self.duplicate
             .take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
+        self.namesakes.sweep(now, &self.liveness);
         self.look_at_all(self.liveness.judged_at(now));
         self.expire(now)
     }
@@ -252,6 +268,7 @@ impl HostRegistry {
 
     fn remove(&mut self, hostname: &HostName, kind: ChangeKind) -> Option<Arc<Change>> {
         let host = self.known.remove(hostname.as_str())?;
+        self.namesakes.forget(hostname);
         self.hosts.remove(host.id());
         self.labels.change(host.id(), Some(host.text()), None);
         self.ids.free(host.id());

@@ -12,6 +12,7 @@ use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
 use crate::registry::host::Host;
 use crate::registry::name_table::NameTable;
+use crate::registry::namesakes::{Farewell, Standing};
 use crate::signing::keys::SignedFields;
 use crate::signing::verifier::Authenticity;
 use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal};
@@ -27,6 +28,23 @@ pub struct Accepted {
     pub applied: Applied,
     /// What its verification gave.
     pub authenticity: Authenticity,
+    /// What it tells of its sender, if that is news.
+    pub news: Option<SenderNews>,
+}
+
+/// News of the sender of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SenderNews {
+    /// A host that was not known, or an instance that was not seen before. It may not know this
+    /// server yet.
+    Newcomer,
+    /// Two or more daemons go by one host name.
+    Namesakes {
+        /// The name.
+        host: HostName,
+        /// Their instances, the smallest first.
+        instances: Vec<InstanceId>,
+    },
 }
 
 impl HostRegistry {
@@ -50,7 +68,7 @@ impl HostRegistry {
                     }
                 };
                 host.renew(&self.liveness, reception);
-                Ok(Accepted { applied: Applied::Unchanged, authenticity })
+                Ok(Accepted { applied: Applied::Unchanged, authenticity, news: None })
             }
             None => self.decode_and_apply(payload, reception),
         }
@@ -73,8 +91,8 @@ impl HostRegistry {
                 reception,
             )?,
         };
-        let applied = self.apply(envelope, payload, reception)?;
-        Ok(Accepted { applied, authenticity })
+        let (applied, news) = self.apply(envelope, payload, reception)?;
+        Ok(Accepted { applied, authenticity, news })
     }
 
     fn apply(
@@ -82,17 +100,35 @@ impl HostRegistry {
         envelope: Envelope,
         payload: &[u8],
         reception: Reception,
-    ) -> Result<Applied, Refusal> {
+    ) -> Result<(Applied, Option<SenderNews>), Refusal> {
         let Envelope { kind, discovery, instance, .. } = envelope;
+        if self.is_own(&discovery.hostname) {
+            return Ok((self.apply_own(instance.as_ref(), reception), None));
+        }
+        // What a channel kept tells nothing of who is there now.
+        let instance = instance.filter(|_| !reception.is_kept());
+        let instance = InstanceId::named(instance.as_ref().map(Instance::as_str));
         match kind {
-            _ if self.is_own(&discovery.hostname) => {
-                Ok(self.apply_own(instance.as_ref(), reception))
+            MessageKind::Hi => self.apply_hi(discovery, instance, payload, reception),
+            MessageKind::Goodbye => {
+                Ok((self.apply_goodbye(&discovery.hostname, instance, reception).into(), None))
             }
-            MessageKind::Hi => self.apply_hi(discovery, payload, reception).map(Applied::from),
-            MessageKind::Goodbye if self.is_outdated(&discovery.hostname, reception) => {
-                Ok(Applied::Unchanged)
-            }
-            MessageKind::Goodbye => Ok(self.remove(&discovery.hostname, ChangeKind::Left).into()),
+        }
+    }
+
+    fn apply_goodbye(
+        &mut self,
+        hostname: &HostName,
+        instance: Option<InstanceId>,
+        reception: Reception,
+    ) -> Option<Arc<Change>> {
+        if self.is_outdated(hostname, reception) {
+            return None;
+        }
+        let host = Arc::clone(self.known.get(hostname.as_str())?);
+        match self.namesakes.goodbye(&host, instance, reception.at, &self.liveness) {
+            Farewell::Host => self.remove(hostname, ChangeKind::Left),
+            Farewell::Instance(text) => (*host.text() != text).then(|| self.relabel(&host, text)),
         }
     }
 
@@ -146,9 +182,10 @@ impl HostRegistry {
     fn apply_hi(
         &mut self,
         packet: Discovery,
+        instance: Option<InstanceId>,
         payload: &[u8],
         reception: Reception,
-    ) -> Result<Option<Arc<Change>>, Refusal> {
+    ) -> Result<(Applied, Option<SenderNews>), Refusal> {
         let text = PacketJson::new(&packet);
         let sender = trailer_in(&text, payload).and_then(|trailer| trailer.sender_of_hi());
         match self
@@ -158,16 +195,45 @@ impl HostRegistry {
         {
             Some(host) if host.is_newer_than(&self.liveness, reception) => {
                 host.renew(&self.liveness, reception);
-                Ok(None)
+                Ok((Applied::Unchanged, None))
             }
             Some(host) => {
-                host.renew(&self.liveness, reception);
-                host.said_by(sender);
-                let other = (*host.text() != text).then(|| Arc::clone(host));
-                Ok(other.map(|host| self.relabel(&host, text)))
+                let host = Arc::clone(host);
+                Ok(self.apply_hi_of(&host, instance, sender, text, reception))
             }
-            None => self.join(packet.hostname, text, sender, reception),
+            None => {
+                let joined = self.join(packet.hostname, text, sender, reception)?;
+                let is_new = joined.is_some() && !reception.is_kept();
+                Ok((joined.into(), is_new.then_some(SenderNews::Newcomer)))
+            }
         }
+    }
+
+    /// Applies the hi of a known host, which may be that of another daemon of its name.
+    fn apply_hi_of(
+        &mut self,
+        host: &Arc<Host>,
+        instance: Option<InstanceId>,
+        sender: Option<InstanceId>,
+        text: PacketJson,
+        reception: Reception,
+    ) -> (Applied, Option<SenderNews>) {
+        let standing = self.namesakes.hi(host, instance, &text, reception, &self.liveness);
+        host.renew(&self.liveness, reception);
+        let (text, news) = match standing {
+            Standing::Sender { is_new } => {
+                host.said_by(sender);
+                (text, is_new.then_some(SenderNews::Newcomer))
+            }
+            Standing::Other { text, proof } => {
+                // No packet of this name is recognised by its bytes now: each of them counts.
+                host.said_by(None);
+                let host = host.name().clone();
+                (text, proof.map(|instances| SenderNews::Namesakes { host, instances }))
+            }
+        };
+        let changed = (*host.text() != text).then(|| self.relabel(host, text));
+        (changed.into(), news)
     }
 
     /// Gives a known host other labels.

@@ -103,7 +103,7 @@ fn a_signed_keep_alive_is_recognised_with_keys_and_without() {
         assert!(lobby.recognises(&signed(&a, 0xa1, 5)));
         let expected =
             if verify.is_some() { Authenticity::Signed } else { Authenticity::Unchecked };
-        let accepted = Accepted { applied: Applied::Unchanged, authenticity: expected };
+        let accepted = Accepted { applied: Applied::Unchanged, authenticity: expected, news: None };
         assert_eq!(lobby.apply(&signed(&a, 0xa1, 5), 5), Ok(accepted));
     }
 }
@@ -190,7 +190,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     let labels =
         prop_oneof![6 => Just(&["x", "y\\"][..]), 1 => Just(&["x"][..]), 1 => Just(&[][..])];
     let kind = prop_oneof![19 => Just(MessageKind::Hi), 1 => Just(MessageKind::Goodbye)];
-    let instance = prop_oneof![6 => Just(instance(0xa1)), 1 => Just(instance(0xa2)), 1 => Just(InstanceId::UNNAMED)];
+    let instance = prop_oneof![40 => Just(instance(0xa1)), 1 => Just(instance(0xa2)), 3 => Just(InstanceId::UNNAMED)];
     let message = (host, labels, kind, instance, prop::option::of(0..40_u64));
     let alteration = (0..24_u8, any::<prop::sample::Index>(), any::<u8>());
     (message, alteration).prop_map(
@@ -244,7 +244,11 @@ proptest! {
 fn many_packets_of_that_comparison_are_recognised() {
     let (mut runner, mut lobby) = (TestRunner::deterministic(), Fixture::new(None));
     let payloads = (0..1000).map(|_| payload().new_tree(&mut runner).unwrap().current());
-    let recognised = payloads.filter(|payload| {
+    let recognised = payloads.enumerate().filter(|(number, payload)| {
+        if number % 50 == 0 {
+            // Of two daemons of one name nothing is recognised.
+            lobby = Fixture::new(None);
+        }
         let recognised = lobby.recognises(payload);
         lobby.apply(payload, 0).ok();
         recognised
