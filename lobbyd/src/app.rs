@@ -43,6 +43,8 @@ use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::initial_sync::InitialSync;
 use lobby_core::registry::host_registry::HostRegistry;
 use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::render::Query;
+use lobby_core::select::selection::Selection;
 use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
 use lobby_core::wire::instance_id::InstanceId;
@@ -345,7 +347,9 @@ impl CoreActors {
             cooldown: settings.cooldown,
         };
         let schedule = Schedule::new(pauses, clock::now());
-        CallbackRunner::new(command, schedule, self.snapshots.clone()).start()
+        let selection = settings.selector.clone().map_or(Selection::All, Selection::Selector);
+        let query = Query::packets(selection);
+        CallbackRunner::new(command, schedule, query, self.snapshots.clone()).start()
     }
 
     fn subscribers(

@@ -67,13 +67,14 @@ type Run = watch::Receiver<Option<ProcessGroup>>;
 type RunState = watch::Sender<Option<ProcessGroup>>;
 
 impl CallbackRunner {
-    /// A runner of this command for changes of the snapshot.
+    /// A runner of this command for changes of what a query selects of the snapshot.
     pub fn new(
         command: CallbackCommand,
         schedule: Schedule,
+        query: Query,
         snapshots: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        let (command, query) = (Arc::new(command), Arc::new(Query::ALL_PACKETS));
+        let (command, query) = (Arc::new(command), Arc::new(query));
         let open_outputs = VecDeque::new();
         Self { command, schedule, query, snapshots, timer: None, running: None, open_outputs }
     }

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lobby_client::{AddressLabels, HostName, Label};
+use lobby_client::{AddressLabels, HostName, Label, Selector};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -67,6 +67,7 @@ pub(crate) const SECRET_FILE: ValueKind<PathBuf> =
 pub(crate) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
 pub(crate) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
 pub(crate) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
+pub(crate) const SELECTOR: ValueKind<Selector> = open("SELECTOR", selector);
 pub(crate) const VERIFY: ValueKind<Option<VerifyMode>> = open("off|warn|enforce", verify);
 pub(crate) const LOG_FILTER: ValueKind<String> = open("FILTER", log_filter);
 pub(crate) const LOG_FORMAT: ValueKind<LogFormat> = open("text|json", log_format);
@@ -229,6 +230,11 @@ fn log_filter(text: &str) -> Result<String, String> {
         return Err(refusal(text, "log level", expected));
     }
     Ok(filter)
+}
+
+fn selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text)
+        .map_err(|error| format!("{text:?} is not a valid selector: {}", error.one_line()))
 }
 
 fn verify(text: &str) -> Result<Option<VerifyMode>, String> {

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lobby_client::{HostName, Label};
+use lobby_client::{HostName, Label, Selector};
 
 pub(crate) use declaration::{Declaration, DriverSpec};
 pub use error::ConfigError;
@@ -167,6 +167,8 @@ pub struct CallbackSettings {
     pub settle: Duration,
     /// CALLBACK_TIMEOUT: the longest time that a run may take.
     pub time_limit: Option<Duration>,
+    /// CALLBACK_SELECTOR: the servers that the list holds; none = all.
+    pub selector: Option<Selector>,
     /// Variables that the program must not inherit, by either name: those that hold a secret, and
     /// those that are meant for lobbyd alone.
     pub withheld: Vec<&'static str>,

@@ -151,6 +151,7 @@ fn callback<D>(
         first_run_delay: values.get(&table::CALLBACK_FIRST_RUN_DELAY)?,
         settle: values.get(&table::CALLBACK_SETTLE)?,
         time_limit: values.optional(&table::CALLBACK_TIMEOUT)?,
+        selector: values.optional(&table::CALLBACK_SELECTOR)?,
         withheld: secrets.map(|info| info.name).chain(OF_SERVICE_MANAGER.iter().copied()).collect(),
     }))
 }

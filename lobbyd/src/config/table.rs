@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lobby_client::{AddressLabels, HostName, Label};
+use lobby_client::{AddressLabels, HostName, Label, Selector};
 
 use super::kinds;
 use super::setting::DefaultValue::{Described, Literal};
@@ -86,6 +86,8 @@ settings! {
         CALLBACK_SETTLE: Duration, kinds::PAUSE, Literal("1"),
             "A run waits until nothing has changed for that long, at most ten times as long; 0: at once";
         CALLBACK_TIMEOUT: Duration, kinds::INTERVAL, Described("none"), "Longest time that a run may take; then it is ended";
+        CALLBACK_SELECTOR: Selector, kinds::SELECTOR, Described("none, every server"),
+            "The servers that the list holds, such as service=web and not drain; only their changes count";
     }
 }
 

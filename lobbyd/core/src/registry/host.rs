@@ -12,6 +12,7 @@ use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
+use crate::select::selection::Selection;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
@@ -94,6 +95,17 @@ impl Host {
     /// Whether the packet was last said by this sender, and in a form in which that can be told.
     pub(crate) fn is_from(&self, sender: Option<InstanceId>) -> bool {
         sender.is_some() && self.sender.load(Ordering::Relaxed) == InstanceId::to_number(sender)
+    }
+
+    /// Whether it is one of the hosts that are selected as a whole.
+    pub(crate) fn is_selected_by(&self, selection: &Selection) -> bool {
+        match selection {
+            Selection::Selector(selector) => self.meets(selector.condition()),
+            Selection::All => true,
+            Selection::Labels(_) | Selection::Prefixes(_) => {
+                self.labels().any(|label| selection.matches(&label))
+            }
+        }
     }
 
     /// The instance that last sent the packet, if it named itself.

@@ -37,7 +37,7 @@ fn the_default_driver_is_nats() {
 fn callback_waits_have_the_defaults_of_the_contract() {
     let callback = read("", "DRIVER=Redis CALLBACK=/bin/true").unwrap().callback.unwrap();
     assert_eq!((callback.cooldown, callback.first_run_delay), (15 * SECOND, 30 * SECOND));
-    assert_eq!((callback.settle, callback.time_limit), (SECOND, None));
+    assert_eq!((callback.settle, callback.time_limit, callback.selector), (SECOND, None, None));
 }
 
 #[test]

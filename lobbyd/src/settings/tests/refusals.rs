@@ -347,3 +347,13 @@ fn a_device_or_fifo_in_place_of_any_file_is_refused_at_once() {
         }
     }
 }
+
+#[test]
+fn a_bad_selector_of_the_callback_is_refused_with_its_place() {
+    let told = refusal("DRIVER=Redis CALLBACK=/bin/true CALLBACK_SELECTOR=web,(mail");
+    assert!(
+        told.starts_with("CALLBACK_SELECTOR: \"web,(mail\" is not a valid selector: column "),
+        "{told}"
+    );
+    assert!(!told.contains('\n'), "{told}");
+}

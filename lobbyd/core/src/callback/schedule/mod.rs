@@ -108,7 +108,8 @@ impl Schedule {
         let mut changed = false;
         for change in changes.filter(|change| change.concerns(selection)) {
             let name = change.host.name();
-            self.changed(name, snapshot.host_named(name, now), now);
+            let entry = snapshot.host_named(name, now);
+            self.changed(name, entry.filter(|host| host.is_selected_by(selection)), now);
             changed = true;
         }
         changed
