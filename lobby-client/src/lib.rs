@@ -42,5 +42,5 @@ pub use hostname::{HostName, InvalidHostName};
 pub use label::{InvalidLabel, Label};
 pub use query::{Query, Unsendable};
 pub use selector::{InvalidSelector, Selector};
-pub use status::{DriverStatus, DuplicateName, LinkState, Namesakes, Status};
+pub use status::{DriverStatus, DuplicateName, LinkState, Namesakes, RefusedHost, Status};
 pub use target_group::TargetGroup;

@@ -14,6 +14,9 @@ const VALUE: &AsciiSet =
 /// Path of the daemon's own server.
 pub(crate) const DISCOVERY: &str = "/v1/discovery";
 
+/// Path of the servers whose packets were refused.
+pub(super) const REFUSALS: &str = "/v1/refusals";
+
 /// Path of the answer whether the daemon works.
 #[cfg(feature = "http")]
 pub(crate) const HEALTH: &str = "/healthz";

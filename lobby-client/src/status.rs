@@ -6,7 +6,7 @@ use crate::HostName;
 use crate::object::serde_as_object;
 
 /// How a daemon is doing: what `GET /v1/status` answers. Times are seconds since the Unix epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct Status {
     /// Version of lobbyd.
@@ -33,10 +33,32 @@ pub struct Status {
     pub namesakes: Vec<Namesakes>,
     /// How many labels of the fleet could not be given to Prometheus as they are.
     pub prometheus_problems: usize,
+    /// Whether the server announces itself (REGISTER).
+    #[serde(default)]
+    pub register: bool,
+    /// Interval of own packets, in seconds.
+    #[serde(default)]
+    pub keep_alive: u64,
+    /// Age at which a server counts as dead, in seconds.
+    #[serde(default)]
+    pub ttl: u64,
+    /// What is done with signatures: `off`, `warn` or `enforce`.
+    #[serde(default)]
+    pub verify: String,
+    /// Fingerprints of the keys of packets, the signing one first: daemons with the same key show
+    /// the same.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Since when no other server is in the list; nothing while there is one.
+    #[serde(default)]
+    pub alone_since: Option<i64>,
+    /// How many requests wait or stream.
+    #[serde(default)]
+    pub streams: usize,
 }
 
 /// How a driver's link is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct DriverStatus {
     /// Name of the driver, as in DRIVER.
@@ -59,15 +81,22 @@ pub struct DriverStatus {
     pub unsigned: u64,
     /// Packets that came faster than they could be read.
     pub dropped: u64,
+    /// The broker: the one that it is connected to, else those that the settings name.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The subject, channel or directory that packets travel on.
+    #[serde(default)]
+    pub channel: String,
 }
 
 /// Whether a link is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
     /// It is.
     Up,
     /// It is not, and is tried again.
+    #[default]
     Down,
 }
 
@@ -93,4 +122,22 @@ pub struct Namesakes {
     pub instances: Vec<String>,
 }
 
-serde_as_object!(Status, DriverStatus, DuplicateName, Namesakes);
+/// A server whose packets were refused lately: what `GET /v1/refusals` lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct RefusedHost {
+    /// The name that the packets carry.
+    pub hostname: HostName,
+    /// The driver that they came by.
+    pub driver: String,
+    /// Why the last one was refused, as a word.
+    pub reason: String,
+    /// The same as a sentence.
+    pub text: String,
+    /// How many were refused.
+    pub packets: u64,
+    /// When the last one was.
+    pub last_seen: i64,
+}
+
+serde_as_object!(Status, DriverStatus, DuplicateName, Namesakes, RefusedHost);

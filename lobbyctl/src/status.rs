@@ -17,6 +17,7 @@ pub(crate) fn text(status: &Status) -> String {
         "warm",
         if status.warm { "yes" } else { "no, not every host can have been heard yet" },
     );
+    text += &rules(status);
     if let Some(duplicate) = &status.duplicate {
         let instance = duplicate.instance.as_deref().unwrap_or("unknown");
         let last = moment(duplicate.last_seen);
@@ -38,6 +39,22 @@ pub(crate) fn text(status: &Status) -> String {
     status.drivers.iter().fold(text, |text, driver| text + "\n" + &link(driver, status))
 }
 
+/// What the members of a lobby must have in common, and what follows if they have not.
+fn rules(status: &Status) -> String {
+    let register = if status.register { "yes" } else { "no, it is announced to nobody" };
+    let mut text = line("register", register);
+    text +=
+        &line("intervals", &format!("keep-alive {} s, TTL {} s", status.keep_alive, status.ttl));
+    let keys = status.keys.join(" ");
+    let keys = if keys.is_empty() { "no key".to_owned() } else { format!("keys {keys}") };
+    text += &line("verify", &format!("{}, {keys}", status.verify));
+    if let Some(since) = status.alone_since {
+        text += &line("ALONE", &format!("no other server since {}", moment(since)));
+    }
+    text += &line("streams", &status.streams.to_string());
+    text
+}
+
 fn link(driver: &DriverStatus, status: &Status) -> String {
     let state = match driver.state {
         LinkState::Up => "up",
@@ -49,6 +66,8 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
         one_line(&driver.name),
         format_duration(Duration::from_secs(lasted))
     );
+    text += &driver.server.iter().map(|server| line("server", server)).collect::<String>();
+    text += &line("channel", &driver.channel);
     if let Some(reason) = &driver.reason {
         text += &line("reason", reason);
     }
@@ -95,6 +114,8 @@ mod tests {
             refused: [("not_json".to_owned(), 2)].into(),
             unsigned: 0,
             dropped: 0,
+            server: Some("nats://b1:4222".into()),
+            channel: "lobby.discovery".into(),
         };
         Status {
             version: "2.0.0".into(),
@@ -108,6 +129,13 @@ mod tests {
             duplicate: None,
             namesakes: vec![],
             prometheus_problems: 0,
+            register: true,
+            keep_alive: 5,
+            ttl: 30,
+            verify: "enforce".into(),
+            keys: vec!["9f3c01aa".into(), "07d1e2c4".into()],
+            alone_since: Some(1_795_424_000),
+            streams: 2,
         }
     }
 
@@ -119,8 +147,15 @@ lobbyd 2.0.0 on web1
   started    2026-11-23T08:36:40Z
   records    7
   warm       yes
+  register   yes
+  intervals  keep-alive 5 s, TTL 30 s
+  verify     enforce, keys 9f3c01aa 07d1e2c4
+  ALONE      no other server since 2026-11-23T08:53:20Z
+  streams    2
 
 NATS is DOWN for 1m 5s
+  server     nats://b1:4222
+  channel    lobby.discovery
   reason     connection refused
   received   12
   sent       3

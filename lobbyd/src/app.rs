@@ -31,7 +31,7 @@ use crate::link::driver::Driver;
 use crate::link::own_packet::OwnPacket;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
-use crate::registry::{KeysChanged, LocalChanged, Registry};
+use crate::registry::{KeysChanged, LobbyRules, LocalChanged, Registry};
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::sys::children::Children;
@@ -44,6 +44,7 @@ use lobby_core::liveness::initial_sync::InitialSync;
 use lobby_core::registry::host_registry::HostRegistry;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
+use lobby_core::render::metrics::CallbackCounts;
 use lobby_core::select::selection::Selection;
 use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
@@ -84,6 +85,7 @@ struct CoreActors {
     own: OwnPacket,
     /// Also without a callback: as process 1 the daemon has orphans to reap.
     children: Children,
+    callback_counts: Arc<CallbackCounts>,
 }
 
 impl App {
@@ -142,6 +144,7 @@ impl App {
             health_targets: self.health_targets(),
             node_exporter_port: api.node_exporter_port,
             stopping,
+            callback: Arc::clone(&self.core.callback_counts),
             cache: Arc::default(),
             selectors: Arc::default(),
             render_pool: RenderPool::default(),
@@ -266,6 +269,18 @@ async fn reload_secrets(secrets: &[Secret]) -> bool {
     join_all(secrets.iter().map(reload_secret)).await.contains(&true)
 }
 
+/// What this daemon shows of its settings.
+fn rules(settings: &Settings) -> LobbyRules {
+    let signing = settings.signing.as_ref();
+    LobbyRules {
+        register: settings.register,
+        keep_alive: settings.timing.keep_alive,
+        verify: signing.and_then(|signing| signing.verify),
+        keys: signing.map(|signing| signing.keys.fingerprints()).unwrap_or_default(),
+        places: settings.drivers.iter().map(|active| active.driver.place()).collect(),
+    }
+}
+
 fn verifier(settings: &Settings) -> Option<PacketVerifier> {
     let signing = settings.signing.as_ref()?;
     Some(PacketVerifier::new(
@@ -290,7 +305,8 @@ impl CoreActors {
             now,
         )
         .verified(verifier(settings));
-        let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive);
+        let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive)
+            .with_rules(rules(settings));
         let (snapshots, newcomers) = (registry.snapshots(), registry.newcomers());
         let registry = registry.start();
         let signer =
@@ -303,7 +319,17 @@ impl CoreActors {
             Publisher::new(announcer, schedule, newcomers, on_sent, own.clone()).start()
         });
         let children = Children::new();
-        Ok(Self { registry, snapshots, publisher, drivers, instance, own, children })
+        let callback_counts = Arc::default();
+        Ok(Self {
+            registry,
+            snapshots,
+            publisher,
+            drivers,
+            instance,
+            own,
+            children,
+            callback_counts,
+        })
     }
 
     /// Signs and verifies with these keys from now on, if they are valid.
@@ -349,7 +375,8 @@ impl CoreActors {
         let schedule = Schedule::new(pauses, clock::now());
         let selection = settings.selector.clone().map_or(Selection::All, Selection::Selector);
         let query = Query::packets(selection);
-        CallbackRunner::new(command, schedule, query, self.snapshots.clone()).start()
+        let counts = Arc::clone(&self.callback_counts);
+        CallbackRunner::new(command, schedule, query, self.snapshots.clone(), counts).start()
     }
 
     fn subscribers(

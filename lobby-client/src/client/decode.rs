@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::object::deserialize_from_object;
 use crate::text::one_line;
-use crate::{Discovery, Error, HostName, InvalidHostName, Label, Selector, Status, TargetGroup};
+use crate::{
+    Discovery, Error, HostName, InvalidHostName, Label, RefusedHost, Selector, Status, TargetGroup,
+};
 
 /// The body of a success, or what the refusal means.
 pub(super) fn check(
@@ -69,6 +71,10 @@ pub(super) fn discoveries(body: &[u8]) -> Result<Vec<Discovery>, String> {
 pub(super) fn host_names(body: &[u8]) -> Result<Vec<HostName>, String> {
     let names = json::<Option<Vec<String>>>(body)?.unwrap_or_default();
     Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
+pub(super) fn refusals(body: &[u8]) -> Result<Vec<RefusedHost>, String> {
+    json(body)
 }
 
 pub(super) fn status(body: &[u8]) -> Result<Status, String> {

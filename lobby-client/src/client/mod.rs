@@ -22,7 +22,8 @@ use bytes::Bytes;
 use crate::attempts::race;
 use crate::text::one_line;
 use crate::{
-    Discovery, Error, Filter, HostName, Label, Query, Selector, Status, TargetGroup, paths,
+    Discovery, Error, Filter, HostName, Label, Query, RefusedHost, Selector, Status, TargetGroup,
+    paths,
 };
 
 use connect::Endpoint;
@@ -122,6 +123,14 @@ impl Client {
     /// See [`Client`].
     pub async fn status(&self) -> Result<Status, Error> {
         self.get(paths::STATUS, decode::status).await
+    }
+
+    /// The servers whose packets the daemon refused lately; lobby 1.x cannot tell.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn refusals(&self) -> Result<Vec<RefusedHost>, Error> {
+        self.get(paths::REFUSALS, decode::refusals).await
     }
 
     /// Checks that the daemon works, which needs no token; lobby 1.x cannot tell.

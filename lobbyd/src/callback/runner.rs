@@ -20,6 +20,7 @@ use lobby_core::callback::schedule::{Reason, Schedule};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
 use lobby_core::render::list::List;
+use lobby_core::render::metrics::CallbackCounts;
 
 /// How long a callback has to end by itself when the daemon stops; just under the second in which
 /// the daemon must be gone.
@@ -51,6 +52,7 @@ pub struct KillCallback;
 pub struct CallbackRunner {
     command: Arc<CallbackCommand>,
     schedule: Schedule,
+    counts: Arc<CallbackCounts>,
     /// The list that runs are given.
     query: Arc<Query>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -73,10 +75,20 @@ impl CallbackRunner {
         schedule: Schedule,
         query: Query,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        counts: Arc<CallbackCounts>,
     ) -> Self {
         let (command, query) = (Arc::new(command), Arc::new(query));
         let open_outputs = VecDeque::new();
-        Self { command, schedule, query, snapshots, timer: None, running: None, open_outputs }
+        Self {
+            command,
+            schedule,
+            counts,
+            query,
+            snapshots,
+            timer: None,
+            running: None,
+            open_outputs,
+        }
     }
 
     /// Sets the timer for the next run, if there is to be one.
@@ -188,6 +200,11 @@ impl CallbackRunner {
 
     fn ended(&mut self, succeeded: bool, ctx: &mut Context<Self>) {
         self.running = None;
+        if succeeded {
+            self.counts.succeeded(clock::unix_seconds());
+        } else {
+            self.counts.failed();
+        }
         self.schedule.end(succeeded, clock::now());
         self.await_run(ctx);
     }

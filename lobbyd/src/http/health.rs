@@ -12,7 +12,7 @@ use crate::http::errors::ApiError;
 use crate::http::response::json::json;
 use crate::http::response::respond::{Answer, text};
 use crate::http::state::AppState;
-use crate::registry::GetStatus;
+use crate::registry::{GetRefusals, GetStatus};
 use lobby_core::select::params::QueryParams;
 
 /// When a client should look again that was told that the daemon is not well or not ready.
@@ -26,6 +26,16 @@ pub async fn status(state: Data<AppState>, request: HttpRequest) -> Answer {
     let counted = web::block(move || state.count_problems()).await;
     let prometheus_problems = counted.map_err(|error| ApiError::Internal(error.to_string()))?;
     json(&Status { prometheus_problems, ..status }, params.pretty())
+}
+
+/// `GET /v1/refusals`: the servers whose packets were refused lately.
+pub async fn refusals(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    let answered = timeout(ANSWER_LIMIT, state.registry.send(GetRefusals)).await;
+    let Ok(Ok(refusals)) = answered else {
+        return Err(not_yet("no answer from the registry".to_owned()));
+    };
+    json(&refusals, params.pretty())
 }
 
 /// `GET /healthz`: whether the actors answer, and not only the threads that serve HTTP.
@@ -57,12 +67,16 @@ fn reasons_against(status: &Status) -> Vec<String> {
     reasons
 }
 
-async fn current(state: &AppState) -> Result<Status, ApiError> {
+/// How the daemon is doing.
+///
+/// # Errors
+/// When the registry does not answer.
+pub(super) async fn current(state: &AppState) -> Result<Status, ApiError> {
     let answered = timeout(ANSWER_LIMIT, state.registry.send(GetStatus)).await;
     let Ok(Ok(status)) = answered else {
         return Err(not_yet("no answer from the registry".to_owned()));
     };
-    Ok(status)
+    Ok(Status { streams: state.streams.count_taken(), ..status })
 }
 
 fn not_yet(reason: String) -> ApiError {
@@ -85,19 +99,7 @@ mod tests {
     }
 
     fn status(warm: bool, drivers: Vec<DriverStatus>) -> Status {
-        Status {
-            version: String::new(),
-            started: 0,
-            now: 0,
-            hostname: None,
-            instance: String::new(),
-            records: 0,
-            warm,
-            drivers,
-            duplicate: None,
-            namesakes: vec![],
-            prometheus_problems: 0,
-        }
+        Status { warm, drivers, ..Status::default() }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod events;
 pub mod handlers;
 pub mod health;
 mod listen;
+mod metrics;
 pub mod request;
 pub mod response;
 mod routes;

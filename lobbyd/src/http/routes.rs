@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
 use crate::http::errors::{method_not_allowed, not_found};
-use crate::http::{description, events, handlers, health};
+use crate::http::{description, events, handlers, health, metrics};
 
 /// Adds all routes to the application, and the answers to requests that miss them.
 pub(super) fn add_routes(app: &mut ServiceConfig) {
@@ -21,6 +21,8 @@ pub(super) fn add_routes(app: &mut ServiceConfig) {
         .service(get("/v1/prometheus/{name}", handlers::prometheus_targets))
         .service(get("/v1/events", events::events))
         .service(get("/v1/status", health::status))
+        .service(get("/v1/refusals", health::refusals))
+        .service(get("/metrics", metrics::metrics))
         .service(get("/healthz", health::healthz))
         .service(get("/readyz", health::readyz))
         .service(get("/openapi.yaml", description::description))

@@ -17,6 +17,7 @@ use crate::registry::Registry;
 use crate::sys::clock;
 use lobby_core::log::once::Once;
 use lobby_core::registry::snapshot::Snapshot;
+use lobby_core::render::metrics::CallbackCounts;
 use lobby_core::render::prometheus::{self, Problem};
 
 /// The state of the API; each worker thread has a copy.
@@ -34,6 +35,8 @@ pub struct AppState {
     pub node_exporter_port: u16,
     /// Whether the daemon is about to stop.
     pub stopping: watch::Receiver<bool>,
+    /// How the runs of the callback ended.
+    pub callback: Arc<CallbackCounts>,
     /// Answers that were made before.
     pub cache: Arc<ResponseCache>,
     /// Selectors that were read before.

@@ -48,6 +48,11 @@ impl StreamPlaces {
         }
     }
 
+    /// How many places are taken.
+    pub fn count_taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     fn full(&self) -> ApiError {
         let reason = format!(
             "{} clients read events or wait already, the most that MAX_STREAMS and the limit of open files allow: try again",

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use lobby_core::link::message::{InboundEvent, OutboundPacket};
+use lobby_core::link::stats::ChannelPlace;
 
 use crate::config::{self, Secret};
 
@@ -29,6 +30,9 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
         own: Option<Bytes>,
     ) -> BoxFuture<'a, anyhow::Result<Connection>>;
 
+    /// Where it meets the others, as the settings say; never a secret.
+    fn place(&self) -> ChannelPlace;
+
     /// The secrets that it logs in with. When one of them changes, the connection is opened anew.
     fn secrets(&self) -> Vec<Secret> {
         Vec::new()
@@ -48,6 +52,8 @@ pub struct Connection {
     pub outgoing: Arc<dyn PacketSink>,
     /// What is wrong with the channel although it is open, in words for a log.
     pub note: Option<String>,
+    /// The broker that it is connected to; none where there is none.
+    pub server: Option<String>,
 }
 
 /// The sending side of an open connection.

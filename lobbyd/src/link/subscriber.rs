@@ -80,7 +80,7 @@ async fn follow(context: Arc<SubscriberContext>) {
                 backoff.opened(clock::now());
                 let down_for_seconds =
                     downtime.end(clock::now()).map(|downtime| downtime.as_secs());
-                info!(target: "lobby::link", driver = context.name, down_for_seconds, "link is up");
+                context.log_up(&connection, down_for_seconds);
                 let check = context.opened(&connection, again);
                 again = true;
                 context.listen(connection, &check).await
@@ -98,17 +98,23 @@ impl SubscriberContext {
         opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
     }
 
+    fn log_up(&self, connection: &Connection, down_for_seconds: Option<u64>) {
+        let (driver, server) = (self.name, connection.server.as_deref());
+        let (channel, register) = (self.driver.place().channel, self.publisher.is_some());
+        info!(target: "lobby::link", driver, server, channel, register, down_for_seconds, "link is up");
+    }
+
     /// Tells that the link is up. Returns the check of what is sent over it.
     fn opened(&self, connection: &Connection, again: bool) -> Arc<SharedCheck> {
         let check = SharedCheck::new(LoopbackCheck::new(self.instance, self.keep_alive));
         let sink =
             CheckedSink { sink: Arc::clone(&connection.outgoing), check: Arc::clone(&check) };
         let (driver_id, driver) = (self.driver_id, self.name);
-        let note = connection.note.clone();
+        let (note, server) = (connection.note.clone(), connection.server.clone());
         if let Some(note) = &note {
             warn!(target: "lobby::link", driver, note, "link is up, with a fault");
         }
-        self.registry.do_send(LinkOpened { driver_id, note });
+        self.registry.do_send(LinkOpened { driver_id, note, server });
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelOpened { driver_id, driver, outgoing: Arc::new(sink), again });
         }

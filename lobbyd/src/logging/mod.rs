@@ -68,6 +68,11 @@ pub fn flush() {
     }
 }
 
+/// The number of log lines that were lost since the start.
+pub fn lost_lines() -> u64 {
+    LINES.get().map_or(0, LineQueue::lost)
+}
+
 fn report_lost(lines: u64) {
     warn!(target: ROOT, lines, "log lines were dropped: standard error was not read or could not be written");
 }

@@ -30,6 +30,8 @@ struct State {
     lines: Vec<Vec<u8>>,
     bytes: usize,
     dropped: u64,
+    /// All that were ever lost, dropped or not written.
+    lost: u64,
     is_writing: bool,
     /// The thread that writes. Its own report finds room always.
     writer: Option<ThreadId>,
@@ -55,6 +57,11 @@ impl LineQueue {
         drop(self.0.changed.wait_timeout_while(self.state(), limit, is_busy));
     }
 
+    /// The number of lines that were ever lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.state().lost
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,6 +71,7 @@ impl LineQueue {
         let bytes = state.bytes + line.len() + LINE_COST;
         if bytes > MAX_BYTES && state.writer != Some(thread::current().id()) {
             state.dropped += 1;
+            state.lost += 1;
             return;
         }
         state.bytes = bytes;
@@ -90,6 +98,7 @@ impl LineQueue {
         loop {
             let (lines, dropped) = self.take();
             let failed = lines.iter().filter(|line| output.write_all(line).is_err()).count();
+            self.state().lost += u64::try_from(failed).unwrap_or(u64::MAX);
             lost += dropped + u64::try_from(failed).unwrap_or(u64::MAX);
             if failed < lines.len() && lost > 0 {
                 report(std::mem::take(&mut lost));

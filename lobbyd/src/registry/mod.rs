@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use lobby_client::{Discovery, HostName, Namesakes, Status};
+use lobby_client::{Discovery, HostName, Namesakes, RefusedHost, Status};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::sys::clock;
 use lobby_core::link::message::InboundEvent;
-use lobby_core::link::stats::LinkStats;
+use lobby_core::link::stats::{ChannelPlace, LinkStats};
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::reception::Reception;
 use lobby_core::registry::debounce::{Debounce, Schedule};
 use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry, SenderNews};
+use lobby_core::registry::recent_refusals::RecentRefusals;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::signing::keys::Keys;
-use lobby_core::signing::verifier::Authenticity;
+use lobby_core::signing::verifier::{Authenticity, VerifyMode};
 use lobby_core::wire::envelope::Refusal;
 use lobby_core::wire::instance_id::InstanceId;
 
@@ -50,6 +51,8 @@ pub struct LinkOpened {
     pub driver_id: DriverId,
     /// What is wrong with it although it is up, in words.
     pub note: Option<String>,
+    /// The broker that it is connected to; none where there is none.
+    pub server: Option<String>,
 }
 
 /// A link went down, or could not be brought up. *Sent by its Subscriber.* No reply.
@@ -99,12 +102,21 @@ pub struct Newcomers {
 #[rtype(result = "Status")]
 pub struct GetStatus;
 
+/// Which packets were refused lately? *Asked by HttpApi.*
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<RefusedHost>")]
+pub struct GetRefusals;
+
 /// Actor that owns the host registry. It alone writes; all others read its snapshots.
 #[derive(Debug)]
 pub struct Registry {
     hosts: HostRegistry,
     stats: Vec<LinkStats>,
     started: i64,
+    /// Since when no other host is in the list.
+    alone_since: Option<i64>,
+    rules: LobbyRules,
+    refusals: RecentRefusals,
     debounce: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
     newcomers: watch::Sender<Newcomers>,
@@ -113,6 +125,21 @@ pub struct Registry {
     clean_every: Duration,
     keep_alive: Duration,
     log: RegistryLog,
+}
+
+/// What of the settings the members of a lobby must have in common.
+#[derive(Debug, Clone, Default)]
+pub struct LobbyRules {
+    /// REGISTER.
+    pub register: bool,
+    /// KEEP_ALIVE.
+    pub keep_alive: Duration,
+    /// PACKET_VERIFY.
+    pub verify: Option<VerifyMode>,
+    /// Fingerprints of the keys of PACKET_KEY_FILE.
+    pub keys: Vec<String>,
+    /// Where each driver meets the others, in their order.
+    pub places: Vec<ChannelPlace>,
 }
 
 impl Registry {
@@ -128,6 +155,9 @@ impl Registry {
         Self {
             stats: drivers.iter().map(|driver| LinkStats::new(driver, started)).collect(),
             started,
+            alone_since: Some(started),
+            rules: LobbyRules::default(),
+            refusals: RecentRefusals::default(),
             debounce: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(hosts.snapshot())),
             newcomers: watch::Sender::default(),
@@ -137,6 +167,14 @@ impl Registry {
             keep_alive,
             log,
         }
+    }
+
+    /// The same registry, which shows these rules.
+    #[must_use]
+    pub fn with_rules(mut self, rules: LobbyRules) -> Self {
+        let places = rules.places.iter().cloned();
+        self.stats = self.stats.into_iter().zip(places).map(|(stats, at)| stats.at(at)).collect();
+        Self { rules, ..self }
     }
 
     /// Where readers get the latest snapshot.
@@ -195,6 +233,9 @@ impl Registry {
 
     fn refuse(&mut self, driver_id: DriverId, refusal: &Refusal) {
         self.count(driver_id, |stats| stats.refused(refusal));
+        if let Some(stats) = self.stats.get(driver_id.index()) {
+            self.refusals.note(stats.driver(), refusal, clock::unix_seconds());
+        }
         self.log.refused(refusal);
     }
 
@@ -259,6 +300,9 @@ impl Registry {
             self.log.changed(change, |name| self.hosts.is_known(name));
         }
         if !changes.is_empty() {
+            let is_alone = self.hosts.count_others() == 0;
+            let since = self.alone_since.unwrap_or_else(clock::unix_seconds);
+            self.alone_since = is_alone.then_some(since);
             self.debounce.add(changes.len());
             self.publish_soon(ctx);
         }
@@ -315,10 +359,14 @@ impl Handler<PacketsReceived> for Registry {
 impl Handler<LinkOpened> for Registry {
     type Result = ();
 
-    fn handle(&mut self, LinkOpened { driver_id, note }: LinkOpened, ctx: &mut Self::Context) {
+    fn handle(&mut self, opened: LinkOpened, ctx: &mut Self::Context) {
+        let LinkOpened { driver_id, note, server } = opened;
         self.tick();
         self.hosts.link_opened(driver_id, clock::now());
-        self.count(driver_id, |stats| stats.opened(note, clock::unix_seconds()));
+        self.count(driver_id, |stats| {
+            stats.opened(note, clock::unix_seconds());
+            stats.connected_to(server);
+        });
         self.publish();
         self.await_expiry(ctx);
     }
@@ -365,7 +413,22 @@ impl Handler<GetStatus> for Registry {
             duplicate: self.hosts.duplicate().cloned(),
             namesakes: self.hosts.namesakes().map(namesakes).collect(),
             prometheus_problems: 0,
+            register: self.rules.register,
+            keep_alive: self.rules.keep_alive.as_secs(),
+            ttl: self.hosts.ttl().as_secs(),
+            verify: VerifyMode::word(self.rules.verify).to_owned(),
+            keys: self.rules.keys.clone(),
+            alone_since: self.alone_since,
+            streams: 0,
         })
+    }
+}
+
+impl Handler<GetRefusals> for Registry {
+    type Result = MessageResult<GetRefusals>;
+
+    fn handle(&mut self, _: GetRefusals, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.refusals.list())
     }
 }
 
@@ -386,6 +449,7 @@ impl Handler<KeysChanged> for Registry {
     type Result = ();
 
     fn handle(&mut self, KeysChanged(keys): KeysChanged, _: &mut Self::Context) {
+        self.rules.keys = keys.fingerprints();
         self.hosts.use_keys(keys);
     }
 }

@@ -8,6 +8,10 @@ use super::*;
 
 const TTL: Duration = Duration::from_secs(30);
 
+fn opened() -> LinkOpened {
+    LinkOpened { driver_id: driver_id(), note: None, server: None }
+}
+
 /// A running registry with one driver, NATS, and what it shows its readers.
 struct Fixture {
     registry: Addr<Registry>,
@@ -54,7 +58,7 @@ fn driver_id() -> DriverId {
 #[actix_rt::test]
 async fn a_host_expires_for_all_within_milliseconds() {
     let mut lobby = Fixture::start();
-    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.registry.send(opened()).await.unwrap();
     lobby.hear("a").await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     lobby.hear("a").await;
@@ -77,7 +81,7 @@ async fn a_failed_attempt_of_a_link_is_no_news_for_readers() {
     lobby.close("connection refused").await;
     lobby.close("connection refused").await;
     assert!(!lobby.is_new());
-    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.registry.send(opened()).await.unwrap();
     assert!(lobby.is_new());
     lobby.close("connection reset").await;
     assert!(lobby.is_new());
@@ -88,7 +92,7 @@ async fn a_failed_attempt_of_a_link_is_no_news_for_readers() {
 #[actix_rt::test]
 async fn a_host_that_becomes_the_own_one_stays_for_readers() {
     let mut lobby = Fixture::start();
-    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.registry.send(opened()).await.unwrap();
     lobby.hear("me").await;
     let own = Discovery::new(HostName::parse("me").unwrap(), vec![]);
     lobby.registry.send(LocalChanged(own)).await.unwrap();
@@ -100,14 +104,14 @@ async fn a_host_that_becomes_the_own_one_stays_for_readers() {
 #[actix_rt::test]
 async fn facts_after_a_standstill_are_dated_without_it() {
     let lobby = Fixture::start();
-    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.registry.send(opened()).await.unwrap();
     lobby.hear("a").await;
     // The registry gets no turn meanwhile.
     tokio::time::advance(TTL * 3).await;
     lobby.close("connection reset").await;
     assert_eq!(lobby.registry.send(GetStatus).await.unwrap().records, 1);
     tokio::time::advance(TTL * 3).await;
-    lobby.registry.send(LinkOpened { driver_id: driver_id(), note: None }).await.unwrap();
+    lobby.registry.send(opened()).await.unwrap();
     tokio::time::advance(TTL * 3).await;
     lobby.hear("b").await;
     // Readers see it soon.

@@ -7,6 +7,7 @@ pub mod file_work;
 pub mod files;
 pub mod limits;
 pub mod notifier;
+pub mod process_usage;
 pub mod replacement;
 pub mod signals;
 pub mod watch;

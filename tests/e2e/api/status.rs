@@ -40,9 +40,11 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
     }
     assert!((started..=wall_clock()).contains(&status["started"].as_i64().unwrap()), "{status}");
     let (up, down) = (&status["drivers"][0], &status["drivers"][1]);
-    let fields =
-        ["dropped", "name", "reason", "received", "refused", "sent", "since", "state", "unsigned"];
-    assert_eq!((keys(up), keys(down)), (fields.into(), fields.into()));
+    let fields = "channel dropped name reason received refused sent server since state unsigned";
+    let fields: BTreeSet<_> = fields.split(' ').collect();
+    assert_eq!((keys(up), keys(down)), (fields.clone(), fields));
+    assert_eq!((&up["channel"], &up["server"]), (&json!("lobby.discovery"), &json!(nats.url())));
+    assert_eq!(down["channel"], "lobby:discovery");
     assert_eq!(
         (&up["name"], &up["state"], &up["reason"]),
         (&json!("NATS"), &json!("up"), &json!(null))

@@ -71,6 +71,35 @@ impl Prometheus {
         })
     }
 
+    /// The values that a query gives now.
+    ///
+    /// # Errors
+    /// What it says of a query that is wrong.
+    pub async fn query(&self, query: &str) -> Result<Vec<f64>, String> {
+        let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/api/v1/query?query={escaped}");
+        let answer = http::send(self.address, "GET", &path, &[], "").await.json();
+        let result = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;
+        let value = |series: &Value| series["value"][1].as_str().and_then(|text| text.parse().ok());
+        Ok(result.iter().filter_map(value).collect())
+    }
+
+    /// Waits until a query gives one value, and that fits.
+    ///
+    /// # Panics
+    /// If that does not come true.
+    #[track_caller]
+    pub fn tells<'a>(
+        &'a self,
+        query: &'a str,
+        fits: impl Fn(f64) -> bool + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        eventually(LIMIT, async move || match self.query(query).await {
+            Ok(values) if values.len() == 1 && fits(values[0]) => Ok(()),
+            other => Err(format!("{query}: {other:?}")),
+        })
+    }
+
     /// What it complained about so far.
     pub fn complaints(&self) -> Vec<String> {
         self.process

@@ -21,6 +21,19 @@ pub struct LinkStats {
     refused: BTreeMap<&'static str, u64>,
     unsigned: u64,
     dropped: u64,
+    place: ChannelPlace,
+    /// The broker that it is connected to.
+    server: Option<String>,
+}
+
+/// Where a driver meets the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelPlace {
+    /// The brokers that the settings name, without what is used to log in; none where there is no
+    /// broker.
+    pub server: Option<String>,
+    /// The subject, channel or directory.
+    pub channel: String,
 }
 
 impl LinkStats {
@@ -38,7 +51,25 @@ impl LinkStats {
             refused: BTreeMap::new(),
             unsigned: 0,
             dropped: 0,
+            place: ChannelPlace::default(),
+            server: None,
         }
+    }
+
+    /// The same link, at this place.
+    #[must_use]
+    pub fn at(self, place: ChannelPlace) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The link is up with this broker.
+    pub fn connected_to(&mut self, server: Option<String>) {
+        self.server = server;
+    }
+
+    /// The name of its driver.
+    pub fn driver(&self) -> &'static str {
+        self.driver
     }
 
     /// The link is up now. `note` is what is wrong with it all the same.
@@ -54,6 +85,7 @@ impl LinkStats {
             self.since = unix_seconds;
         }
         (self.up, self.reason) = (false, Some(one_line(reason)));
+        self.server = None;
     }
 
     /// A packet came in.
@@ -102,6 +134,8 @@ impl LinkStats {
                 .collect(),
             unsigned: self.unsigned,
             dropped: self.dropped,
+            server: self.server.clone().or_else(|| self.place.server.clone()),
+            channel: self.place.channel.clone(),
         }
     }
 }

@@ -9,4 +9,5 @@ pub mod host_registry;
 pub mod host_table;
 pub(crate) mod name_table;
 mod namesakes;
+pub mod recent_refusals;
 pub mod snapshot;

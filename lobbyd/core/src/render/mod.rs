@@ -2,6 +2,7 @@
 
 pub(crate) mod indent;
 pub mod list;
+pub mod metrics;
 pub(crate) mod names;
 pub(crate) mod packets;
 pub mod prometheus;

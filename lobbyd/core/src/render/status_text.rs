@@ -75,16 +75,11 @@ mod tests {
 
     fn status(records: usize, warm: bool, links: &[LinkStats]) -> Status {
         Status {
-            version: String::new(),
-            started: 0,
             now: NOON + MINUTE,
-            hostname: None,
-            instance: String::new(),
             records,
             warm,
             drivers: links.iter().map(LinkStats::status).collect(),
-            duplicate: None,
-            prometheus_problems: 0,
+            ..Status::default()
         }
     }
 

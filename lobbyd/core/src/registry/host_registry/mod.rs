@@ -107,6 +107,11 @@ impl HostRegistry {
         self.own.as_ref()
     }
 
+    /// How many other hosts are in the list.
+    pub fn count_others(&self) -> usize {
+        self.hosts.len() - usize::from(self.own.is_some())
+    }
+
     /// The age at which a host expires.
     pub fn ttl(&self) -> Duration {
         self.liveness.ttl()

@@ -27,6 +27,10 @@ use crate::wire::instance::Instance;
 /// not valid here.
 const DOMAIN: &str = "lobby packet 1";
 
+/// What is signed for a fingerprint, which no packet can begin with, and the bytes of one.
+const FINGERPRINT_DOMAIN: &[u8] = b"lobby key";
+const FINGERPRINT_LEN: usize = 4;
+
 /// Room for the signed bytes of a usual packet.
 const USUAL_LEN: usize = 1024;
 
@@ -37,7 +41,7 @@ pub const MIN_KEY_LEN: usize = 16;
 #[derive(Clone)]
 pub struct Keys {
     signing: Hmac<Sha256>,
-    /// All of them, the signing one too.
+    /// All of them, the signing one first.
     verifying: Arc<[Hmac<Sha256>]>,
 }
 
@@ -76,6 +80,18 @@ impl Keys {
             lines.map(|(place, key)| parse_key(place + 1, key)).collect::<Result<_, _>>()?;
         let signing = keys.first().cloned().ok_or(InvalidKeys::None)?;
         Ok(Self { signing, verifying: keys.into() })
+    }
+
+    /// Fingerprints of the keys, the signing one first: two daemons with the same key have the
+    /// same. They say no more of a key than each signed packet does.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let fingerprint = |key: &Hmac<Sha256>| {
+            let mut hmac = key.clone();
+            hmac.update(FINGERPRINT_DOMAIN);
+            let code = hmac.finalize().into_bytes();
+            code.iter().take(FINGERPRINT_LEN).map(|byte| format!("{byte:02x}")).collect()
+        };
+        self.verifying.iter().map(fingerprint).collect()
     }
 
     /// Signs a message at that time, in milliseconds since the Unix epoch.

@@ -18,6 +18,17 @@ pub enum VerifyMode {
     Enforce,
 }
 
+impl VerifyMode {
+    /// The word of PACKET_VERIFY for a mode; `None` is no check.
+    pub fn word(mode: Option<Self>) -> &'static str {
+        match mode {
+            None => "off",
+            Some(Self::Warn) => "warn",
+            Some(Self::Enforce) => "enforce",
+        }
+    }
+}
+
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {

@@ -121,6 +121,40 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every reason there is, as [`Self::reason`] has it.
+    pub const REASONS: [&str; 12] = [
+        "too_large",
+        "not_json",
+        "no_hostname",
+        "bad_hostname",
+        "too_many_labels",
+        "bad_label",
+        "unknown_message",
+        "unsigned",
+        "bad_signature",
+        "stale",
+        "replayed",
+        "registry_full",
+    ];
+
+    /// The host whose packet it is, where that is known.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::TooManyLabels(host, _)
+            | Self::BadLabel(host, _)
+            | Self::Unsigned(host)
+            | Self::BadSignature(host)
+            | Self::Stale { host, .. }
+            | Self::Replayed(host) => Some(host),
+            Self::TooLarge(_)
+            | Self::NotJson(_)
+            | Self::NoHostName
+            | Self::BadHostName(_)
+            | Self::UnknownMessage(_)
+            | Self::RegistryFull(_) => None,
+        }
+    }
+
     /// The reason as a word for counters and logs.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::writer::{Turn, Writer};
 use crate::link::driver::{Connection, Driver};
 use crate::sys::file_work::FileWork;
+use lobby_core::link::stats::ChannelPlace;
 
 /// The driver for one machine.
 #[derive(Debug)]
@@ -37,8 +38,13 @@ impl Driver for Local {
         async move {
             let outgoing = Writer::new(settings.path.clone(), self.turn.clone());
             let incoming = Reader::start(settings, self.reading.clone()).await?.into_stream();
-            Ok(Connection { incoming, outgoing: std::sync::Arc::new(outgoing), note: None })
+            let outgoing = std::sync::Arc::new(outgoing);
+            Ok(Connection { incoming, outgoing, note: None, server: None })
         }
         .boxed()
+    }
+
+    fn place(&self) -> ChannelPlace {
+        ChannelPlace { server: None, channel: self.settings.path.display().to_string() }
     }
 }

@@ -71,7 +71,9 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     inbox.check()?;
     refusal.set(false);
     inbox.pump(sender, messages.map(|message| message.payload));
-    Ok((Connection { incoming: inbox.boxed(), outgoing: Arc::new(sink), note: None }, client))
+    let (incoming, outgoing) = (inbox.boxed(), Arc::new(sink));
+    let server = Some(target.url.address());
+    Ok((Connection { incoming, outgoing, note: None, server }, client))
 }
 
 async fn connect(target: Target<'_>, events: &Arc<Events>) -> anyhow::Result<Client> {

@@ -19,6 +19,7 @@ use crate::link::drivers::race::{LIMIT, race, until};
 use crate::link::drivers::refusal::Refusal;
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
+use lobby_core::link::stats::ChannelPlace;
 
 /// The driver of NATS.
 #[derive(Debug)]
@@ -125,6 +126,12 @@ impl Driver for Nats {
         own: Option<Bytes>,
     ) -> BoxFuture<'a, anyhow::Result<Connection>> {
         Box::pin(self.open_any(client_name, own))
+    }
+
+    fn place(&self) -> ChannelPlace {
+        let servers = url::parse(&self.settings.url.expose()).unwrap_or_default();
+        let servers: Vec<_> = servers.iter().map(ServerUrl::address).collect();
+        ChannelPlace { server: Some(servers.join(",")), channel: self.settings.subject.clone() }
     }
 
     fn secrets(&self) -> Vec<Secret> {

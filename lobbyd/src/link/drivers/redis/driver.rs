@@ -20,6 +20,7 @@ use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::inbox;
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
+use lobby_core::link::stats::ChannelPlace;
 
 /// What is said of a link to a replica.
 const REPLICA: &str = "the Redis server is a replica: packets published here do not reach the master, connect to that";
@@ -83,7 +84,13 @@ impl Redis {
         let outgoing =
             RedisSink { publisher, channel, inbox: sender, refusal: self.refusal.clone() };
         let note = is_replica.filter(|is_replica| *is_replica).map(|_| REPLICA.to_owned());
-        Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(outgoing), note })
+        let server = Some(self.server());
+        Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(outgoing), note, server })
+    }
+
+    fn server(&self) -> String {
+        let RedisSettings { host, port, .. } = &self.settings;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
     /// Publishes the newest own packet after one was refused. While it is, too, the link is down.
@@ -110,6 +117,10 @@ impl Driver for Redis {
         own: Option<Bytes>,
     ) -> BoxFuture<'a, anyhow::Result<Connection>> {
         Box::pin(self.open_any(own))
+    }
+
+    fn place(&self) -> ChannelPlace {
+        ChannelPlace { server: Some(self.server()), channel: self.settings.channel.clone() }
     }
 
     fn secrets(&self) -> Vec<Secret> {
