@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lobby_client::{AddressLabels, Label, Protocol, Selector};
+use lobby_client::{AddressLabels, HostName, Label, Protocol, Selector};
 
 use crate::completion::{hosts, labels, own_labels};
 
@@ -118,6 +118,13 @@ pub(crate) enum Command {
     Ansible(AnsibleOptions),
     /// Show how the connected daemon is doing; exit status 1 if a driver is down
     Status,
+    /// Say what is odd about the connected daemon, or why it does not see a server; exit status 1 if
+    /// something is
+    Doctor {
+        /// The server that one looks for
+        #[arg(value_name = "HOST", value_parser = HostName::parse)]
+        wanted: Option<HostName>,
+    },
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
     Ping,
     /// Change the run-time labels of the connected daemon's server

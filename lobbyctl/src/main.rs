@@ -3,6 +3,7 @@
 mod args;
 mod completion;
 mod connection;
+mod doctor;
 mod follow;
 mod output;
 mod status;
@@ -14,10 +15,11 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process;
 
 use anyhow::{Context, anyhow};
-use lobby_client::{Client, Error, Filter, LinkState, Query, Selector};
+use lobby_client::{Client, Error, Filter, HostName, LinkState, Query, Selector};
 
 use args::{Command, CommandLine, DiscoveryFilter, LabelsCommand};
 use connection::Connection;
+use doctor::Answers;
 use output::{Output, Palette};
 
 #[expect(
@@ -89,6 +91,11 @@ async fn answer(
 
 /// A daemon that answers may still not be well: scripts learn it from the exit status.
 fn judge(output: &Output) -> Result<(), Failure> {
+    if let Output::Report(report, _) = output
+        && !report.findings.is_empty()
+    {
+        return Err(Failure::other(anyhow!("{} things are odd", report.findings.len())));
+    }
     let Some(status) = output.status() else { return Ok(()) };
     let down = status.drivers.iter().filter(|driver| driver.state == LinkState::Down);
     let down: Vec<_> = down.map(|driver| driver.name.as_str()).collect();
@@ -111,6 +118,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
             client.resolve(&label.unwrap_or_default()).await.map(Output::Names)
         }
         Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
+        Command::Doctor { wanted } => examine(client, wanted.as_ref(), json).await,
         Command::Ping => client.ping().await.map(|()| Output::Done),
         Command::Labels(LabelsCommand::Add { labels }) => {
             client.add_labels(&labels).await.map(|()| Output::Done)
@@ -127,6 +135,18 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
     }
 }
 
+/// Asks the daemon all that the doctor wants to know.
+async fn examine(client: &Client, host: Option<&HostName>, json: bool) -> Result<Output, Error> {
+    let (status, refusals) = (client.status().await?, client.refusals().await?);
+    let servers = client.discoveries(&Filter::All).await?;
+    let answers = Answers { status, refusals, servers };
+    let report = match host {
+        Some(host) => answers.about(host),
+        None => answers.about_the_daemon(),
+    };
+    Ok(Output::Report(report, json))
+}
+
 /// The question behind a command, if it is one.
 fn query(command: &Command) -> Option<Query> {
     Some(match command {
@@ -139,6 +159,7 @@ fn query(command: &Command) -> Option<Query> {
         Command::Status => Query::Status,
         Command::Labels(_)
         | Command::Ping
+        | Command::Doctor { .. }
         | Command::Watch(_)
         | Command::Wait(_)
         | Command::Table(_)

@@ -4,6 +4,7 @@ use lobby_client::text::printable;
 use lobby_client::{Discovery, HostName, Label, Query, Status};
 use unicode_width::UnicodeWidthStr;
 
+use crate::doctor::Report;
 use crate::status;
 
 /// What a command gave, to be printed.
@@ -19,6 +20,8 @@ pub(crate) enum Output {
     Names(Vec<HostName>),
     /// How the daemon is doing.
     Status(Box<Status>),
+    /// What the doctor found, as JSON or not.
+    Report(Report, bool),
     /// Nothing to print.
     Done,
 }
@@ -81,6 +84,8 @@ pub(crate) fn text(output: &Output, palette: Palette) -> String {
             names.iter().map(|name| format!("{}\n", palette.host(name))).collect()
         }
         Output::Status(status) => status::text(status),
+        Output::Report(report, true) => format!("{}\n", report.json()),
+        Output::Report(report, false) => report.text(),
         Output::Done => String::new(),
     }
 }
