@@ -9,6 +9,7 @@
 
 mod app;
 mod callback;
+mod check;
 pub mod config;
 mod dns;
 mod healthz;
@@ -21,6 +22,7 @@ mod service;
 pub mod settings;
 mod sys;
 
+pub use check::check;
 pub use sys::children::kill_all as kill_children;
 pub use sys::limits::raise_open_files;
 pub use sys::signals::Signals;

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use lobbyd::settings::{self, Settings};
+use lobbyd::settings::{self, Invocation, Settings};
 use lobbyd::{Signals, kill_children, logging, run};
 use tracing::error;
 
@@ -10,7 +10,11 @@ fn main() {
     // Before anything else: until then a signal has the meaning that the parent process gave it.
     let signals = Signals::take_over(leave);
     let status = match settings::read_process() {
-        Ok(settings) => serve(settings, signals),
+        Ok(Invocation::Run(settings)) => serve(*settings, signals),
+        Ok(Invocation::Check(checked)) => {
+            install_cryptography();
+            actix_rt::System::new().block_on(lobbyd::check(*checked))
+        }
         Err(error) => {
             // With standard error gone there is nowhere to say it.
             error.print().ok();
@@ -23,7 +27,7 @@ fn main() {
 /// Runs the daemon to its end and returns the exit status. The runtime is left to the operating
 /// system: dropping it would wait for blocked file operations.
 fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    install_cryptography();
     let system = actix_rt::System::new();
     let ended = logging::init(&settings.log)
         .and(signals)
@@ -36,6 +40,12 @@ fn serve(settings: Settings, signals: anyhow::Result<Signals>) -> u8 {
             1
         }
     }
+}
+
+/// Names what libraries use for TLS.
+fn install_cryptography() {
+    // It fails only where it was done before.
+    rustls::crypto::ring::default_provider().install_default().ok();
 }
 
 /// Ends the process, from whatever thread, with its last log lines written if they can be, and the

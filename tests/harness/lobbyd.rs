@@ -175,8 +175,9 @@ impl LobbydBuilder {
         start(&self.name, &mut command)
     }
 
-    /// Local on a directory of its own, unless another driver or a DRIVER was given.
-    fn environment(&self) -> BTreeMap<String, OsString> {
+    /// The environment that it is started with: Local on a directory of its own, unless another
+    /// driver or a DRIVER was given.
+    pub fn environment(&self) -> BTreeMap<String, OsString> {
         let drivers =
             if self.drivers.is_empty() { "Local".to_owned() } else { self.drivers.join(",") };
         let mut environment = self.settings.clone();

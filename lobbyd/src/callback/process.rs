@@ -104,8 +104,8 @@ impl CallbackCommand {
         clippy::disallowed_methods,
         reason = "PATH is no setting of lobby; the system looks programs up in it"
     )]
-    pub fn problem(&self) -> Option<String> {
-        program::problem(self.words.first()?, std::env::var_os("PATH").as_deref())
+    pub fn problem_of(words: &[String]) -> Option<String> {
+        program::problem(words.first()?, std::env::var_os("PATH").as_deref())
     }
 
     /// Starts the program. Blocks until it is executed.

@@ -251,7 +251,7 @@ impl Actor for CallbackRunner {
 }
 
 fn warn_of_problem(command: &CallbackCommand) {
-    if let Some(problem) = command.problem() {
+    if let Some(problem) = CallbackCommand::problem_of(command.words()) {
         let expected = "expected the path of an executable file or the name of a program";
         warn!(target: "lobby::callback", "CALLBACK cannot be run: {problem}: {expected}; it is tried all the same");
     }

@@ -14,6 +14,10 @@ Every flag is an environment variable too, NAME or LOBBY_NAME; a flag beats LOBB
 an empty variable counts as unset. Give secrets in variables or files: everyone on the machine can read a command line. SIGHUP reads label files and secret \
 files again.";
 
+/// Name of the flag that checks settings, and its value that tries the brokers.
+pub(super) const CHECK: &str = "check";
+pub(super) const CONNECT: &str = "connect";
+
 /// Widest line of the help: longer ones are hard to read.
 const WIDEST: usize = 120;
 
@@ -28,7 +32,24 @@ pub(super) fn command<'a>(
         .after_help(AFTER)
         .max_term_width(WIDEST)
         .next_line_help(true)
+        .arg(check())
         .args(flags)
+}
+
+/// `--check` stands for itself: it is not a setting.
+fn check() -> Arg {
+    Arg::new(CHECK)
+        .long(CHECK)
+        .value_name(CONNECT)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("settings")
+        .value_parser(["settings", CONNECT])
+        .hide_possible_values(true)
+        .help(
+            "Print all settings with their sources, the labels, and what is odd, then exit with 0 (fine), 1 (odd) or \
+             2 (wrong); with =connect try the brokers too",
+        )
 }
 
 /// Values are taken as they come: reading them is the same work for flags and variables.

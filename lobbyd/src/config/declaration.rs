@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 
 use super::kinds::{ValueStyle, items, refusal};
-use super::setting::{AnySetting, Block, DefaultValue, SettingInfo};
+use super::setting::{AnySetting, Block, DefaultValue, Rule, SettingInfo};
 use super::values::{Environment, Values};
-use super::{ConfigError, Settings, Timing, command, table};
+use super::{ConfigError, Invocation, Timing, command, table};
 
 /// A driver as far as the settings go. `D` is a driver made of its settings.
 pub(crate) struct DriverSpec<D> {
@@ -38,7 +38,7 @@ impl<D> Declaration<D> {
     /// # Errors
     /// As [`Declaration::read`].
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-    pub(crate) fn read_process(&self) -> Result<Settings<D>, ConfigError> {
+    pub(crate) fn read_process(&self) -> Result<Invocation<D>, ConfigError> {
         self.read(std::env::args_os(), &|name| std::env::var_os(name))
     }
 
@@ -52,26 +52,36 @@ impl<D> Declaration<D> {
         &self,
         arguments: impl IntoIterator<Item = OsString>,
         environment: Environment<'_>,
-    ) -> Result<Settings<D>, ConfigError> {
-        Settings::from_values(self, &self.values(arguments, environment)?)
+    ) -> Result<Invocation<D>, ConfigError> {
+        Invocation::new(self, &self.values(arguments, environment)?)
     }
 
-    /// The texts that the settings were given, each of them checked, also those that nothing will
-    /// ask for: a wrong one is a mistake wherever it stands.
+    /// The texts that the settings were given.
     ///
     /// # Errors
-    /// When a flag is unknown or a value bad; also when help or version is asked for.
+    /// When a flag is unknown; also when help or version is asked for.
     pub(crate) fn values<'a>(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
         environment: Environment<'a>,
     ) -> Result<Values<'a>, ConfigError> {
         let flags = self.command().try_get_matches_from(arguments)?;
-        let values = Values::new(flags, environment);
+        Ok(Values::new(flags, environment))
+    }
+
+    /// Checks the text of each setting, also of those that nothing will ask for: a wrong one is a
+    /// mistake wherever it stands.
+    ///
+    /// # Errors
+    /// When a value is bad, or contradicts another.
+    pub(super) fn check_all(&self, values: &Values<'_>) -> Result<(), ConfigError> {
         self.settings().try_for_each(|(_, setting)| values.check(setting))?;
-        let rules = self.blocks().flat_map(|block| block.rules);
-        rules.into_iter().try_for_each(|rule| values.check_rule(rule))?;
-        Ok(values)
+        self.rules().try_for_each(|rule| values.check_rule(rule))
+    }
+
+    /// What settings must agree on.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        self.blocks().flat_map(|block| block.rules)
     }
 
     /// The command line.

@@ -1,6 +1,7 @@
 //! The settings: each declared once, checked once and handed out as typed parts. The drivers
 //! declare their own, in blocks that the `Declaration` is given.
 
+mod check;
 mod command;
 mod declaration;
 mod error;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use lobby_client::{HostName, Label, Selector};
 
+pub use check::{Checked, Invocation};
 pub(crate) use declaration::{Declaration, DriverSpec};
 pub use error::ConfigError;
 pub use oddities::Oddity;

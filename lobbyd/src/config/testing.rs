@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use super::{Block, ConfigError, Declaration, DriverSpec, Settings, Timing, Values};
+use super::{
+    Block, Checked, ConfigError, Declaration, DriverSpec, Invocation, Settings, Timing, Values,
+};
 
 /// Reads flags and variables with a declaration, both as a user would type them, separated by white
 /// space.
@@ -27,7 +29,25 @@ pub(crate) fn read_exactly<D>(
     let variables: HashMap<_, _> =
         variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
     let arguments = ["lobbyd"].iter().chain(flags).map(OsString::from);
-    declaration.read(arguments, &|name| variables.get(name).cloned())
+    match declaration.read(arguments, &|name| variables.get(name).cloned())? {
+        Invocation::Run(settings) => Ok(*settings),
+        Invocation::Check(_) => panic!("a check was not asked for"),
+    }
+}
+
+/// Checks flags and variables with a declaration.
+pub(crate) fn check<D>(
+    declaration: &Declaration<D>,
+    flags: &[&str],
+    variables: &[(&str, &str)],
+) -> Checked<D> {
+    let variables: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+    let arguments = ["lobbyd", "--check"].iter().chain(flags).map(OsString::from);
+    match declaration.read(arguments, &|name| variables.get(name).cloned()).unwrap() {
+        Invocation::Check(checked) => *checked,
+        Invocation::Run(_) => panic!("a check was asked for"),
+    }
 }
 
 /// Reads the settings of a driver, the only one that there is, from variables.

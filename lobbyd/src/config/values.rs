@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ArgMatches;
 
+use super::command::{CHECK, CONNECT};
 use super::setting::{AnySetting, DefaultValue, Rule, Setting, SettingInfo};
 use super::{ConfigError, Secret};
 use crate::sys::files;
@@ -41,6 +42,11 @@ pub(crate) struct Values<'a> {
 impl<'a> Values<'a> {
     pub(super) fn new(flags: ArgMatches, environment: Environment<'a>) -> Self {
         Self { flags, environment }
+    }
+
+    /// Whether `--check` is given, and then whether with `connect`.
+    pub(super) fn check_mode(&self) -> Option<bool> {
+        self.flags.get_one::<String>(CHECK).map(|mode| mode == CONNECT)
     }
 
     /// The value of a setting that has one always.

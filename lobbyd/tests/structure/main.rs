@@ -14,7 +14,7 @@ use imports::Source;
 const DAEMON: &[&[&str]] = &[
     &["main"],
     &["lib"],
-    &["app"],
+    &["app", "check"],
     &["http"],
     &["settings"],
     &["callback", "dns", "labels", "link", "service"],

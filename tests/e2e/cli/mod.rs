@@ -1,5 +1,6 @@
 //! The command lines of both programs.
 
+mod check;
 mod doctor;
 mod follow;
 mod lobbyctl;

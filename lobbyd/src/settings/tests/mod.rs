@@ -1,3 +1,4 @@
+mod check;
 mod files;
 mod help;
 mod oddities;
@@ -28,7 +29,7 @@ fn refusal(variables: &str) -> String {
     message(read("", variables), 2)
 }
 
-fn message(outcome: Result<Settings, ConfigError>, exit_status: u8) -> String {
+fn message<T: std::fmt::Debug>(outcome: Result<T, ConfigError>, exit_status: u8) -> String {
     let error = outcome.unwrap_err();
     let message = error.to_string();
     assert_eq!(error.exit_status(), exit_status, "{message}");

@@ -1,0 +1,76 @@
+//! `lobbyd --check`: what the daemon would run with, and what is odd or wrong about it.
+
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, free_port, program};
+use tokio::process::Command;
+
+/// The exit status of a check, and what it prints.
+async fn check(daemon: &LobbydBuilder, flag: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(program("lobbyd"));
+    command.arg(flag).env_clear().envs(daemon.environment());
+    let run = command.kill_on_drop(true).output();
+    let output = tokio::time::timeout(LIMIT, run).await.expect("it ends").unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code(), text)
+}
+
+#[actix_rt::test]
+async fn a_fine_daemon_is_0_with_settings_and_labels() {
+    let daemon = Lobbyd::named("a").labels("service:web").set("TOKEN", "s3cret");
+    std::fs::write(daemon.labels_path().join("file"), "rack:b7\n").unwrap();
+    let (status, text) = check(&daemon, "--check").await;
+    assert_eq!(status, Some(0), "{text}");
+    for expected in
+        ["HTTP API\n", "TOKEN=***", "variable TOKEN", "Labels of a\n  rack:b7\n  service:web\n"]
+    {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(text.ends_with("fine\n") && !text.contains("s3cret"), "{text}");
+}
+
+#[actix_rt::test]
+async fn something_odd_is_1_and_the_daemon_warns_of_the_same() {
+    let daemon = Lobbyd::named("a").labels("service=web").set("NATS_URL", "nats://b");
+    let daemon = daemon.set("CALLBACK", "/nowhere/callback");
+    let (status, text) = check(&daemon, "--check").await;
+    assert_eq!(status, Some(1), "{text}");
+    let daemon = daemon.start().await;
+    for (odd, logged) in [
+        ("odd: LABELS: ", "holds a = and no colon"),
+        ("odd: NATS_URL: ", "it is set and not used"),
+        ("odd: CALLBACK: ", "/nowhere/callback does not exist"),
+    ] {
+        assert!(text.contains(odd), "{odd} in {text}");
+        daemon.logged(logged).await;
+    }
+}
+
+#[actix_rt::test]
+async fn wrong_settings_are_2_and_all_are_named() {
+    let daemon = Lobbyd::named("a").set("PORT", "x").set("TTL", "y");
+    let (status, text) = check(&daemon, "--check").await;
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("wrong: PORT: ") && text.contains("wrong: TTL: "), "{text}");
+    let (status, text) = check(&Lobbyd::named("a"), "--check=everything").await;
+    assert_eq!(status, Some(2), "{text}");
+}
+
+/// A daemon that no setting is given which it does not use.
+fn alone() -> LobbydBuilder {
+    Lobbyd::named("a").unset("LOCAL_PATH")
+}
+
+#[actix_rt::test]
+async fn with_connect_the_brokers_are_tried() {
+    let nats = NatsServer::start().await;
+    let (status, text) = check(&alone().nats(&nats), "--check=connect").await;
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("NATS is up, server nats://127.0.0.1:"), "{text}");
+    let away = alone().nats(&nats).redis_at(free_port());
+    let (status, text) = check(&away, "--check=connect").await;
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains("odd: Redis cannot be reached: ") && text.contains("NATS is up"),
+        "{text}"
+    );
+    assert_eq!(check(&away, "--check").await.0, Some(0), "it tries no broker");
+}
