@@ -15,7 +15,7 @@ const VALUE: &AsciiSet =
 pub(crate) const DISCOVERY: &str = "/v1/discovery";
 
 /// Path of the servers whose packets were refused.
-pub(super) const REFUSALS: &str = "/v1/refusals";
+pub(crate) const REFUSALS: &str = "/v1/refusals";
 
 /// Path of the answer whether the daemon works.
 #[cfg(feature = "http")]

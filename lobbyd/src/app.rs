@@ -31,7 +31,7 @@ use crate::link::driver::Driver;
 use crate::link::own_packet::OwnPacket;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
-use crate::registry::{KeysChanged, LobbyRules, LocalChanged, Registry};
+use crate::registry::{BrokerChanged, KeysChanged, LobbyRules, LocalChanged, Registry};
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::sys::children::Children;
@@ -103,8 +103,9 @@ impl App {
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
         let label_source = core.label_source(local_host, settings.timing).await;
+        let facts = label_source.clone().recipient();
         let subscribers =
-            core.subscribers(settings.drivers.drain(..), settings.timing, hostname)?;
+            core.subscribers(settings.drivers.drain(..), settings.timing, hostname, &facts)?;
         let callback_runner =
             settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let tokens = settings.api.as_ref().map(ApiSettings::tokens).unwrap_or_default();
@@ -384,6 +385,7 @@ impl CoreActors {
         drivers: impl Iterator<Item = ActiveDriver<Box<dyn Driver>>>,
         timing: Timing,
         hostname: &HostName,
+        facts: &Recipient<BrokerChanged>,
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
         let subscribers = drivers.enumerate().map(|(index, ActiveDriver { name, driver })| {
             let secrets = driver.secrets();
@@ -393,6 +395,7 @@ impl CoreActors {
                 driver,
                 client_name: format!("lobbyd/{hostname}"),
                 registry: self.registry.clone(),
+                facts: facts.clone(),
                 publisher: self.publisher.clone(),
                 instance: self.instance,
                 keep_alive: timing.keep_alive,

@@ -4,6 +4,7 @@
 pub mod callback;
 pub mod dns;
 pub mod events;
+pub mod facts;
 pub mod index;
 pub mod lines;
 pub mod link;

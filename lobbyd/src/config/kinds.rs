@@ -16,6 +16,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::LogFormat;
 use lobby_core::dns::{InvalidZone, ZoneName};
+use lobby_core::facts::fact::Fact;
+use lobby_core::facts::own_address::AddressSource;
 use lobby_core::signing::verifier::VerifyMode;
 
 /// A kind of value.
@@ -66,6 +68,8 @@ pub(crate) const SECRET_FILE: ValueKind<PathBuf> =
     ValueKind { unit: "FILE", style: ValueStyle::SecretFile, parse: |text| path(text, "file") };
 pub(crate) const FILE: ValueKind<PathBuf> = open("FILE", |text| path(text, "file"));
 pub(crate) const FILE_NAME: ValueKind<String> = open("NAME", file_name);
+pub(crate) const FACTS: ValueKind<Vec<Fact>> = open("FACTS", facts);
+pub(crate) const ADDRESS: ValueKind<AddressSource> = open("ADDRESS", address);
 pub(crate) const COMMAND: ValueKind<Vec<String>> = open("COMMAND", command_line);
 pub(crate) const SELECTOR: ValueKind<Selector> = open("SELECTOR", selector);
 pub(crate) const VERIFY: ValueKind<Option<VerifyMode>> = open("off|warn|enforce", verify);
@@ -191,6 +195,19 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 
 fn zone(text: &str) -> Result<ZoneName, String> {
     text.trim().parse().map_err(|expected: InvalidZone| refusal(text, "zone", expected))
+}
+
+fn facts(text: &str) -> Result<Vec<Fact>, String> {
+    let fact = |word| {
+        let expected = "address, version, os or arch, or several of them, comma separated";
+        Fact::of_word(word).ok_or_else(|| refusal(word, "fact", expected))
+    };
+    items(text).map(fact).collect()
+}
+
+fn address(text: &str) -> Result<AddressSource, String> {
+    let expected = "auto, IP addresses, comma separated, or the name of an interface";
+    AddressSource::parse(text).ok_or_else(|| refusal(text, "address", expected))
 }
 
 fn path(text: &str, noun: &str) -> Result<PathBuf, String> {

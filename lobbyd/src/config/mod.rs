@@ -32,6 +32,8 @@ pub use tls_identity::TlsIdentity;
 pub(crate) use values::{LONGEST_FILE, PREFIX, Values};
 
 use lobby_core::dns::Zone;
+use lobby_core::facts::fact::Fact;
+use lobby_core::facts::own_address::AddressSource;
 use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::VerifyMode;
 
@@ -124,6 +126,24 @@ pub struct LocalHostSettings {
     pub labels_path_is_set: bool,
     /// RUNTIME_LABELS_FILENAME: file in it for labels added at run time.
     pub runtime_labels_filename: String,
+    /// FACTS and ADDRESS.
+    pub facts: FactSettings,
+}
+
+/// What this server finds out about itself and tells as labels.
+#[derive(Debug, Clone)]
+pub struct FactSettings {
+    /// FACTS.
+    pub facts: Vec<Fact>,
+    /// ADDRESS: where its address comes from.
+    pub address: AddressSource,
+}
+
+impl Default for FactSettings {
+    /// No facts.
+    fn default() -> Self {
+        Self { facts: Vec::new(), address: AddressSource::Auto }
+    }
 }
 
 /// Intervals.

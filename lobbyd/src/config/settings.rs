@@ -3,8 +3,9 @@
 use super::declaration::Declaration;
 use super::values::Values;
 use super::{
-    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, DnsSettings, LocalHostSettings,
-    LogSettings, Secret, Settings, SigningSettings, Timing, TlsIdentity, oddities, table,
+    ActiveDriver, ApiSettings, CallbackSettings, ConfigError, DnsSettings, FactSettings,
+    LocalHostSettings, LogSettings, Secret, Settings, SigningSettings, Timing, TlsIdentity,
+    oddities, table,
 };
 use lobby_core::dns::Zone;
 use lobby_core::signing::keys::Keys;
@@ -116,6 +117,10 @@ fn local_host(values: &Values<'_>) -> Result<LocalHostSettings, ConfigError> {
         labels_path: values.get(&table::LABELS_PATH)?,
         labels_path_is_set: values.is_changed(&table::LABELS_PATH.info)?,
         runtime_labels_filename: values.get(&table::RUNTIME_LABELS_FILENAME)?,
+        facts: FactSettings {
+            facts: values.optional(&table::FACTS)?.unwrap_or_default(),
+            address: values.get(&table::ADDRESS)?,
+        },
     })
 }
 

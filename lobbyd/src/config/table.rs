@@ -13,6 +13,8 @@ use super::setting::DefaultValue::{Described, Literal};
 use super::setting::Rule::{BothOrNone, NotBoth};
 use super::{LogFormat, settings};
 use lobby_core::dns::ZoneName;
+use lobby_core::facts::fact::Fact;
+use lobby_core::facts::own_address::AddressSource;
 use lobby_core::signing::verifier::VerifyMode;
 
 settings! {
@@ -44,6 +46,10 @@ settings! {
         LABELS_PATH: PathBuf, kinds::DIR, Literal("/etc/lobby/labels"), "Directory of label files, one label a line";
         RUNTIME_LABELS_FILENAME: String, kinds::FILE_NAME, Literal("_runtime"),
             "File in LABELS_PATH that holds the labels added at run time";
+        FACTS: Vec<Fact>, kinds::FACTS, Described("none"),
+            "What is found out about this server and added to its labels: address, version, os, arch, comma separated";
+        ADDRESS: AddressSource, kinds::ADDRESS, Literal("auto"),
+            "Its address in FACTS: IP addresses, an interface, or auto, which is that of the link to the broker or the default route";
         REGISTER: bool, kinds::SWITCH, Literal("true"), "Announce this server; false: listen only";
     }
 }

@@ -1,10 +1,11 @@
-//! This host: its name, and the labels that its settings give it.
+//! This host: its name, and the labels that its settings and the facts give it.
 
 use std::path::Path;
 
 use lobby_client::{Discovery, HostName, Label};
 
 use crate::config::LocalHostSettings;
+use crate::labels::facts::Facts;
 use crate::labels::files::LabelsRead;
 use crate::labels::problems::Problem;
 use lobby_core::lines;
@@ -19,17 +20,24 @@ pub struct LocalReading {
     pub problems: Vec<Problem>,
 }
 
-/// This host: HOSTNAME or the machine's name, LABELS, and where its label files are. Nothing here
-/// blocks.
+/// This host: HOSTNAME or the machine's name, LABELS, the facts, and where its label files are. Once
+/// made, nothing of it blocks.
 #[derive(Debug, Clone)]
 pub struct LocalHost {
     settings: LocalHostSettings,
+    facts: Facts,
 }
 
 impl LocalHost {
-    /// The host that the settings describe.
+    /// The host that the settings describe. Reads once what the operating system says of itself.
     pub fn new(settings: LocalHostSettings) -> Self {
-        Self { settings }
+        let facts = Facts::new(settings.facts.clone());
+        Self { settings, facts }
+    }
+
+    /// What it finds out about itself.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// LABELS_PATH.
@@ -104,6 +112,7 @@ impl LocalHost {
 
     fn with_own_labels(&self, mut labels: Vec<Label>) -> Vec<Label> {
         labels.extend_from_slice(&self.settings.labels);
+        labels.extend(self.facts.labels());
         labels
     }
 }

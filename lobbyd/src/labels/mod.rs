@@ -3,6 +3,7 @@
 
 pub mod agenda;
 mod commit_gate;
+mod facts;
 mod files;
 pub mod local_host;
 mod problems;

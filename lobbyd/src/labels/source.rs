@@ -15,7 +15,7 @@ use crate::labels::local_host::{LocalHost, LocalReading};
 use crate::labels::problems::Problem;
 use crate::labels::runtime_file::LabelChange;
 use crate::labels::store::{LabelStore, StoreError};
-use crate::registry::LocalChanged;
+use crate::registry::{BrokerChanged, LocalChanged};
 use crate::sys::watch::DirectoryWatch;
 use lobby_core::log::transitions::Transitions;
 
@@ -231,6 +231,17 @@ impl Handler<ReloadLabels> for LabelSource {
     }
 }
 
+impl Handler<BrokerChanged> for LabelSource {
+    type Result = ();
+
+    fn handle(&mut self, changed: BrokerChanged, ctx: &mut Self::Context) {
+        if self.host.facts().link_changed(changed.driver_id.index(), changed.broker) {
+            self.agenda.read();
+            self.work(ctx);
+        }
+    }
+}
+
 impl Handler<StartWithoutFiles> for LabelSource {
     type Result = ();
 
@@ -251,7 +262,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::config::LocalHostSettings;
+    use crate::config::{FactSettings, LocalHostSettings};
 
     /// Hands on what it is told of.
     struct Listener(UnboundedSender<Discovery>);
@@ -275,6 +286,7 @@ mod tests {
             labels_path: directory.to_owned(),
             labels_path_is_set: false,
             runtime_labels_filename: "_runtime".to_owned(),
+            facts: FactSettings::default(),
         };
         let (told, news) = unbounded_channel();
         let listeners = vec![Listener(told).start().recipient()];

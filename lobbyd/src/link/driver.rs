@@ -2,6 +2,7 @@
 //! actors.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,6 +55,8 @@ pub struct Connection {
     pub note: Option<String>,
     /// The broker that it is connected to; none where there is none.
     pub server: Option<String>,
+    /// The broker's end of the connection; none where there is no broker.
+    pub peer: Option<SocketAddr>,
 }
 
 /// The sending side of an open connection.

@@ -13,7 +13,7 @@ use super::checked_sink::{CheckedSink, SharedCheck};
 use super::driver::{Connection, Driver};
 use super::own_packet::OwnPacket;
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
-use crate::registry::{LinkClosed, LinkOpened, PacketsReceived, Registry};
+use crate::registry::{BrokerChanged, LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
 use lobby_core::link::backoff::Backoff;
 use lobby_core::link::downtime::Downtime;
@@ -49,6 +49,8 @@ pub struct SubscriberContext {
     pub client_name: String,
     /// Is told what comes in.
     pub registry: Addr<Registry>,
+    /// Is told where the link leads.
+    pub facts: Recipient<BrokerChanged>,
     /// Is told the sending side; none with REGISTER=false.
     pub publisher: Option<Addr<Publisher>>,
     /// The instance in own packets, so that they are recognised when they come back.
@@ -114,6 +116,9 @@ impl SubscriberContext {
         if let Some(note) = &note {
             warn!(target: "lobby::link", driver, note, "link is up, with a fault");
         }
+        if connection.peer.is_some() {
+            self.facts.do_send(BrokerChanged { driver_id, broker: connection.peer });
+        }
         self.registry.do_send(LinkOpened { driver_id, note, server });
         if let Some(publisher) = &self.publisher {
             publisher.do_send(ChannelOpened { driver_id, driver, outgoing: Arc::new(sink), again });
@@ -133,9 +138,13 @@ impl SubscriberContext {
         } else {
             debug!(target: "lobby::link", driver = self.name, reason, "link is closed");
         }
-        self.registry.do_send(LinkClosed { driver_id: self.driver_id, reason });
+        let driver_id = self.driver_id;
+        if self.driver.place().server.is_some() {
+            self.facts.do_send(BrokerChanged { driver_id, broker: None });
+        }
+        self.registry.do_send(LinkClosed { driver_id, reason });
         if let Some(publisher) = &self.publisher {
-            publisher.do_send(ChannelClosed(self.driver_id));
+            publisher.do_send(ChannelClosed(driver_id));
         }
     }
 

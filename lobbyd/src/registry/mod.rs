@@ -2,6 +2,7 @@
 
 mod log;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,17 @@ pub struct LinkClosed {
     pub driver_id: DriverId,
     /// Why, in words.
     pub reason: String,
+}
+
+/// A link leads to this broker now, or is down. *Sent by its Subscriber* to the LabelSource, which
+/// tells the own end of it. No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct BrokerChanged {
+    /// The link's driver.
+    pub driver_id: DriverId,
+    /// The broker's end of the link; `None` while it is down.
+    pub broker: Option<SocketAddr>,
 }
 
 /// The server's name or labels are these now. *Sent by the LabelSource*, to the Publisher too. No

@@ -1,5 +1,6 @@
 //! The operating system: clock, files, signals, limits.
 
+pub mod addresses;
 pub mod certificate;
 pub mod children;
 pub mod clock;

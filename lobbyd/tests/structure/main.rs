@@ -33,7 +33,7 @@ const CORE: &[&[&str]] = &[
     &["registry"],
     &["select"],
     &["index"],
-    &["link", "log"],
+    &["facts", "link", "log"],
     &["signing"],
     &["liveness"],
     &["wire"],

@@ -1,5 +1,6 @@
 //! The daemon's life: start, label files, stop.
 
+mod facts;
 mod label_files;
 mod lifecycle;
 mod listening;

@@ -9,7 +9,7 @@ use lobby_client::HostName;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::LocalHostSettings;
+use crate::config::{FactSettings, LocalHostSettings};
 use crate::labels::files::MAX_FILE_LEN;
 use lobby_core::wire::envelope::MAX_LABELS;
 use lobby_core::wire::limits::LimitExceeded;
@@ -35,6 +35,7 @@ fn store_of(directory: &Path, runtime_labels_filename: &str) -> LabelStore {
         labels_path: directory.to_owned(),
         labels_path_is_set: false,
         runtime_labels_filename: runtime_labels_filename.to_owned(),
+        facts: FactSettings::default(),
     }))
 }
 

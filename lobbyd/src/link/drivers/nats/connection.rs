@@ -72,8 +72,8 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     refusal.set(false);
     inbox.pump(sender, messages.map(|message| message.payload));
     let (incoming, outgoing) = (inbox.boxed(), Arc::new(sink));
-    let server = Some(target.url.address());
-    Ok((Connection { incoming, outgoing, note: None, server }, client))
+    let (server, peer) = (Some(target.url.address()), Some(target.address));
+    Ok((Connection { incoming, outgoing, note: None, server, peer }, client))
 }
 
 async fn connect(target: Target<'_>, events: &Arc<Events>) -> anyhow::Result<Client> {

@@ -84,8 +84,9 @@ impl Redis {
         let outgoing =
             RedisSink { publisher, channel, inbox: sender, refusal: self.refusal.clone() };
         let note = is_replica.filter(|is_replica| *is_replica).map(|_| REPLICA.to_owned());
-        let server = Some(self.server());
-        Ok(Connection { incoming: inbox.boxed(), outgoing: Arc::new(outgoing), note, server })
+        let (incoming, outgoing) = (inbox.boxed(), Arc::new(outgoing));
+        let (server, peer) = (Some(self.server()), Some(address));
+        Ok(Connection { incoming, outgoing, note, server, peer })
     }
 
     fn server(&self) -> String {

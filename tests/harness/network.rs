@@ -1,0 +1,58 @@
+//! A network of its own for some programs.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::Process;
+use crate::binaries::tied;
+use crate::fake_host::unshare;
+
+/// A network namespace, which is gone when this value is dropped. At first it has no interface but
+/// loopback.
+#[derive(Debug)]
+pub struct Network {
+    holder: Process,
+}
+
+impl Network {
+    /// A network with a loopback interface that is up.
+    ///
+    /// # Panics
+    /// If this machine lets us make none.
+    pub async fn new() -> Self {
+        let words = unshare("--net", "ip link set lo up");
+        let script = "ip link set lo up && echo ready >&2 && exec sleep infinity";
+        let mut command = tied(words[0]);
+        command.args(&words[1..]).args(["sh", "-c", script]);
+        let holder = Process::start("network", &mut command);
+        holder.logged("ready").await;
+        Self { holder }
+    }
+
+    /// The words to put in front of a command that is to run in this network.
+    pub fn launcher(&self) -> Vec<OsString> {
+        let id = self.holder.id().to_string();
+        ["nsenter", "-t", &id, "-n", "--"].map(OsString::from).to_vec()
+    }
+
+    /// Adds an interface that is down, and leads to another one of this network.
+    ///
+    /// # Panics
+    /// If there cannot be one.
+    pub fn add_interface(&self, name: &str) {
+        self.ip(&format!("link add {name} type veth peer name {name}-peer"));
+        self.ip(&format!("link set {name}-peer up"));
+    }
+
+    /// Runs `ip` in this network.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn ip(&self, arguments: &str) {
+        let launcher = self.launcher();
+        let mut command = Command::new(&launcher[0]);
+        command.args(&launcher[1..]).arg("ip").args(arguments.split(' '));
+        let done = command.status().is_ok_and(|status| status.success());
+        assert!(done, "ip {arguments}");
+    }
+}
