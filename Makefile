@@ -3,7 +3,7 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
-.PHONY: demo test test-system deb dist chaos differential bench check fuzz openapi release
+.PHONY: demo test test-system deb dist chaos differential bench check fuzz openapi picture release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
@@ -63,6 +63,12 @@ bench:
 	cargo build --release --locked --package lobbyd
 	cargo build --release --locked --package lobby-bench
 	"$${CARGO_TARGET_DIR:-target}/release/lobby-bench" $(if $(ROWS),--rows $(ROWS)) $(if $(LOBBYD),--lobbyd $(LOBBYD)) $(if $(BENCH_WRITE),--write BENCHMARKS.md)
+
+# The picture of the page that the README shows, of a small fleet in a real browser.
+picture:
+	tests/install-servers
+	cargo build --workspace --locked
+	cargo run --locked --quiet -p lobby-tests --bin picture -- docs/page.png
 
 # The programs to install: target/release/lobbyd and target/release/lobbyctl.
 release:

@@ -12,5 +12,6 @@ mod drivers;
 mod events;
 mod hostile;
 mod outage;
+mod page;
 mod prometheus;
 mod wire;

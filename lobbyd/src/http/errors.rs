@@ -36,7 +36,7 @@ pub enum ApiError {
     Forbidden(String),
     /// 404: the path that leads nowhere.
     #[error(
-        "nothing at {0:?}: there are /v1/discoveries, /v1/discovery, /v1/resolve, /v1/prometheus/NAME, /v1/events, /v1/labels, /v1/status, /v1/refusals, /metrics, /openapi.yaml, /healthz and /readyz"
+        "nothing at {0:?}: there are /v1/discoveries, /v1/discovery, /v1/resolve, /v1/prometheus/NAME, /v1/events, /v1/labels, /v1/status, /v1/refusals, /metrics, /openapi.yaml, /ui, /healthz and /readyz"
     )]
     NotFound(String),
     /// 405: the route knows other methods only, named as in `Allow`.

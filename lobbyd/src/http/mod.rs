@@ -15,6 +15,7 @@ mod routes;
 pub mod server;
 pub mod state;
 pub mod streams;
+mod ui;
 
 pub use access::AccessPolicy;
 pub use listen::bind;

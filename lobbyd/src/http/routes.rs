@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
 use crate::http::errors::{method_not_allowed, not_found};
-use crate::http::{description, events, handlers, health, metrics};
+use crate::http::{description, events, handlers, health, metrics, ui};
 
 /// Adds all routes to the application, and the answers to requests that miss them.
 pub(super) fn add_routes(app: &mut ServiceConfig) {
@@ -27,6 +27,10 @@ pub(super) fn add_routes(app: &mut ServiceConfig) {
         .service(get("/readyz", health::readyz))
         .service(get("/openapi.yaml", description::description))
         .service(labels)
+        .service(get("/ui", ui::page))
+        .service(get("/ui/", ui::to_page))
+        .service(get("/ui/lobby.js", ui::script))
+        .service(get("/ui/lobby.css", ui::style))
         .default_service(web::to(not_found));
 }
 

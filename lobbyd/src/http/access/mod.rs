@@ -14,6 +14,7 @@ use lobby_client::HostName;
 
 use crate::config::{ApiSettings, Secret};
 use crate::http::errors::ApiError;
+use crate::http::ui;
 
 /// Routes that tell no more than whether the daemon works, or the same of every daemon.
 const WITHOUT_TOKEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.yaml"];
@@ -40,7 +41,7 @@ impl AccessPolicy {
         browser::check_source(request.method(), request.headers())?;
         match &self.token {
             None => browser::check_host(request.headers(), |name| self.is_own(name)),
-            Some(_) if WITHOUT_TOKEN.contains(&request.path()) => Ok(()),
+            Some(_) if is_open(request.path()) => Ok(()),
             Some(token) => check_token(request, token, self.read_token.as_ref()),
         }
     }
@@ -49,6 +50,11 @@ impl AccessPolicy {
         self.names.iter().any(|own| is_called(own, name))
             || is_called(&gethostname::gethostname().to_string_lossy(), name)
     }
+}
+
+/// Whether this path tells nothing of the fleet.
+fn is_open(path: &str) -> bool {
+    WITHOUT_TOKEN.contains(&path) || ui::is_file(path)
 }
 
 /// The secrets are looked at for each request, so that those read again from their files count at
