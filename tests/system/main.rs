@@ -9,4 +9,5 @@ mod machine;
 mod nginx;
 mod package;
 mod pages;
+mod resolved;
 mod unit;

@@ -50,3 +50,13 @@ async fn a_server_that_dies_leaves_the_answer_at_its_ttl() {
     })
     .await;
 }
+
+#[actix_rt::test]
+async fn a_daemon_that_answers_dns_ends_as_quickly_as_any() {
+    let scene = Scene::set(&[]).await;
+    let _idle = std::net::TcpStream::connect(scene.server).unwrap();
+    scene.daemon.signal(lobby_tests::Signal::TERM);
+    let exit = scene.daemon.wait(lobby_tests::LIMIT).await;
+    assert_eq!(exit.status.code(), Some(0));
+    assert!(exit.after < std::time::Duration::from_secs(2), "{:?}", exit.after);
+}
