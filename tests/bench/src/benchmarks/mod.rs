@@ -5,6 +5,7 @@ mod compare;
 mod echo;
 mod finding;
 mod intake;
+mod meeting;
 mod memory;
 mod names;
 mod reading;
@@ -55,4 +56,5 @@ measurements! {
     "rest": rest::at_rest,
     "spreading": spreading::spreading,
     "start": starting::starting,
+    "meeting": meeting::meeting,
 }
