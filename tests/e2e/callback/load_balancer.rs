@@ -103,10 +103,12 @@ async fn web_server() -> u16 {
     actix_rt::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             actix_rt::spawn(async move {
-                client.read(&mut [0; 4096]).await.ok();
+                let asked = client.read(&mut [0; 4096]).await.unwrap_or_default();
                 let answer =
                     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-                client.write_all(answer.as_bytes()).await.ok();
+                if asked > 0 {
+                    client.write_all(answer.as_bytes()).await.ok();
+                }
             });
         }
     });
