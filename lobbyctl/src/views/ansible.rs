@@ -90,7 +90,8 @@ fn variables(fleet: &Fleet, server: &Discovery) -> Value {
 impl Group<'_> {
     fn to_json(&self) -> Value {
         let mut group = json!({});
-        if !self.hosts.is_empty() {
+        // A group that is quite empty would be taken for a host.
+        if !self.hosts.is_empty() || self.children.is_empty() {
             group["hosts"] = json!(self.hosts);
         }
         if !self.children.is_empty() {
