@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::healthz::HealthTargets;
-use crate::http::events::frames::FrameCache;
 use crate::http::request::selectors::SelectorCache;
 use crate::http::response::cache::ResponseCache;
+use crate::http::response::frames::FrameCache;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::streams::StreamPlaces;
 use crate::labels::source::LabelSource;

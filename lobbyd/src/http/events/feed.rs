@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::http::connection::client_stream::ClientGone;
 use crate::http::errors::ApiError;
-use crate::http::events::frames::SharedList;
 use crate::http::events::parameters::Parameters;
+use crate::http::response::frames::SharedList;
 use crate::http::state::AppState;
 use crate::http::streams::{StreamPlace, gone_of};
 use crate::sys::clock;

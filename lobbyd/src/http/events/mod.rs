@@ -1,7 +1,6 @@
 //! Events: the feed of what changes in the fleet, for clients that go on reading.
 
 mod feed;
-pub mod frames;
 mod parameters;
 
 use std::convert::Infallible;

@@ -3,6 +3,7 @@
 mod body;
 pub mod cache;
 mod conditional;
+pub mod frames;
 pub mod json;
 pub mod render_pool;
 pub mod respond;

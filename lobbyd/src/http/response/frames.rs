@@ -45,21 +45,21 @@ type ListKey = (Option<Selector>, Form);
 
 /// The hosts of a revision. It is there as long as somebody is being sent it.
 #[derive(Debug)]
-pub(super) struct SharedList {
+pub(in crate::http) struct SharedList {
     snapshot: Arc<Snapshot>,
     frame: OnceCell<Bytes>,
 }
 
 impl SharedList {
     /// The revision that it shows.
-    pub(super) fn revision(&self) -> u64 {
+    pub(in crate::http) fn revision(&self) -> u64 {
         self.snapshot.revision()
     }
 }
 
 impl FrameCache {
     /// What a change is to a reader.
-    pub(super) fn change(
+    pub(in crate::http) fn change(
         &self,
         form: Form,
         snapshot: &Snapshot,
@@ -71,7 +71,7 @@ impl FrameCache {
     }
 
     /// How much a reader may rely on what it knows.
-    pub(super) fn status(&self, form: Form, status: FeedStatus, drivers: &[&str]) -> Bytes {
+    pub(in crate::http) fn status(&self, form: Form, status: FeedStatus, drivers: &[&str]) -> Bytes {
         self.get_or_write(FrameKey::Status(status, form), || form.status(status, drivers))
     }
 
@@ -88,7 +88,7 @@ impl FrameCache {
 
     /// The hosts that a selector matches, and their revision. One that is being sent to somebody
     /// serves as well if what came after it is known.
-    pub(super) async fn list(
+    pub(in crate::http) async fn list(
         &self,
         form: Form,
         selector: Option<&Selector>,
