@@ -12,5 +12,6 @@ pub mod http;
 pub mod lobbyd;
 pub mod machine;
 pub mod process;
+pub mod readers;
 pub mod report;
 pub mod wire;

@@ -13,7 +13,7 @@ use lobby_bench::benchmarks::{self, Measurement};
 use lobby_bench::environment::Environment;
 use lobby_bench::machine::Machine;
 use lobby_bench::report::{Report, page};
-use lobby_bench::{baseline, clock, counter, dns};
+use lobby_bench::{baseline, clock, counter, dns, readers};
 
 /// Measures lobbyd against what the machine allows.
 #[derive(Parser)]
@@ -46,6 +46,9 @@ enum Child {
     /// Be the bare NATS subscriber
     #[command(hide = true)]
     Counter { url: String, subject: String },
+    /// Be the bare program that writes to many
+    #[command(hide = true)]
+    Broadcast { bytes: PathBuf, connections: usize },
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Child::Baseline { script, body }) => baseline::serve(script, body),
         Some(Child::PlainDns { answer }) => dns::plain::serve(answer),
         Some(Child::Counter { url, subject }) => counter::count(url, subject),
+        Some(Child::Broadcast { bytes, connections }) => readers::broadcast(bytes, *connections),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {

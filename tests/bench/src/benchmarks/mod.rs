@@ -4,6 +4,7 @@ mod burst;
 mod compare;
 mod echo;
 mod finding;
+mod following;
 mod intake;
 mod meeting;
 mod memory;
@@ -55,6 +56,8 @@ measurements! {
     "stuck": strain::clients_that_do_not_read,
     "rest": rest::at_rest,
     "spreading": spreading::spreading,
+    "following": following::following,
+    "returning": following::returning,
     "start": starting::starting,
     "meeting": meeting::meeting,
 }

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::{Connection, get, request};
 use crate::lobbyd::{Lobbyd, Start};
+use crate::readers::Readers;
 
 /// Changes of a repetition.
 const CHANGES: usize = 100;
@@ -42,6 +43,7 @@ pub(super) async fn spreading(environment: &mut Environment) -> Result<Vec<Row>>
     ];
     let mut rows = compare(environment, "NATS", &nats, Echo::over_nats(&nats_url).await?).await?;
     rows.extend(compare(environment, "Redis", &redis, Echo::over_redis(&redis_url).await?).await?);
+    rows.push(as_event(environment, &nats, Echo::over_nats(&nats_url).await?).await?);
     rows.push(on_disk(environment, &nats).await?);
     Ok(rows)
 }
@@ -74,6 +76,31 @@ async fn compare(
     Ok(vec![row("median", 1.0, median, median_limit), row("p99", 3.0, p99, p99_limit)])
 }
 
+/// The same told by an event to a reader of the other daemon.
+async fn as_event(environment: &Environment, meeting: &Meeting, mut echo: Echo) -> Result<Row> {
+    let mut pair = Pair::start(environment, meeting, Path::new(MEMORY)).await?;
+    let mut reader = Readers::open(pair.daemons[1].address, 1, &[]).await?;
+    let (mut medians, mut limits) = (Samples::default(), Samples::default());
+    for _ in 0..REPETITIONS {
+        let mut times = Samples::default();
+        for change in 0..CHANGES {
+            let begin = clock::now();
+            pair.speaker.send(&request("POST", "/v1/labels", &[], LABEL)).await?;
+            reader.receive(format!("\"added\":[\"{LABEL}\"]").as_bytes()).await?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            ensure!(pair.speaker.answer().await?.status == 200, "a label was not added");
+            pair.speaker.ask(&request("DELETE", "/v1/labels", &[], LABEL)).await?;
+            reader.receive(format!("\"removed\":[\"{LABEL}\"]").as_bytes()).await?;
+            clock::pause(Duration::from_millis(1 + change as u64 * 7 % 11)).await;
+        }
+        medians.push(times.median());
+        limits.push(echo.times(CHANGES).await?.median());
+    }
+    let row = Row::new("label added → event elsewhere, NATS, median", Unit::Milliseconds);
+    let goal = Goal::AtMost { times: 1.0, plus: 1.0 };
+    Ok(row.goal(goal).note(format!("{CHANGES} changes")).measured(medians, limits))
+}
+
 /// The same with what a disk adds to it, whose file system must confirm that it has the label
 /// before anybody is told.
 async fn on_disk(environment: &Environment, meeting: &Meeting) -> Result<Row> {
@@ -92,7 +119,6 @@ async fn on_disk(environment: &Environment, meeting: &Meeting) -> Result<Row> {
 struct Pair {
     speaker: Connection,
     listener: Connection,
-    #[expect(dead_code, reason = "keeps the daemons running")]
     daemons: [Lobbyd; 2],
 }
 
