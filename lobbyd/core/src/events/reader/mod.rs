@@ -7,7 +7,6 @@ use lobby_client::Selector;
 use crate::events::event_id::EventId;
 use crate::events::status::FeedStatus;
 use crate::registry::change::{Change, ChangeKind};
-use crate::registry::host::Host;
 use crate::registry::snapshot::Snapshot;
 
 /// Most messages at once. A reader that is far behind gets them in several portions.
@@ -79,7 +78,10 @@ impl Reader {
                     if messages.len() == MAX_MESSAGES {
                         return messages;
                     }
-                    let effect = effect(change, |host, labels| self.matches(host, labels));
+                    let effect = match &self.selector {
+                        None => Some(Effect::of(&change.kind)),
+                        Some(selector) => effect(change, selector),
+                    };
                     messages
                         .extend(effect.map(|effect| Message::Change(Arc::clone(change), effect)));
                     self.told = Some(change.revision);
@@ -99,36 +101,38 @@ impl Reader {
         self.told = Some(revision);
         Message::Snapshot(revision)
     }
+}
 
-    fn matches(&self, host: &Host, labels: &[&str]) -> bool {
-        self.selector.as_ref().is_none_or(|selector| {
-            selector.condition().holds(host.name().as_str(), labels.iter().copied())
-        })
+impl Effect {
+    /// What a change is to a reader of all hosts.
+    fn of(kind: &ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Joined => Self::Join,
+            ChangeKind::Relabelled { .. } => Self::Update,
+            ChangeKind::Left => Self::Leave(Reason::Goodbye),
+            ChangeKind::Expired => Self::Leave(Reason::Expired),
+        }
     }
 }
 
-/// What a change is to a reader of the hosts that match; nothing if it was told of none before and
-/// is told of none now.
-fn effect(change: &Change, matches: impl Fn(&Host, &[&str]) -> bool) -> Option<Effect> {
-    let host = &*change.host;
-    let labels: Vec<_> = host.labels().collect();
+/// What a change is to a reader with a selector; nothing if it was told of none before and is told
+/// of none now.
+fn effect(change: &Change, selector: &Selector) -> Option<Effect> {
+    let name = change.host.name().as_str();
+    let chosen = |labels: &[&str]| selector.condition().holds(name, labels.iter().copied());
+    let labels: Vec<_> = change.host.labels().collect();
     let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
-    match &change.kind {
-        ChangeKind::Relabelled { added, removed } => {
-            let is_old = |label: &&&str| added.binary_search_by(|new| (**new).cmp(label)).is_err();
-            let kept = labels.iter().filter(is_old).copied();
-            let before: Vec<_> = kept.chain(removed.iter().map(|label| &**label)).collect();
-            match (matches(host, &before), matches(host, &labels)) {
-                (true, true) => Some(Effect::Update),
-                (false, true) => Some(Effect::Join),
-                (true, false) => Some(Effect::Leave(Reason::Unmatched)),
-                (false, false) => None,
-            }
-        }
-        _ if !matches(host, &labels) => None,
-        ChangeKind::Joined => Some(Effect::Join),
-        ChangeKind::Left => Some(Effect::Leave(Reason::Goodbye)),
-        ChangeKind::Expired => Some(Effect::Leave(Reason::Expired)),
+    let ChangeKind::Relabelled { added, removed } = &change.kind else {
+        return chosen(&labels).then(|| Effect::of(&change.kind));
+    };
+    let is_old = |label: &&&str| added.binary_search_by(|new| (**new).cmp(label)).is_err();
+    let kept = labels.iter().filter(is_old).copied();
+    let before: Vec<_> = kept.chain(removed.iter().map(|label| &**label)).collect();
+    match (chosen(&before), chosen(&labels)) {
+        (true, true) => Some(Effect::Update),
+        (false, true) => Some(Effect::Join),
+        (true, false) => Some(Effect::Leave(Reason::Unmatched)),
+        (false, false) => None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::clock;
 use crate::events::frame::Form;
 use crate::liveness::initial_sync::InitialSync;
+use crate::registry::host::Host;
 use crate::registry::host_registry::HostRegistry;
 use crate::select::selection::Selection;
 use crate::testsuite::fixtures::{driver, goodbye, hi, instance, packet, reception};
