@@ -41,7 +41,7 @@ pub use nats_accounts::NatsAccounts;
 pub use network::Network;
 pub use ports::free_port;
 pub use process::{Exit, Process};
-pub use programs::{Browser, Prometheus, dig, dig_short, dig_status};
+pub use programs::{Browser, Nginx, Prometheus, dig, dig_short, dig_status};
 pub use proxy::Proxy;
 pub use raw_peer::RawPeer;
 pub use rustix::process::Signal;

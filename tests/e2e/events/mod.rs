@@ -3,3 +3,4 @@
 mod browser;
 mod feed;
 mod losses;
+mod nginx;

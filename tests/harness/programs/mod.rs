@@ -2,8 +2,10 @@
 
 mod browser;
 mod dig;
+mod nginx;
 mod prometheus;
 
 pub use browser::Browser;
 pub use dig::{dig, dig_short, dig_status};
+pub use nginx::Nginx;
 pub use prometheus::Prometheus;
