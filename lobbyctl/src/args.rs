@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use lobby_client::{AddressLabels, HostName, Label, Protocol, Selector};
 
 use crate::completion::{hosts, labels, own_labels};
+use crate::render::{Action, mode};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     },
     /// Print what changes, a line an event, until it is ended
     Watch(WatchOptions),
+    /// Make a file of a template and of what the lobby knows
+    Render(RenderOptions),
     /// Wait until servers are there, or none is; exit status 5 if time is up
     Wait(WaitOptions),
     /// Print a table of the servers, for grep and awk
@@ -170,6 +173,40 @@ pub(crate) struct WatchOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
     #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct RenderOptions {
+    /// The template, Jinja: hosts, each with name, labels, address, value('KEY'), values('KEY')
+    pub(crate) template: PathBuf,
+    /// The file to make; without it the text is printed
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only servers that this selector chooses
+    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    pub(crate) selector: Option<Selector>,
+    /// Fail rather than render fewer servers
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) min_servers: usize,
+    /// Drained servers, too
+    #[arg(long)]
+    pub(crate) drained: bool,
+    /// A program that must succeed; {} in it is the new file, without {} it runs after the
+    /// replacement, and when it fails the old file returns
+    #[arg(long, value_name = "COMMAND", requires = "output")]
+    pub(crate) check: Option<Action>,
+    /// A program that is run when the file was replaced
+    #[arg(long, value_name = "COMMAND", requires = "output")]
+    pub(crate) reload: Option<Action>,
+    /// Go on, and render again whenever something changes
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print what the file would hold, check it, and change nothing
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) dry_run: bool,
+    /// The mode of a file that is not there yet
+    #[arg(long, value_name = "MODE", default_value = "0644", value_parser = mode)]
+    pub(crate) mode: u32,
 }
 
 #[derive(Debug, PartialEq, Eq, Args)]
@@ -316,7 +353,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 15] = [
+const WITH_VALUE: [&str; 21] = [
     "--host",
     "--port",
     "--proto",
@@ -332,6 +369,12 @@ const WITH_VALUE: [&str; 15] = [
     "--address",
     "--target-port",
     INVENTORY_HOST,
+    "-o",
+    "--output",
+    "--min-servers",
+    "--check",
+    "--reload",
+    "--mode",
 ];
 
 /// The name by which lobbyctl is called as an inventory of Ansible.

@@ -5,7 +5,9 @@ mod completion;
 mod connection;
 mod doctor;
 mod follow;
+mod known;
 mod output;
+mod render;
 mod status;
 mod views;
 
@@ -61,6 +63,7 @@ async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure
             let palette = (!line.json).then(palette);
             follow::watch(&client, connection, &options, palette).await
         }
+        Command::Render(options) => render::run(&client, connection, &options).await,
         Command::Wait(options) => follow::wait(&client, connection, &options).await,
         Command::Table(options) => print_view(&views::table(&client, connection, &options).await?),
         Command::Export(options) => {
@@ -129,6 +132,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         // They have an output of their own.
         Command::Watch(_)
         | Command::Wait(_)
+        | Command::Render(_)
         | Command::Table(_)
         | Command::Export(_)
         | Command::Ansible(_) => Ok(Output::Done),
@@ -162,6 +166,7 @@ fn query(command: &Command) -> Option<Query> {
         | Command::Doctor { .. }
         | Command::Watch(_)
         | Command::Wait(_)
+        | Command::Render(_)
         | Command::Table(_)
         | Command::Export(_)
         | Command::Ansible(_) => return None,

@@ -14,4 +14,5 @@ mod hostile;
 mod outage;
 mod page;
 mod prometheus;
+mod render;
 mod wire;

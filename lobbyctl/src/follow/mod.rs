@@ -1,6 +1,5 @@
 //! Commands that follow the lobby instead of asking once.
 
-mod known;
 mod wait;
 mod watch;
 

@@ -3,10 +3,10 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 use lobby_client::{Client, Event};
 
-use super::known::Known;
 use crate::Failure;
 use crate::args::WaitOptions;
 use crate::connection::Connection;
+use crate::known::Known;
 
 /// Waits until what is wanted is there. Says on standard error what that is, and how far it is.
 pub(super) async fn run(

@@ -6,10 +6,10 @@ use humantime::format_rfc3339_seconds;
 use lobby_client::text::one_line;
 use lobby_client::{Client, Event, FeedStatus, LinkState};
 
-use super::known::{Change, Known};
 use crate::Failure;
 use crate::args::WatchOptions;
 use crate::connection::Connection;
+use crate::known::{Change, Known};
 use crate::output::Palette;
 
 /// Prints each event as a line, or as the JSON that it came in where there is no palette.

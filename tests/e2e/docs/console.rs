@@ -28,6 +28,7 @@ pages! {
     the_commands_about_prometheus: "docs/prometheus.md";
     the_commands_about_dns: "docs/dns.md";
     the_commands_about_the_api: "docs/http-api.md";
+    the_commands_about_templates: "docs/templates.md";
     the_commands_about_events: "docs/events.md";
     the_commands_about_lobbyctl: "docs/lobbyctl.md";
     the_commands_about_selectors: "docs/selectors.md";

@@ -71,7 +71,12 @@ impl FrameCache {
     }
 
     /// How much a reader may rely on what it knows.
-    pub(in crate::http) fn status(&self, form: Form, status: FeedStatus, drivers: &[&str]) -> Bytes {
+    pub(in crate::http) fn status(
+        &self,
+        form: Form,
+        status: FeedStatus,
+        drivers: &[&str],
+    ) -> Bytes {
         self.get_or_write(FrameKey::Status(status, form), || form.status(status, drivers))
     }
 

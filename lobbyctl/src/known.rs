@@ -6,13 +6,13 @@ use lobby_client::{Discovery, Event, HostName, Label};
 
 /// The servers that were told of, with their labels.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     hosts: Option<BTreeMap<HostName, Vec<Label>>>,
 }
 
 /// A change of what is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// A server that was there when it was first asked.
     Here(Discovery),
     /// A server has come.
@@ -25,12 +25,18 @@ pub(super) enum Change {
 
 impl Known {
     /// The number of servers; none if nothing was told yet.
-    pub(super) fn count(&self) -> Option<usize> {
+    pub(crate) fn count(&self) -> Option<usize> {
         self.hosts.as_ref().map(BTreeMap::len)
     }
 
+    /// The servers with their labels, in order of the names.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (&HostName, &[Label])> {
+        let hosts = self.hosts.iter().flatten();
+        hosts.map(|(name, labels)| (name, labels.as_slice()))
+    }
+
     /// Takes in an event. Returns what it changes, in order of the names.
-    pub(super) fn take_in(&mut self, event: Event) -> Vec<Change> {
+    pub(crate) fn take_in(&mut self, event: Event) -> Vec<Change> {
         use lobby_client::LeaveReason::{Expired, Goodbye, Unmatched};
         match event {
             Event::Snapshot { hosts } => self.start_over(hosts),

@@ -1,0 +1,147 @@
+//! An action: a program that checks or reloads, with a limit on its time and on what it says.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use lobby_client::text::printable;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long a program may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long its output is waited for when it has ended: programs that it left behind may hold it.
+const OUTPUT_LIMIT: Duration = Duration::from_millis(300);
+
+/// The most that is told of what it said, in bytes.
+const MAX_SAID: u64 = 4 << 10;
+
+/// What stands for the file in the words of a check.
+const FILE: &str = "{}";
+
+/// Variables that hold a secret, which no program needs.
+const WITHHELD: [&str; 6] =
+    ["TOKEN", "TOKEN_FILE", "READ_TOKEN", "LOBBY_TOKEN", "LOBBY_TOKEN_FILE", "LOBBY_READ_TOKEN"];
+
+/// A program with its arguments. No shell is involved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Action {
+    words: Vec<String>,
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = shlex::split(text).filter(|words| !words.is_empty());
+        let words = words.ok_or("must be a program with its arguments, quoted as for a shell")?;
+        Ok(Self { words })
+    }
+}
+
+impl Action {
+    /// Whether it gets the file.
+    pub(super) fn takes_file(&self) -> bool {
+        self.words.iter().any(|word| word.contains(FILE))
+    }
+
+    /// Runs it. The error says what it said.
+    pub(super) async fn run(&self, file: &Path) -> anyhow::Result<()> {
+        self.run_within(file, LIMIT).await
+    }
+
+    async fn run_within(&self, file: &Path, limit: Duration) -> anyhow::Result<()> {
+        let file = file.to_string_lossy();
+        let words: Vec<_> = self.words.iter().map(|word| word.replace(FILE, &file)).collect();
+        let line = words.join(" ");
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        for variable in WITHHELD {
+            command.env_remove(variable);
+        }
+        let mut child = command.spawn().with_context(|| format!("cannot run {line}"))?;
+        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let said = (said(child.stdout.take()), said(child.stderr.take()));
+        let said = tokio::spawn(async { tokio::join!(said.0, said.1) });
+        let status = timeout(limit, child.wait()).await;
+        if status.is_err()
+            && let Some(group) = group
+        {
+            // One that has ended meanwhile is just what is wanted.
+            kill_process_group(group, Signal::KILL).ok();
+        }
+        let said = timeout(OUTPUT_LIMIT, said).await;
+        let (output, errors) = said.ok().and_then(Result::ok).unwrap_or_default();
+        let said = told(&(errors + &output));
+        match status {
+            Ok(status) => {
+                let status = status.with_context(|| format!("cannot wait for {line}"))?;
+                if !status.success() {
+                    bail!("{line} failed, {status}{said}");
+                }
+                Ok(())
+            }
+            Err(_) => bail!("{line} did not end within {limit:?} and was killed{said}"),
+        }
+    }
+}
+
+/// The beginning of what it says. The rest is read, too, so that it does not wait for a reader.
+async fn said(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let mut said = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What was read until an error is told.
+        (&mut pipe).take(MAX_SAID).read_to_end(&mut said).await.ok();
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await.ok();
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn told(said: &str) -> String {
+    said.lines().map(|line| format!("\n  {}", printable(line))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(text: &str) -> Result<(), String> {
+        let action: Action = text.parse().unwrap();
+        let limit = Duration::from_secs(1);
+        let outcome = action.run_within(Path::new("/tmp/x y"), limit).await;
+        outcome.map_err(|error| format!("{error:#}"))
+    }
+
+    #[actix_rt::test]
+    async fn a_program_gets_the_file_where_it_wants_it() {
+        assert_eq!(run("test {} = '/tmp/x y'").await, Ok(()));
+        assert_eq!(run("test a{}b = 'a/tmp/x yb'").await, Ok(()));
+        assert!("nginx -t".parse::<Action>().is_ok_and(|action| !action.takes_file()));
+    }
+
+    #[actix_rt::test]
+    async fn what_a_failed_program_said_is_told() {
+        let fault = run("sh -c 'echo one; echo two >&2; exit 3'").await.unwrap_err();
+        assert!(fault.ends_with("failed, exit status: 3\n  two\n  one"), "{fault}");
+        let long = run("sh -c 'yes | head -c 1000000; exit 1'").await.unwrap_err();
+        assert!(long.len() < 20_000, "{}", long.len());
+        assert!(run("/nowhere/program").await.unwrap_err().starts_with("cannot run /nowhere"));
+    }
+
+    #[actix_rt::test]
+    async fn a_program_that_hangs_is_killed_with_all_that_it_started() {
+        let fault = run("sh -c 'echo begun; sleep 60 & sleep 60'").await.unwrap_err();
+        assert!(fault.contains("did not end within 1s and was killed\n  begun"), "{fault}");
+    }
+
+    #[test]
+    fn an_empty_or_unclosed_command_is_refused() {
+        assert!("".parse::<Action>().is_err() && "a 'b".parse::<Action>().is_err());
+    }
+}

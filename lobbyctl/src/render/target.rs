@@ -1,0 +1,296 @@
+//! A target: the file that is rendered, replaced as a whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use super::action::Action;
+
+/// A file, and what is done with it.
+#[derive(Debug)]
+pub(super) struct Target {
+    path: PathBuf,
+    mode: u32,
+    check: Option<Action>,
+    reload: Option<Action>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is as it should be.
+    Unchanged,
+    /// It was replaced, or what had failed after the last time was done.
+    Done,
+}
+
+impl Target {
+    /// A link is followed: the file that it leads to is replaced.
+    pub(super) fn new(
+        path: &Path,
+        mode: u32,
+        check: Option<Action>,
+        reload: Option<Action>,
+    ) -> anyhow::Result<Self> {
+        let path = match fs::canonicalize(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+            path => path?,
+        };
+        path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
+        Ok(Self { path, mode, check, reload })
+    }
+
+    /// Whether the file holds just this.
+    pub(super) fn holds(&self, text: &[u8]) -> anyhow::Result<bool> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            file => file.with_context(|| self.cannot("read"))?,
+        };
+        let mut now = Vec::new();
+        let most = text.len() as u64 + 1;
+        file.take(most).read_to_end(&mut now).with_context(|| self.cannot("read"))?;
+        Ok(now == text)
+    }
+
+    /// Checks what would be put into the file, if the check takes a file.
+    pub(super) async fn try_out(&self, text: &[u8]) -> anyhow::Result<()> {
+        let fresh = self.beside("new");
+        self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;
+        let checked = self.check_new(&fresh).await;
+        remove(&fresh)?;
+        checked
+    }
+
+    /// Makes the file hold this. Until the check has passed it is as it was; when a check after the
+    /// replacement fails it is so again.
+    pub(super) async fn bring_up_to_date(&self, text: &[u8]) -> anyhow::Result<Outcome> {
+        if self.holds(text)? {
+            if !self.mark().exists() {
+                return Ok(Outcome::Unchanged);
+            }
+        } else {
+            let fresh = self.beside("new");
+            self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;
+            if let Err(error) = self.check_new(&fresh).await {
+                remove(&fresh)?;
+                return Err(error);
+            }
+            self.replace_by(&fresh).with_context(|| self.cannot("replace"))?;
+        }
+        self.follow_up().await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn check_new(&self, fresh: &Path) -> anyhow::Result<()> {
+        match self.check.as_ref().filter(|check| check.takes_file()) {
+            Some(check) => check.run(fresh).await.with_context(|| self.stays()),
+            None => Ok(()),
+        }
+    }
+
+    /// What is done once the file is in its place. The mark is there until all of it was done.
+    async fn follow_up(&self) -> anyhow::Result<()> {
+        if let Some(check) = self.check.as_ref().filter(|check| !check.takes_file())
+            && let Err(error) = check.run(&self.path).await
+        {
+            self.restore().with_context(|| self.cannot("restore"))?;
+            return Err(error.context(self.stays()));
+        }
+        if let Some(reload) = &self.reload {
+            let again = || format!("{} is new, the reload is tried again", self.path.display());
+            reload.run(&self.path).await.with_context(again)?;
+        }
+        for path in [self.beside("old"), self.mark()] {
+            remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file that is on the disk when this returns, with mode and owner of the one before.
+    fn write(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        // One that was left behind by a kill.
+        remove(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let before = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            before => Some(before?),
+        };
+        file.write_all(text)?;
+        if let Some(before) = &before {
+            let own = file.metadata()?;
+            if (own.uid(), own.gid()) != (before.uid(), before.gid()) {
+                fchown(&file, Some(before.uid()), Some(before.gid()))?;
+            }
+        }
+        let mode = before.map_or(self.mode, |before| before.mode() & 0o7777);
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.sync_all()
+    }
+
+    fn replace_by(&self, fresh: &Path) -> io::Result<()> {
+        let old = self.beside("old");
+        remove(&old)?;
+        if self.check.as_ref().is_some_and(|check| !check.takes_file()) && self.path.exists() {
+            fs::hard_link(&self.path, &old)?;
+        }
+        if self.check.is_some() || self.reload.is_some() {
+            File::create(self.mark())?.sync_all()?;
+        }
+        fs::rename(fresh, &self.path)?;
+        self.sync_directory();
+        Ok(())
+    }
+
+    /// Puts the old file back, or takes the new one away where there was none.
+    fn restore(&self) -> io::Result<()> {
+        match fs::rename(self.beside("old"), &self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => remove(&self.path)?,
+            renamed => renamed?,
+        }
+        remove(&self.mark())?;
+        self.sync_directory();
+        Ok(())
+    }
+
+    /// What cannot be synced, as on some file systems, is safe against everything but a power cut.
+    fn sync_directory(&self) {
+        let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
+        if let Ok(directory) = File::open(directory.unwrap_or(Path::new("."))) {
+            directory.sync_all().ok();
+        }
+    }
+
+    /// Says that the file is new, but what follows a replacement was not done.
+    fn mark(&self) -> PathBuf {
+        self.beside("pending")
+    }
+
+    /// A hidden file in the same directory, which patterns such as `*.conf` do not match.
+    fn beside(&self, what: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!(".{name}.lobby-{what}"))
+    }
+
+    fn cannot(&self, deed: &str) -> String {
+        format!("cannot {deed} {}", self.path.display())
+    }
+
+    fn stays(&self) -> String {
+        format!("{} stays as it was", self.path.display())
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Reads a mode as `chmod` takes it.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.ok_or_else(|| anyhow!("must be a mode in octal digits, such as 0644").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct Fixture {
+        directory: TempDir,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            Self { directory: TempDir::new().unwrap() }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.directory.path().join("file")
+        }
+
+        fn target(&self, check: &str, reload: &str) -> Target {
+            let action = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
+            Target::new(&self.path(), 0o640, action(check), action(reload)).unwrap()
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(self.path()).unwrap_or_else(|_| "none".to_owned())
+        }
+
+        fn files(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.directory.path()).unwrap();
+            let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
+            let mut names: Vec<_> = entries.map(name).map(Result::unwrap).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_file_is_made_replaced_and_left_alone() {
+        let fixture = Fixture::new();
+        let target = fixture.target("", "");
+        assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Done);
+        let mode = || fs::metadata(fixture.path()).unwrap().mode() & 0o7777;
+        assert_eq!((fixture.text().as_str(), mode()), ("one", 0o640));
+        fs::set_permissions(fixture.path(), fs::Permissions::from_mode(0o604)).unwrap();
+        assert_eq!(target.bring_up_to_date(b"two").await.unwrap(), Outcome::Done);
+        assert_eq!((fixture.text().as_str(), mode()), ("two", 0o604));
+        assert_eq!(target.bring_up_to_date(b"two").await.unwrap(), Outcome::Unchanged);
+        assert_eq!(fixture.files(), ["file"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_failed_check_keeps_the_old_file() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path(), "good").unwrap();
+        for check in ["grep -q good {}", &format!("grep -q good {}", fixture.path().display())] {
+            let target = fixture.target(check, "false");
+            let error = target.bring_up_to_date(b"bad").await.unwrap_err();
+            assert!(format!("{error:#}").contains("stays as it was: grep"), "{error:#}");
+            assert_eq!((fixture.text().as_str(), fixture.files().len()), ("good", 1));
+        }
+        fs::remove_file(fixture.path()).unwrap();
+        assert!(fixture.target("false", "").bring_up_to_date(b"bad").await.is_err());
+        assert!(fixture.files().is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn a_failed_reload_is_tried_again_with_the_same_text() {
+        let fixture = Fixture::new();
+        let flag = fixture.directory.path().join("flag");
+        let target = fixture.target("true", &format!("rm {}", flag.display()));
+        let error = target.bring_up_to_date(b"one").await.unwrap_err();
+        assert!(format!("{error:#}").contains("the reload is tried again"), "{error:#}");
+        assert_eq!(fixture.text(), "one");
+        assert!(target.bring_up_to_date(b"one").await.is_err());
+        fs::write(&flag, "").unwrap();
+        assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Done);
+        assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Unchanged);
+        assert_eq!(fixture.files(), ["file"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_link_stays_and_its_file_is_replaced() {
+        let fixture = Fixture::new();
+        let real = fixture.directory.path().join("real");
+        fs::write(&real, "one").unwrap();
+        std::os::unix::fs::symlink(&real, fixture.path()).unwrap();
+        fixture.target("", "").bring_up_to_date(b"two").await.unwrap();
+        assert_eq!(fs::read_to_string(&real).unwrap(), "two");
+        assert!(fs::symlink_metadata(fixture.path()).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_mode_is_octal() {
+        assert_eq!((mode("0644"), mode("4755")), (Ok(0o644), Ok(0o4755)));
+        assert!(mode("999").is_err() && mode("").is_err() && mode("77777").is_err());
+    }
+}

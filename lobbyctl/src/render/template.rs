@@ -1,0 +1,203 @@
+//! A template: Jinja, strict and bounded.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, ensure};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+use super::values::{Host, chosen, is_plain_name, listed};
+
+/// Longest template, in bytes.
+const MAX_TEMPLATE: u64 = 1 << 20;
+
+/// Longest output, in bytes.
+const MAX_OUTPUT: usize = 64 << 20;
+
+/// The steps that a template may take, and with them its memory: for 100,000 servers a hundred
+/// steps each.
+const FUEL: u64 = 10_000_000;
+
+/// The name of the only template there is.
+const NAME: &str = "template";
+
+/// A template that was read from a file.
+#[derive(Debug)]
+pub(super) struct Template {
+    path: PathBuf,
+    text: String,
+}
+
+impl Template {
+    /// Reads a template, and makes sure that it is one.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot read the template {}", path.display());
+        let mut text = String::new();
+        let file = File::open(path).with_context(cannot)?;
+        file.take(MAX_TEMPLATE + 1).read_to_string(&mut text).with_context(cannot)?;
+        ensure!(
+            text.len() as u64 <= MAX_TEMPLATE,
+            "the template {} is longer than {} KiB",
+            path.display(),
+            MAX_TEMPLATE >> 10
+        );
+        let template = Self { path: path.to_owned(), text };
+        template.environment(&[])?;
+        Ok(template)
+    }
+
+    /// What it makes of these servers, which are in order.
+    pub(super) fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Vec<u8>> {
+        let environment = self.environment(hosts)?;
+        let mut output = Bounded(Vec::new());
+        let template = environment.get_template(NAME).map_err(|error| self.explained(&error))?;
+        let rendered = template.render_captured_to((), &mut output);
+        rendered.map_err(|error| self.explained(&error))?;
+        Ok(output.0)
+    }
+
+    fn environment(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Environment<'_>> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build()?;
+        environment.set_syntax(syntax);
+        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_fuel(Some(FUEL));
+        environment.add_global("hosts", listed(hosts.iter()));
+        let all: Vec<_> = hosts.to_vec();
+        environment.add_function("with", move |selector: &str| chosen(&all, selector));
+        environment.add_test("plain_name", |text: &str| is_plain_name(text));
+        environment.add_template(NAME, &self.text).map_err(|error| self.explained(&error))?;
+        Ok(environment)
+    }
+
+    /// What is wrong and where. Values do not show: they are what strangers said.
+    fn explained(&self, error: &Error) -> anyhow::Error {
+        let place = error.range().map_or(0, |range| range.start);
+        let before = self.text.get(..place).unwrap_or_default();
+        let (line, column) = match error.range() {
+            Some(_) => {
+                let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+                (before.matches('\n').count() + 1, column + 1)
+            }
+            None => (error.line().unwrap_or(1), 1),
+        };
+        let text = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+        let what = match (error.kind(), error.detail()) {
+            (ErrorKind::OutOfFuel, _) => "it takes too many steps, or too much memory".to_owned(),
+            (ErrorKind::WriteFailure, _) => {
+                format!("it makes more than {} MiB", MAX_OUTPUT >> 20)
+            }
+            // While it is read there are no values yet.
+            (kind @ ErrorKind::SyntaxError, Some(detail)) => format!("{kind}: {detail}"),
+            (kind, _) if text.is_empty() => kind.to_string(),
+            (kind, _) => format!("{kind}: {text}"),
+        };
+        anyhow!("{}:{line}:{column}: {what}", self.path.display())
+    }
+}
+
+/// An output that ends at its bound.
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_OUTPUT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lobby_client::{AddressLabels, HostName, Label};
+
+    use super::*;
+
+    fn host(name: &str, labels: &[&str]) -> Arc<Host> {
+        let labels: Vec<_> = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+        let addresses = AddressLabels::parse(AddressLabels::DEFAULT).unwrap();
+        Arc::new(Host::new(&HostName::parse(name).unwrap(), &labels, &addresses))
+    }
+
+    fn hosts() -> Vec<Arc<Host>> {
+        vec![
+            host("a", &["address:10.0.0.1", "port:web:80", "port:web2:81", "service:web"]),
+            host("b", &["service:smtp", "drain", "secret:s3cret"]),
+        ]
+    }
+
+    fn template(text: &str) -> Template {
+        Template { path: "t.j2".into(), text: text.to_owned() }
+    }
+
+    fn rendered(text: &str) -> String {
+        String::from_utf8(template(text).render(&hosts()).unwrap()).unwrap()
+    }
+
+    fn fault(text: &str) -> String {
+        template(text).render(&hosts()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_template_knows_the_servers_and_what_they_say() {
+        assert_eq!(rendered("{% for host in hosts %}\n{{ host.name }}\n{% endfor %}\n"), "a\nb\n");
+        assert_eq!(rendered("{{ hosts[0].address }} {{ hosts[0].labels|length }}"), "10.0.0.1 4");
+        assert_eq!(rendered("{{ hosts[0].value('port') }}"), "web:80");
+        assert_eq!(rendered("{{ hosts[0].values('port')|join(' ') }}"), "web:80 web2:81");
+        assert_eq!(rendered("{{ hosts[1].value('port')|default('none') }}"), "none");
+        assert_eq!(rendered("{% if not hosts[1].address %}no address{% endif %}"), "no address");
+        assert_eq!(rendered("{{ 'drain' in hosts[1].labels }}"), "True");
+        let with = "{% for host in with('service=web or nobody') %}{{ host.name }}{% endfor %}";
+        assert_eq!(rendered(with), "a");
+        assert_eq!(
+            rendered("{{ 'web-1.a' is plain_name }} {{ 'a;b' is plain_name }}"),
+            "True False"
+        );
+    }
+
+    #[test]
+    fn a_fault_names_the_place_and_shows_no_data() {
+        assert_eq!(
+            fault("x\n  {{ hosts[1].address }}"),
+            "t.j2:2:6: undefined value: {{ hosts[1].address }}"
+        );
+        assert!(fault("{% if %}").starts_with("t.j2:1:"), "{}", fault("{% if %}"));
+        for text in [
+            "{{ hosts[1].value('secret')|int }}",
+            "{{ hosts[1].labels + 1 }}",
+            "{{ with(hosts[1].value('secret') ~ '(') }}",
+            "{{ hosts[1][hosts[1].value('secret')] }}",
+            "{{ hosts[1].nothing() }}",
+        ] {
+            let fault = fault(text);
+            assert!(fault.starts_with("t.j2:1:") && !fault.contains("s3cret"), "{text}: {fault}");
+        }
+    }
+
+    #[test]
+    fn endless_and_huge_templates_are_stopped() {
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+        assert!(fault(endless).contains("too many steps"), "{}", fault(endless));
+        let doubling = "{% set ns = namespace(x='xxxxxxxx') %}{% for a in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+        assert!(fault(doubling).contains("too"), "{}", fault(doubling));
+        let long = "{% set x = 'x' * 1000000 %}{% for a in range(99) %}{{ x }}{% endfor %}";
+        assert!(fault(long).contains("more than 64 MiB"), "{}", fault(long));
+        let deep = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
+        assert!(fault(deep).starts_with("t.j2:1:"), "{}", fault(deep));
+    }
+}

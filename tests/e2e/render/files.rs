@@ -1,0 +1,135 @@
+//! One rendering: the file, its check and its reload.
+
+use std::os::unix::fs::PermissionsExt;
+
+use lobby_tests::{Lobbyd, free_port, lobbyctl, lobbyctl_with};
+
+use super::{Place, word};
+
+const NAMES: &str =
+    "{% for host in hosts %}\n{{ host.name }} {{ host.value('x') }}\n{% endfor %}\n";
+
+/// A daemon that knows every server there is, as it is the only one.
+async fn warm(name: &str, labels: &str) -> Lobbyd {
+    Lobbyd::named(name).labels(labels).start().await
+}
+
+#[actix_rt::test]
+async fn a_template_becomes_a_file_or_is_printed() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let outcome = place.render(&daemon, &["--mode", "0600"]).await;
+    assert_eq!((outcome.status, place.text().as_str()), (Some(0), "a 1\n"), "{outcome:?}");
+    let mode = std::fs::metadata(place.file()).unwrap().permissions().mode();
+    assert_eq!((mode & 0o7777, place.files()), (0o600, vec!["file".to_owned()]));
+    let printed = lobbyctl(&daemon, &["render", word(&place.template())]).await;
+    assert_eq!(printed.stdout, "a 1\n");
+    let none = lobbyctl(&daemon, &["render", word(&place.template()), "-l", "x=2"]).await;
+    assert_eq!((none.status, none.stdout.as_str()), (Some(0), ""));
+}
+
+#[actix_rt::test]
+async fn drained_servers_are_left_out_unless_asked_for() {
+    let (daemon, place) = (warm("a", "x:1,drain:disk").await, Place::with(NAMES));
+    place.render(&daemon, &[]).await;
+    assert_eq!(place.text(), "");
+    place.render(&daemon, &["--drained"]).await;
+    assert_eq!(place.text(), "a 1\n");
+}
+
+#[actix_rt::test]
+async fn a_check_that_fails_leaves_the_file_alone_and_says_why() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    std::fs::write(place.file(), "old").unwrap();
+    for check in ["sh -c 'echo no good; exit 1' {}", "sh -c 'echo no good; exit 1'"] {
+        let outcome = place.render(&daemon, &["--check", check, "--reload", "false"]).await;
+        assert_eq!((outcome.status, place.text().as_str()), (Some(1), "old"), "{outcome:?}");
+        assert!(outcome.stderr.contains("no good"), "{outcome:?}");
+        assert_eq!(place.files(), ["file"]);
+    }
+    let missing = place.render(&daemon, &["--check", "/nowhere/check {}"]).await;
+    assert!(missing.stderr.contains("cannot run /nowhere/check"), "{missing:?}");
+    let grep = format!("grep -q 'a 1' {}", word(&place.file()));
+    let outcome = place.render(&daemon, &["--check", &grep]).await;
+    assert_eq!((outcome.status, place.text().as_str()), (Some(0), "a 1\n"), "{outcome:?}");
+}
+
+#[actix_rt::test]
+async fn a_reload_that_failed_is_tried_again_though_nothing_changed() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let flag = place.directory.path().join("flag");
+    let reload = format!("rm {}", word(&flag));
+    for _ in 0..2 {
+        let outcome = place.render(&daemon, &["--reload", &reload]).await;
+        assert_eq!((outcome.status, place.text().as_str()), (Some(1), "a 1\n"), "{outcome:?}");
+    }
+    std::fs::write(&flag, "").unwrap();
+    assert_eq!(place.render(&daemon, &["--reload", &reload]).await.status, Some(0));
+    assert_eq!(place.files(), ["file"]);
+    assert_eq!(place.render(&daemon, &["--reload", &reload]).await.status, Some(0), "no reload");
+}
+
+#[actix_rt::test]
+async fn a_dry_run_changes_nothing() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let outcome = place.render(&daemon, &["--dry-run", "--check", "grep -q a {}"]).await;
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(0), "a 1\n"), "{outcome:?}");
+    let failed = place.render(&daemon, &["--dry-run", "--check", "grep -q b {}"]).await;
+    assert_eq!((failed.status, place.files().len()), (Some(1), 0), "{failed:?}");
+}
+
+#[actix_rt::test]
+async fn a_template_that_fails_names_its_place_and_shows_no_data() {
+    let (daemon, place) =
+        (warm("a", "x:s3cret").await, Place::with("{{ hosts[0].value('x')|int }}"));
+    std::fs::write(place.file(), "old").unwrap();
+    let outcome = place.render(&daemon, &[]).await;
+    assert_eq!((outcome.status, place.text().as_str()), (Some(1), "old"), "{outcome:?}");
+    assert!(outcome.stderr.contains("template.j2:1:"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("s3cret"), "{outcome:?}");
+    for template in ["line\n{% for %}", "{{ 'x' * 1000000000000 }}"] {
+        std::fs::write(place.template(), template).unwrap();
+        let outcome = place.render(&daemon, &[]).await;
+        assert!(matches!(outcome.status, Some(1 | 2)), "{template}: {outcome:?}");
+        assert!(outcome.stderr.contains("template.j2:"), "{template}: {outcome:?}");
+    }
+    std::fs::write(
+        place.template(),
+        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+    )
+    .unwrap();
+    let endless = place.render(&daemon, &[]).await;
+    assert_eq!((endless.status, place.text().as_str()), (Some(1), "old"), "{endless:?}");
+}
+
+#[actix_rt::test]
+async fn less_than_there_should_be_is_not_rendered() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let few = place.render(&daemon, &["--min-servers", "2"]).await;
+    assert_eq!((few.status, place.files().len()), (Some(1), 0), "{few:?}");
+    assert!(few.stderr.contains("1 servers are fewer than --min-servers 2"), "{few:?}");
+    let nobody = [("PORT", &*free_port().to_string())];
+    let template = place.template();
+    let words = ["render", word(&template)];
+    assert_eq!(lobbyctl_with(&nobody, &words).await.status, Some(3));
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_meant_is_wrong_usage() {
+    let place = Place::with(NAMES);
+    let template = place.template();
+    for options in [
+        &["-l", ""][..],
+        &["--check", "nginx -t"],
+        &["-o", "x", "--mode", "rw"],
+        &["-o", "x", "--check", "a 'b"],
+        &["--watch", "--dry-run"],
+        &["--min-servers", "-1"],
+    ] {
+        let words = [&["render", word(&template)][..], options].concat();
+        let outcome = lobbyctl_with(&[], &words).await;
+        assert_eq!(outcome.status, Some(2), "{options:?}: {outcome:?}");
+    }
+    let missing = lobbyctl_with(&[], &["render", "/nowhere.j2"]).await;
+    assert_eq!(missing.status, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("/nowhere.j2"), "{missing:?}");
+}
