@@ -70,7 +70,8 @@ async fn every_request_of_the_table_is_served() {
     for request in
         rows.iter().flat_map(|row| row[0].split(", ")).filter(|cell| cell.starts_with('`'))
     {
-        let (method, path) = unquoted(request).split_once(' ').unwrap();
+        // Another parameter of the request before it.
+        let Some((method, path)) = unquoted(request).split_once(' ') else { continue };
         // The answer to a GET of the feed has no end.
         let method = if path.starts_with("/v1/events") { "HEAD" } else { method };
         let status = lobbyd.request(method, path, &[], "").await.status;
@@ -101,6 +102,8 @@ fn the_exit_statuses_of_lobbyctl_are_what_help_says() {
         .lines()
         .take_while(|line| !line.is_empty())
         .map(|line| line.trim()[..1].to_owned())
+        // A long meaning goes on in the next line.
+        .filter(|status| status.parse::<u8>().is_ok())
         .collect();
     let rows = Page::read("docs/lobbyctl.md").table("| status | meaning |");
     assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), told);
