@@ -72,9 +72,11 @@ impl Names {
         let lobby = environment.lobby_with(hosts, "names", &settings).await?;
         let deadline = clock::now() + WARM_LIMIT;
         loop {
-            let answer = ask(server, question).await?;
-            // The number of answers, in the header.
-            if usize::from(answer[7]) == MATCHES {
+            // A daemon that is just making its directory of names answers later.
+            if let Ok(answer) = ask(server, question).await
+                // The number of answers, in the header.
+                && usize::from(answer[7]) == MATCHES
+            {
                 return Ok(Self { lobby, server, answer });
             }
             let left = deadline.checked_duration_since(clock::now());
