@@ -39,28 +39,27 @@ pub(super) async fn names(environment: &mut Environment) -> Result<Vec<Row>> {
     let what = "DNS over UDP, 10 addresses";
     let near = Row::new(format!("{what}, limit: hickory-server"), Unit::Rate).hosts(1_000);
     let near = near.goal(Goal::AtLeast(0.50));
-    let bare = (&plain.process, plain.address);
-    let near = by_turns(near, small.process(), bare, &question, small.answer.len()).await?;
+    let bare = (&plain.process, plain.address, plain.len);
+    let near = by_turns(near, small.server(), bare, &question).await?;
     let far = Row::new(format!("{what}, limit: the same of 1,000 hosts"), Unit::Rate);
     let far = far.hosts(100_000).goal(Goal::AtLeast(1.0 / MOST_SLOWDOWN));
-    let far =
-        by_turns(far, large.process(), small.process(), &question, small.answer.len()).await?;
+    let far = by_turns(far, large.server(), small.server(), &question).await?;
     Ok(vec![near, far])
 }
 
-type Server<'a> = (&'a Running, SocketAddr);
+/// A process, its address, and the length of its answer.
+type Server<'a> = (&'a Running, SocketAddr, usize);
 
 async fn by_turns(
     row: Row,
     figure: Server<'_>,
     limit: Server<'_>,
     question: &Arc<[u8]>,
-    len: usize,
 ) -> Result<Row> {
     let (mut figures, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..REPETITIONS {
-        figures.push(measure(figure.0, figure.1, question, len).await?);
-        limits.push(measure(limit.0, limit.1, question, len).await?);
+        figures.push(measure(figure.0, figure.1, question, figure.2).await?);
+        limits.push(measure(limit.0, limit.1, question, limit.2).await?);
     }
     Ok(measured(row, &figures, &limits))
 }
@@ -85,7 +84,7 @@ impl Names {
         }
     }
 
-    fn process(&self) -> Server<'_> {
-        (&self.lobby.lobbyd.process, self.server)
+    fn server(&self) -> Server<'_> {
+        (&self.lobby.lobbyd.process, self.server, self.answer.len())
     }
 }
