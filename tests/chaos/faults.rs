@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     DeathsUnseen(Brokers, Away),
     /// Daemons start while brokers are away.
     JoinsUnseen(Brokers, Away),
-    /// One of the [`hazards`].
+    /// One of the hazards around daemons and brokers.
     Hazard(Hazard),
 }
 
