@@ -119,6 +119,14 @@ async fn resolve_lists_the_names_that_have_exactly_this_label() {
     }
 }
 
+/// A host may be heard between two answers.
+fn but_for_times(mut answer: Value) -> Value {
+    for host in answer.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        host.remove("last_check");
+    }
+    answer
+}
+
 #[actix_rt::test]
 async fn answers_are_compact_json_and_pretty_on_demand() {
     let fleet = Fleet::new().await;
@@ -140,7 +148,7 @@ async fn answers_are_compact_json_and_pretty_on_demand() {
             );
         }
         assert!(!compact.text().trim_end().contains(['\n', ' ']), "{path}: {}", compact.text());
-        assert_eq!(compact.json(), pretty.json(), "{path}");
+        assert_eq!(but_for_times(compact.json()), but_for_times(pretty.json()), "{path}");
         let empty = compact.json() == json!([]);
         assert!(empty || pretty.text().contains("\n  "), "{path}: {}", pretty.text());
     }

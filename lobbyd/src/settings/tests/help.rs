@@ -42,6 +42,7 @@ fn the_help_groups_settings() {
         "Driver NATS:",
         "Driver Redis:",
         "Driver Local:",
+        "DNS:",
     ];
     assert_eq!(headings, [&["Options:"], &groups[..], &["Callback:", "Logging:"]].concat());
 }
