@@ -4,7 +4,7 @@
 #   CALLBACK="/usr/local/bin/lobby-nginx /etc/nginx/lobby/web.conf web"
 #
 # With the label web:10.0.0.7:8080 the file is `upstream web { server 10.0.0.7:8080; }`. nginx needs `include /etc/nginx/lobby/*.conf;`
-# in its block http, and `proxy_pass http://web;` where it is used. NGINX is the command line of nginx, if it is another than `nginx`.
+# in its block http, and `proxy_pass http://web;` where it is used. NGINX_COMMAND is the command line of nginx, if it is another than `nginx`.
 # Needs jq, and the rights to write the file and to reload nginx.
 #
 # lobbyd gives it the list of servers as JSON on standard input, logs what it prints, and runs it again after a while if it fails.
@@ -17,7 +17,7 @@ if [ $# -ne 2 ]; then
 fi
 target=$1
 key=$2
-nginx=${NGINX:-nginx}
+nginx=${NGINX_COMMAND:-nginx}
 
 # A daemon that has just been started, or has not found its broker yet, knows but a part of the lobby.
 if [ "${LOBBY_WARM:-true}" != true ]; then
@@ -53,7 +53,7 @@ if [ -e "$target" ]; then
     cp -p "$target" "$target.before"
 fi
 mv -f "$fresh" "$target"
-# Not quoted: NGINX may hold options.
+# Not quoted: NGINX_COMMAND may hold options.
 if ! $nginx -t -q; then
     echo "nginx refuses the new $target: it gets the old one back" >&2
     mv -f "$target.before" "$target" || rm -f "$target"

@@ -1,6 +1,6 @@
 //! A load balancer that is written by the example callback, while servers restart under load.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -120,6 +120,8 @@ async fn web_server() -> u16 {
 struct Load {
     answered: Rc<Cell<usize>>,
     failed: Rc<Cell<usize>>,
+    /// How the last one failed.
+    fault: Rc<RefCell<String>>,
 }
 
 impl Load {
@@ -131,20 +133,28 @@ impl Load {
                 loop {
                     let address = ([127, 0, 0, 1], port).into();
                     let answer = http::try_send(address, "GET", "/", &[], "").await;
-                    let is_well = answer.is_ok_and(|answer| answer.status == 200);
-                    let count = if is_well { &load.answered } else { &load.failed };
+                    let count = match answer {
+                        Ok(answer) if answer.status == 200 => &load.answered,
+                        Ok(answer) => load.saw(answer.text()),
+                        Err(fault) => load.saw(fault),
+                    };
                     count.set(count.get() + 1);
                 }
             });
         }
         load
     }
+
+    fn saw(&self, fault: String) -> &Rc<Cell<usize>> {
+        self.fault.replace(fault);
+        &self.failed
+    }
 }
 
 /// Runs the example once, with this list.
 fn run_example(nginx: &Nginx, is_warm: bool, list: &serde_json::Value) -> Output {
     let mut command = Command::new(example());
-    command.arg(nginx.upstream()).arg("web").env("NGINX", nginx.command());
+    command.arg(nginx.upstream()).arg("web").env("NGINX_COMMAND", nginx.command());
     command.env("LOBBY_WARM", is_warm.to_string());
     let input = nginx.directory.path().join("list.json");
     fs::write(&input, list.to_string()).unwrap();
@@ -165,7 +175,7 @@ async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
         .set("CALLBACK_FIRST_RUN_DELAY", "0")
         .set("CALLBACK_COOLDOWN", "0")
         .set("CALLBACK_SETTLE", "5")
-        .set("NGINX", nginx.command());
+        .set("NGINX_COMMAND", nginx.command());
     let balancer = balancer.nats(&nats).start().await;
     nginx.serves(&ports).await;
     let (load, runs) = (Load::on(nginx.port), balancer.logs_with("callback started").len());
@@ -181,7 +191,7 @@ async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
     two.signal(Signal::TERM);
     nginx.serves(&ports[..1]).await;
     let (answered, failed) = (load.answered.get(), load.failed.get());
-    assert!(answered > 100 && failed == 0, "{failed} of {answered} failed");
+    assert!(answered > 100 && failed == 0, "{failed} of {answered} failed: {:?}", load.fault);
 }
 
 #[actix_rt::test]
