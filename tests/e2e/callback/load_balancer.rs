@@ -21,7 +21,7 @@ const CLIENTS: usize = 2;
 
 /// An nginx with the upstream `web` in a file of its own.
 struct Nginx {
-    _process: Process,
+    process: Process,
     directory: TempDir,
     port: u16,
 }
@@ -49,7 +49,7 @@ impl Nginx {
         let mut command = Command::new(program());
         let process = Process::start("nginx", command.args(arguments(directory.path())));
         process.logged("start worker process").await;
-        Self { _process: process, directory, port }
+        Self { process, directory, port }
     }
 
     fn upstream(&self) -> PathBuf {
@@ -178,6 +178,8 @@ async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
         .set("NGINX_COMMAND", nginx.command());
     let balancer = balancer.nats(&nats).start().await;
     nginx.serves(&ports).await;
+    // The worker of the configuration before takes requests until it is told to end.
+    nginx.process.logged("exited with code 0").await;
     let (load, runs) = (Load::on(nginx.port), balancer.logs_with("callback started").len());
     for number in 0..RESTARTS {
         one.signal(if number % 2 == 0 { Signal::TERM } else { Signal::KILL });
