@@ -1,5 +1,7 @@
 //! Real brokers, each on a port of its own, killed on drop.
 
+mod nats_accounts;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::binaries::tied;
 use crate::{Certificates, Process, Signal, free_port};
+
+pub use nats_accounts::NatsAccounts;
 
 /// Time for a broker to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(20);
