@@ -27,6 +27,17 @@ pub(super) enum Outcome {
     Done,
 }
 
+/// How the file came to hold what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replacement {
+    /// It was replaced just now, while nothing was owed to the text before.
+    Fresh,
+    /// It was replaced just now, and the text before still waited for its reload.
+    FreshWithDebt,
+    /// It was replaced some other time, and what follows is still to be done.
+    Earlier,
+}
+
 impl Target {
     /// A link is followed: the file that it leads to is replaced.
     pub(super) fn new(
@@ -67,10 +78,11 @@ impl Target {
     /// Makes the file hold this. Until the check has passed it is as it was; when a check after the
     /// replacement fails it is so again.
     pub(super) async fn bring_up_to_date(&self, text: &[u8]) -> anyhow::Result<Outcome> {
-        if self.holds(text)? {
+        let replacement = if self.holds(text)? {
             if !self.mark().exists() {
                 return Ok(Outcome::Unchanged);
             }
+            Replacement::Earlier
         } else {
             let fresh = self.beside("new");
             self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;
@@ -78,9 +90,9 @@ impl Target {
                 remove(&fresh)?;
                 return Err(error);
             }
-            self.replace_by(&fresh).with_context(|| self.cannot("replace"))?;
-        }
-        self.follow_up().await?;
+            self.replace_by(&fresh).with_context(|| self.cannot("replace"))?
+        };
+        self.follow_up(replacement).await?;
         Ok(Outcome::Done)
     }
 
@@ -92,20 +104,20 @@ impl Target {
     }
 
     /// What is done once the file is in its place. The mark is there until all of it was done.
-    async fn follow_up(&self) -> anyhow::Result<()> {
+    async fn follow_up(&self, replacement: Replacement) -> anyhow::Result<()> {
         if let Some(check) = self.check.as_ref().filter(|check| !check.takes_file())
             && let Err(error) = check.run(&self.path).await
         {
-            self.restore().with_context(|| self.cannot("restore"))?;
+            self.restore(replacement).with_context(|| self.cannot("restore"))?;
             return Err(error.context(self.stays()));
         }
+        // What was checked is good: from here on nothing leads back.
+        remove(&self.beside("old"))?;
         if let Some(reload) = &self.reload {
             let again = || format!("{} is new, the reload is tried again", self.path.display());
             reload.run(&self.path).await.with_context(again)?;
         }
-        for path in [self.beside("old"), self.mark()] {
-            remove(&path)?;
-        }
+        remove(&self.mark())?;
         Ok(())
     }
 
@@ -130,27 +142,38 @@ impl Target {
         file.sync_all()
     }
 
-    fn replace_by(&self, fresh: &Path) -> io::Result<()> {
-        let old = self.beside("old");
-        remove(&old)?;
-        if self.check.as_ref().is_some_and(|check| !check.takes_file()) && self.path.exists() {
+    /// An old file that is there already was the last good one: a kill came between the replacement
+    /// and its check.
+    fn replace_by(&self, fresh: &Path) -> io::Result<Replacement> {
+        let (old, mark) = (self.beside("old"), self.mark());
+        let is_owed = mark.exists();
+        let is_checked_later = self.check.as_ref().is_some_and(|check| !check.takes_file());
+        if is_checked_later && self.path.exists() && !(is_owed && old.exists()) {
+            remove(&old)?;
             fs::hard_link(&self.path, &old)?;
         }
         if self.check.is_some() || self.reload.is_some() {
-            File::create(self.mark())?.sync_all()?;
+            File::create(mark)?.sync_all()?;
         }
         fs::rename(fresh, &self.path)?;
         self.sync_directory();
-        Ok(())
+        Ok(if is_owed { Replacement::FreshWithDebt } else { Replacement::Fresh })
     }
 
-    /// Puts the old file back, or takes the new one away where there was none.
-    fn restore(&self) -> io::Result<()> {
+    /// Puts the old file back. Where there was none, the one that was made just now goes; one of
+    /// another time stays. What was owed before is owed still.
+    fn restore(&self, replacement: Replacement) -> io::Result<()> {
         match fs::rename(self.beside("old"), &self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => remove(&self.path)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if replacement != Replacement::Earlier {
+                    remove(&self.path)?;
+                }
+            }
             renamed => renamed?,
         }
-        remove(&self.mark())?;
+        if replacement == Replacement::Fresh {
+            remove(&self.mark())?;
+        }
         self.sync_directory();
         Ok(())
     }
@@ -275,6 +298,46 @@ mod tests {
         assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Done);
         assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Unchanged);
         assert_eq!(fixture.files(), ["file"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_check_that_fails_at_the_retry_takes_no_file_away() {
+        let fixture = Fixture::new();
+        let target = |check| fixture.target(check, "false");
+        assert!(target("true").bring_up_to_date(b"one").await.is_err(), "the reload fails");
+        assert!(target("false").bring_up_to_date(b"one").await.is_err());
+        assert_eq!(fixture.text(), "one");
+        assert_eq!(
+            fixture.target("true", "true").bring_up_to_date(b"one").await.unwrap(),
+            Outcome::Done
+        );
+        assert_eq!(fixture.files(), ["file"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_reload_that_is_owed_outlives_a_failed_check() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path(), "good one").unwrap();
+        let check = format!("grep -q good {}", fixture.path().display());
+        let target = fixture.target(&check, "false");
+        assert!(target.bring_up_to_date(b"good two").await.is_err(), "the reload fails");
+        assert!(target.bring_up_to_date(b"bad").await.is_err());
+        assert_eq!(fixture.text(), "good two");
+        let reloads = fixture.target(&check, "true");
+        assert_eq!(reloads.bring_up_to_date(b"good two").await.unwrap(), Outcome::Done);
+        assert_eq!(fixture.files(), ["file"]);
+    }
+
+    #[actix_rt::test]
+    async fn after_a_kill_before_the_check_the_last_good_file_returns() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path(), "good").unwrap();
+        let check = format!("grep -q good {}", fixture.path().display());
+        let target = fixture.target(&check, "true");
+        fs::write(target.beside("new"), "unchecked").unwrap();
+        target.replace_by(&target.beside("new")).unwrap();
+        assert!(target.bring_up_to_date(b"bad").await.is_err());
+        assert_eq!(fixture.text(), "good");
     }
 
     #[actix_rt::test]
