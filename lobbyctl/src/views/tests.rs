@@ -97,3 +97,15 @@ fn no_label_makes_a_group_of_ansible_itself_or_too_long_a_one() {
     assert_eq!(inventory["__meta"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["long"], json!(null));
 }
+
+#[test]
+fn no_label_makes_a_group_of_itself() {
+    let servers = vec![server("a", &[":", "_:x"])];
+    let fleet = Fleet { servers, address_labels: AddressLabels::default(), now: 100 };
+    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet)).unwrap();
+    for (name, group) in inventory.as_object().unwrap() {
+        let children = group["children"].as_array().into_iter().flatten();
+        assert!(children.into_iter().all(|child| child != name.as_str()), "{inventory}");
+    }
+    assert_eq!(inventory["_"]["hosts"], json!(["a"]));
+}
