@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 use lobby_client::text::one_line;
-use lobby_client::{Discovery, DriverStatus, HostName, LinkState, RefusedHost, Status};
+use lobby_client::{Discovery, DriverStatus, HostName, LinkState, Namesakes, RefusedHost, Status};
 use serde_json::json;
 
 /// Most servers with refused packets that are told one by one.
@@ -34,6 +34,7 @@ impl Answers {
     pub(crate) fn about_the_daemon(&self) -> Report {
         let mut findings = self.about_the_links();
         findings.extend(self.about_the_own_name());
+        findings.extend(self.namesakes(None));
         findings.extend(self.refusals.iter().take(MOST_REFUSED).map(refused));
         if self.refusals.len() > MOST_REFUSED {
             let more = self.refusals.len() - MOST_REFUSED;
@@ -57,6 +58,7 @@ impl Answers {
             .iter()
             .filter(|refused| refused.hostname == *wanted)
             .map(refused)
+            .chain(self.namesakes(Some(wanted)))
             .collect();
         let mut notes = Vec::new();
         if let Some(server) = self.servers.iter().find(|server| server.hostname == *wanted) {
@@ -73,6 +75,20 @@ impl Answers {
             findings.extend(self.about_the_links());
         }
         Report { fingerprint: self.fingerprint(), notes, findings }
+    }
+
+    /// Names that several daemons go by, all of them or this one.
+    fn namesakes(&self, wanted: Option<&HostName>) -> Vec<String> {
+        let namesakes = self.status.namesakes.iter();
+        let asked = namesakes.filter(|known| wanted.is_none_or(|name| *name == known.hostname));
+        let tell = |known: &Namesakes| {
+            format!(
+                "{} daemons go by the name {}: give each server a HOSTNAME of its own",
+                known.instances.len(),
+                known.hostname
+            )
+        };
+        asked.map(tell).collect()
     }
 
     fn listed(&self, server: &Discovery) -> String {
@@ -318,6 +334,18 @@ intervals  keep-alive 5 s, TTL 30 s
 nothing is odd, 2 servers are in the list
 ";
         assert_eq!(answers().about_the_daemon().text(), expected);
+    }
+
+    #[test]
+    fn a_name_that_two_daemons_go_by_is_told_of() {
+        let hostname = name("Web1.example");
+        let mut answers = answers();
+        let instances = vec!["i1".into(), "i2".into()];
+        answers.status.namesakes = vec![Namesakes { hostname: hostname.clone(), instances }];
+        let told = "2 daemons go by the name Web1.example: give each server a HOSTNAME of its own";
+        assert_eq!(answers.about_the_daemon().findings, [told]);
+        assert_eq!(answers.about(&hostname).findings, [told]);
+        assert!(answers.about(&name("a")).findings.is_empty());
     }
 
     #[test]
