@@ -18,9 +18,14 @@ const TOKEN_KEY = "lobby-token";
 
 /** Takes `#token=…` out of the address, so that it is neither shown nor kept in the history. */
 function takeTokenFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given === null) return;
-  sessionStorage.setItem(TOKEN_KEY, given);
+  if (!location.hash.startsWith("#token=")) return;
+  // Not as a form would have it: tokens in base64 hold the sign for plus.
+  const given = location.hash.slice("#token=".length);
+  try {
+    sessionStorage.setItem(TOKEN_KEY, decodeURIComponent(given));
+  } catch {
+    sessionStorage.setItem(TOKEN_KEY, given);
+  }
   history.replaceState(null, "", location.pathname + location.search);
 }
 
