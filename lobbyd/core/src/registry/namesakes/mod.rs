@@ -14,8 +14,9 @@ use crate::registry::host::Host;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 
-/// Most instances of a name that are remembered.
-const MOST_INSTANCES: usize = 4;
+/// Most instances of a name that are remembered: more clones of a machine than that, which send one
+/// after the other, would each be forgotten before they come back.
+const MOST_INSTANCES: usize = 8;
 
 /// So many packets of a superseded instance prove that there are two, even if each of them may be a
 /// late one of another driver.
@@ -155,7 +156,8 @@ impl Instances {
         Self { list, through, returns: 0, is_proven: false }
     }
 
-    /// Adds one that becomes the current one, and forgets the oldest beyond the bound.
+    /// Adds one that becomes the current one. Beyond the bound the oldest is forgotten, or among
+    /// daemons that are known to be several the largest: it is the last that would ever stand.
     fn add(
         &mut self,
         instance: InstanceId,
@@ -167,7 +169,10 @@ impl Instances {
         liveness.renew(&namesake.last_heard, reception);
         self.list.push(namesake);
         if self.list.len() > MOST_INSTANCES {
-            self.list.remove(0);
+            let sizes = self.list.iter().enumerate();
+            let largest = sizes.max_by_key(|(_, namesake)| namesake.instance);
+            let forgotten = largest.filter(|_| self.is_proven).map_or(0, |(index, _)| index);
+            self.list.remove(forgotten);
         }
         (self.through, self.returns) = (reception.driver_id, 0);
     }

@@ -222,6 +222,34 @@ fn a_goodbye_without_instance_removes_one_daemon_and_not_two() {
 }
 
 #[test]
+fn clones_that_take_turns_settle_on_the_smallest() {
+    let mut lobby = Lobby::new();
+    for round in 0..10 {
+        let changes = lobby.changes.len();
+        for number in 1..=5 {
+            lobby.hi(number * ONE);
+            lobby.pass(SECOND);
+        }
+        assert!(round < 2 || lobby.changes.len() == changes, "round {round}");
+    }
+    assert!(lobby.shows(ONE));
+    assert_eq!(lobby.registry.namesakes().count(), 1);
+}
+
+#[test]
+fn beyond_the_bound_the_smallest_goes_on_to_stand() {
+    let mut lobby = Lobby::of_two();
+    for _ in 0..3 {
+        for number in 1..=20 {
+            lobby.hi(number * ONE);
+            lobby.pass(SECOND);
+        }
+    }
+    assert!(lobby.shows(ONE));
+    assert_eq!(lobby.changes, []);
+}
+
+#[test]
 fn instances_without_end_take_no_memory_without_end() {
     let mut lobby = Lobby::of_two();
     for number in 100..1000 {
