@@ -185,8 +185,9 @@ proptest! {
         prop_assert_eq!(keys(KEY).verify(envelope.signed_fields(), &capital), capital == signature);
     }
 
+    // The clock goes back by less than TTL, also from a time that each packet has pushed on by 1 ms.
     #[test]
-    fn times_never_repeat_unless_the_clock_is_set_back_by_ttl(clock in prop::collection::vec(100_000_u64..130_000, 1..50)) {
+    fn times_never_repeat_unless_the_clock_is_set_back_by_ttl(clock in prop::collection::vec(100_000_u64..129_900, 1..50)) {
         let times = times(&clock);
         prop_assert!(times.is_sorted_by(|earlier, later| earlier < later), "{:?}", times);
     }
