@@ -118,6 +118,11 @@ impl Feed {
         for message in messages {
             frames.push(match message {
                 Message::Snapshot(_) => self.list(&snapshot).await?,
+                // Of a list that was made for another reader some time ago it would say too much.
+                Message::Status(_) if self.is_behind(&snapshot) => {
+                    self.reader.hold_status_back();
+                    continue;
+                }
                 Message::Change(change, effect) => {
                     self.state.frames.change(self.form, &snapshot, &change, effect)
                 }
@@ -138,6 +143,11 @@ impl Feed {
         self.reader.start_over(list.revision());
         self.list = Some(list);
         Some(frame)
+    }
+
+    /// Whether the list that is about to be sent is older than this snapshot.
+    fn is_behind(&self, snapshot: &Snapshot) -> bool {
+        self.list.as_ref().is_some_and(|list| list.revision() < snapshot.revision())
     }
 
     /// Waits until there may be something to tell. Returns whether the client is still there.

@@ -101,6 +101,11 @@ impl Reader {
         self.told = Some(revision);
         Message::Snapshot(revision)
     }
+
+    /// The status was not told after all: it comes behind the changes that lead up to it.
+    pub fn hold_status_back(&mut self) {
+        self.status = None;
+    }
 }
 
 impl Effect {

@@ -237,3 +237,18 @@ fn a_reader_far_behind_gets_all_changes_in_portions() {
     }
     assert_eq!((told.len(), told.last()), (1001, Some(&Message::Status(status))));
 }
+
+#[test]
+fn behind_an_older_list_the_status_comes_after_the_changes() {
+    let mut fleet = Fleet::new();
+    let status = |fleet: &Fleet| FeedStatus::of(&fleet.registry.snapshot(), fleet.now);
+    let older = fleet.registry.snapshot().revision();
+    fleet.step(&Step::Hi(1, BTreeSet::new()));
+    let snapshot = fleet.registry.snapshot();
+    let mut reader = Reader::new(None, None, &snapshot);
+    reader.catch_up(&snapshot, status(&fleet));
+    reader.start_over(older);
+    reader.hold_status_back();
+    let told = reader.catch_up(&snapshot, status(&fleet));
+    assert!(matches!(told[..], [Message::Change(..), Message::Status(_)]), "{told:?}");
+}
