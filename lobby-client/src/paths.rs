@@ -15,6 +15,7 @@ const VALUE: &AsciiSet =
 pub(crate) const DISCOVERY: &str = "/v1/discovery";
 
 /// Path of the servers whose packets were refused.
+#[cfg(feature = "http")]
 pub(crate) const REFUSALS: &str = "/v1/refusals";
 
 /// Path of the answer whether the daemon works.
