@@ -192,7 +192,7 @@ async fn an_address_in_use_is_one_line_and_nothing_was_announced() {
     let daemon = super::answering(&nats).set("DNS_LISTEN", &address).spawn();
     let exit = daemon.wait(lobby_tests::LIMIT).await;
     assert_eq!(exit.status.code(), Some(1));
-    let told = daemon.logs_with("DNS_LISTEN").concat();
+    let told = daemon.logged("DNS_LISTEN").await;
     assert!(told.contains(&format!("cannot answer DNS on DNS_LISTEN {address}")), "{told}");
     assert!(wire.heard_from("me", "hi").is_empty());
 }
