@@ -65,6 +65,10 @@ async fn everything_can_be_done_by_keyboard() {
     browser.becomes("document.querySelector('tr[aria-selected=true]').dataset.name === 'b'").await;
     browser.keys("#servers", "\u{e007}").await;
     browser.becomes("document.getElementById('details-name').innerText === 'b'").await;
+    browser.run("document.querySelector('#details-labels button').focus()").await;
+    daemon.add_labels("meanwhile:changed").await;
+    browser.becomes(&row_holds("a", "meanwhile:changed")).await;
+    browser.becomes("document.activeElement.innerText === 'service:db'").await;
     browser.keys("#details-labels button", "\u{e007}").await;
     browser.becomes("document.getElementById('selector').value === \"'service'='db'\"").await;
     browser.becomes("document.querySelectorAll('tr[data-name]').length === 1").await;

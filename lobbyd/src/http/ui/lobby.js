@@ -170,10 +170,15 @@ const badge = ([kind, words]) => make("span", { className: `badge ${kind}`, text
 
 // ---- Details ---------------------------------------------------------------------------------
 
+/** What the details show, so that they are drawn anew only when that changes: the focus stays. */
+let drawn = null;
+
 function drawDetails() {
   const server = opened === null ? undefined : servers.get(opened);
   element("details").hidden = server === undefined;
-  if (server === undefined) return;
+  const wanted = server && JSON.stringify([server.name, server.labels, marks(server)]);
+  if (wanted === undefined || wanted === drawn) return;
+  drawn = wanted;
   element("details-name").textContent = server.name;
   element("details-state").replaceChildren(...marks(server).map(badge));
   const buttons = server.labels.map((label) => {
