@@ -97,7 +97,10 @@ fn judge(output: &Output) -> Result<(), Failure> {
     if let Output::Report(report, _) = output
         && !report.findings.is_empty()
     {
-        return Err(Failure::other(anyhow!("{} things are odd", report.findings.len())));
+        return Err(Failure::other(match report.findings.len() {
+            1 => anyhow!("one thing is odd"),
+            number => anyhow!("{number} things are odd"),
+        }));
     }
     let Some(status) = output.status() else { return Ok(()) };
     let down = status.drivers.iter().filter(|driver| driver.state == LinkState::Down);
