@@ -73,15 +73,18 @@ fn image_runs(image: &Path, directory: &Path) {
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/usr/bin/lobbyd"]));
     let rootfs = bundle.join("rootfs");
     let inside = |script: &str| {
-        // Both in one network namespace; `chroot` gives up root.
-        let script = format!("ip link set lo up; {script}");
-        run(Command::new("unshare").args(["--net", "bash", "-euc", &script]).env("ROOT", &rootfs))
+        // Both in one network namespace, with the devices that an engine gives; `chroot` gives up
+        // root.
+        let devices = r#"mkdir -p "$ROOT/dev"; mount --rbind /dev "$ROOT/dev""#;
+        let script = format!("ip link set lo up; {devices}; {script}");
+        let words = ["--net", "--mount", "bash", "-euc", &script];
+        run(Command::new("unshare").args(words).env("ROOT", &rootfs))
     };
     let answer = inside(
         r#"
         run() { chroot --userspec=65532:65532 "$ROOT" "$@"; }
         export DRIVER=Local LOCAL_PATH=/run/lobby HOSTNAME=inside LABELS=service:web
-        run /usr/bin/lobbyd 2>/dev/null & pid=$!
+        chroot --userspec=65532:65532 "$ROOT" /usr/bin/lobbyd >/dev/null 2>&1 & pid=$!
         for _ in $(seq 200); do run /usr/bin/lobbyctl resolve service:web 2>/dev/null && break; sleep .1; done
         kill $pid"#,
     );
