@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lobby_tests::{
-    Certificates, LIMIT, Lobbyd, LobbydBuilder, Outcome, Process, Prometheus, Signal, ensure,
-    eventually, http, lobbyctl_with,
+    Certificates, LIMIT, Lobbyd, LobbydBuilder, Outcome, Prometheus, Signal, ensure, eventually,
+    http, lobbyctl_with,
 };
 use lobbyd::raise_open_files;
 use rustls::pki_types::pem::PemObject;
@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::cli::refusal;
 
 fn with_tls(daemon: LobbydBuilder, certificates: &Certificates) -> LobbydBuilder {
     let (certificate, key) = certificates.server();
@@ -152,14 +154,6 @@ async fn sighup_reads_certificate_and_key_again() {
         ensure(statuses == (Some(3), Some(0)), format!("{statuses:?}"))
     })
     .await;
-}
-
-/// The one line with which a daemon refuses its settings.
-async fn refusal(daemon: &Process) -> String {
-    assert_eq!(daemon.wait(LIMIT).await.status.code(), Some(2), "{:?}", daemon.logs());
-    daemon.logged("").await;
-    assert_eq!(daemon.logs().len(), 1, "{:?}", daemon.logs());
-    daemon.logs().remove(0)
 }
 
 #[actix_rt::test]

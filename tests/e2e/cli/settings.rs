@@ -2,16 +2,10 @@
 
 use std::process::Command;
 
-use lobby_tests::{LIMIT, Lobbyd, Process};
+use lobby_tests::{LIMIT, Lobbyd};
 use serde_json::json;
 
-/// Waits for a daemon that refuses to start and returns the one line it says.
-async fn refusal(daemon: &Process) -> String {
-    assert_eq!(daemon.wait(LIMIT).await.status.code(), Some(2), "{:?}", daemon.logs());
-    daemon.logged("").await;
-    assert_eq!(daemon.logs().len(), 1, "{:?}", daemon.logs());
-    daemon.logs().remove(0)
-}
+use super::refusal;
 
 #[actix_rt::test]
 async fn a_bad_setting_is_one_line_that_says_what_is_allowed() {
