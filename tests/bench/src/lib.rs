@@ -14,4 +14,5 @@ pub mod machine;
 pub mod process;
 pub mod readers;
 pub mod report;
+pub mod tls;
 pub mod wire;

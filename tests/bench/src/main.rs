@@ -13,7 +13,7 @@ use lobby_bench::benchmarks::{self, Measurement};
 use lobby_bench::environment::Environment;
 use lobby_bench::machine::Machine;
 use lobby_bench::report::{Report, page};
-use lobby_bench::{baseline, clock, counter, dns, readers};
+use lobby_bench::{baseline, clock, counter, dns, readers, tls};
 
 /// Measures lobbyd against what the machine allows.
 #[derive(Parser)]
@@ -43,6 +43,9 @@ enum Child {
     /// Be the bare DNS server
     #[command(hide = true)]
     PlainDns { answer: PathBuf },
+    /// Be the bare TLS server
+    #[command(hide = true)]
+    Handshakes { certificate: PathBuf, key: PathBuf },
     /// Be the bare NATS subscriber
     #[command(hide = true)]
     Counter { url: String, subject: String },
@@ -66,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.child {
         Some(Child::Baseline { script, body }) => baseline::serve(script, body),
         Some(Child::PlainDns { answer }) => dns::plain::serve(answer),
+        Some(Child::Handshakes { certificate, key }) => tls::serve(certificate, key),
         Some(Child::Counter { url, subject }) => counter::count(url, subject),
         Some(Child::Broadcast { bytes, connections }) => readers::broadcast(bytes, *connections),
         None => {

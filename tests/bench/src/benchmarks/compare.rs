@@ -77,9 +77,9 @@ pub(super) async fn busy_against_rest(
     let (server, mut figures, mut limits) = (Server::from(lobby), Vec::new(), Vec::new());
     for _ in 0..REPETITIONS {
         let packets = Steady::start(environment.nats.port(), frames.clone(), period)?;
-        figures.push(load::measure(server.process, server.address, request, 200).await?);
+        figures.push(load::measure(server.process, &server.address.into(), request, 200).await?);
         packets.stop().await?;
-        limits.push(load::measure(server.process, server.address, request, 200).await?);
+        limits.push(load::measure(server.process, &server.address.into(), request, 200).await?);
     }
     Ok(measured(row, &figures, &limits))
 }
@@ -96,7 +96,8 @@ pub(super) async fn processor_time(
 ) -> Result<Row> {
     let (server, mut speeds) = (Server::from(lobby), Vec::new());
     for _ in 0..REPETITIONS {
-        speeds.push(load::measure_each(server.process, server.address, requests, 200).await?);
+        speeds
+            .push(load::measure_each(server.process, &server.address.into(), requests, 200).await?);
     }
     let rate = samples(&speeds, |speed| speed.requests).median();
     let row = row.note(format!("{} of them", Unit::Rate.show(rate)));
@@ -112,8 +113,8 @@ async fn by_turns(
 ) -> Result<Row> {
     let (mut figures, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..REPETITIONS {
-        figures.push(load::measure(figure.process, figure.address, request, status).await?);
-        limits.push(load::measure(limit.process, limit.address, request, status).await?);
+        figures.push(load::measure(figure.process, &figure.address.into(), request, status).await?);
+        limits.push(load::measure(limit.process, &limit.address.into(), request, status).await?);
     }
     Ok(measured(row, &figures, &limits))
 }

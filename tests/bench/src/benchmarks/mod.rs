@@ -14,6 +14,7 @@ mod rest;
 mod spreading;
 mod starting;
 mod strain;
+mod tls;
 
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;
@@ -48,6 +49,8 @@ measurements! {
     "churn": reading::under_churn,
     "gzip": reading::gzip,
     "dns": names::names,
+    "metrics": tls::metrics,
+    "tls": tls::tls,
     "keepalives": intake::keep_alives,
     "signed": intake::signed_keep_alives,
     "changes": intake::changes,

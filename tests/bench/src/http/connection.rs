@@ -1,20 +1,31 @@
 //! A connection and the answers that come through it.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use memchr::memmem;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::load::Target;
 
 /// What is read at once, as large as fits into a processor's cache beside the others.
 const BUFFER: usize = 64 << 10;
 
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for S {}
+
 /// A connection that is kept between requests.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -68,10 +79,26 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub async fn open(address: SocketAddr) -> Result<Self> {
+        Self::open_to(&address.into()).await
+    }
+
+    /// Connects, with TLS where the target wants it.
+    ///
+    /// # Errors
+    /// When nobody listens, or the server is not the one it should be.
+    pub async fn open_to(Target { address, tls }: &Target) -> Result<Self> {
         let stream = TcpStream::connect(address)
             .await
             .with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match tls {
+            None => Box::new(stream),
+            Some(config) => {
+                let name = ServerName::try_from("localhost")?;
+                let connector = TlsConnector::from(Arc::clone(config));
+                Box::new(connector.connect(name, stream).await?)
+            }
+        };
         Ok(Self { stream, buffer: vec![0; BUFFER] })
     }
 
@@ -89,7 +116,8 @@ impl Connection {
     /// # Errors
     /// When the connection breaks.
     pub async fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.stream.write_all(request).await.context("the connection broke")
+        self.stream.write_all(request).await.context("the connection broke")?;
+        self.stream.flush().await.context("the connection broke")
     }
 
     /// Reads an answer and keeps all of it.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustls::ClientConfig;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::{Connection, Piece, Shape};
@@ -27,6 +28,21 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 /// Where nothing came, something is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where a server is, and whether TLS is spoken with it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// With TLS, set up like this.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+}
+
 /// What a server reached.
 #[derive(Debug, Clone, Copy)]
 pub struct Speed {
@@ -43,11 +59,11 @@ pub struct Speed {
 /// When an answer is another, or a connection breaks.
 pub async fn measure(
     server: &Running,
-    address: SocketAddr,
+    target: &Target,
     request: &Arc<[u8]>,
     status: u16,
 ) -> Result<Speed> {
-    measure_each(server, address, &Arc::from([Arc::clone(request)]), status).await
+    measure_each(server, target, &Arc::from([Arc::clone(request)]), status).await
 }
 
 /// Asks a server some questions in turn, again and again. Every answer must be of the same shape as
@@ -57,14 +73,14 @@ pub async fn measure(
 /// When an answer is another, or a connection breaks.
 pub async fn measure_each(
     server: &Running,
-    address: SocketAddr,
+    target: &Target,
     requests: &Arc<[Arc<[u8]>]>,
     status: u16,
 ) -> Result<Speed> {
     let request = requests.first().context("there is no question")?;
-    let (shape, alone) = first(address, request).await?;
+    let (shape, alone) = first(target, request).await?;
     ensure!(shape.status == status, "the answer's status is {} instead of {status}", shape.status);
-    let job = Arc::new(Job::new(address, Arc::clone(requests), shape));
+    let job = Arc::new(Job::new(target.clone(), Arc::clone(requests), shape));
     let threads: Vec<_> = (0..THREADS).map(|_| Job::start_thread(&job)).collect();
     clock::pause(WARM_UP.max(alone)).await;
     let (begin, bytes, cpu) = (clock::now(), job.bytes(), server.cpu()?);
@@ -81,14 +97,14 @@ pub async fn measure_each(
 }
 
 /// The shape of the answer, and how long it takes when nobody else asks.
-async fn first(address: SocketAddr, request: &[u8]) -> Result<(Shape, Duration)> {
-    let (mut connection, begin) = (Connection::open(address).await?, clock::now());
+async fn first(target: &Target, request: &[u8]) -> Result<(Shape, Duration)> {
+    let (mut connection, begin) = (Connection::open_to(target).await?, clock::now());
     connection.send(request).await?;
     Ok((connection.receive(|_| {}).await?, begin.elapsed()))
 }
 
 struct Job {
-    address: SocketAddr,
+    target: Target,
     requests: Arc<[Arc<[u8]>]>,
     /// How many requests were sent.
     sent: AtomicUsize,
@@ -99,10 +115,10 @@ struct Job {
 }
 
 impl Job {
-    fn new(address: SocketAddr, requests: Arc<[Arc<[u8]>]>, shape: Shape) -> Self {
+    fn new(target: Target, requests: Arc<[Arc<[u8]>]>, shape: Shape) -> Self {
         let (sent, bytes, stopped) =
             (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        Self { address, requests, sent, shape, bytes, stopped }
+        Self { target, requests, sent, shape, bytes, stopped }
     }
 
     fn next_request(&self) -> &[u8] {
@@ -135,7 +151,7 @@ impl Job {
 
     /// Asks on one connection until stopped.
     async fn ask_on(self: Arc<Self>) -> Result<()> {
-        let mut connection = Connection::open(self.address).await?;
+        let mut connection = Connection::open_to(&self.target).await?;
         while !self.is_stopped() {
             connection.send(self.next_request()).await?;
             let count = |piece: Piece<'_>| {
