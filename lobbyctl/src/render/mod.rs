@@ -74,19 +74,25 @@ impl Lobby {
             return std::future::pending().await;
         };
         match event? {
-            Event::Status(status) => self.warm = status.warm,
             Event::Lost { cause } => {
                 // The next run of the daemon may not know everybody yet.
                 self.warm = false;
                 self.lost = Some(cause);
-                return Ok(false);
+                Ok(false)
             }
             event => {
+                // A daemon that is found again may have a status to tell and no change.
                 (self.lost, self.told) = (None, false);
-                return Ok(!self.known.take_in(event).is_empty() && self.warm);
+                let is_changed = match event {
+                    Event::Status(status) => {
+                        self.warm = status.warm;
+                        !was_warm
+                    }
+                    event => !self.known.take_in(event).is_empty(),
+                };
+                Ok(is_changed && self.warm)
             }
         }
-        Ok(self.warm && !was_warm)
     }
 
     /// Waits until all of the lobby is known. One who asks once does not wait for a daemon that is
