@@ -185,7 +185,7 @@ pub(crate) struct RenderOptions {
     /// Only servers that this selector chooses
     #[arg(short = 'l', long, value_parser = Selector::parse)]
     pub(crate) selector: Option<Selector>,
-    /// Fail rather than render fewer servers
+    /// Fail rather than render fewer servers: those of with('SELECTOR'), or else all
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) min_servers: usize,
     /// Drained servers, too

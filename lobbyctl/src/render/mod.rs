@@ -140,9 +140,14 @@ impl<'a> Renderer<'a> {
         let hosts = hosts.map(|(name, labels)| Host::new(name, labels, &self.addresses));
         let hosts = hosts.filter(|host| self.options.drained || !host.is_drained());
         let hosts: Vec<_> = hosts.map(Arc::new).collect();
-        let (there, least) = (hosts.len(), self.options.min_servers);
-        ensure!(there >= least, "{there} servers are fewer than --min-servers {least}");
-        Template::read(&self.options.template)?.render(&hosts)
+        let rendered = Template::read(&self.options.template)?.render(&hosts)?;
+        let (taken, least) = (rendered.servers, self.options.min_servers);
+        ensure!(
+            taken >= least,
+            "fewer than --min-servers {least}: the template takes {taken} of {} servers",
+            hosts.len()
+        );
+        Ok(rendered.text)
     }
 
     async fn once(&self, lobby: &Lobby) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, ensure};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::values::{Host, chosen, is_plain_name, listed};
+use super::values::{Chosen, Host, chosen, is_plain_name, listed};
 
 /// Longest template, in bytes.
 const MAX_TEMPLATE: u64 = 1 << 20;
@@ -31,6 +31,16 @@ pub(super) struct Template {
     text: String,
 }
 
+/// What a template made.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// The output.
+    pub(super) text: Vec<u8>,
+    /// The number of servers that it took: those of its `with`, all of them together, or every
+    /// server where it has none.
+    pub(super) servers: usize,
+}
+
 impl Template {
     /// Reads a template, and makes sure that it is one.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
@@ -45,21 +55,22 @@ impl Template {
             MAX_TEMPLATE >> 10
         );
         let template = Self { path: path.to_owned(), text };
-        template.environment(&[])?;
+        template.environment(&[], &Chosen::default())?;
         Ok(template)
     }
 
     /// What it makes of these servers, which are in order.
-    pub(super) fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Vec<u8>> {
-        let environment = self.environment(hosts)?;
+    pub(super) fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Rendered> {
+        let taken = Chosen::default();
+        let environment = self.environment(hosts, &taken)?;
         let mut output = Bounded(Vec::new());
         let template = environment.get_template(NAME).map_err(|error| self.explained(&error))?;
         let rendered = template.render_captured_to((), &mut output);
         rendered.map_err(|error| self.explained(&error))?;
-        Ok(output.0)
+        Ok(Rendered { text: output.0, servers: taken.count().unwrap_or(hosts.len()) })
     }
 
-    fn environment(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Environment<'_>> {
+    fn environment(&self, hosts: &[Arc<Host>], taken: &Chosen) -> anyhow::Result<Environment<'_>> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
@@ -71,8 +82,8 @@ impl Template {
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_fuel(Some(FUEL));
         environment.add_global("hosts", listed(hosts.iter()));
-        let all: Vec<_> = hosts.to_vec();
-        environment.add_function("with", move |selector: &str| chosen(&all, selector));
+        let (all, taken) = (hosts.to_vec(), taken.clone());
+        environment.add_function("with", move |selector: &str| chosen(&all, selector, &taken));
         environment.add_test("plain_name", |text: &str| is_plain_name(text));
         environment.add_template(NAME, &self.text).map_err(|error| self.explained(&error))?;
         Ok(environment)
@@ -145,7 +156,7 @@ mod tests {
     }
 
     fn rendered(text: &str) -> String {
-        String::from_utf8(template(text).render(&hosts()).unwrap()).unwrap()
+        String::from_utf8(template(text).render(&hosts()).unwrap().text).unwrap()
     }
 
     fn fault(text: &str) -> String {
@@ -186,6 +197,15 @@ mod tests {
             let fault = fault(text);
             assert!(fault.starts_with("t.j2:1:") && !fault.contains("s3cret"), "{text}: {fault}");
         }
+    }
+
+    #[test]
+    fn the_servers_that_a_template_takes_are_counted_once() {
+        let count = |text: &str| template(text).render(&hosts()).unwrap().servers;
+        assert_eq!(count("no loop"), 2);
+        assert_eq!(count("{% for host in with('service=web') %}{% endfor %}{{ hosts|length }}"), 1);
+        assert_eq!(count("{{ with('service=web')|length }}{{ with('service')|length }}"), 2);
+        assert_eq!(count("{% if with('nothing') %}x{% endif %}"), 0);
     }
 
     #[test]

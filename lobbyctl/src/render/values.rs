@@ -1,6 +1,7 @@
 //! What a template knows of the lobby.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lobby_client::{AddressLabels, HostName, Label, Selector};
 use minijinja::value::{Object, ObjectRepr, from_args};
@@ -67,12 +68,31 @@ impl Object for Host {
     }
 }
 
+/// The names of the servers that selectors of a template chose; none before the first selector.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Chosen(Arc<Mutex<Option<BTreeSet<String>>>>);
+
+impl Chosen {
+    fn add<'a>(&self, hosts: impl Iterator<Item = &'a Arc<Host>>) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get_or_insert_default().extend(hosts.map(|host| host.name.clone()));
+    }
+
+    /// Their number.
+    pub(super) fn count(&self) -> Option<usize> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.as_ref().map(BTreeSet::len)
+    }
+}
+
 /// Those of some servers that a selector chooses.
-pub(super) fn chosen(hosts: &[Arc<Host>], selector: &str) -> Result<Value, Error> {
+pub(super) fn chosen(hosts: &[Arc<Host>], selector: &str, taken: &Chosen) -> Result<Value, Error> {
     // What it says may be data of the lobby, if the template made it of such.
     let invalid = |_| Error::new(ErrorKind::InvalidOperation, "the selector is not a valid one");
     let selector = Selector::parse(selector).map_err(invalid)?;
-    Ok(listed(hosts.iter().filter(|host| host.is_chosen(&selector))))
+    let chosen = hosts.iter().filter(|host| host.is_chosen(&selector));
+    taken.add(chosen.clone());
+    Ok(listed(chosen))
 }
 
 /// A list of servers.

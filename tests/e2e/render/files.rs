@@ -106,7 +106,10 @@ async fn less_than_there_should_be_is_not_rendered() {
     let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
     let few = place.render(&daemon, &["--min-servers", "2"]).await;
     assert_eq!((few.status, place.files().len()), (Some(1), 0), "{few:?}");
-    assert!(few.stderr.contains("1 servers are fewer than --min-servers 2"), "{few:?}");
+    assert!(
+        few.stderr.contains("fewer than --min-servers 2: the template takes 1 of 1 servers"),
+        "{few:?}"
+    );
     let nobody = [("PORT", &*free_port().to_string())];
     let template = place.template();
     let words = ["render", word(&template)];
