@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
+use lobby_client::InvalidSelector;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
@@ -109,9 +110,25 @@ impl Template {
             // While it is read there are no values yet.
             (kind @ ErrorKind::SyntaxError, Some(detail)) => format!("{kind}: {detail}"),
             (kind, _) if text.is_empty() => kind.to_string(),
-            (kind, _) => format!("{kind}: {text}"),
+            (kind, _) => match self.own_selector(error) {
+                Some(invalid) => format!("the selector is invalid:\n{invalid}"),
+                None => format!("{kind}: {text}"),
+            },
         };
         anyhow!("{}:{line}:{column}: {what}", self.path.display())
+    }
+}
+
+impl Template {
+    /// What is wrong with a selector that stands in the template. One that was made of values does
+    /// not show.
+    fn own_selector<'e>(&self, error: &'e Error) -> Option<&'e InvalidSelector> {
+        let source = std::error::Error::source(error)?;
+        let invalid = source.downcast_ref::<InvalidSelector>()?;
+        ["'", "\""].into_iter().find_map(|quote| {
+            let literal = format!("{quote}{}{quote}", invalid.text());
+            self.text.contains(&literal).then_some(invalid)
+        })
     }
 }
 
@@ -197,6 +214,16 @@ mod tests {
             let fault = fault(text);
             assert!(fault.starts_with("t.j2:1:") && !fault.contains("s3cret"), "{text}: {fault}");
         }
+    }
+
+    #[test]
+    fn a_bad_selector_of_the_template_shows_its_place() {
+        let expected = "t.j2:1:4: the selector is invalid:\nservice=web x\n            ^\n";
+        for text in ["{{ with('service=web x') }}", "{{ with(\"service=web x\") }}"] {
+            assert!(fault(text).starts_with(expected), "{}", fault(text));
+        }
+        let made = fault("{{ with('service=' ~ hosts[1].value('secret') ~ ' x') }}");
+        assert!(!made.contains('^') && !made.contains("s3cret"), "{made}");
     }
 
     #[test]

@@ -87,9 +87,10 @@ impl Chosen {
 
 /// Those of some servers that a selector chooses.
 pub(super) fn chosen(hosts: &[Arc<Host>], selector: &str, taken: &Chosen) -> Result<Value, Error> {
-    // What it says may be data of the lobby, if the template made it of such.
-    let invalid = |_| Error::new(ErrorKind::InvalidOperation, "the selector is not a valid one");
-    let selector = Selector::parse(selector).map_err(invalid)?;
+    let selector = Selector::parse(selector).map_err(|invalid| {
+        let problem = "the selector is not a valid one";
+        Error::new(ErrorKind::InvalidOperation, problem).with_source(invalid)
+    })?;
     let chosen = hosts.iter().filter(|host| host.is_chosen(&selector));
     taken.add(chosen.clone());
     Ok(listed(chosen))
