@@ -1,7 +1,8 @@
 use std::io::{self, Write};
 
 use anyhow::anyhow;
-use lobby_client::{Client, Event};
+use lobby_client::text::one_line;
+use lobby_client::{Client, Event, LinkState};
 
 use crate::Failure;
 use crate::args::WaitOptions;
@@ -54,7 +55,10 @@ struct Progress {
     /// The number of servers that is wanted; none at all if there is none.
     count: Option<usize>,
     known: Known,
-    warm: bool,
+    /// Whether the daemon must have heard every server; none until it has told.
+    warm: Option<bool>,
+    /// The drivers that are down.
+    down: Vec<String>,
     /// Why the daemon tells nothing.
     lost: Option<String>,
     said: String,
@@ -70,16 +74,20 @@ impl Progress {
             Some(count) => format!("{count} servers{whose}"),
         };
         let (known, said) = (Known::default(), String::new());
-        Self { wanted, count, known, warm: false, lost: None, said }
+        Self { wanted, count, known, warm: None, down: Vec::new(), lost: None, said }
     }
 
     fn take_in(&mut self, event: Event) {
         self.lost = None;
         match event {
-            Event::Status(status) => self.warm = status.warm,
+            Event::Status(status) => {
+                self.warm = Some(status.warm);
+                let down = status.drivers.into_iter().filter(|it| it.state == LinkState::Down);
+                self.down = down.map(|driver| one_line(&driver.name)).collect();
+            }
             Event::Lost { cause } => {
                 // The next run of the daemon may be another one, that has heard nobody yet.
-                self.warm = false;
+                self.warm = None;
                 self.lost = Some(cause);
             }
             event => drop(self.known.take_in(event)),
@@ -91,25 +99,31 @@ impl Progress {
         match (self.count, self.known.count()) {
             (_, None) => false,
             (Some(wanted), Some(count)) => count >= wanted,
-            (None, Some(count)) => count == 0 && self.warm,
+            (None, Some(count)) => count == 0 && self.warm == Some(true),
         }
     }
 
     fn words(&self) -> String {
-        match (&self.lost, self.known.count()) {
-            (Some(cause), _) => cause.clone(),
+        let words = match (&self.lost, self.known.count()) {
+            (Some(cause), _) => return cause.clone(),
             (None, None) => "no answer yet".to_owned(),
             (None, Some(0)) if self.count.is_none() => {
                 "none, but the daemon may not know every server yet".to_owned()
             }
             (None, Some(1)) => "1 is there".to_owned(),
             (None, Some(count)) => format!("{count} are there"),
+        };
+        match self.down.as_slice() {
+            [] => words,
+            down => format!("{words}; down: {}", down.join(", ")),
         }
     }
 
+    /// Says how far it is, if that is another thing than it said last. Of a list that has come
+    /// before the daemon's status it cannot be told yet.
     fn say_once(&mut self) {
         let words = self.words();
-        if words != self.said {
+        if words != self.said && (self.warm.is_some() || self.lost.is_some()) {
             say(&words);
             self.said = words;
         }
@@ -120,7 +134,7 @@ impl Progress {
 mod tests {
     use std::time::Duration;
 
-    use lobby_client::{Discovery, FeedStatus, HostName, Selector};
+    use lobby_client::{Discovery, DriverState, FeedStatus, HostName, Selector};
 
     use super::*;
 
@@ -148,6 +162,29 @@ mod tests {
         let host = Discovery::new(HostName::parse("b").unwrap(), vec![]);
         progress.take_in(Event::Join { host });
         assert!(progress.is_there());
+    }
+
+    #[test]
+    fn a_driver_that_is_down_is_told() {
+        let mut progress = progress(2, false);
+        progress.take_in(snapshot(&["a"]));
+        let (name, state) = ("NATS".to_owned(), LinkState::Down);
+        let drivers = vec![DriverState { name, state }];
+        progress.take_in(Event::Status(FeedStatus { warm: true, drivers }));
+        assert_eq!(progress.words(), "1 is there; down: NATS");
+        progress.take_in(status(true));
+        assert_eq!(progress.words(), "1 is there");
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_list_before_the_status() {
+        let mut progress = progress(1, true);
+        progress.take_in(snapshot(&[]));
+        progress.say_once();
+        assert_eq!(progress.said, "");
+        progress.take_in(status(false));
+        progress.say_once();
+        assert_eq!(progress.said, "none, but the daemon may not know every server yet");
     }
 
     #[test]
