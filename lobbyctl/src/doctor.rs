@@ -32,7 +32,8 @@ pub(crate) struct Answers {
 impl Answers {
     /// The report about the daemon itself.
     pub(crate) fn about_the_daemon(&self) -> Report {
-        let mut findings = self.about_the_links();
+        let mut findings = self.about_the_drivers();
+        findings.extend(self.about_the_time());
         findings.extend(self.about_the_own_name());
         findings.extend(self.namesakes(None));
         findings.extend(self.refusals.iter().take(MOST_REFUSED).map(refused));
@@ -72,8 +73,10 @@ impl Answers {
                 ));
             }
             findings.extend(self.similar(wanted));
-            findings.extend(self.about_the_links());
+            findings.extend(self.about_the_time());
         }
+        // While a broker is down, what is known of a server may be long past.
+        findings.extend(self.about_the_drivers());
         Report { fingerprint: self.fingerprint(), notes, findings }
     }
 
@@ -136,10 +139,13 @@ impl Answers {
         lines
     }
 
-    fn about_the_links(&self) -> Vec<String> {
-        let status = &self.status;
+    fn is_blind(&self) -> bool {
+        self.status.drivers.iter().all(|driver| driver.state == LinkState::Down)
+    }
+
+    fn about_the_drivers(&self) -> Vec<String> {
         let mut findings = Vec::new();
-        for driver in &status.drivers {
+        for driver in &self.status.drivers {
             let reason = driver.reason.as_deref().unwrap_or("no reason is known");
             match driver.state {
                 LinkState::Down => findings.push(format!(
@@ -152,16 +158,22 @@ impl Answers {
                 LinkState::Up => {}
             }
         }
-        let is_blind = status.drivers.iter().all(|driver| driver.state == LinkState::Down);
-        if is_blind {
+        if self.is_blind() {
             findings.push("no link is up: the list stays as it was last known".to_owned());
-        } else if !status.warm {
-            let wait = status.keep_alive;
-            findings.push(format!("the daemon has not listened for long: ask again in {wait} s"));
-        } else {
-            findings.extend(self.alone());
         }
         findings
+    }
+
+    /// What the time so far cannot have told, while some link is up.
+    fn about_the_time(&self) -> Option<String> {
+        let (is_blind, wait) = (self.is_blind(), self.status.keep_alive);
+        if is_blind {
+            None
+        } else if self.status.warm {
+            self.alone()
+        } else {
+            Some(format!("the daemon has not listened for long: ask again in {wait} s"))
+        }
     }
 
     /// Nobody else is heard. Right after the start that is no wonder.
@@ -369,6 +381,10 @@ nothing is odd, 2 servers are in the list
         let listed = answers.about(&name("Web1.example"));
         assert_eq!(listed.notes, ["Web1.example is in the list, last heard 10s ago"]);
         assert!(listed.findings.is_empty());
+        answers.status.drivers[0].state = LinkState::Down;
+        let blind = answers.about(&name("Web1.example")).findings;
+        assert!(blind.len() == 2 && blind[0].starts_with("NATS is down"), "{blind:?}");
+        answers.status.drivers[0].state = LinkState::Up;
         let unheard = answers.about(&name("db1")).findings;
         assert!(unheard.len() == 1 && unheard[0].starts_with("nothing was heard of db1"));
         let similar = answers.about(&name("web1.example.")).findings;
