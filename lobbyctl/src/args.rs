@@ -286,11 +286,32 @@ pub(crate) struct AnsibleOptions {
     pub(crate) view: ViewOptions,
 }
 
+impl Command {
+    /// The name of a command that has nothing to print as JSON, and is not one of the original.
+    fn without_json(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Wait(_) => "wait",
+            Self::Render(_) => "render",
+            Self::Table(_) => "table",
+            Self::Export(_) => "export",
+            Self::Ping => "ping",
+            // Ansible's inventory is JSON anyway.
+            _ => return None,
+        })
+    }
+}
+
 impl CommandLine {
     /// Reads the words of a command line, the program's name first. Help and version come as an
     /// error, as clap has it.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let line = Self::try_parse_from(with_two_dashes(words))?;
+        if line.json
+            && let Some(name) = line.command.without_json()
+        {
+            let problem = format!("{name} has no JSON to print: leave --json out");
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, problem));
+        }
         // clap could refuse this, but then also options of the connection before a filter.
         if let Command::Discoveries { selector: Some(_), filter: Some(_) } = line.command {
             let problem = "--selector stands alone: say all of it in the selector, instead of \

@@ -156,6 +156,18 @@ fn wrong_usage_is_refused_with_status_2() {
 }
 
 #[test]
+fn commands_without_json_refuse_it() {
+    for line in ["table", "export hosts", "render t.j2", "ping", "wait"] {
+        let refusal = refusal(&format!("{line} --json"));
+        assert_eq!(refusal.exit_code(), 2, "{line}");
+        assert!(refusal.to_string().contains("has no JSON to print"), "{refusal}");
+    }
+    for line in ["ansible --list", "labels add a", "doctor", "watch"] {
+        assert!(read(&format!("{line} --json")).is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn a_text_that_is_no_label_is_refused_with_the_reason() {
     let words = ["lobbyctl", "labels", "add", "a:1", " "].map(OsString::from);
     let text = CommandLine::read(words).unwrap_err().to_string();
