@@ -247,7 +247,7 @@ pub(crate) struct TableOptions {
     #[command(flatten)]
     pub(crate) view: ViewOptions,
     /// A column for each of these keys
-    #[arg(short = 'L', long, value_name = "KEY,KEY", value_delimiter = ',')]
+    #[arg(short = 'L', long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = column)]
     pub(crate) columns: Vec<String>,
 }
 
@@ -354,6 +354,15 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
         .ok()
         .filter(|&port| port != 0)
         .ok_or_else(|| "must be a number from 1 to 65535".to_owned())
+}
+
+/// A key of labels; the comma is no part of it.
+fn column(text: &str) -> Result<String, String> {
+    let key = text.trim();
+    if key.is_empty() || key.contains(':') {
+        return Err("must be keys of labels, such as service,location".to_owned());
+    }
+    Ok(key.to_owned())
 }
 
 fn count(text: &str) -> Result<usize, String> {

@@ -168,6 +168,22 @@ fn commands_without_json_refuse_it() {
 }
 
 #[test]
+fn columns_may_have_blanks_around_their_commas() {
+    let columns = |text: &str| {
+        let words = ["lobbyctl", "table", "-L", text].map(OsString::from);
+        match CommandLine::read(words).unwrap().command {
+            Command::Table(options) => options.columns,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(columns("a, b ,c"), ["a", "b", "c"]);
+    for words in ["a,,b", "", "a:b"] {
+        let words = ["lobbyctl", "table", "-L", words].map(OsString::from);
+        assert_eq!(CommandLine::read(words).unwrap_err().exit_code(), 2);
+    }
+}
+
+#[test]
 fn a_text_that_is_no_label_is_refused_with_the_reason() {
     let words = ["lobbyctl", "labels", "add", "a:1", " "].map(OsString::from);
     let text = CommandLine::read(words).unwrap_err().to_string();
