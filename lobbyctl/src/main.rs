@@ -86,8 +86,16 @@ async fn answer(
     command: Command,
     json: bool,
 ) -> Result<(), Failure> {
+    let selector = selector_as_label(&command);
     let asked = ask(client, command, json).await;
     let output = asked.map_err(|error| Failure::asking(error, connection))?;
+    if let Some(selector) = selector
+        && output.is_empty_list()
+    {
+        let advice = format!("{selector} looks like a selector: resolve -l {selector:?}");
+        // Where standard error is closed nobody is warned.
+        writeln!(io::stderr(), "warning: {advice}").ok();
+    }
     print_view(&output::text(&output, palette()))?;
     judge(&output)
 }
@@ -174,6 +182,13 @@ fn query(command: &Command) -> Option<Query> {
         | Command::Export(_)
         | Command::Ansible(_) => return None,
     })
+}
+
+/// The label of a question that may have been meant as a selector.
+fn selector_as_label(command: &Command) -> Option<String> {
+    let Command::Resolve { label: Some(label), .. } = command else { return None };
+    let is_plain = !label.contains(['=', '!', '(', ' ']);
+    (!is_plain && Selector::parse(label).is_ok()).then(|| label.clone())
 }
 
 fn filter_of(selector: Option<Selector>, filter: Option<DiscoveryFilter>) -> Filter {

@@ -27,6 +27,15 @@ pub(crate) enum Output {
 }
 
 impl Output {
+    /// Whether it is a list, and nothing is in it.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        match self {
+            Self::Names(names) => names.is_empty(),
+            Self::Json(_, answer) => matches!(answer.as_str(), "[]" | "null"),
+            _ => false,
+        }
+    }
+
     /// The status of the daemon, if that is what was asked for.
     pub(crate) fn status(&self) -> Option<Status> {
         match self {

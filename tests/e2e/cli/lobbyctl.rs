@@ -85,6 +85,22 @@ async fn a_bad_selector_is_wrong_usage_and_shown_with_its_place() {
 }
 
 #[actix_rt::test]
+async fn a_selector_in_the_place_of_a_label_is_pointed_out() {
+    let daemon = Lobbyd::named("a").labels("service:web").start().await;
+    let told = "warning: service=web looks like a selector: resolve -l \"service=web\"\n";
+    for (arguments, printed) in
+        [(&["resolve", "service=web"][..], ""), (&["resolve", "service=web", "--json"], "[]\n")]
+    {
+        let outcome = lobbyctl(&daemon, arguments).await;
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(0), printed));
+        assert_eq!(outcome.stderr, told);
+    }
+    for label in ["service:web", "nothing", "=", "a b c"] {
+        assert_eq!(lobbyctl(&daemon, &["resolve", label]).await.stderr, "", "{label}");
+    }
+}
+
+#[actix_rt::test]
 async fn json_is_what_the_api_gave() {
     let (daemon, _nats) = fleet().await;
     for (arguments, path) in [
