@@ -25,7 +25,7 @@ fn commands(page: &mut Roff, command: &clap::Command, above: &str) {
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
             page.control("IP", []).text([roman(format!("{argument}: {help}"))]);
         }
-        let own = command.get_opts().filter(|option| !option.is_global_set());
+        let own = command.get_arguments().filter(|it| !it.is_positional() && !it.is_global_set());
         for option in own.filter(|option| option.get_id() != "help") {
             let help = option.get_help().map(ToString::to_string).unwrap_or_default();
             page.control("IP", []).text([bold(option.to_string()), roman(format!(": {help}"))]);
