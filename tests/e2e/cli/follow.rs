@@ -138,6 +138,22 @@ async fn wait_ends_when_nobody_is_there_any_more() {
 }
 
 #[actix_rt::test]
+async fn wait_doubts_only_when_it_must_and_tells_of_a_broker_that_is_down() {
+    let fixture = Fixture::new().await;
+    let ready = async || {
+        let status = fixture.daemon.get("/readyz").await.status;
+        ensure(status == 200, status)
+    };
+    eventually(LIMIT, ready).await;
+    let none = lobbyctl(&fixture.daemon, &["wait", "-l", "x", "--none"]).await;
+    assert_eq!((none.status, none.stderr.as_str()), (Some(0), "waiting for no server with x\n"));
+    let daemon = Lobbyd::named("a").redis_at(free_port()).start().await;
+    let outcome = lobbyctl(&daemon, &["wait", "--count", "2", "--timeout", "2s"]).await;
+    assert_eq!(outcome.status, Some(5), "{outcome:?}");
+    assert!(outcome.stderr.ends_with("within 2s: 1 is there; down: Redis\n"), "{outcome:?}");
+}
+
+#[actix_rt::test]
 async fn nobody_is_not_believed_of_a_daemon_that_just_started() {
     let daemon = Lobbyd::named("a").without_keep_alive().start().await;
     let outcome = lobbyctl(&daemon, &["wait", "-l", "x", "--none", "--timeout", "1s"]).await;
@@ -169,6 +185,10 @@ async fn what_cannot_be_meant_is_wrong_usage() {
         &["wait", "--count", "2", "--none"],
         &["wait", "--timeout", "soon"],
         &["wait", "--timeout", "0"],
+        &["wait", "--json"],
+        &["ping", "--json"],
+        &["table", "--json"],
+        &["export", "hosts", "--json"],
     ] {
         let outcome = lobbyctl_with(&[], words).await;
         assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{words:?}");

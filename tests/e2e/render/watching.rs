@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, NatsServer, Process, RawPeer, Signal, ensure, eventually, program,
+    LIMIT, Lobbyd, NatsServer, Process, Proxy, RawPeer, Signal, ensure, eventually, program,
 };
 use serde_json::json;
 
@@ -71,6 +71,24 @@ async fn an_outage_of_broker_and_daemon_does_not_touch_the_file() {
     assert_eq!(place.text(), "b me ");
     nats.restart().await;
     becomes(&place, "me ").await;
+}
+
+#[actix_rt::test]
+async fn each_loss_of_the_daemon_is_told() {
+    let daemon = Lobbyd::named("me").start().await;
+    let road = Proxy::to(daemon.address().port()).await;
+    let place = Place::with(NAMES);
+    let watch = watch(&place, road.port(), &[]);
+    becomes(&place, "me ").await;
+    for losses in 1..=3 {
+        road.close();
+        let told = || watch.logs_with("trying again").len();
+        eventually(LIMIT, async || ensure(told() == losses, told())).await;
+        std::fs::remove_file(place.file()).unwrap();
+        road.open();
+        // It is found again: nothing has changed meanwhile.
+        becomes(&place, "me ").await;
+    }
 }
 
 #[actix_rt::test]
