@@ -79,6 +79,9 @@ pub struct DriverStatus {
     /// only.
     #[serde(default)]
     pub unsigned: u64,
+    /// Packets with a `ttl` that is not valid; they count as without.
+    #[serde(default)]
+    pub invalid_ttl: u64,
     /// Packets that came faster than they could be read.
     pub dropped: u64,
     /// The broker: the one that it is connected to, else those that the settings name.

@@ -79,6 +79,9 @@ fn link(driver: &DriverStatus, status: &Status) -> String {
     if driver.unsigned > 0 {
         text += &line("unsigned", &format!("{} accepted without signature", driver.unsigned));
     }
+    if driver.invalid_ttl > 0 {
+        text += &line("odd ttl", &format!("{} taken as without", driver.invalid_ttl));
+    }
     if driver.dropped > 0 {
         text += &line("dropped", &driver.dropped.to_string());
     }
@@ -113,6 +116,7 @@ mod tests {
             sent: 3,
             refused: [("not_json".to_owned(), 2)].into(),
             unsigned: 0,
+            invalid_ttl: 0,
             dropped: 0,
             server: Some("nats://b1:4222".into()),
             channel: "lobby.discovery".into(),

@@ -49,6 +49,7 @@ use lobby_core::select::selection::Selection;
 use lobby_core::signing::keys::{Keys, Signer};
 use lobby_core::signing::verifier::PacketVerifier;
 use lobby_core::wire::instance_id::InstanceId;
+use lobby_core::wire::packet_ttl::PacketTtl;
 
 /// Longest wait at the start for the first reading of the label files: a file system that hangs
 /// must not hold up the start.
@@ -312,7 +313,8 @@ impl CoreActors {
         let registry = registry.start();
         let signer =
             settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
-        let announcer = settings.register.then(|| Announcer::new(instance, signer));
+        let ttl = PacketTtl::covering(timing.ttl);
+        let announcer = settings.register.then(|| Announcer::new(instance, signer, ttl));
         let own = OwnPacket::default();
         let on_sent = registry.clone().recipient();
         let publisher = announcer.map(|announcer| {

@@ -62,9 +62,12 @@ impl RegistryLog {
         match change.kind {
             ChangeKind::Joined => self.joined(change.host.name(), is_known),
             ChangeKind::Relabelled { .. } => {}
-            ChangeKind::Left => self.gone(change.host.name(), RareKeepAlives::left),
-            ChangeKind::Expired => {
+            ChangeKind::Expired if change.host.ttl().is_none() => {
                 self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now()));
+            }
+            // That of a host that tells its TTL has nothing to do with the own one.
+            ChangeKind::Left | ChangeKind::Expired => {
+                self.gone(change.host.name(), RareKeepAlives::left);
             }
         }
     }
@@ -115,6 +118,13 @@ impl RegistryLog {
     pub(super) fn unsigned(&mut self, host: &HostName) {
         if let Some(held_back) = self.unsigned.pass(clock::now()) {
             warn!(target: MEMBERSHIP, %host, held_back, "packet without signature accepted, as PACKET_VERIFY=warn says");
+        }
+    }
+
+    /// A packet has a TTL that is not valid.
+    pub(super) fn invalid_ttl(&mut self, host: &HostName) {
+        if let Some(held_back) = self.oddities.pass(clock::now()) {
+            warn!(target: MEMBERSHIP, %host, held_back, "packet with a ttl that is not valid taken as without: expected 1 to 3600, in whole seconds");
         }
     }
 

@@ -220,8 +220,12 @@ impl Registry {
 
     /// Applies a packet, and counts and logs one that nothing vouches for.
     fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        let Accepted { applied, authenticity, news } =
+        let Accepted { applied, authenticity, news, invalid_ttl } =
             self.hosts.apply_payload(payload, reception)?;
+        if let Some(host) = invalid_ttl {
+            self.count(reception.driver_id, LinkStats::invalid_ttl);
+            self.log.invalid_ttl(&host);
+        }
         if let Authenticity::Unsigned(host) = authenticity {
             self.count(reception.driver_id, LinkStats::unsigned);
             self.log.unsigned(&host);
@@ -352,7 +356,7 @@ impl Handler<PacketsReceived> for Registry {
         // After a standstill this may come before the timer: times must not count it.
         self.tick();
         let (at, unix_millis) = (clock::now(), clock::unix_millis());
-        let now = Reception { driver_id, at, unix_millis, age: Duration::ZERO };
+        let now = Reception::fresh(driver_id, at, unix_millis);
         let mut changes = self.hosts.expire(at);
         for event in &batch {
             match self.apply(event, now) {

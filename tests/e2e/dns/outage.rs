@@ -39,6 +39,7 @@ async fn a_server_that_dies_leaves_the_answer_at_its_ttl() {
     let watcher = watcher.start().await;
     let server = address_of(&watcher).await;
     let dying = Lobbyd::named("a").redis(&redis).labels("service:web,address:10.0.0.1");
+    let dying = dying.set("TTL", "3");
     let dying = dying.start().await;
     is_warm(server).await;
     watcher.meets("a").await;

@@ -27,6 +27,7 @@ fn the_envelopes_shown_are_as_lobbyd_writes_them() {
         let decoded = envelope::decode(shown.trim_end().as_bytes()).unwrap();
         let instance = InstanceId::of(decoded.instance.as_ref().map(Instance::as_str)).unwrap();
         let written = Message::new(decoded.kind, &decoded.discovery, instance)
+            .lasting(decoded.ttl.valid())
             .encode(decoded.signature.as_ref());
         assert_eq!(String::from_utf8(written).unwrap() + "\n", shown);
     }

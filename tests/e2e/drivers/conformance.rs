@@ -88,16 +88,16 @@ async fn a_host_that_is_terminated_is_gone_at_once(channel: Channel) {
 }
 
 async fn a_host_that_is_killed_is_gone_after_its_ttl(channel: Channel) {
-    let a = Lobbyd::named("a").on(&channel).start().await;
-    let b = Lobbyd::named("b").set("TTL", "3").on(&channel).start().await;
+    let a = Lobbyd::named("a").set("TTL", "3").on(&channel).start().await;
+    let b = Lobbyd::named("b").on(&channel).start().await;
     b.meets("a").await;
     a.kill();
     b.knows(json!({"b": []})).await;
 }
 
 async fn a_host_that_was_silent_for_a_ttl_is_back_with_its_next_hi(channel: Channel) {
-    let a = Lobbyd::named("a").on(&channel).start().await;
-    let b = Lobbyd::named("b").set("TTL", "3").on(&channel).start().await;
+    let a = Lobbyd::named("a").set("TTL", "3").on(&channel).start().await;
+    let b = Lobbyd::named("b").on(&channel).start().await;
     b.meets("a").await;
     a.pause();
     b.knows(json!({"b": []})).await;
@@ -153,9 +153,8 @@ async fn over_the_local_driver_a_late_joiner_waits_for_no_keep_alive() {
 #[actix_rt::test]
 async fn the_death_of_a_host_is_not_served_even_before_the_sweep() {
     let channel = Channel::nats().await;
-    let a = Lobbyd::named("a").on(&channel).start().await;
-    let b =
-        Lobbyd::named("b").set("TTL", "2").set("CLEAN_EVERY", "3600").on(&channel).start().await;
+    let a = Lobbyd::named("a").set("TTL", "2").on(&channel).start().await;
+    let b = Lobbyd::named("b").set("CLEAN_EVERY", "3600").on(&channel).start().await;
     b.meets("a").await;
     a.kill();
     b.knows(json!({"b": []})).await;

@@ -44,7 +44,7 @@ async fn all_three_drivers_work_in_one_daemon() {
 #[actix_rt::test]
 async fn a_host_lives_while_it_is_heard_through_at_least_one_driver() {
     let (mut nats, redis) = brokers().await;
-    let a = on_both("a", &nats, &redis).start().await;
+    let a = on_both("a", &nats, &redis).set("TTL", "3").start().await;
     let b = on_both("b", &nats, &redis).set("TTL", "3").start().await;
     b.meets("a").await;
     nats.kill();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Channel, LIMIT, Lobbyd, eventually, now};
+use lobby_tests::{Channel, LIMIT, Lobbyd, ensure, eventually, now};
 use serde_json::json;
 
 #[actix_rt::test]
@@ -77,8 +77,18 @@ async fn similar_names_of_several_servers_are_warned_of_once() {
 async fn a_neighbour_that_sends_less_often_than_ttl_is_warned_of() {
     let channel = Channel::nats().await;
     let daemon = Lobbyd::named("a").set("TTL", "2").on(&channel).start().await;
-    let _rare =
-        Lobbyd::named("b").set("KEEP_ALIVE", "4").set("TTL", "10").on(&channel).start().await;
+    let wire = channel.wire().await;
+    wire.hears(1, "a", "hi").await;
+    // As the original sends: without a ttl. Its rhythm is that of its expiries here.
+    for expiries in 0..3 {
+        wire.say_hi("b", &[]).await;
+        eventually(LIMIT, async || {
+            let expired = daemon.logs_with("host expired").len();
+            ensure(expired > expiries, expired)
+        })
+        .await;
+    }
+    wire.say_hi("b", &[]).await;
     let warning = daemon.logged("host is heard less often than once in TTL").await;
-    assert!(warning.contains("host=b") && warning.contains("seconds=4"), "{warning}");
+    assert!(warning.contains("host=b") && warning.contains("seconds=2"), "{warning}");
 }

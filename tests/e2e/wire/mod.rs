@@ -6,3 +6,4 @@ mod greetings;
 mod membership;
 mod packets;
 mod signing;
+mod ttl;

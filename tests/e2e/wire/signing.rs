@@ -43,6 +43,7 @@ fn signed(key: &str, kind: MessageKind, host: &str, seconds_ago: i64) -> Vec<u8>
         hostname,
         labels: Some(&[]),
         instance: InstanceId::new(0x00c0_ffee_00c0_ffee),
+        ttl: None,
     };
     message.encode(Some(&Keys::parse(key).unwrap().sign(&message, timestamp)))
 }

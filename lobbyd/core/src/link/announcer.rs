@@ -7,20 +7,23 @@ use super::message::OutboundPacket;
 use crate::signing::keys::{Keys, Signer};
 use crate::wire::envelope::{Message, MessageKind};
 use crate::wire::instance_id::InstanceId;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// The announcer: the last packet of this server and the next one.
 #[derive(Debug)]
 pub struct Announcer {
     instance: InstanceId,
     signer: Option<Signer>,
+    ttl: Option<PacketTtl>,
     own: Option<Discovery>,
     left: bool,
 }
 
 impl Announcer {
-    /// `instance` is this run of this daemon; packets are signed if there is a `signer`.
-    pub fn new(instance: InstanceId, signer: Option<Signer>) -> Self {
-        Self { instance, signer, own: None, left: false }
+    /// `instance` is this run of this daemon; packets are signed if there is a `signer`. For `ttl`
+    /// they are good; none leaves that to those who hear them.
+    pub fn new(instance: InstanceId, signer: Option<Signer>, ttl: Option<PacketTtl>) -> Self {
+        Self { instance, signer, ttl, own: None, left: false }
     }
 
     /// Signs with other keys from now on, if it signs.
@@ -63,7 +66,9 @@ impl Announcer {
 
     fn packet(&mut self, kind: MessageKind, unix_millis: u64) -> Option<OutboundPacket> {
         let own = self.own.as_ref()?;
-        let message = Message::new(kind, own, self.instance);
+        // After a goodbye nothing is left that could be good for long.
+        let ttl = self.ttl.filter(|_| kind == MessageKind::Hi);
+        let message = Message::new(kind, own, self.instance).lasting(ttl);
         let payload = encoded(&message, self.signer.as_mut(), unix_millis);
         Some(OutboundPacket {
             host: own.hostname.clone(),
@@ -74,7 +79,7 @@ impl Announcer {
 
     fn goodbye_of(&mut self, former: HostName, unix_millis: u64) -> OutboundPacket {
         let (kind, instance) = (MessageKind::Goodbye, self.instance);
-        let message = Message { kind, hostname: &former, labels: None, instance };
+        let message = Message { kind, hostname: &former, labels: None, instance, ttl: None };
         let payload = encoded(&message, self.signer.as_mut(), unix_millis);
         OutboundPacket { host: former, payload, last: true }
     }
@@ -94,7 +99,7 @@ mod tests {
     use crate::wire::envelope::{self, Signature};
 
     fn announcer() -> Announcer {
-        Announcer::new(instance(0xa1), None)
+        Announcer::new(instance(0xa1), None, None)
     }
 
     fn server(host: &str) -> Discovery {
@@ -127,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hi_tells_its_ttl_and_a_goodbye_does_not() {
+        let ttl = PacketTtl::from_seconds(30);
+        let mut announcer = Announcer::new(instance(0xa1), None, ttl);
+        let mut packets = announcer.local_changed(server("a"), 1000);
+        packets.extend(announcer.local_changed(server("b"), 1000));
+        packets.extend(announcer.hi(1000));
+        packets.extend(announcer.goodbye(1000));
+        let told = packets.iter().map(|packet| envelope::decode(&packet.payload).unwrap());
+        let told: Vec<_> = told.map(|envelope| (envelope.kind, envelope.ttl.valid())).collect();
+        let (hi, goodbye) = ((MessageKind::Hi, ttl), (MessageKind::Goodbye, None));
+        assert_eq!(told, [hi, hi, goodbye, hi, goodbye]);
+    }
+
+    #[test]
     fn the_same_name_again_is_only_a_hi() {
         let mut announcer = announcer();
         announcer.local_changed(server("a"), 1000);
@@ -147,7 +166,7 @@ mod tests {
     fn with_a_key_each_packet_is_signed_with_a_later_time() {
         let keys = Keys::parse("0123456789abcdef").unwrap();
         let signer = Signer::new(keys.clone(), Duration::from_secs(30));
-        let mut announcer = Announcer::new(instance(0xa1), Some(signer));
+        let mut announcer = Announcer::new(instance(0xa1), Some(signer), None);
         announcer.local_changed(server("old"), 1000);
         let mut packets = announcer.local_changed(server("new"), 1000);
         packets.extend(announcer.hi(1000));

@@ -20,6 +20,7 @@ pub struct LinkStats {
     sent: u64,
     refused: BTreeMap<&'static str, u64>,
     unsigned: u64,
+    invalid_ttl: u64,
     dropped: u64,
     place: ChannelPlace,
     /// The broker that it is connected to.
@@ -50,6 +51,7 @@ impl LinkStats {
             sent: 0,
             refused: BTreeMap::new(),
             unsigned: 0,
+            invalid_ttl: 0,
             dropped: 0,
             place: ChannelPlace::default(),
             server: None,
@@ -113,6 +115,11 @@ impl LinkStats {
         self.unsigned += 1;
     }
 
+    /// A packet that came in has a TTL that is not valid, and counts as without.
+    pub fn invalid_ttl(&mut self) {
+        self.invalid_ttl += 1;
+    }
+
     /// Packets came in faster than they were read.
     pub fn dropped(&mut self, packets: u64) {
         self.dropped += packets;
@@ -133,6 +140,7 @@ impl LinkStats {
                 .map(|(reason, count)| ((*reason).to_owned(), *count))
                 .collect(),
             unsigned: self.unsigned,
+            invalid_ttl: self.invalid_ttl,
             dropped: self.dropped,
             server: self.server.clone().or_else(|| self.place.server.clone()),
             channel: self.place.channel.clone(),

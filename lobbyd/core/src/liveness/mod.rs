@@ -8,13 +8,15 @@ pub(crate) mod time_base;
 pub(crate) mod watchdog;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::liveness::connectivity::{Connectivity, DriverId, DriverSet};
-use crate::liveness::last_heard::LastHeard;
+use crate::liveness::last_heard::{LastHeard, Sign};
 use crate::liveness::reception::Reception;
 use crate::liveness::time_base::{TimeBase, millis};
 use crate::liveness::watchdog::Watchdog;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// How much older than what other drivers said a kept packet must seem before it counts as
 /// outdated, in milliseconds: of what was sent at about the same time nobody knows which was first.
@@ -25,8 +27,9 @@ const MARGIN: u64 = 1000;
 /// Three clocks are at work. The *monotonic* time comes from outside. The *running* time stands
 /// still while the daemon itself does. The *listening* time of a set of drivers runs while at least
 /// one of their links is up, so that silence counts only where somebody listened. A host expires
-/// one TTL of listening time after it was last heard. When its links have been down in the meantime
-/// it has a full TTL from their return, because its keep-alives may come late then, but two TTL
+/// one TTL of listening time after it was last heard: the TTL that its packet told, or the
+/// receiver's if it told none. When its links have been down in the meantime it has a full TTL
+/// from their return, because its keep-alives may come late then, but two TTL
 /// since it was last heard at most: a link that flaps keeps nobody alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Liveness {
@@ -35,6 +38,9 @@ pub(crate) struct Liveness {
     ttl: u64,
     connectivity: Connectivity,
     watchdog: Arc<Watchdog>,
+    /// How often a host told a shorter TTL than before, so that it may expire sooner. Snapshots
+    /// count on it.
+    shortenings: Arc<AtomicU64>,
     /// How long the daemon itself stood still since it was started.
     suspended: Duration,
 }
@@ -44,21 +50,23 @@ impl Liveness {
     /// which a host expires.
     pub(crate) fn new(ttl: Duration, drivers: usize, now: Instant) -> Self {
         // What a channel kept may be up to a TTL older than this daemon.
-        let time_base = TimeBase(now.checked_sub(ttl).unwrap_or(now));
+        let oldest = ttl.max(PacketTtl::MAX.duration());
+        let time_base = TimeBase(now.checked_sub(oldest).unwrap_or(now));
         let ttl = millis(ttl);
-        let connectivity = Connectivity::new(drivers, ttl);
+        let connectivity = Connectivity::new(drivers, millis(oldest));
         let liveness = Self {
             time_base,
             ttl,
             connectivity,
             watchdog: Arc::default(),
+            shortenings: Arc::default(),
             suspended: Duration::ZERO,
         };
         liveness.watchdog.tick(liveness.running_millis(now));
         liveness
     }
 
-    /// The age at which a host expires.
+    /// The age at which a host expires that tells no TTL.
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_millis(self.ttl)
     }
@@ -101,13 +109,29 @@ impl Liveness {
     /// Whether a packet shows that its host is alive: not if a channel has kept it for a TTL or
     /// longer.
     pub(crate) fn is_sign_of_life(&self, reception: Reception) -> bool {
-        millis(reception.age) < self.ttl
+        reception.age < self.ttl_of(reception)
     }
 
-    /// Takes in a sign of life.
-    pub(crate) fn renew(&self, last_heard: &LastHeard, reception: Reception) {
+    /// For how long a packet is good.
+    pub(crate) fn ttl_of(&self, reception: Reception) -> Duration {
+        reception.ttl.map_or(self.ttl(), PacketTtl::duration)
+    }
+
+    /// Takes in a sign of life. Returns whether the host may expire sooner now than before.
+    pub(crate) fn renew(&self, last_heard: &LastHeard, reception: Reception) -> bool {
+        let Reception { driver_id, ttl, .. } = reception;
         let (now, age) = (self.running_millis(reception.at), millis(reception.age));
-        last_heard.renew(reception.driver_id, now, age, self.ttl, &self.connectivity);
+        let former = last_heard.get();
+        last_heard.renew(Sign { driver_id, now, age, ttl }, self.ttl, &self.connectivity);
+        let is_shorter = last_heard.get().ttl_or(self.ttl) < former.ttl_or(self.ttl);
+        let was_heard = !former.drivers.is_empty();
+        self.shortenings.fetch_add(u64::from(is_shorter && was_heard), Ordering::Relaxed);
+        is_shorter && was_heard
+    }
+
+    /// How often a host told a shorter TTL than before.
+    pub(crate) fn shortenings(&self) -> u64 {
+        self.shortenings.load(Ordering::Relaxed)
     }
 
     /// Whether a packet that a channel kept is older than what was heard since through another
@@ -125,16 +149,16 @@ impl Liveness {
     /// When a host expires if it stays silent and the links stay as they are, in milliseconds of
     /// running time: not at all while nobody could hear it.
     pub(crate) fn deadline(&self, last_heard: &LastHeard) -> Option<u64> {
-        let (drivers, heard) = last_heard.get();
-        self.connectivity.deadline(drivers, heard, self.ttl)
+        let heard = last_heard.get();
+        self.connectivity.deadline(heard.drivers, heard.listened, heard.ttl_or(self.ttl))
     }
 
     /// Before what time a host does not expire, whatever is heard from `now` on and as long as no
-    /// link comes up. Both are in milliseconds of running time.
+    /// link comes up and the host tells no shorter TTL. Both are in milliseconds of running time.
     pub(crate) fn no_expiry_before(&self, last_heard: &LastHeard, now: u64) -> u64 {
         // A host whose links are all down may be heard through another one at once, and then has a
         // TTL.
-        self.deadline(last_heard).unwrap_or(now + self.ttl)
+        self.deadline(last_heard).unwrap_or_else(|| now + last_heard.get().ttl_or(self.ttl))
     }
 
     /// Up to when it can be told at a moment who is alive, in milliseconds of running time.

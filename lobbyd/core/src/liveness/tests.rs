@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock;
+use crate::wire::packet_ttl::PacketTtl;
 
 const TTL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
@@ -12,6 +13,8 @@ struct Fixture {
     host: LastHeard,
     start: Instant,
     second: u32,
+    /// What the packets of the host say.
+    ttl: Option<PacketTtl>,
 }
 
 impl Fixture {
@@ -30,6 +33,7 @@ impl Fixture {
             host: LastHeard::default(),
             start,
             second: 0,
+            ttl: None,
         }
     }
 
@@ -59,10 +63,17 @@ impl Fixture {
 
     fn hear_kept(&mut self, index: usize, age: u32) {
         let (driver_id, at) = (driver_id(index), self.now());
-        let reception = Reception { driver_id, at, unix_millis: 0, age: SECOND * age };
+        let reception =
+            Reception::fresh(driver_id, at, 0).kept_for(SECOND * age).good_for(self.ttl);
         if self.liveness.is_sign_of_life(reception) {
             self.liveness.renew(&self.host, reception);
         }
+    }
+
+    /// From now on the packets of the host tell this TTL.
+    fn tells(&mut self, seconds: u64) -> &mut Self {
+        self.ttl = PacketTtl::from_seconds(seconds);
+        self
     }
 
     /// The second at which the host expires, as things stand.
@@ -197,6 +208,68 @@ fn what_was_kept_for_a_ttl_is_no_sign_of_life() {
     assert_eq!(daemon.expires(), Some(30));
 }
 
+#[test]
+fn a_host_that_tells_a_ttl_expires_after_that() {
+    for ttl in [5, 300, 3600] {
+        let mut daemon = Fixture::new(1);
+        daemon.at(5).tells(ttl).hear(0);
+        let expiry = 5 + u32::try_from(ttl).unwrap();
+        assert_eq!(daemon.expires(), Some(expiry));
+        assert!(daemon.at(expiry - 1).is_alive());
+        assert!(!daemon.at(expiry).is_alive());
+    }
+}
+
+#[test]
+fn the_last_ttl_counts_and_none_is_the_receivers() {
+    let mut daemon = Fixture::new(2);
+    daemon.tells(300).hear(0);
+    daemon.at(10).tells(60).hear(0);
+    assert_eq!(daemon.expires(), Some(70));
+    daemon.at(20).hear_kept(1, 15);
+    daemon.tells(900).hear_kept(1, 15);
+    assert_eq!(daemon.expires(), Some(70), "that was sent before");
+    daemon.at(30).ttl = None;
+    daemon.hear(1);
+    assert_eq!(daemon.expires(), Some(60));
+}
+
+#[test]
+fn outages_give_a_host_the_ttl_that_it_tells() {
+    let mut daemon = Fixture::new(1);
+    daemon.tells(100).hear(0);
+    daemon.at(90).down_link(0);
+    assert!(daemon.at(1000).is_alive());
+    daemon.up(0);
+    assert_eq!(daemon.expires(), Some(1100));
+    daemon.at(1050).down_link(0);
+    daemon.at(1060).up(0);
+    assert_eq!(daemon.expires(), Some(1120), "two of them at most");
+}
+
+#[test]
+fn a_packet_older_than_the_receivers_ttl_may_still_be_good() {
+    let mut daemon = Fixture::new(1);
+    daemon.tells(100).hear_kept(0, 99);
+    assert_eq!(daemon.expires(), Some(1));
+    let mut daemon = Fixture::new(1);
+    daemon.tells(3600).hear_kept(0, 3599);
+    assert_eq!(daemon.expires(), Some(1));
+}
+
+#[test]
+fn with_another_ttl_links_of_late_stay_those_of_late() {
+    let mut daemon = Fixture::new(2);
+    daemon.tells(160).hear(1);
+    daemon.at(50).hear(0);
+    daemon.tells(20).hear(0);
+    assert_eq!(daemon.host.drivers().bits(), 1, "through the other it is silent for long");
+    daemon.at(52).tells(1600).hear(1);
+    daemon.at(60).hear(0);
+    daemon.tells(20).hear(0);
+    assert_eq!(daemon.host.drivers().bits(), 3);
+}
+
 /// What happens in a second.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -218,9 +291,16 @@ fn steps(drivers: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..80)
 }
 
+/// A TTL that packets tell, or none.
+fn told() -> impl Strategy<Value = Option<u32>> {
+    prop::sample::select(vec![None, Some(20), Some(30), Some(90)])
+}
+
 /// What a schedule has done to the host so far.
 struct Model {
     daemon: Fixture,
+    /// For how long the packets of the host are good.
+    ttl: u32,
     up: Vec<bool>,
     /// For each driver when the host was last heard through it.
     heard: Vec<Option<u32>>,
@@ -233,13 +313,16 @@ struct Model {
 }
 
 impl Model {
-    fn new(drivers: usize) -> Self {
+    fn new(drivers: usize, told: Option<u32>) -> Self {
         let mut daemon = Fixture::new(drivers);
+        daemon.ttl = told.and_then(|ttl| PacketTtl::from_seconds(ttl.into()));
         daemon.hear(0);
+        let ttl = told.unwrap_or(30);
         let mut heard = vec![None; drivers];
         heard[0] = Some(0);
         Self {
             daemon,
+            ttl,
             up: vec![true; drivers],
             heard,
             last: 0,
@@ -251,9 +334,8 @@ impl Model {
     /// Whether somebody listens on a link that has carried the host in the TTL before it was last
     /// heard. Links at the edge of that count as `edge` says.
     fn listens(&self, edge: bool) -> bool {
-        let carries = |heard: &Option<u32>| {
-            heard.is_some_and(|at| self.last - at < if edge { 33 } else { 27 })
-        };
+        let within = if edge { self.ttl + self.ttl / 10 } else { self.ttl - self.ttl / 10 };
+        let carries = |heard: &Option<u32>| heard.is_some_and(|at| self.last - at < within);
         self.heard.iter().zip(&self.up).any(|(heard, up)| *up && carries(heard))
     }
 
@@ -282,7 +364,7 @@ impl Model {
             return;
         }
         self.daemon.hear_kept(driver, age);
-        if age < 30 {
+        if age < self.ttl {
             let at = self.daemon.second - age;
             self.heard[driver] = self.heard[driver].max(Some(at));
             self.last = self.last.max(at);
@@ -302,9 +384,11 @@ proptest! {
     /// Law (a): a host that is heard at least every KEEP_ALIVE while a link is up is never missing.
     #[test]
     fn a_host_that_is_heard_while_one_listens_is_never_missing(
-        drivers in 1..4usize, keep_alive in 1..29u32, steps in prop::collection::vec((0..3usize, any::<bool>(), 0..60u32), 0..60),
+        drivers in 1..4usize, told in told(), keep_alive in 1..29u32,
+        steps in prop::collection::vec((0..3usize, any::<bool>(), 0..60u32), 0..60),
     ) {
-        let mut model = Model::new(drivers);
+        let mut model = Model::new(drivers, told);
+        let keep_alive = keep_alive * model.ttl / 30;
         for (driver, up, seconds) in steps {
             model.step(if up { Step::Up(driver % drivers) } else { Step::Down(driver % drivers) });
             for _ in 0..seconds {
@@ -320,15 +404,15 @@ proptest! {
 
     /// Law (b): a silent host is gone after two TTL of listening time at most, however the links flap; and not before one.
     #[test]
-    fn a_silent_host_is_gone_after_two_ttl_of_listening(drivers in 1..4usize, steps in steps(3)) {
-        let mut model = Model::new(drivers);
+    fn a_silent_host_is_gone_after_two_ttl_of_listening(drivers in 1..4usize, told in told(), steps in steps(3)) {
+        let mut model = Model::new(drivers, told);
         for step in steps {
             // The registry removes a host that has expired before it takes in anything else.
             if !model.daemon.is_alive() {
-                prop_assert!(model.silent_for >= 30, "{} seconds", model.silent_for);
+                prop_assert!(model.silent_for >= model.ttl, "{} seconds", model.silent_for);
                 break;
             }
-            prop_assert!(model.surely_silent_for <= 60, "{} seconds", model.surely_silent_for);
+            prop_assert!(model.surely_silent_for <= 2 * model.ttl, "{} seconds", model.surely_silent_for);
             match step {
                 Step::Up(driver) | Step::Down(driver) | Step::Heard(driver) | Step::Kept(driver, _) if driver >= drivers => {}
                 _ => model.step(step),
@@ -353,8 +437,8 @@ proptest! {
 
     /// What is heard never makes a host expire sooner, nor before the bound that was told.
     #[test]
-    fn the_bound_on_expiry_holds_whatever_is_heard(drivers in 1..4usize, steps in steps(3)) {
-        let mut model = Model::new(drivers);
+    fn the_bound_on_expiry_holds_whatever_is_heard(drivers in 1..4usize, told in told(), steps in steps(3)) {
+        let mut model = Model::new(drivers, told);
         let mut bound = 0;
         for step in steps {
             match step {
@@ -373,6 +457,28 @@ proptest! {
             let now = liveness.judged_at(model.daemon.now());
             bound = bound.max(liveness.no_expiry_before(&model.daemon.host, now));
         }
+    }
+}
+
+proptest! {
+    /// Law (d): a host that sends before the TTL of its last packet is over is never missing, whatever TTL it tells next; and when
+    /// it is silent it is gone after the last one.
+    #[test]
+    fn a_host_lives_by_the_ttl_that_it_told_last(
+        packets in prop::collection::vec((prop::option::of(2..600u64), 0.0..1.0_f64, 0..3usize), 1..40),
+    ) {
+        let mut daemon = Fixture::new(3);
+        let mut ttl = 30;
+        for (told, part, driver) in packets {
+            daemon.ttl = told.and_then(PacketTtl::from_seconds);
+            daemon.hear(driver);
+            ttl = told.unwrap_or(30);
+            let silence = ((ttl - 1) as f64 * part) as u32;
+            daemon.at(daemon.second + silence);
+            prop_assert!(daemon.is_alive());
+        }
+        daemon.at(daemon.second + u32::try_from(ttl).unwrap());
+        prop_assert!(!daemon.is_alive());
     }
 }
 

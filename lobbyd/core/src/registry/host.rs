@@ -15,6 +15,7 @@ use crate::liveness::reception::Reception;
 use crate::select::selection::Selection;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// A host with its labels. These never change. When it was last heard, and from which instance, is
 /// renewed in place, so that a keep-alive that tells nothing new makes no new host and no new
@@ -40,7 +41,8 @@ impl Host {
         reception: Reception,
     ) -> Self {
         let host = Self::new(id, hostname, text, false, reception.unix_seconds());
-        host.renew(liveness, reception);
+        // It was not there before, so it cannot expire sooner than that.
+        let _ = host.renew(liveness, reception);
         host
     }
 
@@ -113,6 +115,11 @@ impl Host {
         InstanceId::from_number(self.sender.load(Ordering::Relaxed))
     }
 
+    /// The TTL that its packets tell; none where they tell none, and for this server itself.
+    pub fn ttl(&self) -> Option<PacketTtl> {
+        self.last_heard.get().ttl
+    }
+
     /// When it was last heard.
     pub(crate) fn last_heard(&self) -> &LastHeard {
         &self.last_heard
@@ -133,17 +140,19 @@ impl Host {
         self.last_check.load(Ordering::Relaxed)
     }
 
-    /// The host was heard again.
-    pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) {
-        if liveness.is_sign_of_life(reception) {
-            liveness.renew(&self.last_heard, reception);
-            let seconds = reception.unix_seconds();
-            if reception.is_kept() {
-                self.last_check.fetch_max(seconds, Ordering::Relaxed);
-            } else {
-                self.touch(seconds);
-            }
+    /// The host was heard again. Returns whether it may expire sooner now than before.
+    #[must_use]
+    pub(crate) fn renew(&self, liveness: &Liveness, reception: Reception) -> bool {
+        if !liveness.is_sign_of_life(reception) {
+            return false;
         }
+        let seconds = reception.unix_seconds();
+        if reception.is_kept() {
+            self.last_check.fetch_max(seconds, Ordering::Relaxed);
+        } else {
+            self.touch(seconds);
+        }
+        liveness.renew(&self.last_heard, reception)
     }
 
     /// Whether what a packet says no longer holds, because newer things were heard elsewhere.

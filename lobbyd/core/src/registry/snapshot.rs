@@ -1,7 +1,6 @@
 //! Snapshot: the hosts of the registry at one moment, for all readers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use lobby_client::selector::Condition;
@@ -33,9 +32,17 @@ pub struct Snapshot {
     revision: u64,
     initial_sync: InitialSync,
     instance: Arc<str>,
-    /// No host expires before this, in milliseconds of running time. A keep-alive only moves it
-    /// later, so a stale value is safe.
-    no_expiry_before: AtomicU64,
+    first_expiry: Mutex<FirstExpiry>,
+}
+
+/// A bound on all expiries. A keep-alive only moves them later, so a stale one is safe as long as
+/// no host tells a shorter TTL.
+#[derive(Debug, Clone, Copy)]
+struct FirstExpiry {
+    /// No host expires before this, in milliseconds of running time.
+    not_before: u64,
+    /// How often a host had told a shorter TTL by then.
+    shortenings: u64,
 }
 
 impl Snapshot {
@@ -50,7 +57,8 @@ impl Snapshot {
         instance: Arc<str>,
         no_expiry_before: u64,
     ) -> Self {
-        let no_expiry_before = AtomicU64::new(no_expiry_before);
+        let first_expiry =
+            FirstExpiry { not_before: no_expiry_before, shortenings: liveness.shortenings() };
         Self {
             hosts,
             labels,
@@ -59,7 +67,7 @@ impl Snapshot {
             revision,
             initial_sync,
             instance,
-            no_expiry_before,
+            first_expiry: Mutex::new(first_expiry),
         }
     }
 
@@ -164,8 +172,9 @@ impl Snapshot {
 
     /// Looks through all hosts only when one of them may have died since this was last asked.
     fn is_everybody_alive(&self, now: Instant) -> bool {
-        let now = self.liveness.judged_at(now);
-        if now < self.no_expiry_before.load(Ordering::Relaxed) {
+        let (now, shortenings) = (self.liveness.judged_at(now), self.liveness.shortenings());
+        let known = *self.first_expiry();
+        if shortenings == known.shortenings && now < known.not_before {
             return true;
         }
         let first = self
@@ -174,8 +183,12 @@ impl Snapshot {
             .map(|host| host.no_expiry_before(now, &self.liveness))
             .min()
             .unwrap_or(u64::MAX);
-        self.no_expiry_before.store(first, Ordering::Relaxed);
+        *self.first_expiry() = FirstExpiry { not_before: first, shortenings };
         now < first
+    }
+
+    fn first_expiry(&self) -> MutexGuard<'_, FirstExpiry> {
+        self.first_expiry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All hosts in no order, whether alive or not.

@@ -1,6 +1,6 @@
 //! Fixtures: hosts, packets and receptions as tests need them. What a test writes wrong ends it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lobby_client::{Discovery, HostName, Label};
 
@@ -8,6 +8,7 @@ use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
 use crate::wire::envelope::{Message, MessageKind};
 use crate::wire::instance_id::InstanceId;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// An instance as lobbyd has one.
 #[must_use]
@@ -48,6 +49,12 @@ pub fn hi(packet: &Discovery, instance: InstanceId) -> Vec<u8> {
     Message::new(MessageKind::Hi, packet, instance).encode(None)
 }
 
+/// An encoded hi that tells a TTL, not signed.
+#[must_use]
+pub fn lasting_hi(packet: &Discovery, instance: InstanceId, ttl: Option<PacketTtl>) -> Vec<u8> {
+    Message::new(MessageKind::Hi, packet, instance).lasting(ttl).encode(None)
+}
+
 /// An encoded goodbye, not signed.
 #[must_use]
 pub fn goodbye(packet: &Discovery, instance: InstanceId) -> Vec<u8> {
@@ -66,5 +73,5 @@ pub fn driver(index: usize) -> DriverId {
 /// The reception of a packet that was sent just now, through the first driver.
 #[must_use]
 pub fn reception(at: Instant, unix_millis: u64) -> Reception {
-    Reception { driver_id: driver(0), at, unix_millis, age: Duration::ZERO }
+    Reception::fresh(driver(0), at, unix_millis)
 }

@@ -17,6 +17,7 @@ use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::{GOODBYE, HI, Trailer};
 use crate::wire::packet_json::{PacketJson, hostname_in};
+use crate::wire::packet_ttl::{PacketTtl, TtlField};
 use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 
 pub use super::dns::dns;
@@ -59,7 +60,8 @@ fn assert_messages_come_back(envelope: &Envelope) {
     assert!(!verifies(envelope), "{envelope:?}");
     let told = InstanceId::of(envelope.instance.as_ref().map(Instance::as_str));
     for instance in [told.unwrap_or(InstanceId::UNNAMED), InstanceId::new(7)] {
-        let message = Message::new(envelope.kind, &envelope.discovery, instance);
+        let ttl = envelope.ttl.valid();
+        let message = Message::new(envelope.kind, &envelope.discovery, instance).lasting(ttl);
         for signature in [None, Some(keys.sign(&message, u64::MAX))] {
             let encoded = message.encode(signature.as_ref());
             let again = envelope::decode(&encoded).expect("own packets are decoded");
@@ -71,7 +73,8 @@ fn assert_messages_come_back(envelope: &Envelope) {
                     kind,
                     discovery,
                     instance: instance.text().and_then(|text| Instance::parse(&text)),
-                    signature
+                    signature,
+                    ttl: ttl.map(PacketTtl::seconds).into(),
                 }
             );
             assert!(is_recognised(&again, &encoded), "{again:?}");
@@ -94,6 +97,7 @@ fn is_recognised(message: &Envelope, encoded: &[u8]) -> bool {
     trailer.message == Some(kind)
         && trailer.sender_of_hi() == sender
         && trailer.signature() == message.signature
+        && TtlField::from(trailer.ttl) == message.ttl
 }
 
 /// The JSON that the registry keeps of a packet gives the packet back.

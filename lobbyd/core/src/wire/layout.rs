@@ -1,8 +1,8 @@
 //! The layout: every literal of an envelope as lobbyd writes it.
 //!
 //! ```text
-//! {"discovery":{"hostname":"…","labels":[…],"last_check":0},"message":"hi","instance":"…","timestamp":…,"signature":"…"}
-//! |------------ packet ------------------------------------|------------------- trailer ------------------------------|
+//! {"discovery":{"hostname":"…","labels":[…],"last_check":0},"message":"hi","instance":"…","timestamp":…,"signature":"…","ttl":…,"signature2":"…"}
+//! |------------ packet ------------------------------------|------------------- trailer -----------------------------------------------|
 //! ```
 //!
 //! Encoder, [`PacketJson`](super::packet_json::PacketJson) and the fast path, which recognises a
@@ -41,6 +41,8 @@ const MESSAGE: Field = field!("message");
 const INSTANCE: Field = field!("instance");
 const TIMESTAMP: Field = field!("timestamp");
 const SIGNATURE: Field = field!("signature");
+const TTL: Field = field!("ttl");
+const SIGNATURE2: Field = field!("signature2");
 
 /// The message of a host that is here.
 pub(crate) const HI: &str = "hi";
@@ -48,13 +50,37 @@ pub(crate) const HI: &str = "hi";
 /// The message of a host that leaves.
 pub(crate) const GOODBYE: &str = "goodbye";
 
-/// The signature of an envelope and when it was made.
+/// The signature of an envelope and when it was made. Each code is an HMAC-SHA-256 in lower-case
+/// hexadecimal digits; at least one of them is there, and the second one counts if it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature<'a> {
     /// The sender's wall clock, in milliseconds since the Unix epoch; 0 if it does not tell.
     pub timestamp: u64,
-    /// HMAC-SHA-256, in lower-case hexadecimal digits.
-    pub code: Cow<'a, str>,
+    /// That of the first version, which does not cover the TTL.
+    pub code: Option<Cow<'a, str>>,
+    /// That of the second version, which does.
+    pub code2: Option<Cow<'a, str>>,
+}
+
+impl<'a> Signature<'a> {
+    /// The signature of these codes, if there is one.
+    pub(crate) fn of<T: Into<Cow<'a, str>>>(
+        timestamp: Option<u64>,
+        code: Option<T>,
+        code2: Option<T>,
+    ) -> Option<Self> {
+        let is_there = code.is_some() || code2.is_some();
+        is_there.then(|| Self {
+            timestamp: timestamp.unwrap_or_default(),
+            code: code.map(T::into),
+            code2: code2.map(T::into),
+        })
+    }
+
+    /// Whether the code that counts covers the TTL.
+    pub fn covers_ttl(&self) -> bool {
+        self.code2.is_some()
+    }
 }
 
 /// What an envelope begins with, up to the packet.
@@ -99,6 +125,10 @@ pub(crate) struct Trailer<'a> {
     pub timestamp: Option<u64>,
     /// The signature.
     pub signature: Option<&'a str>,
+    /// For how long the packet is good, in seconds.
+    pub ttl: Option<u64>,
+    /// The signature of the second version.
+    pub signature2: Option<&'a str>,
 }
 
 /// Visits the fields of a trailer in the order in which they are written.
@@ -116,7 +146,9 @@ impl<'a> Trailer<'a> {
         visitor.text(MESSAGE, &mut self.message)?;
         visitor.text(INSTANCE, &mut self.instance)?;
         visitor.number(TIMESTAMP, &mut self.timestamp)?;
-        visitor.text(SIGNATURE, &mut self.signature)
+        visitor.text(SIGNATURE, &mut self.signature)?;
+        visitor.number(TTL, &mut self.ttl)?;
+        visitor.text(SIGNATURE2, &mut self.signature2)
     }
 
     /// Writes the trailer behind the packet, and so ends the envelope.
@@ -145,8 +177,7 @@ impl<'a> Trailer<'a> {
 
     /// The signature and its time.
     pub(crate) fn signature(&self) -> Option<Signature<'a>> {
-        let timestamp = self.timestamp.unwrap_or_default();
-        self.signature.map(|code| Signature { timestamp, code: code.into() })
+        Signature::of(self.timestamp, self.signature, self.signature2)
     }
 }
 
@@ -250,6 +281,8 @@ mod tests {
             written(signed),
             r#"0},"message":"hi","instance":"i","timestamp":7,"signature":"ab"}"#
         );
+        let lasting = Trailer { ttl: Some(30), signature2: Some("cd"), ..hi };
+        assert_eq!(written(lasting), r#"0},"message":"hi","ttl":30,"signature2":"cd"}"#);
     }
 
     #[test]
@@ -272,6 +305,10 @@ mod tests {
             r#"0},"message":"hi","timestamp":18446744073709551616}"#,
             r#"0},"message":"hi","signature":"ab","timestamp":7}"#,
             r#"0},"message":"hi","signature":"ab","signature":"ab"}"#,
+            r#"0},"message":"hi","ttl":-1}"#,
+            r#"0},"message":"hi","ttl":1.5}"#,
+            r#"0},"message":"hi","ttl":"30"}"#,
+            r#"0},"message":"hi","ttl":30,"signature":"ab"}"#,
         ] {
             assert_eq!(Trailer::read(odd.as_bytes()), None, "{odd}");
         }
@@ -283,14 +320,16 @@ mod tests {
             message in option::of("[a-zé]{0,8}"),
             instance in option::of("[ -~é]{0,20}"),
             timestamp in option::of(any::<u64>()),
-            signature in option::of("[0-9a-f\\\\\"]{0,64}"),
+            [signature, signature2] in prop::array::uniform2(option::of("[0-9a-f\\\\\"]{0,64}")),
+            ttl in option::of(any::<u64>()),
         ) {
             let plain = |text: &Option<String>| !text.as_ref().is_some_and(|text| text.contains(['"', '\\']));
             let trailer = Trailer {
-                message: message.as_deref(), instance: instance.as_deref(), timestamp, signature: signature.as_deref(),
+                message: message.as_deref(), instance: instance.as_deref(), timestamp,
+                signature: signature.as_deref(), ttl, signature2: signature2.as_deref(),
             };
             let text = written(trailer);
-            let expected = (plain(&instance) && plain(&signature)).then_some(trailer);
+            let expected = (plain(&instance) && plain(&signature) && plain(&signature2)).then_some(trailer);
             prop_assert_eq!(Trailer::read(text.as_bytes()), expected, "{}", text);
         }
     }

@@ -7,3 +7,4 @@ pub mod instance_id;
 pub(crate) mod layout;
 pub mod limits;
 pub(crate) mod packet_json;
+pub mod packet_ttl;

@@ -39,6 +39,7 @@ pub struct HostRegistry {
     instance: Arc<str>,
     own: Option<HostName>,
     started: Instant,
+    /// The other daemon of the own name, and when it is over.
     duplicate: Option<(Instant, DuplicateName)>,
     namesakes: Namesakes,
     max_servers: usize,
@@ -51,7 +52,7 @@ pub struct HostRegistry {
 
 impl HostRegistry {
     /// An empty registry of the daemon that marks its packets with `instance`. `ttl` is the age at
-    /// which a host expires, `max_servers` the most hosts held beside the own one.
+    /// which a host expires that tells none, `max_servers` the most hosts held beside the own one.
     pub fn new(
         instance: String,
         ttl: Duration,
@@ -112,7 +113,7 @@ impl HostRegistry {
         self.hosts.len() - usize::from(self.own.is_some())
     }
 
-    /// The age at which a host expires.
+    /// The age at which a host expires that tells no TTL.
     pub fn ttl(&self) -> Duration {
         self.liveness.ttl()
     }
@@ -230,8 +231,7 @@ impl HostRegistry {
         if let Some(verifier) = &mut self.verifier {
             verifier.forget(now);
         }
-        self.duplicate
-            .take_if(|(heard, _)| now.saturating_duration_since(*heard) >= self.liveness.ttl());
+        self.duplicate.take_if(|(until, _)| *until <= now);
         self.namesakes.sweep(now, &self.liveness);
         self.look_at_all(self.liveness.judged_at(now));
         self.expire(now)

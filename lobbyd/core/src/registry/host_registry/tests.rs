@@ -77,12 +77,8 @@ impl Fixture {
             envelope["instance"] = instance.into();
         }
         let at = self.start + SECOND * second;
-        let reception = Reception {
-            driver_id: driver_id(place),
-            at,
-            unix_millis: 1_000_000 + u64::from(second) * 1000,
-            age: Duration::ZERO,
-        };
+        let unix_millis = 1_000_000 + u64::from(second) * 1000;
+        let reception = Reception::fresh(driver_id(place), at, unix_millis);
         self.registry
             .apply_payload(envelope.to_string().as_bytes(), reception)
             .map(|accepted| accepted.applied)
@@ -148,7 +144,7 @@ fn driver_id(place: usize) -> DriverId {
 
 /// The arrival of a packet through the first driver.
 fn received(at: Instant) -> Reception {
-    Reception { driver_id: driver_id(0), at, unix_millis: 1_000_000, age: Duration::ZERO }
+    Reception::fresh(driver_id(0), at, 1_000_000)
 }
 
 fn name(text: &str) -> HostName {

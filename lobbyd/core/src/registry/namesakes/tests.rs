@@ -51,7 +51,7 @@ impl Lobby {
 
     fn hear(&mut self, payload: &[u8], through: usize, age: Duration) {
         let driver_id = driver(through);
-        let reception = Reception { driver_id, at: self.now, unix_millis: 0, age };
+        let reception = Reception::fresh(driver_id, self.now, 0).kept_for(age);
         let Accepted { news, .. } = self.registry.apply_payload(payload, reception).unwrap();
         self.news.extend(news);
         self.look();

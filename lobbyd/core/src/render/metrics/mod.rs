@@ -157,11 +157,14 @@ impl Collector for Metrics {
 /// A counter that each driver has: name, meaning and value.
 type DriverCounter = (&'static str, &'static str, fn(&lobby_client::DriverStatus) -> u64);
 
-const DRIVER_COUNTERS: [DriverCounter; 4] = [
+const DRIVER_COUNTERS: [DriverCounter; 5] = [
     ("packets_received", "Packets that came in, refused ones included", |driver| driver.received),
     ("packets_sent", "Own packets that the channel took", |driver| driver.sent),
     ("packets_unsigned", "Packets that were accepted without a signature", |driver| {
         driver.unsigned
+    }),
+    ("packets_invalid_ttl", "Packets with a ttl that is not valid, taken as without", |driver| {
+        driver.invalid_ttl
     }),
     ("packets_dropped", "Packets that came faster than they could be read", |driver| {
         driver.dropped

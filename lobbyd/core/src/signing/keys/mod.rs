@@ -5,12 +5,12 @@
 //! message, the host name, the instance, the timestamp in decimal digits, and each label,
 //! sorted and unique.
 //!
-//! # A second version
-//! What a signature covers never changes under one domain: a daemon of today would refuse the
-//! packet as altered. A second version gets another domain ("lobby packet 2") and stands in another
-//! field of the envelope, which today's daemons ignore like any unknown one. First all readers
-//! accept both; then a setting switches the writers, which sign twice until the last old reader is
-//! gone.
+//! # The second version
+//! What a signature covers never changes under one domain: a daemon of before would refuse the
+//! packet as altered. A packet with a TTL carries a second signature in another field of the
+//! envelope, which daemons of before ignore like any unknown one. Its domain is "lobby packet 2",
+//! and the TTL in decimal digits stands behind the timestamp. Writers sign twice as long as there
+//! are readers of before; a reader that knows the second version goes by it alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,10 +22,26 @@ use sha2::Sha256;
 
 use crate::wire::envelope::{Envelope, Message, MessageKind, Signature};
 use crate::wire::instance::Instance;
+use crate::wire::packet_ttl::PacketTtl;
 
-/// The first field: the version of the signature. One made with the same key for another purpose is
-/// not valid here.
-const DOMAIN: &str = "lobby packet 1";
+/// A version of the signature: which fields it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    First,
+    /// The TTL, too.
+    Second,
+}
+
+impl Version {
+    /// The first field. A signature made with the same key for another purpose, or in another
+    /// version, is not valid here.
+    fn domain(self) -> &'static str {
+        match self {
+            Self::First => "lobby packet 1",
+            Self::Second => "lobby packet 2",
+        }
+    }
+}
 
 /// What is signed for a fingerprint, which no packet can begin with, and the bytes of one.
 const FINGERPRINT_DOMAIN: &[u8] = b"lobby key";
@@ -94,31 +110,42 @@ impl Keys {
         self.verifying.iter().map(fingerprint).collect()
     }
 
-    /// Signs a message at that time, in milliseconds since the Unix epoch.
+    /// Signs a message at that time, in milliseconds since the Unix epoch; one with a TTL in both
+    /// versions.
     pub fn sign(&self, message: &Message<'_>, timestamp: u64) -> Signature<'static> {
-        let mut hmac = self.signing.clone();
         let (labels, instance) =
             (message.labels.unwrap_or_default(), message.instance.text().unwrap_or_default());
         let fields = SignedFields {
             kind: message.kind,
             hostname: message.hostname,
             instance: &instance,
+            ttl: message.ttl.map(PacketTtl::seconds),
             labels: labels.iter(),
         };
-        hmac.update(&fields.bytes(timestamp));
-        let code = hmac.finalize().into_bytes();
-        Signature { timestamp, code: code.iter().map(|byte| format!("{byte:02x}")).collect() }
+        let code = |version| self.code(&fields.clone().bytes(version, timestamp)).into();
+        let code2 = message.ttl.map(|_| code(Version::Second));
+        Signature { timestamp, code: Some(code(Version::First)), code2 }
     }
 
-    /// Whether a signature of these fields was made with one of the keys. Takes the same time
-    /// whatever the signature.
+    fn code(&self, bytes: &[u8]) -> String {
+        let mut hmac = self.signing.clone();
+        hmac.update(bytes);
+        hmac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether a signature of these fields was made with one of the keys; if there are two, the
+    /// second one decides. Takes the same time whatever the signature.
     pub fn verify<L: AsRef<str>>(
         &self,
         fields: SignedFields<'_, impl Iterator<Item = L>>,
         signature: &Signature<'_>,
     ) -> bool {
-        let Some(code) = from_hex(&signature.code) else { return false };
-        let bytes = fields.bytes(signature.timestamp);
+        let (version, code) = match &signature.code2 {
+            Some(code) => (Version::Second, Some(code)),
+            None => (Version::First, signature.code.as_ref()),
+        };
+        let Some(code) = code.and_then(|code| from_hex(code)) else { return false };
+        let bytes = fields.bytes(version, signature.timestamp);
         self.verifying.iter().any(|key| {
             let mut hmac = key.clone();
             hmac.update(&bytes);
@@ -143,18 +170,19 @@ fn parse_key(line: usize, key: &str) -> Result<Hmac<Sha256>, InvalidKeys> {
 impl Envelope {
     /// What its signature must cover.
     pub fn signed_fields(&self) -> SignedFields<'_, impl Iterator<Item = &Label>> {
-        let Self { kind, discovery, instance, .. } = self;
+        let Self { kind, discovery, instance, ttl, .. } = self;
         let instance = instance.as_ref().map_or("", Instance::as_str);
         SignedFields {
             kind: *kind,
             hostname: &discovery.hostname,
             instance,
+            ttl: ttl.number(),
             labels: discovery.labels.iter(),
         }
     }
 }
 
-/// The fields of a packet that its signature covers, beside the timestamp.
+/// The fields of a packet that a signature covers, beside the timestamp.
 #[derive(Debug, Clone)]
 pub struct SignedFields<'a, L> {
     /// The kind of the message.
@@ -163,15 +191,23 @@ pub struct SignedFields<'a, L> {
     pub hostname: &'a HostName,
     /// The run of the daemon that sent it; empty for none.
     pub instance: &'a str,
+    /// The number in the field `ttl`, valid or not, if there is one. The first version does not
+    /// cover it.
+    pub ttl: Option<u64>,
     /// The host's labels, sorted and unique.
     pub labels: L,
 }
 
 impl<'a, L: AsRef<str>, I: Iterator<Item = L>> SignedFields<'a, I> {
-    fn bytes(self, timestamp: u64) -> Vec<u8> {
+    fn bytes(self, version: Version, timestamp: u64) -> Vec<u8> {
         let (mut bytes, timestamp) = (Vec::with_capacity(USUAL_LEN), timestamp.to_string());
-        for field in [DOMAIN, self.kind.word(), self.hostname.as_str(), self.instance, &timestamp] {
+        let (domain, kind) = (version.domain(), self.kind.word());
+        for field in [domain, kind, self.hostname.as_str(), self.instance, &timestamp] {
             push_field(&mut bytes, field);
+        }
+        if version == Version::Second {
+            let ttl = self.ttl.map(|seconds| seconds.to_string());
+            push_field(&mut bytes, &ttl.unwrap_or_default());
         }
         for label in self.labels {
             push_field(&mut bytes, label.as_ref());

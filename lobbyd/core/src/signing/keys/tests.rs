@@ -13,7 +13,12 @@ fn keys(text: &str) -> Keys {
 }
 
 fn hi<'a>(hostname: &'a HostName, labels: &'a [Label]) -> Message<'a> {
-    Message { kind: MessageKind::Hi, hostname, labels: Some(labels), instance: instance(0xa1) }
+    let (kind, instance) = (MessageKind::Hi, instance(0xa1));
+    Message { kind, hostname, labels: Some(labels), instance, ttl: None }
+}
+
+fn ttl(seconds: u64) -> Option<PacketTtl> {
+    PacketTtl::from_seconds(seconds)
 }
 
 /// Sends a message over the wire, changed by `alter` on its way, and verifies what arrives.
@@ -34,12 +39,17 @@ fn signatures_are_these() {
     let (host, rack) = (name("žluť"), labels(&["rack:1", "service:web"]));
     let message = Message { instance: instance(0x00c0_ffee_00c0_ffee), ..hi(&host, &rack) };
     let signature = keys(KEY).sign(&message, 1_795_424_000_123);
-    assert_eq!(signature.code, "4213a85f77628d2a389323448623a227fbcaca3988219d177bc54ff48a194ac0");
+    let expected = "4213a85f77628d2a389323448623a227fbcaca3988219d177bc54ff48a194ac0";
+    assert_eq!((signature.code.as_deref(), signature.code2), (Some(expected), None));
+    let signature = keys(KEY).sign(&message.lasting(ttl(30)), 1_795_424_000_123);
+    assert_eq!(signature.code.as_deref(), Some(expected), "it does not cover the TTL");
+    let expected2 = "2737630c1d89c9644d4852994cf0b116413266a9aa002a74f8c11f6f958ce074";
+    assert_eq!(signature.code2.as_deref(), Some(expected2));
     let code = "5157585b13082f40e51a251697c30f3283cf5a2b39c72d5e1a5adefb15c44e44".into();
-    let (hostname, no_labels) = (&name("vm"), [""; 0].iter());
-    let fields =
-        SignedFields { kind: MessageKind::Goodbye, hostname, instance: "i1", labels: no_labels };
-    assert!(keys(KEY).verify(fields, &Signature { timestamp: 1_795_424_000_124, code }));
+    let (kind, hostname, labels) = (MessageKind::Goodbye, &name("vm"), [""; 0].iter());
+    let fields = SignedFields { kind, hostname, instance: "i1", ttl: None, labels };
+    let signature = Signature { timestamp: 1_795_424_000_124, code: Some(code), code2: None };
+    assert!(keys(KEY).verify(fields, &signature));
 }
 
 #[test]
@@ -70,6 +80,44 @@ fn whatever_is_changed_on_the_way_breaks_the_signature() {
         };
         assert!(!arrives(&keys(KEY), &keys(KEY), &hi(&host, &rack), alter), "{from} -> {to}");
     }
+}
+
+#[test]
+fn the_second_signature_decides_where_there_is_one() {
+    let host = name("web1");
+    let arrives = |from: &str, to: &str| {
+        let alter = |text: String| {
+            assert!(text.contains(from), "{from} in {text}");
+            text.replace(from, to)
+        };
+        arrives(&keys(KEY), &keys(KEY), &hi(&host, &[]).lasting(ttl(30)), alter)
+    };
+    assert!(arrives("\"signature\":\"", "\"signature\":\"0"), "the first one no longer counts");
+    assert!(arrives("\"signature\"", "\"other\""), "nor need it be there");
+    for (from, to) in [
+        ("\"signature2\":\"", "\"signature2\":\"0"),
+        ("\"ttl\":30", "\"ttl\":31"),
+        ("\"ttl\":30", "\"ttl\":\"30\""),
+        ("\"ttl\":30,", ""),
+        ("web1", "web2"),
+        ("\"hi\"", "\"goodbye\""),
+    ] {
+        assert!(!arrives(from, to), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn a_signature_of_one_version_is_not_valid_in_the_other() {
+    let host = name("web1");
+    let message = hi(&host, &[]).lasting(ttl(30));
+    let Signature { timestamp, code, code2 } = keys(KEY).sign(&message, 1000);
+    let envelope = envelope::decode(&message.encode(None)).unwrap();
+    let verifies = |code, code2| {
+        let signature = Signature { timestamp, code, code2 };
+        keys(KEY).verify(envelope.signed_fields(), &signature)
+    };
+    assert!(verifies(code.clone(), None) && verifies(None, code2.clone()));
+    assert!(!verifies(code2, None) && !verifies(None, code) && !verifies(None, None));
 }
 
 #[test]
@@ -149,30 +197,35 @@ prop_compose! {
         instance in 2_u64..5,
         labels in prop::collection::btree_set("[ab]{1,2}", 0..4),
         timestamp in 0_u64..3,
-    ) -> (MessageKind, HostName, u64, Vec<Label>, u64) {
-        (kind, name(&host), instance, labels.iter().map(|label| Label::parse(label).unwrap()).collect(), timestamp)
+        seconds in 1_u64..3,
+    ) -> (MessageKind, HostName, u64, Vec<Label>, u64, u64) {
+        let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+        (kind, name(&host), instance, labels, timestamp, seconds)
     }
 }
 
-fn code(
-    (kind, hostname, number, labels, timestamp): &(MessageKind, HostName, u64, Vec<Label>, u64),
-) -> String {
-    let message =
-        Message { kind: *kind, hostname, labels: Some(labels), instance: instance(*number) };
-    keys(KEY).sign(&message, *timestamp).code.into_owned()
+type Fields = (MessageKind, HostName, u64, Vec<Label>, u64, u64);
+
+fn code2((kind, hostname, number, labels, timestamp, seconds): &Fields) -> String {
+    let (kind, labels, instance) = (*kind, Some(&labels[..]), instance(*number));
+    let message = Message { kind, hostname, labels, instance, ttl: ttl(*seconds) };
+    keys(KEY).sign(&message, *timestamp).code2.unwrap().into_owned()
 }
 
 proptest! {
     #[test]
     fn only_what_is_the_same_has_the_same_signature(one in messages(), other in messages()) {
-        prop_assert_eq!(one == other, code(&one) == code(&other));
+        prop_assert_eq!(one == other, code2(&one) == code2(&other));
     }
 
     #[test]
     fn no_text_is_a_signature_by_chance(code in "[0-9a-fA-F]{62,66}|.{0,70}") {
         let envelope = envelope::decode(br#"{"discovery":{"hostname":"a"},"message":"hi"}"#).unwrap();
-        let signature = Signature { timestamp: 1, code: code.into() };
-        prop_assert!(!keys(KEY).verify(envelope.signed_fields(), &signature));
+        for codes in [[Some(code.clone()), None], [None, Some(code)]] {
+            let [code, code2] = codes.map(|code| code.map(Into::into));
+            let signature = Signature { timestamp: 1, code, code2 };
+            prop_assert!(!keys(KEY).verify(envelope.signed_fields(), &signature));
+        }
     }
 
     #[test]
@@ -181,7 +234,8 @@ proptest! {
         let signature = keys(KEY).sign(&hi(&host, &[]), timestamp);
         let envelope = envelope::decode(&hi(&host, &[]).encode(Some(&signature))).unwrap();
         prop_assert!(keys(KEY).verify(envelope.signed_fields(), &signature));
-        let capital = Signature { code: signature.code.to_uppercase().into(), ..signature.clone() };
+        let capital = signature.code.clone().map(|code| code.to_uppercase().into());
+        let capital = Signature { code: capital, ..signature.clone() };
         prop_assert_eq!(keys(KEY).verify(envelope.signed_fields(), &capital), capital == signature);
     }
 

@@ -39,7 +39,7 @@ impl ReplayWindow {
         timestamp: u64,
         reception: Reception,
     ) -> Result<(), Refusal> {
-        let useful_for = self.useful_for(host, timestamp, reception.unix_millis)?;
+        let useful_for = self.useful_for(host, timestamp, reception)?;
         let known = self.known(host)?;
         if !known.accepts(kind, timestamp, reception) {
             return Err(Refusal::Replayed(host.clone()));
@@ -58,9 +58,9 @@ impl ReplayWindow {
         &self,
         host: &HostName,
         timestamp: u64,
-        unix_millis: u64,
+        reception: Reception,
     ) -> Result<(), Refusal> {
-        self.useful_for(host, timestamp, unix_millis).map(drop)
+        self.useful_for(host, timestamp, reception).map(drop)
     }
 
     /// Forgets hosts whose accepted packets are all stale by now, so that none can be replayed.
@@ -70,20 +70,23 @@ impl ReplayWindow {
         self.hosts.retain(|_, host| host.until.is_some_and(|until| now <= until));
     }
 
-    /// How long a packet could still be accepted.
+    /// How long a packet could still be accepted. One that a channel kept may be as old as it is
+    /// good for.
     fn useful_for(
         &self,
         host: &HostName,
         timestamp: u64,
-        unix_millis: u64,
+        reception: Reception,
     ) -> Result<Duration, Refusal> {
-        let off_by = Duration::from_millis(timestamp.abs_diff(unix_millis));
-        let is_ahead = timestamp > unix_millis;
-        if off_by > self.ttl {
+        let off_by = Duration::from_millis(timestamp.abs_diff(reception.unix_millis));
+        let is_ahead = timestamp > reception.unix_millis;
+        let longest = reception.ttl.map_or(self.ttl, |ttl| ttl.duration().max(self.ttl));
+        let allowed = if reception.is_kept() && !is_ahead { longest } else { self.ttl };
+        if off_by > allowed {
             let direction = if is_ahead { "ahead of" } else { "behind" };
             return Err(Refusal::Stale { host: host.clone(), off_by, direction });
         }
-        Ok(if is_ahead { self.ttl + off_by } else { self.ttl - off_by })
+        Ok(if is_ahead { longest + off_by } else { longest - off_by })
     }
 
     fn known(&mut self, host: &HostName) -> Result<&mut HostHistory, Refusal> {

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock;
-use crate::testsuite::fixtures::{driver, name};
+use crate::testsuite::fixtures::{self, driver, name};
+use crate::wire::packet_ttl::PacketTtl;
 
 const TTL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,7 +51,7 @@ impl Fixture {
 
 fn reception(at: Instant, unix_millis: u64, index: usize, kept: bool) -> Reception {
     let age = if kept { SECOND } else { Duration::ZERO };
-    Reception { driver_id: driver(index), at, unix_millis, age }
+    Reception { driver_id: driver(index), age, ..fixtures::reception(at, unix_millis) }
 }
 
 fn replayed() -> Result<(), Refusal> {
@@ -68,6 +69,37 @@ fn the_same_packet_counts_once_through_each_driver() {
         assert_eq!(window.goodbye(6, index), Ok(()));
         assert_eq!(window.goodbye(6, index), replayed());
     }
+}
+
+#[test]
+fn a_kept_packet_may_be_as_old_as_it_is_good_for_and_no_older() {
+    let (mut window, start) = (ReplayWindow::new(TTL, 10), clock::now());
+    let mut admit = |host: &str, age: u32, ttl: Option<u64>, kept: bool| {
+        let reception = Reception {
+            ttl: ttl.and_then(PacketTtl::from_seconds),
+            ..reception(start, NOON + 1000 * u64::from(age), 0, kept)
+        };
+        window.admit(&name(host), MessageKind::Hi, NOON, reception).map_err(|error| error.reason())
+    };
+    assert_eq!(admit("a", 31, None, true), Err("stale"));
+    assert_eq!(admit("a", 31, Some(300), false), Err("stale"), "nothing has kept it");
+    assert_eq!(admit("a", 300, Some(300), true), Ok(()));
+    assert_eq!(admit("b", 301, Some(300), true), Err("stale"));
+    assert_eq!(admit("b", 30, Some(5), true), Ok(()), "clocks may differ by that");
+}
+
+#[test]
+fn a_packet_of_a_long_ttl_is_remembered_for_as_long() {
+    let Fixture { mut replay_window, start } = Fixture::new();
+    let ttl = PacketTtl::from_seconds(300);
+    let mut admit = |timestamp: u64, second: u32, kept: bool| {
+        let (at, now) = (start + SECOND * second, NOON + 1000 * u64::from(second));
+        replay_window.forget(at);
+        let reception = Reception { ttl, ..reception(at, now, 0, kept) };
+        replay_window.admit(&name("a"), MessageKind::Hi, timestamp, reception)
+    };
+    assert_eq!(admit(NOON, 0, false), Ok(()));
+    assert_eq!(admit(NOON - 1, 150, true), replayed());
 }
 
 #[test]

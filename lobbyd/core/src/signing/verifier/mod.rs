@@ -77,7 +77,7 @@ impl PacketVerifier {
         let authenticity = self.check_signature(fields, signature)?;
         let Some(signature) = signature else { return Ok(authenticity) };
         if is_own {
-            self.window.check_age(host, signature.timestamp, reception.unix_millis)?;
+            self.window.check_age(host, signature.timestamp, reception)?;
         } else {
             self.window.admit(host, kind, signature.timestamp, reception)?;
         }

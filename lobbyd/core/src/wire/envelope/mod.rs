@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::instance::Instance;
 use super::instance_id::InstanceId;
 use super::layout::{self, Trailer};
+use super::packet_ttl::{PacketTtl, TtlField};
 
 pub use super::layout::Signature;
 
@@ -66,6 +67,8 @@ pub struct Envelope {
     pub instance: Option<Instance>,
     /// The signature, not verified yet.
     pub signature: Option<Signature<'static>>,
+    /// For how long it is good.
+    pub ttl: TtlField,
 }
 
 /// The reason why a packet was refused. Such a packet changes nothing.
@@ -186,15 +189,15 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     let raw: RawEnvelope<'_> = serde_json::from_slice(payload).map_err(|error| not_json(&error))?;
     let kind = kind_of(raw.message)?;
     let instance = raw.instance.and_then(|instance| Instance::parse(&instance.0));
-    let timestamp = raw.timestamp.unwrap_or_default();
-    let signature =
-        raw.signature.map(|code| Signature { timestamp, code: code.0.into_owned().into() });
-    Ok(Envelope {
-        kind,
-        discovery: raw.discovery.unwrap_or_default().check()?,
-        instance,
-        signature,
-    })
+    let [code, code2] = [raw.signature, raw.signature2].map(|code| Some(code?.0.into_owned()));
+    let signature = Signature::of(raw.timestamp, code, code2);
+    let discovery = raw.discovery.unwrap_or_default().check()?;
+    Ok(Envelope { kind, discovery, instance, signature, ttl: raw.ttl })
+}
+
+/// For how long a payload is good, as it tells; nothing if it is not a packet.
+pub fn told_ttl(payload: &[u8]) -> Option<PacketTtl> {
+    decode(payload).ok().and_then(|envelope| envelope.ttl.valid())
 }
 
 /// A message to encode.
@@ -209,23 +212,36 @@ pub struct Message<'a> {
     pub labels: Option<&'a [Label]>,
     /// The run of the daemon that sends it.
     pub instance: InstanceId,
+    /// For how long it is good; `None` leaves that to its receivers.
+    pub ttl: Option<PacketTtl>,
 }
 
 impl<'a> Message<'a> {
     /// A message about a host with its labels.
     pub fn new(kind: MessageKind, discovery: &'a Discovery, instance: InstanceId) -> Self {
-        Self { kind, hostname: &discovery.hostname, labels: Some(&discovery.labels), instance }
+        let Discovery { hostname, labels, .. } = discovery;
+        Self { kind, hostname, labels: Some(labels), instance, ttl: None }
+    }
+
+    /// The same message, good for so long.
+    #[must_use]
+    pub fn lasting(self, ttl: Option<PacketTtl>) -> Self {
+        Self { ttl, ..self }
     }
 
     /// Encodes the message, signed or not.
     pub fn encode(&self, signature: Option<&Signature<'_>>) -> Vec<u8> {
         let (instance, mut envelope) = (self.instance.text(), layout::ENVELOPE_START.to_owned());
         layout::write_packet(self.hostname, self.labels, &mut envelope);
-        let (timestamp, signature) =
-            signature.map(|signature| (signature.timestamp, &*signature.code)).unzip();
-        let message = Some(self.kind.word());
-        Trailer { message, instance: instance.as_deref(), timestamp, signature }
-            .write(&mut envelope);
+        let trailer = Trailer {
+            message: Some(self.kind.word()),
+            instance: instance.as_deref(),
+            timestamp: signature.map(|signature| signature.timestamp),
+            signature: signature.and_then(|signature| signature.code.as_deref()),
+            ttl: self.ttl.map(PacketTtl::seconds),
+            signature2: signature.and_then(|signature| signature.code2.as_deref()),
+        };
+        trailer.write(&mut envelope);
         envelope.into_bytes()
     }
 }
@@ -243,6 +259,10 @@ struct RawEnvelope<'a> {
     timestamp: Option<u64>,
     #[serde(borrow, default, deserialize_with = "ours_or_nothing")]
     signature: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "ttl_field")]
+    ttl: TtlField,
+    #[serde(borrow, default, deserialize_with = "ours_or_nothing")]
+    signature2: Option<Text<'a>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawEnvelope<'a> {
@@ -271,6 +291,11 @@ fn ours_or_nothing<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         Anything::Ours(ours) => Some(ours),
         Anything::Other(_) => None,
     })
+}
+
+/// The field `ttl` when it is there.
+fn ttl_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TtlField, D::Error> {
+    ours_or_nothing(deserializer).map(|seconds| seconds.map_or(TtlField::Other, TtlField::Number))
 }
 
 #[derive(Deserialize, Default)]

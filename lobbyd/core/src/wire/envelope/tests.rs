@@ -25,8 +25,8 @@ fn no_labels_are_an_empty_list_and_a_former_name_has_null() {
         r#"{"discovery":{"hostname":"node-b","labels":[],"last_check":0},"message":"goodbye"}"#;
     assert_eq!(text(goodbye(&packet("node-b", &[]), InstanceId::UNNAMED)), expected);
     let hostname = &name("vm");
-    let message =
-        Message { kind: MessageKind::Goodbye, hostname, labels: None, instance: instance(0xa1) };
+    let (kind, instance) = (MessageKind::Goodbye, instance(0xa1));
+    let message = Message { kind, hostname, labels: None, instance, ttl: None };
     let expected = r#"{"discovery":{"hostname":"vm","labels":null,"last_check":0},"message":"goodbye","instance":"00000000000000a1"}"#;
     assert_eq!(text(message.encode(None)), expected);
 }
@@ -40,7 +40,8 @@ fn other_writers_may_leave_out_add_repeat_and_disorder() {
             kind: MessageKind::Hi,
             discovery: packet("n", &["a", "b"]),
             instance: None,
-            signature: None
+            signature: None,
+            ttl: TtlField::Absent
         })
     );
     let read = decode(br#"{"discovery":{"hostname":"n","labels":null},"message":"goodbye"}"#);
@@ -50,7 +51,8 @@ fn other_writers_may_leave_out_add_repeat_and_disorder() {
             kind: MessageKind::Goodbye,
             discovery: packet("n", &[]),
             instance: None,
-            signature: None
+            signature: None,
+            ttl: TtlField::Absent
         })
     );
 }
@@ -71,7 +73,8 @@ fn an_instance_that_is_not_valid_is_ignored() {
 #[test]
 fn a_signature_stands_behind_the_fields_of_lobby_1() {
     let packet = packet("n", &[]);
-    let signature = Signature { timestamp: 1_795_424_000_123, code: "ab".into() };
+    let (timestamp, code) = (1_795_424_000_123, Some("ab".into()));
+    let signature = Signature { timestamp, code, code2: None };
     let encoded = Message::new(MessageKind::Hi, &packet, instance(0xa1)).encode(Some(&signature));
     let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","instance":"00000000000000a1","timestamp":1795424000123,"signature":"ab"}"#;
     assert_eq!(std::str::from_utf8(&encoded), Ok(expected));
@@ -80,8 +83,9 @@ fn a_signature_stands_behind_the_fields_of_lobby_1() {
 
 #[test]
 fn timestamps_and_signatures_in_other_forms_are_ignored() {
-    let signature =
-        |timestamp, code: &'static str| Some(Signature { timestamp, code: code.into() });
+    let signature = |timestamp, code: &'static str| {
+        Some(Signature { timestamp, code: Some(code.into()), code2: None })
+    };
     for (fields, expected) in [
         (r#""timestamp":5"#, None),
         (r#""timestamp":"2026-11-23","signature":{"by":"x"}"#, None),
@@ -97,6 +101,32 @@ fn timestamps_and_signatures_in_other_forms_are_ignored() {
             Ok(expected),
             "{fields}"
         );
+    }
+}
+
+#[test]
+fn ttl_and_second_signature_stand_behind_the_first_one() {
+    let packet = packet("n", &[]);
+    let signature = Signature { timestamp: 7, code: Some("ab".into()), code2: Some("cd".into()) };
+    let message = Message::new(MessageKind::Hi, &packet, InstanceId::UNNAMED);
+    let message = message.lasting(PacketTtl::from_seconds(30));
+    let expected = r#"{"discovery":{"hostname":"n","labels":[],"last_check":0},"message":"hi","timestamp":7,"signature":"ab","ttl":30,"signature2":"cd"}"#;
+    let encoded = message.encode(Some(&signature));
+    assert_eq!(std::str::from_utf8(&encoded), Ok(expected));
+    let read = decode(&encoded).unwrap();
+    assert_eq!((read.ttl, read.signature), (TtlField::Number(30), Some(signature)));
+}
+
+#[test]
+fn a_ttl_in_another_form_counts_as_none() {
+    for odd in ["0", "3601", "1000000000000000000"] {
+        let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","ttl":{odd}}}"#);
+        let ttl = decode(payload.as_bytes()).unwrap().ttl;
+        assert_eq!((ttl.valid(), ttl.is_invalid()), (None, true), "{odd}");
+    }
+    for odd in ["-30", "1.5", "30.0", "1e18", "\"30\"", "null", "[30]", "{}", "true"] {
+        let payload = format!(r#"{{"discovery":{{"hostname":"n"}},"message":"hi","ttl":{odd}}}"#);
+        assert_eq!(decode(payload.as_bytes()).map(|read| read.ttl), Ok(TtlField::Other), "{odd}");
     }
 }
 
@@ -173,7 +203,7 @@ proptest! {
         let discovery = Discovery::new(name(&hostname), labels);
         let decoded = decode(&hi(&discovery, instance(0xa1)));
         let instance = Instance::parse("00000000000000a1");
-        prop_assert_eq!(decoded, Ok(Envelope { kind: MessageKind::Hi, discovery, instance, signature: None }));
+        prop_assert_eq!(decoded, Ok(Envelope { kind: MessageKind::Hi, discovery, instance, signature: None, ttl: TtlField::Absent }));
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::LocalSettings;
 use crate::sys::clock;
 use crate::sys::files;
 use lobby_core::link::message::InboundEvent;
-use lobby_core::wire::envelope::MAX_ENVELOPE_LEN;
+use lobby_core::wire::envelope::{self, MAX_ENVELOPE_LEN};
 use lobby_core::wire::file_name;
+use lobby_core::wire::packet_ttl::PacketTtl;
 
 /// How much of a file is read, in bytes: one more than the decoder accepts, so that it refuses a
 /// larger packet, and counts it.
@@ -50,8 +51,10 @@ pub(super) struct Scan {
 #[derive(Debug, Default)]
 struct FileState {
     stamp: Stamp,
-    /// The packet that was last handed on.
+    /// The packet that was last read.
     payload: Option<Bytes>,
+    /// For how long it is good, if it tells that.
+    ttl: Option<PacketTtl>,
     /// How old the file was when it was first seen with this stamp.
     initial_age: Duration,
     /// How long it has had this stamp since. Of the time between two looks no more than KEEP_ALIVE
@@ -148,7 +151,7 @@ impl PacketDirectory {
             let gone = seen.missed && (missed_before || seen.payload.is_none());
             look.unsure |= seen.missed && !gone;
             // A dead one was swept by another daemon: its host has said no goodbye.
-            if gone && seen.age() < ttl {
+            if gone && seen.age() < seen.ttl_or(ttl) {
                 // Whoever removes a copy has not said goodbye for the host.
                 let own = seen.payload.take().filter(|payload| !file_name::is_copy(name, payload));
                 look.news.extend(own.map(|payload| InboundEvent::Withdrawn { payload }));
@@ -173,17 +176,18 @@ impl PacketDirectory {
         let age =
             stamp.modified.map(clock::age_of).unwrap_or_default().min(gap.unwrap_or(Duration::MAX));
         seen.renew(stamp, age);
-        if age >= self.settings.ttl || !file_name::is_of_host(name) {
+        let longest = self.settings.ttl.max(PacketTtl::MAX.duration());
+        if age >= longest || !file_name::is_of_host(name) {
             return None;
         }
-        seen.read(&self.settings.path.join(name))
-            .map(|payload| InboundEvent::Packet { payload, age })
+        let payload = seen.read(&self.settings.path.join(name))?;
+        (age < seen.ttl_or(self.settings.ttl)).then_some(InboundEvent::Packet { payload, age })
     }
 
     fn sweep(&mut self) {
         let Self { settings, files, .. } = self;
         files.retain(|name, seen| {
-            seen.watched < settings.ttl || !swept(&settings.path, name, seen.stamp)
+            seen.watched < seen.ttl_or(settings.ttl) || !swept(&settings.path, name, seen.stamp)
         });
     }
 }
@@ -191,6 +195,11 @@ impl PacketDirectory {
 impl FileState {
     fn age(&self) -> Duration {
         self.initial_age.saturating_add(self.watched)
+    }
+
+    /// For how long the packet is good, where one that does not tell is good for `own`.
+    fn ttl_or(&self, own: Duration) -> Duration {
+        self.ttl.map_or(own, PacketTtl::duration)
     }
 
     fn renew(&mut self, stamp: Stamp, age: Duration) {
@@ -204,6 +213,7 @@ impl FileState {
         match read_packet(path) {
             Ok((stamp, payload)) => {
                 (self.stamp, self.unreadable) = (stamp, false);
+                self.ttl = envelope::told_ttl(&payload);
                 self.payload = Some(payload);
                 return self.payload.clone();
             }

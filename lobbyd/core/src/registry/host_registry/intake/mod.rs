@@ -10,16 +10,18 @@ use super::{Applied, Change, ChangeKind, HostRegistry};
 use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::reception::Reception;
+use crate::registry::expiry_schedule::ExpirySchedule;
 use crate::registry::host::Host;
 use crate::registry::name_table::NameTable;
 use crate::registry::namesakes::{Farewell, Standing};
 use crate::signing::keys::SignedFields;
 use crate::signing::verifier::Authenticity;
-use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal};
+use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal, Signature};
 use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::Trailer;
 use crate::wire::packet_json::{self, PacketJson};
+use crate::wire::packet_ttl::{PacketTtl, TtlField};
 
 /// What became of a packet that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Accepted {
     pub authenticity: Authenticity,
     /// What it tells of its sender, if that is news.
     pub news: Option<SenderNews>,
+    /// The host whose packet has a TTL that is not valid, and so counts as without.
+    pub invalid_ttl: Option<HostName>,
 }
 
 /// News of the sender of a packet.
@@ -60,15 +64,21 @@ impl HostRegistry {
         // A keep-alive that tells nothing new is most of what comes: it is recognised by its bytes.
         match match_known(&self.known, &self.liveness, payload, reception.sent_at()) {
             Some((host, trailer)) => {
+                let (signature, ttl) = (trailer.signature(), TtlField::from(trailer.ttl));
+                let reception = reception.good_for(self.believed_ttl(ttl, signature.as_ref()));
                 let authenticity = match &mut self.verifier {
                     None => Authenticity::Unchecked,
                     Some(verifier) => {
                         let fields = signed_fields(host, &trailer);
-                        verifier.admit(fields, trailer.signature().as_ref(), false, reception)?
+                        verifier.admit(fields, signature.as_ref(), false, reception)?
                     }
                 };
-                host.renew(&self.liveness, reception);
-                Ok(Accepted { applied: Applied::Unchanged, authenticity, news: None })
+                if host.renew(&self.liveness, reception) {
+                    note_deadline(&mut self.expiries, host, &self.liveness, reception);
+                }
+                let invalid_ttl = ttl.is_invalid().then(|| host.name().clone());
+                let applied = Applied::Unchanged;
+                Ok(Accepted { applied, authenticity, news: None, invalid_ttl })
             }
             None => self.decode_and_apply(payload, reception),
         }
@@ -81,6 +91,8 @@ impl HostRegistry {
         reception: Reception,
     ) -> Result<Accepted, Refusal> {
         let envelope = envelope::decode(payload)?;
+        let ttl = self.believed_ttl(envelope.ttl, envelope.signature.as_ref());
+        let reception = reception.good_for(ttl);
         let is_own = self.is_own(&envelope.discovery.hostname);
         let authenticity = match &mut self.verifier {
             None => Authenticity::Unchecked,
@@ -91,8 +103,24 @@ impl HostRegistry {
                 reception,
             )?,
         };
+        let hostname = &envelope.discovery.hostname;
+        let invalid_ttl = envelope.ttl.is_invalid().then(|| hostname.clone());
         let (applied, news) = self.apply(envelope, payload, reception)?;
-        Ok(Accepted { applied, authenticity, news })
+        Ok(Accepted { applied, authenticity, news, invalid_ttl })
+    }
+
+    /// For how long a packet is good. A stranger may have added it to a signed packet whose
+    /// signature does not cover it.
+    fn believed_ttl(&self, ttl: TtlField, signature: Option<&Signature<'_>>) -> Option<PacketTtl> {
+        let is_covered = signature.is_none_or(Signature::covers_ttl);
+        ttl.valid().filter(|_| is_covered || self.verifier.is_none())
+    }
+
+    /// A known host was heard again.
+    fn renew(&mut self, host: &Host, reception: Reception) {
+        if host.renew(&self.liveness, reception) {
+            note_deadline(&mut self.expiries, host, &self.liveness, reception);
+        }
     }
 
     fn apply(
@@ -175,7 +203,8 @@ impl HostRegistry {
         let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
         let instance = instance.map(str::to_owned);
         let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
-        self.duplicate = Some((reception.sent_at(), duplicate));
+        let until = reception.sent_at() + self.liveness.ttl_of(reception);
+        self.duplicate = Some((until, duplicate));
         Applied::DuplicateName
     }
 
@@ -194,7 +223,8 @@ impl HostRegistry {
             .filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
         {
             Some(host) if host.is_newer_than(&self.liveness, reception) => {
-                host.renew(&self.liveness, reception);
+                let host = Arc::clone(host);
+                self.renew(&host, reception);
                 Ok((Applied::Unchanged, None))
             }
             Some(host) => {
@@ -219,7 +249,7 @@ impl HostRegistry {
         reception: Reception,
     ) -> (Applied, Option<SenderNews>) {
         let standing = self.namesakes.hi(host, instance, &text, reception, &self.liveness);
-        host.renew(&self.liveness, reception);
+        self.renew(host, reception);
         let (text, news) = match standing {
             Standing::Sender { is_new } => {
                 host.said_by(sender);
@@ -261,11 +291,21 @@ impl HostRegistry {
         self.remove(&hostname, ChangeKind::Expired);
         let host = Host::heard(self.ids.allocate(), hostname, text, &self.liveness, reception);
         host.said_by(sender);
-        let at = self.liveness.judged_at(reception.at);
-        self.expiries.note(at, host.id(), host.no_expiry_before(at, &self.liveness));
+        note_deadline(&mut self.expiries, &host, &self.liveness, reception);
         let host = self.put(host);
         Ok(Some(self.changed(ChangeKind::Joined, host)))
     }
+}
+
+/// Notes the deadline of a host that joined, or that may expire sooner than before.
+fn note_deadline(
+    expiries: &mut ExpirySchedule,
+    host: &Host,
+    liveness: &Liveness,
+    reception: Reception,
+) {
+    let at = liveness.judged_at(reception.at);
+    expiries.note(at, host.id(), host.no_expiry_before(at, liveness));
 }
 
 /// The host that an unchanged keep-alive comes from, as its bytes show without being decoded, and
@@ -296,8 +336,13 @@ fn signed_fields<'a>(
     host: &'a Host,
     trailer: &Trailer<'a>,
 ) -> SignedFields<'a, impl Iterator<Item = Cow<'a, str>>> {
-    let instance = trailer.instance.unwrap_or_default();
-    SignedFields { kind: MessageKind::Hi, hostname: host.name(), instance, labels: host.labels() }
+    SignedFields {
+        kind: MessageKind::Hi,
+        hostname: host.name(),
+        instance: trailer.instance.unwrap_or_default(),
+        ttl: trailer.ttl,
+        labels: host.labels(),
+    }
 }
 
 #[cfg(test)]

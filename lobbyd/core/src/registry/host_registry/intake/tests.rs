@@ -10,7 +10,9 @@ use crate::clock;
 use crate::liveness::initial_sync::InitialSync;
 use crate::signing::keys::Keys;
 use crate::signing::verifier::{PacketVerifier, VerifyMode};
-use crate::testsuite::fixtures::{driver, goodbye, hi, instance, name, packet, reception};
+use crate::testsuite::fixtures::{
+    driver, goodbye, hi, instance, lasting_hi, name, packet, reception,
+};
 use crate::wire::envelope::Message;
 
 const TTL: Duration = Duration::from_secs(30);
@@ -103,8 +105,87 @@ fn a_signed_keep_alive_is_recognised_with_keys_and_without() {
         assert!(lobby.recognises(&signed(&a, 0xa1, 5)));
         let expected =
             if verify.is_some() { Authenticity::Signed } else { Authenticity::Unchecked };
-        let accepted = Accepted { applied: Applied::Unchanged, authenticity: expected, news: None };
+        let accepted = Accepted {
+            applied: Applied::Unchanged,
+            authenticity: expected,
+            news: None,
+            invalid_ttl: None,
+        };
         assert_eq!(lobby.apply(&signed(&a, 0xa1, 5), 5), Ok(accepted));
+    }
+}
+
+#[test]
+fn a_keep_alive_with_a_ttl_is_recognised_and_renews_by_it() {
+    let a = packet("a", &["x"]);
+    for verify in [None, Some(VerifyMode::Warn), Some(VerifyMode::Enforce)] {
+        let mut lobby = Fixture::new(verify);
+        let lasting = |second: u32, seconds| {
+            let message = Message::new(MessageKind::Hi, &a, instance(0xa1));
+            let message = message.lasting(PacketTtl::from_seconds(seconds));
+            message.encode(Some(&keys().sign(&message, NOON + 1000 * u64::from(second))))
+        };
+        lobby.changes(&lasting(0, 300), 0).unwrap();
+        assert!(lobby.recognises(&lasting(200, 60)));
+        assert_eq!(lobby.changes(&lasting(200, 60), 200), None);
+        assert!(lobby.registry.deadline(lobby.start).unwrap() <= lobby.start + SECOND * 260);
+        lobby.at(259);
+        assert_eq!(lobby.registry.expire(lobby.start + SECOND * 259), []);
+        lobby.at(260);
+        assert_eq!(lobby.registry.expire(lobby.start + SECOND * 260).len(), 1);
+    }
+}
+
+/// The second at which a host expires that sent this at noon.
+fn expiry(lobby: &mut Fixture, payload: &[u8]) -> u32 {
+    lobby.apply(payload, 0).unwrap();
+    while lobby.registry.count_hosts() > 0 {
+        let next = lobby.second + 1;
+        lobby.at(next);
+        lobby.registry.expire(lobby.start + SECOND * next);
+    }
+    lobby.second
+}
+
+#[test]
+fn a_ttl_that_no_signature_covers_is_not_believed_where_they_count() {
+    let a = packet("a", &[]);
+    let first_only = String::from_utf8(signed(&a, 0xa1, 0)).unwrap();
+    let added = first_only.replace("\"}", "\",\"ttl\":100}").into_bytes();
+    for (verify, expected) in
+        [(None, 100), (Some(VerifyMode::Warn), 30), (Some(VerifyMode::Enforce), 30)]
+    {
+        assert_eq!(expiry(&mut Fixture::new(verify), &added), expected, "{verify:?}");
+    }
+    let unsigned = lasting_hi(&a, instance(0xa1), PacketTtl::from_seconds(100));
+    assert_eq!(expiry(&mut Fixture::new(Some(VerifyMode::Warn)), &unsigned), 100);
+}
+
+#[test]
+fn an_invalid_ttl_is_told_and_counts_as_none() {
+    let known = String::from_utf8(hi(&packet("a", &[]), instance(0xa1))).unwrap();
+    for odd in ["0", "-1", "1.5", "1000000000000000000", "\"30\"", "3601"] {
+        let payload = known.replace("\"}", &format!("\",\"ttl\":{odd}}}")).into_bytes();
+        let mut lobby = Fixture::new(None);
+        for second in [0, 1] {
+            let told = lobby.apply(&payload, second).unwrap().invalid_ttl;
+            assert_eq!(told, Some(name("a")), "{odd}");
+        }
+        let mut lobby = Fixture::new(None);
+        assert_eq!(expiry(&mut lobby, &payload), 30, "{odd}");
+    }
+}
+
+#[test]
+fn a_duplicate_of_the_own_name_lasts_as_long_as_it_says() {
+    let mut lobby = Fixture::new(None);
+    lobby.registry.set_own(packet("me", &[]), 1000);
+    let other = lasting_hi(&packet("me", &[]), instance(0xa1), PacketTtl::from_seconds(100));
+    lobby.apply(&other, 0).unwrap();
+    for (second, expected) in [(99, true), (100, false)] {
+        lobby.at(second);
+        lobby.registry.sweep(lobby.start + SECOND * second);
+        assert_eq!(lobby.registry.duplicate().is_some(), expected);
     }
 }
 
@@ -179,6 +260,11 @@ fn altered(payload: &[u8], alteration: u8, at: prop::sample::Index, byte: u8) ->
         6 => text.replace("\"timestamp\":1", "\"timestamp\":2").into_bytes(),
         7 => text.replace("[\"x\"", "[\"x\",\"x\"").into_bytes(),
         8 => [payload, b" "].concat(),
+        9 => text.replace("\"ttl\":", "\"ttl\":1").into_bytes(),
+        10 => text.replace("\"ttl\":", "\"ttl\":-").into_bytes(),
+        11 => text.replace("\"signature2\"", "\"x\"").into_bytes(),
+        12 => text.replace("\"signature\"", "\"y\"").into_bytes(),
+        13 => text.replace("\"ttl\":", "\"z\":").into_bytes(),
         _ => payload.to_vec(),
     }
 }
@@ -191,12 +277,14 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![6 => Just(&["x", "y\\"][..]), 1 => Just(&["x"][..]), 1 => Just(&[][..])];
     let kind = prop_oneof![19 => Just(MessageKind::Hi), 1 => Just(MessageKind::Goodbye)];
     let instance = prop_oneof![40 => Just(instance(0xa1)), 1 => Just(instance(0xa2)), 3 => Just(InstanceId::UNNAMED)];
-    let message = (host, labels, kind, instance, prop::option::of(0..40_u64));
-    let alteration = (0..24_u8, any::<prop::sample::Index>(), any::<u8>());
+    let ttl = prop_oneof![2 => Just(None), 4 => Just(Some(30)), 1 => (1..60_u64).prop_map(Some)];
+    let message = (host, labels, kind, instance, prop::option::of(0..40_u64), ttl);
+    let alteration = (0..36_u8, any::<prop::sample::Index>(), any::<u8>());
     (message, alteration).prop_map(
-        |((host, labels, kind, instance, signed), (alteration, at, byte))| {
+        |((host, labels, kind, instance, signed, ttl), (alteration, at, byte))| {
             let packet = packet(host, labels);
             let message = Message::new(kind, &packet, instance);
+            let message = message.lasting(ttl.and_then(PacketTtl::from_seconds));
             let signature = signed.map(|second| keys().sign(&message, NOON + 1000 * second));
             altered(&message.encode(signature.as_ref()), alteration, at, byte)
         },

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testsuite::fixtures;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// What happens to a registry.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    Hi { host: u8, labels: u8, driver: usize, age: u32 },
+    Hi { host: u8, labels: u8, driver: usize, age: u32, ttl: Option<u64> },
     Goodbye(u8),
     Own(u8, u8),
     Link(usize, bool),
@@ -21,8 +22,8 @@ enum Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        6 => (0..12u8, 0..8u8, 0..2usize, prop_oneof![3 => Just(0), 1 => 0..29u32])
-            .prop_map(|(host, labels, driver, age)| Event::Hi { host, labels, driver, age }),
+        6 => (0..12u8, 0..8u8, 0..2usize, prop_oneof![3 => Just(0), 1 => 0..29u32], ttls())
+            .prop_map(|(host, labels, driver, age, ttl)| Event::Hi { host, labels, driver, age, ttl }),
         1 => (0..12u8).prop_map(Event::Goodbye),
         1 => (0..12u8, 0..8u8).prop_map(|(host, labels)| Event::Own(host, labels)),
         1 => (0..2usize, any::<bool>()).prop_map(|(driver, up)| Event::Link(driver, up)),
@@ -30,6 +31,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => Just(Event::Expire),
     ];
     prop::collection::vec(event, 0..200)
+}
+
+/// The TTL of a packet: none, or one that is shorter or longer than that of the registry.
+fn ttls() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![Just(None), Just(Some(30)), (1..200u64).prop_map(Some)]
 }
 
 /// The labels of the bits.
@@ -47,9 +53,10 @@ impl Fixture {
         let now = self.start + SECOND * self.second;
         match event {
             Event::Hi { driver, .. } if !self.registry.is_link_up(driver_id(driver)) => {}
-            Event::Hi { host, labels: bits, driver, age } => {
+            Event::Hi { host, labels: bits, driver, age, ttl } => {
                 let packet = server(&format!("h{host}"), &labels(bits));
-                let payload = fixtures::hi(&packet, fixtures::instance(0xa1));
+                let ttl = ttl.and_then(PacketTtl::from_seconds);
+                let payload = fixtures::lasting_hi(&packet, fixtures::instance(0xa1), ttl);
                 let reception = Reception { driver_id: driver_id(driver), ..received(now) };
                 self.registry
                     .apply_payload(&payload, reception.kept_for(SECOND * age.min(self.second)))

@@ -10,6 +10,7 @@ use super::*;
 use crate::sys::clock;
 use lobby_core::wire::envelope::{Message, MessageKind};
 use lobby_core::wire::instance_id::InstanceId;
+use lobby_core::wire::packet_ttl::PacketTtl;
 
 /// Moves a file's time of change, which the wall clock gave it.
 fn make_older(path: &Path, by: Duration) {
@@ -245,5 +246,47 @@ fn a_copy_that_is_removed_withdraws_nobody() {
         fs::remove_file(file_of(&scene.directory, host)).unwrap();
         assert!(scene.look_after(1).unsure);
         assert_eq!(scene.look_after(1).news.len(), expected, "{host}");
+    }
+}
+
+/// A packet that is good for so long.
+fn lasting(seconds: u64) -> String {
+    let packet = Discovery::new(HostName::parse("a").unwrap(), vec![]);
+    let message = Message::new(MessageKind::Hi, &packet, InstanceId::new(1));
+    let message = message.lasting(PacketTtl::from_seconds(seconds));
+    String::from_utf8(message.encode(None)).unwrap()
+}
+
+#[test]
+fn a_file_is_swept_after_the_ttl_of_its_packet() {
+    let long = 3 * TTL.as_secs();
+    let mut scene = Scene::set(|directory| {
+        put(directory, "short", &lasting(5));
+        put(directory, "long", &lasting(long));
+        put(directory, "none", "none");
+    });
+    scene.look_after(0);
+    let mut swept = Vec::new();
+    for second in 1..=long {
+        scene.look_after(1);
+        for host in ["short", "long", "none"] {
+            let is_known = swept.iter().any(|(known, _)| *known == host);
+            if !scene.has(host) && !is_known {
+                swept.push((host, second));
+            }
+        }
+    }
+    assert_eq!(swept, [("short", 5), ("none", TTL.as_secs()), ("long", long)]);
+}
+
+#[test]
+fn a_packet_is_news_as_long_as_it_is_good() {
+    let age = TTL * 2;
+    for (seconds, expected) in [(age.as_secs() + 5, 1), (age.as_secs(), 0)] {
+        let mut scene = Scene::set(|directory| {
+            put(directory, "a", &lasting(seconds));
+            make_older(&file_of(directory, "a"), age);
+        });
+        assert_eq!(scene.look_after(0).news.len(), expected, "{seconds}");
     }
 }
