@@ -1,5 +1,8 @@
 //! Paths and queries of the API, percent-encoded.
 
+#[cfg(feature = "http")]
+use std::time::Duration;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 #[cfg(feature = "http")]
@@ -21,6 +24,17 @@ pub(crate) const REFUSALS: &str = "/v1/refusals";
 /// Path of the answer whether the daemon works.
 #[cfg(feature = "http")]
 pub(crate) const HEALTH: &str = "/healthz";
+
+/// Path of the labels of the daemon's own server.
+#[cfg(feature = "http")]
+pub(crate) const LABELS: &str = "/v1/labels";
+
+/// Path at which labels are added that last for a time.
+#[cfg(feature = "http")]
+pub(crate) fn labels_for(ttl: Duration) -> String {
+    let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+    format!("{LABELS}?ttl={seconds}s")
+}
 
 /// Path of the daemon's status.
 pub(crate) const STATUS: &str = "/v1/status";

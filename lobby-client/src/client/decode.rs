@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::object::deserialize_from_object;
 use crate::text::one_line;
 use crate::{
-    Discovery, Error, HostName, InvalidHostName, Label, RefusedHost, Selector, Status, TargetGroup,
+    Discovery, Error, HostName, InvalidHostName, Label, LocalLabel, RefusedHost, Selector, Status,
+    TargetGroup,
 };
 
 /// The body of a success, or what the refusal means.
@@ -71,6 +72,10 @@ pub(super) fn discoveries(body: &[u8]) -> Result<Vec<Discovery>, String> {
 pub(super) fn host_names(body: &[u8]) -> Result<Vec<HostName>, String> {
     let names = json::<Option<Vec<String>>>(body)?.unwrap_or_default();
     Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
+pub(super) fn local_labels(body: &[u8]) -> Result<Vec<LocalLabel>, String> {
+    json(body)
 }
 
 pub(super) fn refusals(body: &[u8]) -> Result<Vec<RefusedHost>, String> {

@@ -22,8 +22,8 @@ use bytes::Bytes;
 use crate::attempts::race;
 use crate::text::one_line;
 use crate::{
-    Discovery, Error, Filter, HostName, Label, Query, RefusedHost, Selector, Status, TargetGroup,
-    paths,
+    Discovery, Error, Filter, HostName, Label, LocalLabel, Query, RefusedHost, Selector, Status,
+    TargetGroup, paths,
 };
 
 use connect::Endpoint;
@@ -156,21 +156,42 @@ impl Client {
         self.get(&query.path()?, read).await
     }
 
+    /// The labels of the daemon's own server, each with where it comes from; neither lobby 1.x nor
+    /// lobby before leases can tell.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn labels(&self) -> Result<Vec<LocalLabel>, Error> {
+        self.get(paths::LABELS, decode::local_labels).await
+    }
+
     /// Adds run-time labels to the daemon's own server.
     ///
     /// # Errors
     /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was added.
     pub async fn add_labels(&self, labels: &[Label]) -> Result<(), Error> {
-        self.send_labels(Method::POST, labels).await
+        self.send_labels(Method::POST, paths::LABELS, labels).await
     }
 
-    /// Removes run-time labels from the daemon's own server. Labels from elsewhere stay; that is no
-    /// error.
+    /// Adds labels to the daemon's own server that end after this time, unless they are added again
+    /// before. It is sent in whole seconds, rounded up: from a second to a year.
+    ///
+    /// A daemon that cannot tell its [`labels`](Self::labels) knows no such time and would keep
+    /// them for good.
+    ///
+    /// # Errors
+    /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was added.
+    pub async fn add_labels_for(&self, labels: &[Label], ttl: Duration) -> Result<(), Error> {
+        self.send_labels(Method::POST, &paths::labels_for(ttl), labels).await
+    }
+
+    /// Removes run-time labels from the daemon's own server, those that would end by themselves
+    /// included. Labels from elsewhere stay; that is no error.
     ///
     /// # Errors
     /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was removed.
     pub async fn delete_labels(&self, labels: &[Label]) -> Result<(), Error> {
-        self.send_labels(Method::DELETE, labels).await
+        self.send_labels(Method::DELETE, paths::LABELS, labels).await
     }
 
     async fn get<T>(
@@ -183,8 +204,8 @@ impl Client {
         read(&body).map_err(|cause| Error::Malformed { url, cause: one_line(&cause) })
     }
 
-    async fn send_labels(&self, method: Method, labels: &[Label]) -> Result<(), Error> {
-        let url = format!("{}/v1/labels", self.base_url);
+    async fn send_labels(&self, method: Method, path: &str, labels: &[Label]) -> Result<(), Error> {
+        let url = format!("{}{path}", self.base_url);
         // No newline at the end: lobby 1.x would store a blank label.
         let lines = labels.iter().map(Label::as_str).collect::<Vec<_>>().join("\n");
         let change = async {

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::{EventReceiver, Handle};
 use crate::{
-    Discovery, Error, Event, Filter, HostName, Label, Query, Selector, Status, TargetGroup,
+    Discovery, Error, Event, Filter, HostName, Label, LocalLabel, Query, Selector, Status,
+    TargetGroup,
 };
 
 /// A [`Handle`] whose calls wait on the thread that makes them, made by [`Handle::blocking`]. Not
@@ -83,12 +85,28 @@ impl BlockingHandle {
         wait(self.handle.json(query))
     }
 
+    /// As [`Client::labels`](crate::Client::labels).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn labels(&self) -> Result<Vec<LocalLabel>, Error> {
+        wait(self.handle.labels())
+    }
+
     /// As [`Client::add_labels`](crate::Client::add_labels).
     ///
     /// # Errors
     /// See [`Client`](crate::Client).
     pub fn add_labels(&self, labels: &[Label]) -> Result<(), Error> {
         wait(self.handle.add_labels(labels))
+    }
+
+    /// As [`Client::add_labels_for`](crate::Client::add_labels_for).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn add_labels_for(&self, labels: &[Label], ttl: Duration) -> Result<(), Error> {
+        wait(self.handle.add_labels_for(labels, ttl))
     }
 
     /// As [`Client::delete_labels`](crate::Client::delete_labels).

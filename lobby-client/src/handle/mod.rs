@@ -5,13 +5,14 @@ mod worker;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::stream::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Client, ClientBuilder, Discovery, Error, Event, Filter, HostName, Label, Query, Selector,
-    Status, TargetGroup,
+    Client, ClientBuilder, Discovery, Error, Event, Filter, HostName, Label, LocalLabel, Query,
+    Selector, Status, TargetGroup,
 };
 
 pub use blocking::{BlockingEvents, BlockingHandle};
@@ -122,6 +123,14 @@ impl Handle {
         self.call(async move |client| client.json(&query).await).await
     }
 
+    /// As [`Client::labels`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn labels(&self) -> Result<Vec<LocalLabel>, Error> {
+        self.call(async |client| client.labels().await).await
+    }
+
     /// As [`Client::add_labels`].
     ///
     /// # Errors
@@ -129,6 +138,15 @@ impl Handle {
     pub async fn add_labels(&self, labels: &[Label]) -> Result<(), Error> {
         let labels = labels.to_vec();
         self.call(async move |client| client.add_labels(&labels).await).await
+    }
+
+    /// As [`Client::add_labels_for`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn add_labels_for(&self, labels: &[Label], ttl: Duration) -> Result<(), Error> {
+        let labels = labels.to_vec();
+        self.call(async move |client| client.add_labels_for(&labels, ttl).await).await
     }
 
     /// As [`Client::delete_labels`].
