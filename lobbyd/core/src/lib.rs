@@ -6,6 +6,7 @@ pub mod dns;
 pub mod events;
 pub mod facts;
 pub mod index;
+pub mod leases;
 pub mod lines;
 pub mod link;
 pub mod liveness;

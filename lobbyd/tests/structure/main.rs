@@ -33,7 +33,7 @@ const CORE: &[&[&str]] = &[
     &["registry"],
     &["select"],
     &["index"],
-    &["facts", "link", "log"],
+    &["facts", "leases", "link", "log"],
     &["signing"],
     &["liveness"],
     &["wire"],

@@ -6,6 +6,8 @@ use std::time::Duration;
 use lobby_client::Filter;
 use percent_encoding::percent_decode_str;
 
+use crate::leases::parse_ttl;
+
 /// Longest time that a request may wait for another answer.
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
@@ -33,6 +35,9 @@ pub enum InvalidQuery {
     /// The text that is not a time to wait.
     #[error("wait={0:?} is not a time to wait: expected 0s to {max}s, such as 30s or 5m", max = MAX_WAIT.as_secs())]
     Wait(String),
+    /// The text that is not the time of a lease.
+    #[error("ttl={0:?} is not a time for a label: expected 1s to 365d, such as 60s, 5m, 12h or 7d")]
+    Ttl(String),
 }
 
 impl QueryParams {
@@ -95,6 +100,15 @@ impl QueryParams {
             Some(wait) => Ok(Some(wait)),
             None => Err(InvalidQuery::Wait(text.clone())),
         }
+    }
+
+    /// The time after which the labels that are added end; `None` if they stay.
+    ///
+    /// # Errors
+    /// When it is something else than [`parse_ttl`] takes.
+    pub fn ttl(&self) -> Result<Option<Duration>, InvalidQuery> {
+        let Some(text) = self.parameter("ttl") else { return Ok(None) };
+        parse_ttl(text).map(Some).ok_or_else(|| InvalidQuery::Ttl(text.to_owned()))
     }
 
     /// Whether JSON shall be indented: `pretty` is there and not switched off.
@@ -271,6 +285,20 @@ mod tests {
         assert_eq!(
             told,
             "wait=\"x\" is not a time to wait: expected 0s to 300s, such as 30s or 5m"
+        );
+    }
+
+    #[test]
+    fn the_time_of_a_label_is_bounded_and_has_a_unit() {
+        let ttl = |raw: &str| QueryParams::parse(raw).unwrap().ttl();
+        assert_eq!(ttl("pretty"), Ok(None));
+        assert_eq!(ttl("ttl=12h"), Ok(Some(Duration::from_secs(43_200))));
+        for text in ["", "0s", "366d", "soon"] {
+            assert_eq!(ttl(&format!("ttl={text}")), Err(InvalidQuery::Ttl(text.to_owned())));
+        }
+        assert_eq!(
+            ttl("ttl=0s").unwrap_err().to_string(),
+            "ttl=\"0s\" is not a time for a label: expected 1s to 365d, such as 60s, 5m, 12h or 7d"
         );
     }
 

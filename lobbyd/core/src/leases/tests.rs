@@ -1,0 +1,280 @@
+use std::time::Instant;
+
+use lobby_client::Label;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock;
+
+const WALL: u64 = 1_795_424_503_123;
+
+fn labels(texts: &[&str]) -> Vec<Label> {
+    texts.iter().map(|text| Label::parse(text).unwrap()).collect()
+}
+
+fn grant(text: &str, seconds: u64) -> LeaseChange {
+    LeaseChange::Grant { labels: labels(&[text]), ttl: Duration::from_secs(seconds) }
+}
+
+fn end(text: &str) -> LeaseChange {
+    LeaseChange::End(labels(&[text]))
+}
+
+fn after(now: Instant, seconds: u64) -> Instant {
+    now + Duration::from_secs(seconds)
+}
+
+fn texts(table: &LeaseTable) -> Vec<&str> {
+    table.iter().map(|(label, _)| label.as_str()).collect()
+}
+
+/// A ledger that has made these changes and has them on the disk.
+fn stored(changes: &[LeaseChange], now: Instant) -> Ledger {
+    let mut ledger = Ledger::default();
+    let draft = ledger.draft(changes, now);
+    changes.iter().for_each(|change| _ = ledger.apply(change, now));
+    ledger.is_written(draft, now);
+    ledger
+}
+
+#[test]
+fn the_time_of_a_lease_has_a_unit_and_bounds() {
+    for (text, seconds) in [
+        ("1", 1),
+        ("60s", 60),
+        ("5m", 300),
+        ("12h", 43_200),
+        ("365d", 31_536_000),
+        ("31536000", 31_536_000),
+    ] {
+        assert_eq!(parse_ttl(text), Some(Duration::from_secs(seconds)), "{text}");
+    }
+    for text in [
+        "",
+        "s",
+        "0",
+        "0s",
+        "366d",
+        "31536001",
+        "-1",
+        "+1",
+        "1.5h",
+        "1 h",
+        "1w",
+        "1H",
+        "ž",
+        "99999999999999999999d",
+        "99999999999999999d",
+    ] {
+        assert_eq!(parse_ttl(text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_same_again_renews_and_the_end_takes_the_label() {
+    let now = clock::now();
+    let mut table = LeaseTable::default();
+    assert!(table.apply(&grant("a:1", 60), now));
+    assert!(!table.apply(&grant("a:1", 60), after(now, 30)), "no other labels");
+    assert!(!table.sweep(after(now, 89)));
+    assert_eq!(table.deadline(), Some(after(now, 90)));
+    assert!(table.sweep(after(now, 90)) && table.is_empty());
+    assert_eq!(table.deadline(), None);
+    table.apply(&grant("a:1", 60), now);
+    assert!(table.apply(&end("a:1"), now) && !table.apply(&end("a:1"), now));
+}
+
+#[test]
+fn only_what_is_new_to_the_disk_waits_for_it() {
+    let now = clock::now();
+    let ledger = stored(&[grant("a:1", 60)], now);
+    for (change, waits) in [
+        (grant("a:1", 60), false),
+        (grant("a:1", 61), true),
+        (grant("a:1", 5), true),
+        (grant("b:2", 10), true),
+        (grant("b:2", 9), false),
+        (end("a:1"), true),
+        (end("b:2"), false),
+    ] {
+        assert_eq!(ledger.must_be_stored_first(&change, now), waits, "{change:?}");
+    }
+    let ended = after(now, 60);
+    assert!(ledger.must_be_stored_first(&grant("a:1", 60), ended), "a restart would drop it");
+}
+
+#[test]
+fn renewals_are_written_at_most_once_a_second() {
+    let now = clock::now();
+    let mut ledger = stored(&[grant("a:1", 60), grant("b:2", 60)], now);
+    assert_eq!(ledger.write_deadline(now), None);
+    for label in ["a:1", "b:2"] {
+        ledger.apply(&grant(label, 60), now + Duration::from_millis(10));
+        assert_eq!(ledger.write_deadline(now), Some(after(now, 1)));
+    }
+    let draft = ledger.draft([], after(now, 1));
+    ledger.is_written(draft, after(now, 1));
+    assert_eq!(ledger.write_deadline(now), None);
+    ledger.apply(&grant("short", 9), after(now, 1));
+    assert_eq!(ledger.write_deadline(now), None, "it needs no disk");
+}
+
+#[test]
+fn a_lease_that_ended_leaves_the_disk_too() {
+    let now = clock::now();
+    let mut ledger = stored(&[grant("a:1", 60)], now);
+    assert!(ledger.sweep(after(now, 60)));
+    assert_eq!(ledger.write_deadline(after(now, 60)), Some(after(now, 1)));
+    assert!(ledger.draft([], after(now, 60)).is_empty());
+}
+
+#[test]
+fn a_draft_that_the_disk_may_have_is_put_right() {
+    let now = clock::now();
+    let mut ledger = Ledger::default();
+    let draft = ledger.draft([&grant("a:1", 60)], now);
+    ledger.is_not_written(None, now);
+    assert_eq!(ledger.write_deadline(now), None, "the disk has what it had");
+    ledger.is_not_written(Some(draft), now);
+    assert_eq!(ledger.write_deadline(now), Some(after(now, 10)));
+    assert!(ledger.must_be_stored_first(&end("a:1"), now));
+    assert!(ledger.draft([], now).is_empty());
+}
+
+#[test]
+fn what_was_given_up_meanwhile_leaves_the_disk() {
+    let now = clock::now();
+    let mut ledger = Ledger::default();
+    let draft = ledger.draft([&grant("given:up", 60), &grant("kept:1", 60)], now);
+    ledger.apply(&grant("kept:1", 60), now);
+    ledger.is_written(draft, now);
+    assert_eq!(ledger.write_deadline(now), Some(after(now, 1)));
+    assert_eq!(texts(&ledger.draft([], now)), ["kept:1"]);
+}
+
+#[test]
+fn leases_granted_before_the_disk_was_read_stay() {
+    let now = clock::now();
+    let mut ledger = Ledger::default();
+    ledger.apply(&grant("a:1", 5), now);
+    let others = stored(&[grant("a:1", 60), grant("b:2", 60)], now);
+    let read = StoredLeases::of(others.table(), now, WALL);
+    assert!(ledger.restore(&read, now, WALL));
+    assert_eq!(ledger.table().deadline(), Some(after(now, 5)));
+    assert_eq!(texts(ledger.table()), ["a:1", "b:2"]);
+}
+
+#[test]
+fn ends_that_another_clock_has_set_are_written_anew() {
+    let now = clock::now();
+    let others = stored(&[grant("a:1", 60)], now);
+    let read = StoredLeases::of(others.table(), now, WALL);
+    for (wall, is_stale) in [(WALL, false), (WALL + 30_000, false), (WALL - 1, true)] {
+        let mut ledger = Ledger::default();
+        ledger.restore(&read, now, wall);
+        assert_eq!(ledger.write_deadline(now).is_some(), is_stale, "{wall}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_is_followed_by_the_disk() {
+    let now = clock::now();
+    for (wall, is_stale) in [(WALL + 7_000, false), (WALL + 6_100, false), (WALL, true), (0, true)]
+    {
+        let mut ledger = stored(&[grant("a:1", 60)], now);
+        ledger.clock_is(WALL, now);
+        ledger.clock_is(wall, after(now, 7));
+        assert_eq!(ledger.write_deadline(now).is_some(), is_stale, "{wall}");
+    }
+    let mut empty = Ledger::default();
+    empty.clock_is(WALL, now);
+    empty.clock_is(0, now);
+    assert_eq!(empty.write_deadline(now), None, "there is nothing to write");
+}
+
+#[test]
+fn torn_and_foreign_files_are_refused_with_the_reason() {
+    let now = clock::now();
+    let table = stored(&[grant("a:1", 60), grant("quote\"", 3600)], now);
+    let contents = StoredLeases::of(table.table(), now, WALL).encode().unwrap();
+    for length in 0..contents.len() - 1 {
+        assert!(StoredLeases::decode(&contents[..length]).is_err(), "{length}");
+    }
+    for foreign in ["{}", "[]", "null", "a:1\nb:2\n", r#"{"leases":[{"label":""}]}"#] {
+        let error = StoredLeases::decode(foreign.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("is not a file of leases: "), "{error}");
+    }
+}
+
+fn millis(time: i64) -> Duration {
+    Duration::from_millis(time.unsigned_abs())
+}
+
+proptest! {
+    /// A clock that is set between two runs loses no lease early by more than the jump, and keeps
+    /// none beyond its time.
+    #[test]
+    fn a_clock_that_jumps_between_two_runs_moves_an_end_no_further(
+        ttl in 10_u64..7200, ran in 0_u64..7_200_000, away in 0_u64..7_200_000,
+        jump in -3_600_000_i64..3_600_000,
+    ) {
+        let granted = clock::now();
+        let written = granted + Duration::from_millis(ran % (ttl * 1000));
+        let table: LeaseTable =
+            [(Label::parse("a:1").unwrap(), Lease::new(Duration::from_secs(ttl), granted))].into_iter().collect();
+        let contents = StoredLeases::of(&table, written, WALL).encode().unwrap();
+        let restarted = written + Duration::from_millis(away);
+        let wall = WALL.saturating_add(away).saturating_add_signed(jump);
+        let restored = StoredLeases::decode(&contents).unwrap().table(restarted, wall);
+        let (true_end, longest) = (after(granted, ttl), after(restarted, ttl));
+        let restored_end = restored.deadline();
+        // A millisecond is what the file rounds to.
+        let earliest = true_end - millis(1) - if jump > 0 { millis(jump) } else { Duration::ZERO };
+        let latest = true_end + if jump < 0 { millis(jump) } else { Duration::ZERO };
+        match restored_end {
+            Some(end) => prop_assert!(end >= earliest && end <= latest.min(longest), "{end:?}"),
+            None => prop_assert!(earliest <= restarted, "lost"),
+        }
+    }
+
+    /// Whatever happens in whatever order: a crash at any moment gives back no lease that was ended
+    /// and loses none that was granted.
+    #[test]
+    fn a_crash_keeps_what_was_confirmed(
+        steps in prop::collection::vec((0_usize..3, prop::sample::select(vec![0_u64, 5, 10, 60]), 0_u64..4000), 1..40),
+    ) {
+        let (mut ledger, mut now) = (Ledger::default(), clock::now());
+        let mut confirmed = LeaseTable::default();
+        let mut on_disk = StoredLeases::of(&confirmed, now, WALL);
+        let begin = now;
+        for (number, ttl, pause) in steps {
+            now += Duration::from_millis(pause);
+            let wall = WALL + u64::try_from((now - begin).as_millis()).unwrap();
+            ledger.sweep(now);
+            let label = ["a:1", "b:2", "c:3"][number];
+            let change = if ttl == 0 { end(label) } else { grant(label, ttl) };
+            let waits = ledger.must_be_stored_first(&change, now);
+            let draft = ledger.draft(waits.then_some(&change), now);
+            ledger.apply(&change, now);
+            if waits {
+                on_disk = StoredLeases::of(&draft, now, wall);
+                ledger.is_written(draft, now);
+            } else if ledger.write_deadline(now).is_some_and(|deadline| deadline <= now) {
+                let draft = ledger.draft([], now);
+                on_disk = StoredLeases::of(&draft, now, wall);
+                ledger.is_written(draft, now);
+            }
+            confirmed.apply(&change, now);
+            confirmed.sweep(now);
+            prop_assert_eq!(ledger.table(), &confirmed);
+            let survived = on_disk.table(now, wall);
+            let lasting = confirmed.lasting();
+            for (label, lease) in lasting.iter() {
+                let end = survived.get(label).map(|lease| lease.end);
+                // A renewal may be a write behind.
+                prop_assert!(end.is_some_and(|end| end <= lease.end), "{label} is lost");
+            }
+            prop_assert!(survived.iter().all(|(label, _)| lasting.get(label).is_some()), "one is back");
+        }
+    }
+}
