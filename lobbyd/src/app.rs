@@ -25,6 +25,7 @@ use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
 use crate::http::streams::StreamPlaces;
 use crate::http::{AccessPolicy, AppState};
+use crate::labels::leases::Leases;
 use crate::labels::local_host::LocalHost;
 use crate::labels::source::{GetLocalPacket, LabelSource, ReloadLabels, StartWithoutFiles};
 use crate::link::driver::Driver;
@@ -103,6 +104,7 @@ impl App {
         dns_sockets: Option<dns::Sockets>,
     ) -> anyhow::Result<Self> {
         let core = CoreActors::start(&settings)?;
+        let leases = local_host.leases().clone();
         let label_source = core.label_source(local_host, settings.timing).await;
         let facts = label_source.clone().recipient();
         let subscribers =
@@ -127,7 +129,7 @@ impl App {
         };
         if let Some(api) = &settings.api {
             let access = AccessPolicy::new(api, settings.local.hostname.as_ref());
-            app.http_api = Some(app.serve(listeners, access, api)?);
+            app.http_api = Some(app.serve(listeners, access, api, leases)?);
         }
         Ok(app)
     }
@@ -137,12 +139,14 @@ impl App {
         listeners: Vec<TcpListener>,
         access: AccessPolicy,
         api: &ApiSettings,
+        leases: Leases,
     ) -> anyhow::Result<Addr<HttpApi>> {
         let (stop, stopping) = watch::channel(false);
         let state = AppState {
             snapshots: self.core.snapshots.clone(),
             registry: self.core.registry.clone(),
             label_source: self.label_source.clone(),
+            leases,
             health_targets: self.health_targets(),
             node_exporter_port: api.node_exporter_port,
             stopping,

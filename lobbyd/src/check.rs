@@ -69,7 +69,8 @@ impl Report {
 
     /// The labels that come out.
     fn labels(&mut self, settings: &Settings) {
-        let reading = LabelStore::new(LocalHost::new(settings.local.clone())).read();
+        let host = LocalHost::new(settings.local.clone());
+        let reading = host.reading(&LabelStore::new(host.clone()).read());
         if let Some(packet) = &reading.packet {
             self.line(&format!("\nLabels of {}", packet.hostname));
             packet.labels.iter().for_each(|label| self.line(&format!("  {}", label.as_str())));

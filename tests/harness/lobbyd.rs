@@ -40,6 +40,7 @@ impl LobbydBuilder {
             ("CLEAN_EVERY".to_owned(), "1".into()),
             ("LABELS_PATH".to_owned(), home.path().join("labels").into()),
             ("LOCAL_PATH".to_owned(), home.path().join("lobby").into()),
+            ("STATE_PATH".to_owned(), home.path().join("state").into()),
         ]);
         let (drivers, arguments, launcher) = (vec![], vec![], vec![]);
         Self {
@@ -151,6 +152,11 @@ impl LobbydBuilder {
         self.home.path().join("labels")
     }
 
+    /// STATE_PATH, which the daemon makes when it is needed.
+    pub fn state_path(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
     /// Starts the daemon and waits until its API listens.
     ///
     /// # Panics
@@ -216,6 +222,11 @@ impl Lobbyd {
         self.builder.labels_path()
     }
 
+    /// STATE_PATH, which it makes when it is needed.
+    pub fn state_path(&self) -> PathBuf {
+        self.builder.state_path()
+    }
+
     /// Starts another daemon with the same settings and directories.
     ///
     /// # Panics
@@ -253,6 +264,11 @@ impl Lobbyd {
     /// Adds runtime labels, one a line.
     pub async fn add_labels(&self, labels: &str) -> Answer {
         self.request("POST", "/v1/labels", &[], labels).await
+    }
+
+    /// Adds labels, one a line, that end after this time, such as `60s`.
+    pub async fn lease_labels(&self, labels: &str, ttl: &str) -> Answer {
+        self.request("POST", &format!("/v1/labels?ttl={ttl}"), &[], labels).await
     }
 
     /// Removes runtime labels, one a line.

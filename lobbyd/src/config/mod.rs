@@ -126,6 +126,8 @@ pub struct LocalHostSettings {
     pub labels_path_is_set: bool,
     /// RUNTIME_LABELS_FILENAME: file in it for labels added at run time.
     pub runtime_labels_filename: String,
+    /// STATE_PATH: directory of what must survive a restart; none = there is no default.
+    pub state_path: Option<PathBuf>,
     /// FACTS and ADDRESS.
     pub facts: FactSettings,
 }

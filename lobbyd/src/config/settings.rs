@@ -1,5 +1,7 @@
 //! Puts the typed parts together and checks what several settings must agree on.
 
+use std::path::PathBuf;
+
 use super::declaration::Declaration;
 use super::values::Values;
 use super::{
@@ -117,11 +119,32 @@ fn local_host(values: &Values<'_>) -> Result<LocalHostSettings, ConfigError> {
         labels_path: values.get(&table::LABELS_PATH)?,
         labels_path_is_set: values.is_changed(&table::LABELS_PATH.info)?,
         runtime_labels_filename: values.get(&table::RUNTIME_LABELS_FILENAME)?,
+        state_path: state_path(values)?,
         facts: FactSettings {
             facts: values.optional(&table::FACTS)?.unwrap_or_default(),
             address: values.get(&table::ADDRESS)?,
         },
     })
+}
+
+fn state_path(values: &Values<'_>) -> Result<Option<PathBuf>, ConfigError> {
+    let is_root = rustix::process::geteuid().is_root();
+    let variable = |name| values.variable(name).map(PathBuf::from);
+    let default = || default_state_path(is_root, variable("XDG_STATE_HOME"), variable("HOME"));
+    Ok(values.optional(&table::STATE_PATH)?.or_else(default))
+}
+
+/// The default: a directory of the machine for root, else one of the user.
+fn default_state_path(
+    is_root: bool,
+    state_home: Option<PathBuf>,
+    home: Option<PathBuf>,
+) -> Option<PathBuf> {
+    if is_root {
+        return Some(PathBuf::from("/var/lib/lobby"));
+    }
+    let state_home = state_home.or_else(|| home.map(|home| home.join(".local/state")));
+    state_home.map(|state_home| state_home.join("lobby"))
 }
 
 fn signing(values: &Values<'_>) -> Result<Option<SigningSettings>, ConfigError> {
@@ -166,4 +189,19 @@ fn log(values: &Values<'_>) -> Result<LogSettings, ConfigError> {
         filter: values.get(&table::LOG_LEVEL)?,
         format: values.get(&table::LOG_FORMAT)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_state_path_is_the_machines_for_root_else_the_users() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let (state_home, home) = (|| path("/home/a/state"), || path("/home/a"));
+        assert_eq!(default_state_path(true, state_home(), home()), path("/var/lib/lobby"));
+        assert_eq!(default_state_path(false, state_home(), home()), path("/home/a/state/lobby"));
+        assert_eq!(default_state_path(false, None, home()), path("/home/a/.local/state/lobby"));
+        assert_eq!(default_state_path(false, None, None), None);
+    }
 }

@@ -46,6 +46,8 @@ settings! {
         LABELS_PATH: PathBuf, kinds::DIR, Literal("/etc/lobby/labels"), "Directory of label files, one label a line";
         RUNTIME_LABELS_FILENAME: String, kinds::FILE_NAME, Literal("_runtime"),
             "File in LABELS_PATH that holds the labels added at run time";
+        STATE_PATH: PathBuf, kinds::DIR, Described("/var/lib/lobby, without root $XDG_STATE_HOME/lobby"),
+            "Directory in which labels that end are kept over a restart";
         FACTS: Vec<Fact>, kinds::FACTS, Described("none"),
             "What is found out about this server and added to its labels: address, version, os, arch, comma separated";
         ADDRESS: AddressSource, kinds::ADDRESS, Literal("auto"),

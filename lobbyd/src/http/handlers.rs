@@ -14,7 +14,7 @@ use crate::http::response::respond::{Answer, answer, text};
 use crate::http::response::waiting::answer_within;
 use crate::http::state::AppState;
 use crate::http::streams::client_gone;
-use crate::labels::source::{AddLabels, DeleteLabels, GetLocalPacket};
+use crate::labels::source::{AddLabels, DeleteLabels, GetLocalLabels, GetLocalPacket, LeaseLabels};
 use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::liveness::initial_sync::SyncState;
@@ -68,13 +68,30 @@ pub async fn resolve(state: Data<AppState>, request: HttpRequest) -> Answer {
     list(&state, &request, query, &params).await
 }
 
-/// `POST /v1/labels`: adds runtime labels.
-pub async fn add_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
-    state.label_source.send(AddLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
+/// `GET /v1/labels`: this server's labels, fresh, each with where it comes from.
+pub async fn labels(state: Data<AppState>, request: HttpRequest) -> Answer {
+    let params = QueryParams::parse(request.query_string())?;
+    let reading = state.label_source.send(GetLocalPacket).await.map_err(not_well)?;
+    reading.packet().await.map_err(|no_answer| not_ready(&no_answer.to_string()))?;
+    let labels = state.label_source.send(GetLocalLabels).await.map_err(not_well)?;
+    json(&labels, params.pretty())
+}
+
+/// `POST /v1/labels`: adds runtime labels, with `?ttl=60s` those that end.
+pub async fn add_labels(
+    state: Data<AppState>,
+    request: HttpRequest,
+    LabelBody(labels): LabelBody,
+) -> Answer {
+    let stored = match QueryParams::parse(request.query_string())?.ttl()? {
+        Some(ttl) => state.label_source.send(LeaseLabels { labels, ttl }).await,
+        None => state.label_source.send(AddLabels(labels)).await,
+    };
+    stored.map_err(not_well)?.map_err(not_stored)?;
     Ok(text("OK"))
 }
 
-/// `DELETE /v1/labels`: removes runtime labels.
+/// `DELETE /v1/labels`: removes runtime labels, also those that end.
 pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
     state.label_source.send(DeleteLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
     Ok(text("OK"))

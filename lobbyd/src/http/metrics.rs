@@ -18,11 +18,12 @@ pub async fn metrics(state: Data<AppState>, request: HttpRequest) -> Answer {
     let format = MetricsFormat::accepted(accept.unwrap_or_default());
     let status = health::current(&state).await?;
     let (callback, revision) = (state.callback.clone(), state.snapshot().revision());
+    let leases = state.leases.count();
     // The kernel counts open files one by one: other threads serve meanwhile.
     let text = web::block(move || {
         let process = process_usage::read(status.started);
         let log_lines_dropped = logging::lost_lines();
-        Metrics { status, revision, callback, log_lines_dropped, process }.text(format)
+        Metrics { status, revision, leases, callback, log_lines_dropped, process }.text(format)
     });
     let failed = |error: String| ApiError::Internal(error);
     let text = text.await.map_err(|error| failed(error.to_string()))?;

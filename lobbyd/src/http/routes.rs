@@ -2,7 +2,7 @@
 
 use actix_web::guard::{Any, Get, Head};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use crate::http::errors::{method_not_allowed, not_found};
 use crate::http::{description, events, handlers, health, metrics, ui};
@@ -10,9 +10,10 @@ use crate::http::{description, events, handlers, health, metrics, ui};
 /// Adds all routes to the application, and the answers to requests that miss them.
 pub(super) fn add_routes(app: &mut ServiceConfig) {
     let labels = web::resource("/v1/labels")
+        .route(read().to(handlers::labels))
         .post(handlers::add_labels)
         .delete(handlers::delete_labels)
-        .default_service(web::to(method_not_allowed("POST, DELETE")));
+        .default_service(web::to(method_not_allowed("GET, HEAD, POST, DELETE")));
     app.service(get("/", handlers::discoveries))
         .service(get("/v1/discoveries", handlers::discoveries))
         .service(get("/v1/discovery", handlers::discovery))
@@ -40,6 +41,10 @@ where
     F: Handler<Args, Output: Responder + 'static>,
     Args: FromRequest + 'static,
 {
-    let read = web::route().guard(Any(Get()).or(Head())).to(handler);
+    let read = read().to(handler);
     web::resource(path).route(read).default_service(web::to(method_not_allowed("GET, HEAD")))
+}
+
+fn read() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
 }

@@ -12,6 +12,7 @@ use crate::http::response::cache::ResponseCache;
 use crate::http::response::frames::FrameCache;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::streams::StreamPlaces;
+use crate::labels::leases::Leases;
 use crate::labels::source::LabelSource;
 use crate::registry::Registry;
 use crate::sys::clock;
@@ -27,6 +28,8 @@ pub struct AppState {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The actor that reads and stores this server's labels.
     pub label_source: Addr<LabelSource>,
+    /// This server's labels that end.
+    pub leases: Leases,
     /// The actor that knows the links and counters.
     pub registry: Addr<Registry>,
     /// The actors that must answer for the daemon to be well, by name.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
@@ -11,17 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::commit_gate::CommitGate;
-use super::local_host::LocalReading;
+use super::files::LabelsRead;
+use super::pending::{ChangeOutcome, DISK_LIMIT, PendingChange};
 use super::runtime_file::LabelChange;
 use super::store::{LabelStore, StoreError};
-
-/// Longest time that reading and writing label files may take before it is given up.
-pub const DISK_LIMIT: Duration = Duration::from_secs(5);
-
-/// Further time for a change that is being put in place already; with [`DISK_LIMIT`] less than the
-/// 10 s that lobbyctl waits.
-const COMMIT_LIMIT: Duration = Duration::from_secs(4);
 
 /// Most changes that wait for the disk; further ones are refused.
 const MAX_WAITING: usize = 64;
@@ -60,51 +52,6 @@ impl NextReading {
     }
 }
 
-/// A change that waits for the disk, or is being stored.
-#[derive(Debug)]
-pub struct PendingChange {
-    change: LabelChange,
-    gate: CommitGate,
-    reply: oneshot::Sender<Result<(), StoreError>>,
-}
-
-impl PendingChange {
-    /// Tells the one who asked for the change what came of it.
-    pub fn answer(self, stored: Result<(), StoreError>) {
-        if let Err(Err(StoreError::Failed(error))) = self.reply.send(stored) {
-            warn!(target: "lobby::labels", error = format!("{error:#}"), "labels were not stored, long after they were given up");
-        }
-    }
-}
-
-/// What comes of a change.
-#[derive(Debug)]
-pub struct ChangeOutcome {
-    gate: CommitGate,
-    reply: oneshot::Receiver<Result<(), StoreError>>,
-}
-
-impl ChangeOutcome {
-    /// Waits until the change is stored, or gives it up when the disk takes too long.
-    ///
-    /// # Errors
-    /// Why it is not stored, and will not be.
-    pub async fn wait(mut self) -> Result<(), StoreError> {
-        let stopping = |_| Err(StoreError::Failed(anyhow::anyhow!("lobbyd is stopping")));
-        match timeout(DISK_LIMIT, &mut self.reply).await {
-            Ok(stored) => return stored.unwrap_or_else(stopping),
-            Err(_) if self.gate.give_up() => return Err(StoreError::TooSlow),
-            Err(_) => {}
-        }
-        match timeout(COMMIT_LIMIT, &mut self.reply).await {
-            Ok(stored) => stored.unwrap_or_else(stopping),
-            Err(_) if self.gate.take_back() => Err(StoreError::TakenBack),
-            // It stands or has failed just now, so the reply is on its way.
-            Err(_) => self.reply.await.unwrap_or_else(stopping),
-        }
-    }
-}
-
 /// How much a reading must do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Read {
@@ -124,7 +71,7 @@ pub struct Agenda {
     publish: bool,
     readers: Option<(oneshot::Sender<Packet>, SharedReading)>,
     places: Arc<Semaphore>,
-    changes: VecDeque<PendingChange>,
+    changes: VecDeque<PendingChange<LabelChange>>,
     refused: u64,
 }
 
@@ -175,14 +122,14 @@ impl Agenda {
     /// # Errors
     /// When there are too many of them.
     pub fn add(&mut self, change: LabelChange) -> Result<ChangeOutcome, StoreError> {
-        self.changes.retain(|change| !change.gate.is_given_up());
+        self.changes.retain(|change| !change.gate().is_given_up());
         if self.changes.len() >= MAX_WAITING {
             self.refuse();
             return Err(StoreError::TooMany);
         }
-        let (gate, (reply, outcome)) = (CommitGate::default(), oneshot::channel());
-        self.changes.push_back(PendingChange { change, gate: gate.clone(), reply });
-        Ok(ChangeOutcome { gate, reply: outcome })
+        let (pending, outcome) = PendingChange::new(change);
+        self.changes.push_back(pending);
+        Ok(outcome)
     }
 
     fn refuse(&mut self) {
@@ -195,7 +142,7 @@ impl Agenda {
     /// Takes the next piece of work off the agenda, if there is any. A change brings a reading with
     /// it, which serves all who wait.
     pub fn next(&mut self) -> Option<Work> {
-        self.changes.retain(|change| !change.gate.is_given_up());
+        self.changes.retain(|change| !change.gate().is_given_up());
         let change = self.changes.pop_front();
         if change.is_none() {
             self.tell_refused();
@@ -216,7 +163,7 @@ impl Agenda {
 /// A piece of work on the label files.
 #[derive(Debug)]
 pub struct Work {
-    change: Option<PendingChange>,
+    change: Option<PendingChange<LabelChange>>,
     read: Read,
     publish: bool,
     readers: Option<oneshot::Sender<Packet>>,
@@ -226,11 +173,11 @@ pub struct Work {
 #[derive(Debug)]
 pub struct WorkDone {
     /// What was read; `None` if no file looked different.
-    pub reading: Option<LocalReading>,
+    pub reading: Option<LabelsRead>,
     /// Whether the packet is to be published even if it is not another.
     pub publish: bool,
     readers: Option<oneshot::Sender<Packet>>,
-    stored: Option<(PendingChange, Result<(), StoreError>)>,
+    stored: Option<(PendingChange<LabelChange>, Result<(), StoreError>)>,
 }
 
 impl Work {
@@ -239,7 +186,7 @@ impl Work {
         let Self { change, read, publish, readers } = self;
         let (reading, stored) = match change {
             Some(pending) => {
-                let (reading, stored) = store.change(&pending.change, &pending.gate);
+                let (reading, stored) = store.change(pending.change(), pending.gate());
                 (Some(reading), Some((pending, stored)))
             }
             None if read == Read::IfChanged => (store.read_if_changed(), None),
@@ -302,9 +249,11 @@ mod tests {
         let mut agenda = Agenda::default();
         let outcomes: Vec<_> =
             ["a:1", "b:2", "c:3"].map(|label| agenda.add(adding(label)).unwrap()).into();
-        assert!(outcomes[1].gate.give_up());
-        let next = [agenda.next(), agenda.next()].map(|work| work.unwrap().change.unwrap().change);
-        assert_eq!(next, [adding("a:1"), adding("c:3")]);
+        assert!(outcomes[1].gate().give_up());
+        for label in ["a:1", "c:3"] {
+            let work = agenda.next().unwrap();
+            assert_eq!(work.change.unwrap().change(), &adding(label));
+        }
         assert!(agenda.next().is_none());
     }
 
@@ -314,7 +263,7 @@ mod tests {
         let outcomes: Vec<_> =
             (0..MAX_WAITING).map(|_| agenda.add(adding("a:1")).unwrap()).collect();
         assert!(matches!(agenda.add(adding("b:2")), Err(StoreError::TooMany)));
-        assert!(outcomes[7].gate.give_up());
+        assert!(outcomes[7].gate().give_up());
         assert!(agenda.add(adding("b:2")).is_ok());
         assert!(matches!(agenda.add(adding("c:3")), Err(StoreError::TooMany)));
         assert_eq!(agenda.refused, 2);

@@ -1,14 +1,17 @@
 //! This host: its name, and the labels that its settings and the facts give it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use lobby_client::{Discovery, HostName, Label};
+use lobby_client::{Discovery, HostName, Label, LabelOrigin, LocalLabel};
 
 use crate::config::LocalHostSettings;
 use crate::labels::facts::Facts;
-use crate::labels::files::LabelsRead;
+use crate::labels::files::{FileLabels, LabelsRead};
+use crate::labels::leases::Leases;
 use crate::labels::problems::Problem;
 use lobby_core::lines;
+use lobby_core::wire::file_name;
 use lobby_core::wire::limits::{self, LimitExceeded};
 
 /// This host as its sources say, and what could not be read of them.
@@ -26,18 +29,34 @@ pub struct LocalReading {
 pub struct LocalHost {
     settings: LocalHostSettings,
     facts: Facts,
+    leases: Leases,
 }
 
 impl LocalHost {
     /// The host that the settings describe. Reads once what the operating system says of itself.
     pub fn new(settings: LocalHostSettings) -> Self {
         let facts = Facts::new(settings.facts.clone());
-        Self { settings, facts }
+        Self { settings, facts, leases: Leases::default() }
     }
 
     /// What it finds out about itself.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Its labels that end.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The file that keeps leases over a restart; `None` if no directory for it is known. A daemon
+    /// with a name of its own has a file of its own.
+    pub fn leases_file(&self) -> Option<PathBuf> {
+        let name = match &self.settings.hostname {
+            Some(hostname) => format!("leases-{}.json", file_name::stem(hostname)),
+            None => "leases.json".to_owned(),
+        };
+        Some(self.settings.state_path.as_ref()?.join(name))
     }
 
     /// LABELS_PATH.
@@ -66,12 +85,12 @@ impl LocalHost {
 
     /// The host's packet without label files, for as long as they cannot be read.
     pub fn without_files(&self) -> Option<Discovery> {
-        self.reading(LabelsRead::default()).packet
+        self.reading(&LabelsRead::default()).packet
     }
 
     /// What the settings and the label files give together.
-    pub fn reading(&self, files: LabelsRead) -> LocalReading {
-        let mut problems = files.problems;
+    pub fn reading(&self, files: &LabelsRead) -> LocalReading {
+        let mut problems = files.problems.clone();
         if !self.settings.labels_path_is_set {
             // The default directory need not be there.
             problems.retain(|problem| !matches!(problem, Problem::NoDirectory(_)));
@@ -80,7 +99,7 @@ impl LocalHost {
         let packet = match self.hostname() {
             Ok(hostname) => {
                 let (packet, excess) =
-                    limits::truncate_to_limits(hostname, self.with_own_labels(files.labels));
+                    limits::truncate_to_limits(hostname, self.with_own_labels(files.labels()));
                 problems.extend(excess.map(Problem::Labels));
                 Some(packet)
             }
@@ -103,6 +122,36 @@ impl LocalHost {
         })
     }
 
+    /// Each label of the settings, the label files, the facts and the leases, with where it comes
+    /// from. `unix_millis` is what the wall clock says now, in milliseconds since the Unix epoch.
+    pub fn local_labels(
+        &self,
+        files: &LabelsRead,
+        now: Instant,
+        unix_millis: u64,
+    ) -> Vec<LocalLabel> {
+        let plain = |label: Label, source| LocalLabel { label, source, file: None, until: None };
+        let mut labels = self.leases.local_labels(now, unix_millis);
+        let env = self.settings.labels.iter().cloned();
+        labels.extend(env.map(|label| plain(label, LabelOrigin::Env)));
+        labels.extend(self.facts.labels().into_iter().map(|label| plain(label, LabelOrigin::Fact)));
+        labels.extend(files.files.iter().flat_map(|file| self.labels_of(file)));
+        labels.sort_by(|a, b| (&a.label, a.source, &a.file).cmp(&(&b.label, b.source, &b.file)));
+        labels.dedup();
+        labels
+    }
+
+    fn labels_of<'a>(&self, file: &'a FileLabels) -> impl Iterator<Item = LocalLabel> + 'a {
+        let runtime = self.settings.labels_path.join(&self.settings.runtime_labels_filename);
+        let source = if file.path == runtime { LabelOrigin::Runtime } else { LabelOrigin::File };
+        file.labels.iter().map(move |label| LocalLabel {
+            label: label.clone(),
+            source,
+            file: Some(file.path.display().to_string()),
+            until: None,
+        })
+    }
+
     fn invisible_labels(&self) -> impl Iterator<Item = Problem> {
         let labels = self.settings.labels.iter();
         labels.filter_map(|label| {
@@ -113,6 +162,7 @@ impl LocalHost {
     fn with_own_labels(&self, mut labels: Vec<Label>) -> Vec<Label> {
         labels.extend_from_slice(&self.settings.labels);
         labels.extend(self.facts.labels());
+        labels.extend(self.leases.labels());
         labels
     }
 }

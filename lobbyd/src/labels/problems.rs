@@ -17,11 +17,13 @@ pub enum StoreError {
     #[error("too many changes of labels wait for the disk: try again")]
     TooMany,
     /// The disk takes too long. Nothing was changed.
-    #[error("the disk with the label files does not answer, and nothing was changed: try again")]
+    #[error(
+        "the disk that labels are stored on does not answer, and nothing was changed: try again"
+    )]
     TooSlow,
     /// The disk takes too long over putting the change in place. It will be taken back.
     #[error(
-        "the disk with the label files does not answer, and what was changed is taken back as soon as it does"
+        "the disk that labels are stored on does not answer, and what was changed is taken back as soon as it does"
     )]
     TakenBack,
 }

@@ -123,7 +123,7 @@ fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 /// The names of the files in a directory, sorted.
 #[cfg(test)]
-pub(super) fn names_in(directory: &Path) -> Vec<String> {
+pub fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -111,13 +111,19 @@ impl Ports {
 /// The output with all that differs from run to run made equal: times, and white space at the end
 /// of lines.
 pub(super) fn without_times(output: &str) -> String {
-    let mut pieces = output.split(r#""last_check":1"#);
-    let first = pieces.next().unwrap_or_default().to_owned();
-    let masked = pieces.fold(first, |text, piece| {
-        let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit());
-        text + r#""last_check":TIME"# + rest
-    });
+    const TIMES: [&str; 3] = [r#""last_check":"#, r#""until":"#, r#""until": "#];
+    let masked = TIMES.iter().fold(output.to_owned(), |text, field| without_time(&text, field));
     masked.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The text with the same for each time behind a field.
+fn without_time(text: &str, field: &str) -> String {
+    let before = format!("{field}1");
+    let mut pieces = text.split(&before);
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| {
+        text + field + "TIME" + piece.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// A shell in a directory, where our programs are found first, and then those that Debian keeps

@@ -28,13 +28,19 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'
 /// The name of the file that holds a host's packet: always a bare name without a leading dot, and
 /// another one for each host.
 pub fn of(host: &HostName) -> String {
+    stem(host) + SUFFIX
+}
+
+/// A host's name as a part of a file's name: another one for each host, without a slash and without
+/// a leading dot.
+pub fn stem(host: &HostName) -> String {
     let mut name = encoded(host.as_str());
     if name.len() > MAX_PLAIN_LEN {
         name.truncate(KEPT_LEN);
         name.push(HASH_MARK);
         name.extend(Sha256::digest(host.as_str()).iter().map(|byte| format!("{byte:02x}")));
     }
-    name + SUFFIX
+    name
 }
 
 /// Whether a file of this name holds somebody else's packet, as a copy does. One that is not a

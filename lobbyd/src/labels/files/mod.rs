@@ -55,10 +55,19 @@ pub struct FilesRead {
 /// The labels of label files, and what is not a label in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelsRead {
-    /// The labels; those of all files together are sorted and unique.
-    pub labels: Vec<Label>,
+    /// Each file with its labels, the runtime file last.
+    pub files: Vec<FileLabels>,
     /// What could not be read as labels, or should not be one.
     pub problems: Vec<Problem>,
+}
+
+/// The labels of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLabels {
+    /// The file.
+    pub path: PathBuf,
+    /// Its labels, in their order.
+    pub labels: Vec<Label>,
 }
 
 impl LabelFiles {
@@ -136,16 +145,14 @@ impl LabelFiles {
 }
 
 impl FilesRead {
-    /// The labels of all files, sorted and unique, where the runtime file has these contents.
+    /// The labels of all files, where the runtime file has these contents.
     pub fn labels_with(&self, runtime: &[u8]) -> LabelsRead {
         let mut read = self.others.clone();
         read.read_lines(&self.runtime_path, runtime);
-        read.labels.sort_unstable();
-        read.labels.dedup();
         read
     }
 
-    /// The labels of all files, sorted and unique.
+    /// The labels of all files.
     pub fn labels(&self) -> LabelsRead {
         match &self.runtime {
             Ok(contents) => self.labels_with(contents.as_deref().unwrap_or_default()),
@@ -172,6 +179,15 @@ fn is_left_behind(name: &OsStr) -> bool {
 }
 
 impl LabelsRead {
+    /// The labels of all files, sorted and unique.
+    pub fn labels(&self) -> Vec<Label> {
+        let mut labels: Vec<_> =
+            self.files.iter().flat_map(|file| file.labels.iter().cloned()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    }
+
     fn read_file(&mut self, path: &Path) {
         match files::read_bounded(path, MAX_FILE_LEN) {
             Ok(contents) => self.read_lines(path, &contents),
@@ -195,10 +211,9 @@ impl LabelsRead {
         }
     }
 
-    /// Takes in the contents of one file; `path` is only for the problems. The labels are sorted
-    /// later.
-    pub fn read_lines(&mut self, path: &Path, contents: &[u8]) {
-        let (mut invalid, mut invisible) = (Vec::new(), Vec::new());
+    /// Takes in the contents of one file.
+    fn read_lines(&mut self, path: &Path, contents: &[u8]) {
+        let (mut labels, mut invalid, mut invisible) = (Vec::new(), Vec::new(), Vec::new());
         for line in lines::parse(contents) {
             match line.label {
                 Ok(label) => {
@@ -206,13 +221,14 @@ impl LabelsRead {
                         let source = format_args!("{}:{}", path.display(), line.number);
                         invisible.push(Problem::invisible(&source, &label, character));
                     }
-                    self.labels.push(label);
+                    labels.push(label);
                 }
                 Err(reason) => {
                     invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason)));
                 }
             }
         }
+        self.files.push(FileLabels { path: path.to_owned(), labels });
         self.tell_some(invalid, |more| {
             Problem::File(FileProblem::with_file(
                 path,

@@ -39,7 +39,7 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
     ]);
     let read = read(&dir);
     assert_eq!(
-        read.labels,
+        read.labels(),
         labels(&["admin:v\u{e1}clav", "drained", "location:prague", "service:web"])
     );
     assert_eq!(read.problems, []);
@@ -50,7 +50,7 @@ fn a_missing_directory_is_empty_a_file_in_its_place_is_not() {
     let dir = directory_of(&[("file", b"a:1\n")]);
     let missing = LabelFiles::new(&dir.path().join("missing"), RUNTIME).read().unwrap();
     let no_directory = vec![Problem::NoDirectory(dir.path().join("missing"))];
-    assert_eq!(missing.labels(), LabelsRead { labels: vec![], problems: no_directory });
+    assert_eq!((missing.labels().labels(), missing.labels().problems), (vec![], no_directory));
     let problem = LabelFiles::new(&dir.path().join("file"), RUNTIME).read().unwrap_err();
     assert_eq!((problem.path, problem.line), (dir.path().join("file"), None));
 }
@@ -64,7 +64,7 @@ fn files_of_editors_and_package_managers_are_skipped() {
     }
     let read = read(&dir);
     assert_eq!(
-        read.labels,
+        read.labels(),
         labels(&["from:a.tmpl", "from:dpkg-list", "from:swp", "from:tmp", "from:tmp.a"])
     );
     assert_eq!(read.problems, []);
@@ -74,7 +74,7 @@ fn files_of_editors_and_package_managers_are_skipped() {
 fn the_runtime_file_is_read_whatever_its_name() {
     let dir = directory_of(&[(".runtime", b"a:1\n"), (".other", b"b:2\n")]);
     let read = LabelFiles::new(dir.path(), ".runtime").read().unwrap();
-    assert_eq!(read.labels().labels, labels(&["a:1"]));
+    assert_eq!(read.labels().labels(), labels(&["a:1"]));
 }
 
 #[test]
@@ -84,7 +84,8 @@ fn a_config_map_is_read_through_its_links() {
     fs::write(dir.path().join("..2026_01_01/labels"), "a:1\n").unwrap();
     symlink("..2026_01_01", dir.path().join("..data")).unwrap();
     symlink("..data/labels", dir.path().join("labels")).unwrap();
-    assert_eq!(read(&dir), LabelsRead { labels: labels(&["a:1"]), problems: vec![] });
+    let read = read(&dir);
+    assert_eq!((read.labels(), read.problems), (labels(&["a:1"]), vec![]));
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn odd_files_are_one_problem_each_and_everything_else_counts() {
     symlink("nowhere", dir.path().join("link")).unwrap();
     mknodat(CWD, dir.path().join("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let read = read(&dir);
-    assert_eq!(read.labels, labels(&["a:1"]));
+    assert_eq!(read.labels(), labels(&["a:1"]));
     assert_eq!(
         problems(&read, &dir),
         [
@@ -112,7 +113,7 @@ fn a_bad_line_is_named_and_the_others_count() {
     let contents = [b"a:1\n\nb:\x00\nc:\xff\n".as_slice(), long.as_bytes(), b"\nd:4\n"].concat();
     let dir = directory_of(&[("mixed", &contents)]);
     let read = read(&dir);
-    assert_eq!(read.labels, labels(&["a:1", "d:4"]));
+    assert_eq!(read.labels(), labels(&["a:1", "d:4"]));
     assert_eq!(
         problems(&read, &dir),
         [

@@ -1,23 +1,34 @@
 //! The label source: knows this host's name and labels, and tells when they change.
 
+mod leasing;
+#[cfg(test)]
+mod tests;
+
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::stream;
-use lobby_client::{Discovery, Label};
+use lobby_client::{Discovery, Label, LocalLabel};
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::labels::agenda::{Agenda, DISK_LIMIT, NextReading, WorkDone};
-use crate::labels::local_host::{LocalHost, LocalReading};
+use crate::labels::agenda::{Agenda, NextReading, WorkDone};
+use crate::labels::files::LabelsRead;
+use crate::labels::local_host::LocalHost;
+use crate::labels::pending::DISK_LIMIT;
 use crate::labels::problems::Problem;
 use crate::labels::runtime_file::LabelChange;
 use crate::labels::store::{LabelStore, StoreError};
 use crate::registry::{BrokerChanged, LocalChanged};
+use crate::sys::clock;
 use crate::sys::watch::DirectoryWatch;
+use leasing::Leasing;
+use lobby_core::leases::LeaseChange;
 use lobby_core::log::transitions::Transitions;
+
+pub use leasing::LeaseLabels;
 
 /// Time without changes after which label files are read, so that a file is not read half written.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -27,11 +38,17 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 #[rtype(result = "Result<(), StoreError>")]
 pub struct AddLabels(pub Vec<Label>);
 
-/// Remove labels from the runtime file; labels from elsewhere stay. *Asked by HttpApi.* Replies
-/// when they are gone.
+/// Remove labels from the runtime file and end their leases; labels from elsewhere stay. *Asked by
+/// HttpApi.* Replies when they are gone.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), StoreError>")]
 pub struct DeleteLabels(pub Vec<Label>);
+
+/// Where does each label of this host come from, by the last reading? *Asked by HttpApi.* Replies
+/// at once.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<LocalLabel>")]
+pub struct GetLocalLabels;
 
 /// What is this host's packet, fresh from files and environment? *Asked by HttpApi and App.*
 /// Replies at once with what to wait for.
@@ -56,6 +73,9 @@ pub struct LabelSource {
     host: LocalHost,
     /// The label files; `None` while they are being read or written.
     store: Option<LabelStore>,
+    /// What the label files held when they were last read.
+    files: LabelsRead,
+    leasing: Leasing,
     agenda: Agenda,
     /// Whether the work that is being done takes too long.
     is_late: bool,
@@ -78,6 +98,8 @@ impl LabelSource {
     ) -> Self {
         Self {
             store: Some(LabelStore::new(host.clone())),
+            files: LabelsRead::default(),
+            leasing: Leasing::new(&host),
             host,
             agenda: Agenda::default(),
             is_late: false,
@@ -90,6 +112,9 @@ impl LabelSource {
 
     /// Begins the next piece of work, unless one is being done.
     fn work(&mut self, ctx: &mut Context<Self>) {
+        if self.leasing.must_be_awaited() {
+            return;
+        }
         let Some(mut store) = self.store.take() else { return };
         let Some(work) = self.agenda.next() else {
             self.store = Some(store);
@@ -113,7 +138,10 @@ impl LabelSource {
         if std::mem::take(&mut self.is_late) {
             info!(target: "lobby::labels", "the disk with the label files answers again");
         }
-        let is_changed = done.reading.take().is_some_and(|reading| self.take_in(reading));
+        let is_changed = done.reading.take().is_some_and(|files| {
+            self.files = files;
+            self.take_in()
+        });
         if done.publish && !is_changed {
             self.tell();
         }
@@ -140,8 +168,10 @@ impl LabelSource {
         }
     }
 
-    /// Takes in a reading and tells if the packet is another; returns whether it is.
-    fn take_in(&mut self, reading: LocalReading) -> bool {
+    /// Puts together what is known of this host, and tells if the packet is another; returns
+    /// whether it is.
+    fn take_in(&mut self) -> bool {
+        let reading = self.host.reading(&self.files);
         for problem in self.problems.news(reading.problems) {
             warn!(target: "lobby::labels", %problem, "{}", problem.message());
         }
@@ -170,11 +200,13 @@ impl Actor for LabelSource {
     /// The first reading is the one that App asks for.
     fn started(&mut self, ctx: &mut Self::Context) {
         let watch = DirectoryWatch::new(self.host.labels_path(), DEBOUNCE);
+        self.read_leases(ctx);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
             watch.changed().await;
             Some((FilesChanged, watch))
         }));
         ctx.run_interval(self.keep_alive, |source, ctx| {
+            source.look_at_clock(ctx);
             source.agenda.read();
             source.work(ctx);
         });
@@ -208,7 +240,9 @@ impl Handler<DeleteLabels> for LabelSource {
         DeleteLabels(labels): DeleteLabels,
         ctx: &mut Self::Context,
     ) -> Self::Result {
-        self.change(LabelChange::Delete(labels), ctx)
+        let ended = self.change_leases(LeaseChange::End(labels.clone()), ctx);
+        let deleted = self.change(LabelChange::Delete(labels), ctx);
+        Box::pin(async move { deleted.await.and(ended.await) })
     }
 }
 
@@ -219,6 +253,15 @@ impl Handler<GetLocalPacket> for LabelSource {
         let reading = self.agenda.next_reading(self.is_late);
         self.work(ctx);
         MessageResult(reading)
+    }
+}
+
+impl Handler<GetLocalLabels> for LabelSource {
+    type Result = MessageResult<GetLocalLabels>;
+
+    fn handle(&mut self, _: GetLocalLabels, _: &mut Self::Context) -> Self::Result {
+        let labels = self.host.local_labels(&self.files, clock::now(), clock::unix_millis());
+        MessageResult(labels)
     }
 }
 
@@ -245,87 +288,12 @@ impl Handler<BrokerChanged> for LabelSource {
 impl Handler<StartWithoutFiles> for LabelSource {
     type Result = ();
 
-    fn handle(&mut self, _: StartWithoutFiles, _: &mut Self::Context) {
+    fn handle(&mut self, _: StartWithoutFiles, ctx: &mut Self::Context) {
         if self.known.is_none() {
             self.known = self.host.without_files().map(Arc::new);
             self.tell();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-
-    use lobby_client::HostName;
-    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-    use super::*;
-    use crate::config::{FactSettings, LocalHostSettings};
-
-    /// Hands on what it is told of.
-    struct Listener(UnboundedSender<Discovery>);
-
-    impl Actor for Listener {
-        type Context = Context<Self>;
-    }
-
-    impl Handler<LocalChanged> for Listener {
-        type Result = ();
-
-        fn handle(&mut self, LocalChanged(packet): LocalChanged, _: &mut Self::Context) {
-            self.0.send(packet).unwrap();
-        }
-    }
-
-    fn source(directory: &Path) -> (LabelSource, UnboundedReceiver<Discovery>) {
-        let settings = LocalHostSettings {
-            hostname: HostName::parse("a").ok(),
-            labels: vec![Label::parse("env:1").unwrap()],
-            labels_path: directory.to_owned(),
-            labels_path_is_set: false,
-            runtime_labels_filename: "_runtime".to_owned(),
-            facts: FactSettings::default(),
-        };
-        let (told, news) = unbounded_channel();
-        let listeners = vec![Listener(told).start().recipient()];
-        (LabelSource::new(LocalHost::new(settings), Duration::from_secs(3600), listeners), news)
-    }
-
-    async fn next(news: &mut UnboundedReceiver<Discovery>) -> Vec<String> {
-        let packet =
-            tokio::time::timeout(Duration::from_secs(20), news.recv()).await.unwrap().unwrap();
-        packet.labels.iter().map(|label| label.as_str().to_owned()).collect()
-    }
-
-    #[actix_rt::test]
-    async fn a_host_is_published_without_files_until_they_are_read() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("file"), "file:1").unwrap();
-        let (source, mut news) = source(directory.path());
-        let source = source.start();
-        source.send(StartWithoutFiles).await.unwrap();
-        assert_eq!(next(&mut news).await, ["env:1"]);
-        source.send(GetLocalPacket).await.unwrap().packet().await.unwrap();
-        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
-        source.send(StartWithoutFiles).await.unwrap();
-        source.send(ReloadLabels).await.unwrap();
-        assert_eq!(next(&mut news).await, ["env:1", "file:1"]);
-    }
-
-    #[actix_rt::test]
-    async fn a_reload_publishes_once_whether_labels_changed_or_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let (source, mut news) = source(directory.path());
-        let file = directory.path().join("file");
-        fs::write(&file, "file:1").unwrap();
-        let source = source.start();
-        for label in ["file:1", "file:1", "file:2"] {
-            fs::write(&file, label).unwrap();
-            source.send(ReloadLabels).await.unwrap();
-            source.send(GetLocalPacket).await.unwrap().packet().await.unwrap();
-            while next(&mut news).await != ["env:1", label] {}
-        }
+        self.leasing.await_no_longer();
+        self.work(ctx);
     }
 }

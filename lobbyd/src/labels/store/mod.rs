@@ -3,11 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use lobby_client::Label;
-
 use super::commit_gate::CommitGate;
-use super::files::{FilesRead, LabelFiles, LabelsRead};
-use super::local_host::{LocalHost, LocalReading};
+use super::files::{FileLabels, FilesRead, LabelFiles, LabelsRead};
+use super::local_host::LocalHost;
 use super::problems::{FileProblem, Problem};
 use super::runtime_file::LabelChange;
 
@@ -18,9 +16,9 @@ pub use super::problems::StoreError;
 pub struct LabelStore {
     host: LocalHost,
     files: LabelFiles,
-    /// The labels of the last reading: a directory that cannot be listed for a while takes no
-    /// labels away.
-    last_read: Vec<Label>,
+    /// What the last reading found: a directory that cannot be listed for a while takes no labels
+    /// away.
+    last_read: Vec<FileLabels>,
 }
 
 impl LabelStore {
@@ -31,13 +29,13 @@ impl LabelStore {
     }
 
     /// Reads everything anew.
-    pub fn read(&mut self) -> LocalReading {
+    pub fn read(&mut self) -> LabelsRead {
         let files = self.files.read();
         self.reading(files)
     }
 
     /// Reads everything anew if any label file has changed since the last reading.
-    pub fn read_if_changed(&mut self) -> Option<LocalReading> {
+    pub fn read_if_changed(&mut self) -> Option<LabelsRead> {
         (!self.files.are_as_read()).then(|| self.read())
     }
 
@@ -50,7 +48,7 @@ impl LabelStore {
         &mut self,
         change: &LabelChange,
         gate: &CommitGate,
-    ) -> (LocalReading, Result<(), StoreError>) {
+    ) -> (LabelsRead, Result<(), StoreError>) {
         let mut files = self.files.read();
         let stored = match &mut files {
             Ok(files) => self.store(change, gate, files),
@@ -70,7 +68,7 @@ impl LabelStore {
         let after = change.applied_to(contents);
         if let LabelChange::Add(_) = change {
             self.host
-                .check_limits(files.labels_with(after.as_deref().unwrap_or(contents)).labels)?;
+                .check_limits(files.labels_with(after.as_deref().unwrap_or(contents)).labels())?;
         }
         if let Some(after) = after {
             self.files.write_runtime(&after, before, gate)?;
@@ -79,16 +77,15 @@ impl LabelStore {
         Ok(())
     }
 
-    fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LocalReading {
+    fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LabelsRead {
         let read = match files {
             Ok(files) => files.labels(),
-            Err(problem) => LabelsRead {
-                labels: self.last_read.clone(),
-                problems: vec![Problem::File(problem)],
-            },
+            Err(problem) => {
+                LabelsRead { files: self.last_read.clone(), problems: vec![Problem::File(problem)] }
+            }
         };
-        self.last_read.clone_from(&read.labels);
-        self.host.reading(read)
+        self.last_read.clone_from(&read.files);
+        read
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lobby_client::HostName;
+use lobby_client::{HostName, Label};
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::{FactSettings, LocalHostSettings};
 use crate::labels::files::MAX_FILE_LEN;
+use crate::labels::local_host::LocalReading;
 use lobby_core::wire::envelope::MAX_LABELS;
 use lobby_core::wire::limits::LimitExceeded;
 
@@ -35,6 +36,7 @@ fn store_of(directory: &Path, runtime_labels_filename: &str) -> LabelStore {
         labels_path: directory.to_owned(),
         labels_path_is_set: false,
         runtime_labels_filename: runtime_labels_filename.to_owned(),
+        state_path: None,
         facts: FactSettings::default(),
     }))
 }
@@ -44,14 +46,14 @@ impl LabelStore {
     fn add(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
         let (reading, stored) =
             self.change(&LabelChange::Add(labels(texts)), &CommitGate::default());
-        stored.map(|()| reading.packet.unwrap().labels)
+        stored.map(|()| reading.labels())
     }
 
     /// Removes labels and returns all that are there then.
     fn delete(&mut self, texts: &[&str]) -> Result<Vec<Label>, StoreError> {
         let (reading, stored) =
             self.change(&LabelChange::Delete(labels(texts)), &CommitGate::default());
-        stored.map(|()| reading.packet.unwrap().labels)
+        stored.map(|()| reading.labels())
     }
 }
 
@@ -163,7 +165,8 @@ fn labels_stay_while_the_directory_cannot_be_listed() {
     let (path, away) = (parent.path().join("labels"), parent.path().join("away"));
     let mut store = store_of(&path, RUNTIME);
     let mut seen = || {
-        let LocalReading { packet, problems } = store.read();
+        let read = store.read();
+        let LocalReading { packet, problems } = store.host.reading(&read);
         (packet.unwrap().labels, problems.len())
     };
     fs::create_dir(&path).unwrap();
@@ -197,7 +200,7 @@ fn a_change_that_was_given_up_is_not_stored() {
     let (reading, stored) =
         store_of(dir.path(), RUNTIME).change(&LabelChange::Add(labels(&["b:2"])), &gate);
     assert!(matches!(stored, Err(StoreError::TooSlow)));
-    assert_eq!(reading.packet.unwrap().labels, labels(&["a:1"]));
+    assert_eq!(reading.labels(), labels(&["a:1"]));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
@@ -228,7 +231,7 @@ async fn a_change_of_any_file_is_read() {
     }
     settle(&mut store).await;
     fs::remove_file(dir.path().join("new")).unwrap();
-    assert_eq!(store.read_if_changed().unwrap().packet.unwrap().labels, labels(&["a:2", "b:3"]));
+    assert_eq!(store.read_if_changed().unwrap().labels(), labels(&["a:2", "b:3"]));
 }
 
 #[test]
@@ -265,8 +268,8 @@ async fn a_killed_writer_leaves_no_torn_file() {
         tokio::time::sleep(Duration::from_micros(fastrand::u64(..3000))).await;
         writer.kill().unwrap();
         writer.wait().unwrap();
-        let LocalReading { packet, problems } = store_of(dir.path(), RUNTIME).read();
-        let labels = packet.unwrap().labels;
+        let read = store_of(dir.path(), RUNTIME).read();
+        let (labels, problems) = (read.labels(), read.problems);
         assert!(labels.is_empty() || labels == block(), "{} labels", labels.len());
         assert_eq!(problems, []);
         times_full += usize::from(!labels.is_empty());

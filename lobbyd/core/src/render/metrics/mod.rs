@@ -56,6 +56,8 @@ pub struct Metrics {
     pub status: Status,
     /// Number of the last change of the list.
     pub revision: u64,
+    /// Labels of this server that end.
+    pub leases: usize,
     /// Runs of the callback.
     pub callback: Arc<CallbackCounts>,
     /// Log lines that were dropped because nobody read them.
@@ -99,7 +101,12 @@ impl Metrics {
             "1 if another daemon goes by the name of this one",
             u64::from(status.duplicate.is_some()),
         )?;
-        series.gauge("registry_revision", "Number of the last change of the list", self.revision)
+        series.gauge(
+            "registry_revision",
+            "Number of the last change of the list",
+            self.revision,
+        )?;
+        series.gauge("leases", "Labels of this server that end by themselves", self.leases)
     }
 
     fn about_the_drivers(&self, series: &mut Series<'_, '_>) -> fmt::Result {

@@ -17,7 +17,7 @@ fn metrics() -> Metrics {
     let callback = Arc::<CallbackCounts>::default();
     callback.succeeded(1_795_424_000);
     callback.failed();
-    Metrics { status, revision: 9, callback, log_lines_dropped: 1, process: None }
+    Metrics { status, revision: 9, leases: 2, callback, log_lines_dropped: 1, process: None }
 }
 
 fn lines(format: MetricsFormat) -> Vec<String> {
@@ -34,6 +34,7 @@ fn every_number_has_a_line_in_the_classic_form() {
         "lobby_alone 0",
         "lobby_duplicate_hostname 0",
         "lobby_registry_revision 9",
+        "lobby_leases 2",
         "lobby_driver_up{driver=\"NATS\"} 1",
         "lobby_driver_up{driver=\"Redis\"} 0",
         "# TYPE lobby_packets_received_total counter",

@@ -1,0 +1,192 @@
+//! The leases of the label source: granted, written, ended.
+
+use std::future::ready;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use lobby_client::Label;
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+use super::LabelSource;
+use crate::labels::leases::{LeaseBatch, LeaseFile, LeaseQueue, Leases, NotWritten};
+use crate::labels::local_host::LocalHost;
+use crate::labels::store::StoreError;
+use crate::sys::clock;
+use lobby_core::leases::LeaseChange;
+
+/// Add labels that end after a time, or give them that time anew. *Asked by HttpApi.* Replies when
+/// they are stored; those that need not survive a restart are not stored.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StoreError>")]
+pub struct LeaseLabels {
+    /// The labels.
+    pub labels: Vec<Label>,
+    /// How long they last from now on.
+    pub ttl: Duration,
+}
+
+/// The leases of the label source.
+pub(super) struct Leasing {
+    leases: Leases,
+    file: LeaseFile,
+    queue: LeaseQueue,
+    /// Whether the first packet waits for the leases of the last run.
+    is_awaited: bool,
+    wake: Option<(Instant, SpawnHandle)>,
+}
+
+impl Leasing {
+    pub(super) fn new(host: &LocalHost) -> Self {
+        let leases = host.leases().clone();
+        Self {
+            file: LeaseFile::new(host.leases_file()),
+            queue: LeaseQueue::new(leases.clone()),
+            leases,
+            is_awaited: true,
+            wake: None,
+        }
+    }
+
+    /// Whether nothing may be published yet: peers would see leases of the last run go and come.
+    pub(super) fn must_be_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// The disk takes too long.
+    pub(super) fn await_no_longer(&mut self) {
+        self.is_awaited = false;
+    }
+
+    /// When something is to be done next.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let end = self.leases.ledger().table().deadline();
+        [end, self.queue.write_deadline(now)].into_iter().flatten().min()
+    }
+}
+
+impl LabelSource {
+    /// Reads the leases of the last run.
+    pub(super) fn read_leases(&self, ctx: &mut Context<Self>) {
+        let file = self.leasing.file.clone();
+        let read = spawn_blocking(move || file.read());
+        ctx.spawn(read.into_actor(self).map(|read, source, ctx| {
+            // The runtime is ending.
+            let Ok(read) = read else { return ctx.stop() };
+            let stored = read.unwrap_or_else(|error| {
+                warn!(target: "lobby::labels", error = format!("{error:#}"), "labels of the last run that end are lost");
+                None
+            });
+            let (now, wall) = (clock::now(), clock::unix_millis());
+            let is_changed = source.leasing.queue.is_read(stored.as_ref(), now, wall);
+            source.leasing.await_no_longer();
+            source.leases_changed(is_changed, ctx);
+            source.work(ctx);
+        }));
+    }
+
+    /// Looks whether the wall clock was set.
+    pub(super) fn look_at_clock(&mut self, ctx: &mut Context<Self>) {
+        self.leasing.leases.ledger().clock_is(clock::unix_millis(), clock::now());
+        self.write_leases(ctx);
+    }
+
+    /// Changes leases, at once or when the disk has the change.
+    pub(super) fn change_leases(
+        &mut self,
+        change: LeaseChange,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<(), StoreError>> {
+        let now = clock::now();
+        if let Err(excess) = self.check_limits(&change) {
+            return Box::pin(ready(Err(excess)));
+        }
+        if !self.leasing.queue.must_wait(&change, now) {
+            let is_changed = self.leasing.leases.ledger().apply(&change, now);
+            self.leases_changed(is_changed, ctx);
+            return Box::pin(ready(Ok(())));
+        }
+        match self.leasing.queue.add(change) {
+            Ok(outcome) => {
+                self.write_leases(ctx);
+                Box::pin(outcome.wait())
+            }
+            Err(refusal) => Box::pin(ready(Err(refusal))),
+        }
+    }
+
+    /// Checks that peers accept this host with labels that it does not have yet.
+    fn check_limits(&self, change: &LeaseChange) -> Result<(), StoreError> {
+        let LeaseChange::Grant { labels, .. } = change else { return Ok(()) };
+        let ledger = self.leasing.leases.ledger();
+        let is_renewal = labels.iter().all(|label| ledger.table().get(label).is_some());
+        drop(ledger);
+        if is_renewal {
+            return Ok(());
+        }
+        let mut with_them = self.files.labels();
+        with_them.extend_from_slice(labels);
+        Ok(self.host.check_limits(with_them)?)
+    }
+
+    /// Leases are others, and perhaps labels: tells those, and sees to the rest.
+    fn leases_changed(&mut self, are_labels_others: bool, ctx: &mut Context<Self>) {
+        // The first packet is that of the first reading.
+        if are_labels_others && self.known.is_some() {
+            self.take_in();
+        }
+        self.write_leases(ctx);
+    }
+
+    /// Writes what waits for the disk, or is due.
+    fn write_leases(&mut self, ctx: &mut Context<Self>) {
+        if let Some(batch) = self.leasing.queue.next(clock::now()) {
+            self.write_batch(batch, ctx);
+        }
+        self.wake_for_leases(ctx);
+    }
+
+    fn write_batch(&self, batch: LeaseBatch, ctx: &mut Context<Self>) {
+        let (file, wall) = (self.leasing.file.clone(), clock::unix_millis());
+        let written = spawn_blocking(move || {
+            let written = batch
+                .contents(wall)
+                .map_err(|error| NotWritten { error, may_be_there: false })
+                .and_then(|contents| file.write(&contents));
+            (batch, written)
+        });
+        ctx.spawn(written.into_actor(self).map(|done, source, ctx| {
+            // The runtime is ending.
+            let Ok((batch, written)) = done else { return ctx.stop() };
+            let is_changed = source.leasing.queue.finish(batch, written, clock::now());
+            source.leases_changed(is_changed, ctx);
+        }));
+    }
+
+    /// Sees to it that ends and writings come in time.
+    fn wake_for_leases(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let Some(deadline) = self.leasing.deadline(now) else { return };
+        if let Some((earlier, wake)) = self.leasing.wake {
+            if earlier <= deadline {
+                return;
+            }
+            ctx.cancel_future(wake);
+        }
+        let wake = ctx.run_later(deadline.saturating_duration_since(now), |source, ctx| {
+            source.leasing.wake = None;
+            let have_ended = source.leasing.leases.ledger().sweep(clock::now());
+            source.leases_changed(have_ended, ctx);
+        });
+        self.leasing.wake = Some((deadline, wake));
+    }
+}
+
+impl Handler<LeaseLabels> for LabelSource {
+    type Result = ResponseFuture<Result<(), StoreError>>;
+
+    fn handle(&mut self, asked: LeaseLabels, ctx: &mut Self::Context) -> Self::Result {
+        let LeaseLabels { labels, ttl } = asked;
+        self.change_leases(LeaseChange::Grant { labels, ttl }, ctx)
+    }
+}
