@@ -8,6 +8,7 @@ mod errors;
 mod handle;
 mod labels;
 mod large;
+mod leases;
 mod lists;
 mod queries;
 mod selectors;

@@ -3,4 +3,5 @@
 mod disk;
 mod flood;
 mod http;
+mod lease_disk;
 mod slow_disk;
