@@ -6,6 +6,7 @@ mod echo;
 mod finding;
 mod following;
 mod intake;
+mod leases;
 mod meeting;
 mod memory;
 mod names;
@@ -58,6 +59,7 @@ measurements! {
     "strain": strain::strain,
     "stuck": strain::clients_that_do_not_read,
     "rest": rest::at_rest,
+    "leases": leases::renewals,
     "spreading": spreading::spreading,
     "following": following::following,
     "returning": following::returning,
