@@ -42,6 +42,7 @@ use lobby_core::link::announcer::Announcer;
 use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::initial_sync::InitialSync;
+use lobby_core::liveness::pace::Pace;
 use lobby_core::registry::host_registry::HostRegistry;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
@@ -310,20 +311,24 @@ impl CoreActors {
             initial_sync,
             now,
         )
+        .stretching_above(settings.max_packet_rate)
         .verified(verifier(settings));
         let registry = Registry::new(hosts, &drivers, timing.clean_every, timing.keep_alive)
             .with_rules(rules(settings));
-        let (snapshots, newcomers) = (registry.snapshots(), registry.newcomers());
+        let (snapshots, newcomers, sizes) =
+            (registry.snapshots(), registry.newcomers(), registry.sizes());
         let registry = registry.start();
         let signer =
             settings.signing.as_ref().map(|signing| Signer::new(signing.keys.clone(), timing.ttl));
+        let max_rate = settings.max_packet_rate;
+        let pace = Pace { keep_alive: timing.keep_alive, ttl: timing.ttl, max_rate };
         let ttl = PacketTtl::covering(timing.ttl);
         let announcer = settings.register.then(|| Announcer::new(instance, signer, ttl));
         let own = OwnPacket::default();
         let on_sent = registry.clone().recipient();
         let publisher = announcer.map(|announcer| {
-            let schedule = HiSchedule::new(timing.keep_alive, now);
-            Publisher::new(announcer, schedule, newcomers, on_sent, own.clone()).start()
+            let schedule = HiSchedule::new(pace, now);
+            Publisher::new(announcer, schedule, newcomers, sizes, on_sent, own.clone()).start()
         });
         let children = Children::new();
         let callback_counts = Arc::default();

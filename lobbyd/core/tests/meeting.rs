@@ -7,8 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lobby_core::link::hi_schedule::HiSchedule;
+use lobby_core::liveness::pace::Pace;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+const PACE: Pace = Pace { keep_alive: KEEP_ALIVE, ttl: Duration::from_secs(30), max_rate: 200 };
 
 /// How long a packet is on its way.
 const HOP: Duration = Duration::from_millis(1);
@@ -69,8 +72,8 @@ impl Lobby {
     fn start(&mut self, place: usize) {
         self.runs[place] += 1;
         let (run, known) = (self.runs[place], vec![0; self.runs.len()]);
-        let mut schedule = HiSchedule::new(KEEP_ALIVE, self.now);
-        schedule.sent(self.now);
+        let mut schedule = HiSchedule::new(PACE, self.now);
+        schedule.sent(0.0, self.now);
         self.daemons[place] = Some(Daemon { schedule, run, known, packets: 0 });
         self.send(place);
     }
@@ -103,7 +106,7 @@ impl Lobby {
             }
             for place in 0..self.daemons.len() {
                 let now = self.now;
-                let is_due = |daemon: &mut Daemon| daemon.schedule.is_due(now);
+                let is_due = |daemon: &mut Daemon| daemon.schedule.is_due(0.0, now);
                 if self.daemons[place].as_mut().is_some_and(is_due) {
                     self.send(place);
                 }

@@ -51,6 +51,8 @@ pub(crate) const LISTEN_PORT: ValueKind<u16> =
 pub(crate) const PORT: ValueKind<u16> = open("PORT", |text| whole_number(text, "port", 1..=65_535));
 pub(crate) const COUNT: ValueKind<usize> =
     open("COUNT", |text| whole_number(text, "count", 1..=u32::MAX.into()));
+pub(crate) const RATE: ValueKind<u32> =
+    open("RATE", |text| whole_number(text, "packet rate", 0..=u32::MAX.into()));
 pub(crate) const INTERVAL: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 1));
 pub(crate) const PAUSE: ValueKind<Duration> = open("SECONDS", |text| seconds(text, 0));
 

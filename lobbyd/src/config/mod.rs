@@ -58,6 +58,9 @@ pub struct Settings<D> {
     pub callback: Option<CallbackSettings>,
     /// MAX_SERVERS: most hosts held.
     pub max_servers: usize,
+    /// MAX_PACKET_RATE: packets a second in the whole lobby above which intervals stretch; 0 =
+    /// never.
+    pub max_packet_rate: u32,
     /// What is logged, and how.
     pub log: LogSettings,
     /// What is most likely a mistake, to be told at the start.

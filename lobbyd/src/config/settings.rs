@@ -37,6 +37,7 @@ impl<D> Settings<D> {
             register: values.get(&table::REGISTER)?,
             callback: callback(declaration, values)?,
             max_servers: values.get(&table::MAX_SERVERS)?,
+            max_packet_rate: values.get(&table::MAX_PACKET_RATE)?,
             log: log(values)?,
             oddities,
         })

@@ -63,6 +63,8 @@ settings! {
         TTL: Duration, kinds::INTERVAL, Literal("30"), "Age at which a server counts as dead; greater than KEEP_ALIVE";
         CLEAN_EVERY: Duration, kinds::INTERVAL, Literal("15"), "Interval at which dead servers are swept away";
         MAX_SERVERS: usize, kinds::COUNT, Literal("100000"), "Most servers held";
+        MAX_PACKET_RATE: u32, kinds::RATE, Literal("200"),
+            "Packets a second in the whole lobby above which servers send less often than KEEP_ALIVE; 0: never";
         ADDRESS_LABELS: AddressLabels, kinds::LABEL_KEYS, Literal(AddressLabels::DEFAULT),
             "Keys of the labels that hold a server's address, the best one first";
         PACKET_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"),

@@ -17,6 +17,7 @@ use lobby_core::link::announcer::Announcer;
 use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::link::message::OutboundPacket;
 use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::pace::LobbySize;
 
 /// Longest random wait before the first packet after a reconnection, so that a fleet does not
 /// publish in unison.
@@ -47,7 +48,7 @@ pub struct ChannelClosed(pub DriverId);
 #[rtype(result = "()")]
 pub struct SayGoodbye;
 
-/// The publisher: says hi in every interval, to newcomers and when something changes, goodbye at the
+/// The publisher: says hi in every interval of its schedule, to newcomers and when something changes, goodbye at the
 /// end.
 #[derive(Debug)]
 pub struct Publisher {
@@ -56,6 +57,7 @@ pub struct Publisher {
     schedule: HiSchedule,
     timer: Option<SpawnHandle>,
     newcomers: watch::Receiver<Newcomers>,
+    sizes: watch::Receiver<LobbySize>,
     sent: Recipient<PacketSent>,
     own: OwnPacket,
 }
@@ -67,11 +69,18 @@ impl Publisher {
         announcer: Announcer,
         schedule: HiSchedule,
         newcomers: watch::Receiver<Newcomers>,
+        sizes: watch::Receiver<LobbySize>,
         sent: Recipient<PacketSent>,
         own: OwnPacket,
     ) -> Self {
         let (outboxes, timer) = (Default::default(), None);
-        Self { announcer, outboxes, schedule, timer, newcomers, sent, own }
+        Self { announcer, outboxes, schedule, timer, newcomers, sizes, sent, own }
+    }
+
+    /// Lets the schedule know the lobby, as it is now.
+    fn resize(&mut self) {
+        let size = *self.sizes.borrow();
+        self.schedule.resize(size, clock::now());
     }
 
     fn publish(&self, packets: impl IntoIterator<Item = OutboundPacket>) {
@@ -91,7 +100,9 @@ impl Publisher {
     }
 
     fn turn(&mut self, ctx: &mut Context<Self>) {
-        if self.schedule.is_due(clock::now()) {
+        self.resize();
+        if self.schedule.is_due(fastrand::f64(), clock::now()) {
+            self.announcer.use_ttl(self.schedule.ttl());
             let hi = self.announcer.hi(clock::unix_millis());
             self.publish(hi);
         }
@@ -115,6 +126,7 @@ impl Actor for Publisher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.add_stream(WatchStream::from_changes(self.newcomers.clone()));
+        ctx.add_stream(WatchStream::from_changes(self.sizes.clone()));
         self.await_turn(ctx);
     }
 }
@@ -128,13 +140,24 @@ impl StreamHandler<Newcomers> for Publisher {
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
+impl StreamHandler<LobbySize> for Publisher {
+    fn handle(&mut self, _: LobbySize, ctx: &mut Self::Context) {
+        self.resize();
+        self.await_turn(ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
 impl Handler<LocalChanged> for Publisher {
     type Result = ();
 
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
+        self.resize();
+        self.schedule.sent(fastrand::f64(), clock::now());
+        self.announcer.use_ttl(self.schedule.ttl());
         let announcements = self.announcer.local_changed(packet, clock::unix_millis());
         self.publish(announcements);
-        self.schedule.sent(clock::now());
         self.await_turn(ctx);
     }
 }

@@ -15,6 +15,7 @@ use crate::sys::clock;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::link::stats::{ChannelPlace, LinkStats};
 use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::pace::LobbySize;
 use lobby_core::liveness::reception::Reception;
 use lobby_core::registry::debounce::{Debounce, Schedule};
 use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry, SenderNews};
@@ -33,6 +34,9 @@ const TICK: Duration = Duration::from_millis(400);
 /// Least time between two looks for expired hosts, so that thousands that expire in a second cost
 /// no timer each.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(2);
+
+/// Which part of its hosts a lobby must gain or lose to be told of.
+const NEWS_OF_SIZE: usize = 16;
 
 /// Everything that was ready on a link. *Sent by its Subscriber.* No reply.
 #[derive(Debug, Message)]
@@ -132,6 +136,9 @@ pub struct Registry {
     debounce: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
     newcomers: watch::Sender<Newcomers>,
+    sizes: watch::Sender<LobbySize>,
+    /// The last size that was told.
+    told_size: LobbySize,
     /// When the registry looks for expired hosts next.
     expiry: Option<(Instant, SpawnHandle)>,
     clean_every: Duration,
@@ -173,6 +180,8 @@ impl Registry {
             debounce: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(hosts.snapshot())),
             newcomers: watch::Sender::default(),
+            sizes: watch::Sender::default(),
+            told_size: LobbySize::default(),
             expiry: None,
             hosts,
             clean_every,
@@ -197,6 +206,25 @@ impl Registry {
     /// Where it is told that newcomers were heard.
     pub fn newcomers(&self) -> watch::Receiver<Newcomers> {
         self.newcomers.subscribe()
+    }
+
+    /// Where the size of the lobby is shown. It is told only when it is quite another one, and when
+    /// hosts without a TTL come or go: the rest need not be known before the next own packet.
+    pub fn sizes(&self) -> watch::Receiver<LobbySize> {
+        self.sizes.subscribe()
+    }
+
+    fn show_size(&mut self) {
+        let (size, told) = (self.hosts.size(), self.told_size);
+        let is_news = (told.without_ttl > 0) != (size.without_ttl > 0)
+            || size.hosts.abs_diff(told.hosts) > told.hosts / NEWS_OF_SIZE;
+        if is_news {
+            self.told_size = size;
+        }
+        self.sizes.send_if_modified(|shown| {
+            *shown = size;
+            is_news
+        });
     }
 
     /// Applies what came through a channel. `now` is when the batch came in.
@@ -322,6 +350,7 @@ impl Registry {
             self.debounce.add(changes.len());
             self.publish_soon(ctx);
         }
+        self.show_size();
         self.await_expiry(ctx);
     }
 }

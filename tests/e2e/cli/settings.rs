@@ -22,6 +22,7 @@ async fn a_bad_setting_is_one_line_that_says_what_is_allowed() {
         ("HOSTNAME", "two words", "white space"),
         ("LABELS", "good:1,bad\u{1}:1", "control"),
         ("MAX_SERVERS", "many", "4294967295"),
+        ("MAX_PACKET_RATE", "-1", "4294967295"),
         ("CALLBACK", "unclosed 'quote", "quot"),
     ];
     for (setting, value, allowed) in bad {

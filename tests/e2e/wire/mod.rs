@@ -6,4 +6,5 @@ mod greetings;
 mod membership;
 mod packets;
 mod signing;
+mod stretching;
 mod ttl;

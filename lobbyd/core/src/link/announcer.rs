@@ -33,6 +33,11 @@ impl Announcer {
         }
     }
 
+    /// From now on packets are good for so long.
+    pub fn use_ttl(&mut self, ttl: Option<PacketTtl>) {
+        self.ttl = ttl;
+    }
+
     /// The packets that announce the server's name and labels: a hi, and a goodbye of a former
     /// name. `unix_millis` is the wall clock, here and below.
     pub fn local_changed(&mut self, fresh: Discovery, unix_millis: u64) -> Vec<OutboundPacket> {

@@ -11,12 +11,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// notice, and half a second of random delay, so that they do not all speak at once.
 const RECONNECTION: Duration = Duration::from_millis(5500);
 
-/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up.
-/// If a driver did not come up at once, its broker was away for the other daemons, too, and they
+/// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up,
+/// or one interval of a large lobby. If a driver did not come up at once, its broker was away for the other daemons, too, and they
 /// need time to come back.
 #[derive(Debug, Clone, Copy)]
 pub struct InitialSync {
     keep_alive: Duration,
+    /// How long a driver is listened to.
+    listen_for: Duration,
     started: Instant,
     drivers: usize,
     /// For each driver when it will have been listened to for long enough, if it stays up.
@@ -42,7 +44,13 @@ impl InitialSync {
     /// A daemon that starts now with this many drivers.
     pub fn new(keep_alive: Duration, drivers: usize, now: Instant) -> Self {
         let (complete_at, tried_again) = ([None; DriverId::MAX], DriverSet::default());
-        Self { keep_alive, started: now, drivers, complete_at, tried_again }
+        let listen_for = keep_alive;
+        Self { keep_alive, listen_for, started: now, drivers, complete_at, tried_again }
+    }
+
+    /// KEEP_ALIVE.
+    pub fn keep_alive(&self) -> Duration {
+        self.keep_alive
     }
 
     /// How many drivers are active.
@@ -54,7 +62,7 @@ impl InitialSync {
     /// joins late.
     pub fn link_up(&mut self, driver_id: DriverId, now: Instant) {
         let again = self.tried_again.contains(driver_id);
-        let listen_for = if again { self.keep_alive.max(RECONNECTION) } else { self.keep_alive };
+        let listen_for = if again { self.listen_for.max(RECONNECTION) } else { self.listen_for };
         let complete_at = if self.is_warm(now) { self.started } else { now + listen_for };
         self.complete_at[driver_id.index()].get_or_insert(complete_at);
     }
@@ -65,6 +73,16 @@ impl InitialSync {
         self.tried_again.insert(driver_id);
         if !self.is_warm(now) {
             self.complete_at[driver_id.index()] = None;
+        }
+    }
+
+    /// The others send so rarely that a driver must be listened to for at least that long. Once the
+    /// daemon is warm that no longer matters.
+    pub fn listen_for(&mut self, time: Duration, now: Instant) {
+        if time > self.listen_for && !self.is_warm(now) {
+            let more = time - self.listen_for;
+            self.listen_for = time;
+            self.complete_at.iter_mut().flatten().for_each(|complete_at| *complete_at += more);
         }
     }
 
@@ -188,6 +206,21 @@ mod tests {
         let mut initial_sync = InitialSync::new(KEEP_ALIVE, 2, start);
         initial_sync.link_up(driver_id(1), start);
         assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 6));
+    }
+
+    #[test]
+    fn in_a_large_lobby_it_listens_for_an_interval_of_it() {
+        let start = clock::now();
+        let mut initial_sync = InitialSync::new(KEEP_ALIVE, 2, start);
+        initial_sync.link_up(driver_id(0), start);
+        initial_sync.listen_for(SECOND * 20, start + SECOND * 2);
+        initial_sync.listen_for(SECOND * 10, start + SECOND * 2);
+        initial_sync.link_up(driver_id(1), start + SECOND * 3);
+        assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 23));
+        let asked = start + SECOND * 10;
+        assert_eq!(initial_sync.state(asked, asked), SyncState::Incomplete);
+        initial_sync.listen_for(SECOND * 60, start + SECOND * 23);
+        assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 23), "it is warm");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod connectivity;
 pub mod initial_sync;
 pub(crate) mod last_heard;
+pub mod pace;
 pub mod reception;
 pub(crate) mod time_base;
 pub(crate) mod watchdog;

@@ -120,6 +120,11 @@ impl Host {
         self.last_heard.get().ttl
     }
 
+    /// Whether it is another server whose packets tell no TTL.
+    pub(crate) fn lacks_ttl(&self) -> bool {
+        !self.own && self.ttl().is_none()
+    }
+
     /// When it was last heard.
     pub(crate) fn last_heard(&self) -> &LastHeard {
         &self.last_heard

@@ -20,7 +20,7 @@ fn defaults_are_those_of_the_contract() {
         (5 * SECOND, 30 * SECOND, 15 * SECOND)
     );
     assert!(settings.register && settings.callback.is_none());
-    assert_eq!(settings.max_servers, 100_000);
+    assert_eq!((settings.max_servers, settings.max_packet_rate), (100_000, 200));
     assert_eq!((settings.log.filter.as_str(), settings.log.format), ("info", LogFormat::Text));
     let facts = &settings.local;
     assert!(facts.hostname.is_none() && facts.labels.is_empty());

@@ -11,6 +11,7 @@ fn a_bad_number_is_refused_with_its_range() {
         ("REDIS_PORT", "port", 1, 65_535),
         ("REDIS_DB", "database", 0, 4_294_967_295),
         ("MAX_SERVERS", "count", 1, 4_294_967_295),
+        ("MAX_PACKET_RATE", "packet rate", 0, 4_294_967_295),
         ("MAX_STREAMS", "count", 1, 4_294_967_295),
         ("KEEP_ALIVE", "number of seconds", 1, year),
         ("TTL", "number of seconds", 1, year),

@@ -14,6 +14,7 @@ use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::initial_sync::InitialSync;
+use crate::liveness::pace::{LobbySize, Pace};
 pub use crate::registry::change::{Applied, Change, ChangeKind};
 use crate::registry::changes::Changes;
 use crate::registry::expiry_schedule::ExpirySchedule;
@@ -26,6 +27,7 @@ use crate::signing::keys::Keys;
 use crate::signing::verifier::PacketVerifier;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
+use crate::wire::packet_ttl::PacketTtl;
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
@@ -47,6 +49,11 @@ pub struct HostRegistry {
     revision: u64,
     changes: Changes,
     expiries: ExpirySchedule,
+    /// How many hosts tell no TTL.
+    without_ttl: usize,
+    pace: Pace,
+    /// The longest TTL that was told before the daemon was warm.
+    longest_ttl: Option<PacketTtl>,
     verifier: Option<PacketVerifier>,
 }
 
@@ -77,8 +84,17 @@ impl HostRegistry {
             revision: 0,
             changes: Changes::default(),
             expiries: ExpirySchedule::new(ttl),
+            without_ttl: 0,
+            pace: Pace { keep_alive: initial_sync.keep_alive(), ttl, max_rate: 0 },
+            longest_ttl: None,
             verifier: None,
         }
+    }
+
+    /// In a lobby that would send more than `max_rate` packets a second hosts are heard less often.
+    #[must_use]
+    pub fn stretching_above(self, max_rate: u32) -> Self {
+        Self { pace: Pace { max_rate, ..self.pace }, ..self }
     }
 
     /// Lets a verifier decide which packets are accepted. Without one all are.
@@ -132,6 +148,11 @@ impl HostRegistry {
     /// the smallest first.
     pub fn namesakes(&self) -> impl Iterator<Item = (&HostName, Vec<InstanceId>)> {
         self.namesakes.proven()
+    }
+
+    /// The size of the lobby.
+    pub fn size(&self) -> LobbySize {
+        LobbySize { hosts: self.hosts.len(), without_ttl: self.without_ttl }
     }
 
     /// The number of hosts, whether alive or not.
@@ -262,6 +283,8 @@ impl HostRegistry {
     fn put(&mut self, host: Host) -> Arc<Host> {
         let host = Arc::new(host);
         let before = self.hosts.put(Arc::clone(&host));
+        self.without_ttl += usize::from(host.lacks_ttl());
+        self.without_ttl -= usize::from(before.as_ref().is_some_and(|before| before.lacks_ttl()));
         self.labels.change(
             host.id(),
             before.as_ref().map(|before| before.text()),
@@ -275,6 +298,7 @@ impl HostRegistry {
         let host = self.known.remove(hostname.as_str())?;
         self.namesakes.forget(hostname);
         self.hosts.remove(host.id());
+        self.without_ttl -= usize::from(host.lacks_ttl());
         self.labels.change(host.id(), Some(host.text()), None);
         self.ids.free(host.id());
         Some(self.changed(kind, host))

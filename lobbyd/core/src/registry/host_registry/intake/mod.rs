@@ -73,9 +73,8 @@ impl HostRegistry {
                         verifier.admit(fields, signature.as_ref(), false, reception)?
                     }
                 };
-                if host.renew(&self.liveness, reception) {
-                    note_deadline(&mut self.expiries, host, &self.liveness, reception);
-                }
+                let schedule = (&mut self.expiries, &mut self.without_ttl);
+                renew(host, &self.liveness, schedule, reception);
                 let invalid_ttl = ttl.is_invalid().then(|| host.name().clone());
                 let applied = Applied::Unchanged;
                 Ok(Accepted { applied, authenticity, news: None, invalid_ttl })
@@ -116,10 +115,19 @@ impl HostRegistry {
         ttl.valid().filter(|_| is_covered || self.verifier.is_none())
     }
 
-    /// A known host was heard again.
     fn renew(&mut self, host: &Host, reception: Reception) {
-        if host.renew(&self.liveness, reception) {
-            note_deadline(&mut self.expiries, host, &self.liveness, reception);
+        let schedule = (&mut self.expiries, &mut self.without_ttl);
+        renew(host, &self.liveness, schedule, reception);
+    }
+
+    /// In a large lobby it takes longer until everybody must have been heard.
+    fn stretch_initial_sync(&mut self, reception: Reception) {
+        if !self.initial_sync.is_warm(reception.at) {
+            self.longest_ttl = self.longest_ttl.max(reception.ttl);
+            if let Some(longest) = self.longest_ttl {
+                let time = self.pace.listening_time(longest, self.hosts.len());
+                self.initial_sync.listen_for(time, reception.at);
+            }
         }
     }
 
@@ -293,7 +301,25 @@ impl HostRegistry {
         host.said_by(sender);
         note_deadline(&mut self.expiries, &host, &self.liveness, reception);
         let host = self.put(host);
+        self.stretch_initial_sync(reception);
         Ok(Some(self.changed(ChangeKind::Joined, host)))
+    }
+}
+
+/// A known host was heard again. It may tell another TTL than before: `schedule` are the deadlines,
+/// and the number of hosts that tell none.
+fn renew(
+    host: &Host,
+    liveness: &Liveness,
+    (expiries, without_ttl): (&mut ExpirySchedule, &mut usize),
+    reception: Reception,
+) {
+    let lacked = host.lacks_ttl();
+    if host.renew(liveness, reception) {
+        note_deadline(expiries, host, liveness, reception);
+    }
+    if lacked != host.lacks_ttl() {
+        *without_ttl = if lacked { *without_ttl - 1 } else { *without_ttl + 1 };
     }
 }
 

@@ -142,6 +142,8 @@ proptest! {
             }
             prop_assert_eq!(living, lobby.registry.hosts.len(), "all that are left are alive");
             prop_assert_eq!(living, lobby.registry.snapshot().count_living(now));
+            let without_ttl = lobby.registry.hosts.iter().filter(|host| host.lacks_ttl()).count();
+            prop_assert_eq!(lobby.registry.size(), LobbySize { hosts: living, without_ttl });
         }
     }
 }
