@@ -1,10 +1,13 @@
 //! Labels that end: what is `OK` lasts as long as was asked for, over a restart too, and no longer.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use lobby_client::{Label, LabelOrigin};
-use lobby_tests::{Answer, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Signal, ensure, eventually};
+use lobby_tests::{
+    Answer, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Signal, ensure, eventually, now,
+};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -17,19 +20,21 @@ fn quiet() -> LobbydBuilder {
     Lobbyd::named("a").without_keep_alive()
 }
 
-fn seconds_from_now(until: &Value) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    until.as_i64().expect("a time") - i64::try_from(now).unwrap()
+/// How long it is until then, in seconds by the daemon's clock.
+async fn seconds_until(until: &Value, daemon: &Lobbyd) -> i64 {
+    let now = &daemon.get_json("/v1/status").await["now"];
+    until.as_i64().expect("a time") - now.as_i64().expect("a time")
 }
 
 /// The leases by label, each with the seconds that it still lasts.
 async fn leases(daemon: &Lobbyd) -> Vec<(String, i64)> {
     let labels = daemon.get_json("/v1/labels").await;
     let leases = labels.as_array().unwrap().iter().filter(|label| label["source"] == "lease");
-    let lease = |label: &Value| {
-        (label["label"].as_str().unwrap().to_owned(), seconds_from_now(&label["until"]))
-    };
-    leases.map(lease).collect()
+    join_all(leases.map(async |lease| {
+        let label = lease["label"].as_str().unwrap().to_owned();
+        (label, seconds_until(&lease["until"], daemon).await)
+    }))
+    .await
 }
 
 #[actix_rt::test]
@@ -38,7 +43,7 @@ async fn a_label_ends_after_its_time_and_not_before() {
     assert_ok(&daemon.lease_labels("short:1\nshort:2", "2s").await);
     assert_eq!(daemon.own_labels().await, json!(["env:1", "short:1", "short:2"]));
     daemon.knows(json!({"a": ["env:1", "short:1", "short:2"]})).await;
-    let asked = std::time::Instant::now();
+    let asked = now();
     assert_ok(&daemon.lease_labels("short:1", "2s").await);
     daemon.knows(json!({"a": ["env:1"]})).await;
     assert!(asked.elapsed() >= Duration::from_secs(2), "{:?}", asked.elapsed());
@@ -80,8 +85,8 @@ async fn each_label_is_listed_with_where_it_comes_from() {
     assert_ok(&daemon.add_labels("runtime:1\nboth:1").await);
     assert_ok(&daemon.lease_labels("both:1", "60s").await);
     let mut labels = daemon.get_json("/v1/labels").await;
-    let until = labels[2]["until"].take();
-    assert!((55..=61).contains(&seconds_from_now(&until)), "{until}");
+    let until = seconds_until(&labels[2]["until"].take(), &daemon).await;
+    assert!((55..=61).contains(&until), "{until}");
     let (file, runtime) = (path.join("file"), path.join("_runtime"));
     let version = format!("lobbyd:{}", env!("CARGO_PKG_VERSION"));
     let listed = json!([
@@ -230,7 +235,7 @@ async fn the_calls_of_the_library_lease_and_list_labels() {
     let listed = client.labels().await.unwrap();
     assert_eq!(listed.len(), 2);
     assert_eq!((listed[0].source, listed[1].source), (LabelOrigin::Lease, LabelOrigin::Env));
-    let until = seconds_from_now(&json!(listed[0].until.unwrap()));
+    let until = seconds_until(&json!(listed[0].until), &daemon).await;
     assert!((55..=61).contains(&until), "{until}");
     let handle = lobby_client::Handle::new(&format!("http://{}", daemon.address())).unwrap();
     assert_eq!(handle.labels().await.unwrap(), listed);

@@ -3,15 +3,17 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use lobby_client::Label;
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Tracer, ensure, eventually};
+use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Tracer, ensure, eventually, now};
 use serde_json::json;
 
 /// Longer than lobbyd waits for a disk.
 const TOO_SLOW: Duration = Duration::from_secs(6);
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A daemon `me` that changes its labels only when it is told to, with one lease stored.
 async fn stored() -> LobbydBuilder {
@@ -85,7 +87,7 @@ async fn renewals_are_written_at_most_once_a_second() {
     let daemon = daemon.start().await;
     let labels: Vec<_> = (0..50).map(|number| format!("program:{number}")).collect();
     assert_eq!(daemon.lease_labels(&labels.join("\n"), "1h").await.status, 200);
-    let begin = Instant::now();
+    let begin = now();
     let mut renewals = 0;
     while begin.elapsed() < Duration::from_secs(5) {
         for label in &labels {
@@ -106,7 +108,7 @@ async fn leased_until_killed(daemon: &Lobbyd, round: usize) -> Vec<String> {
     let write = async {
         for number in 0.. {
             let label = Label::parse(&format!("n:{round}-{number}")).unwrap();
-            if client.add_labels_for(&[label.clone()], Duration::from_secs(3600)).await.is_err() {
+            if client.add_labels_for(std::slice::from_ref(&label), HOUR).await.is_err() {
                 return;
             }
             stored.borrow_mut().push(label.to_string());
