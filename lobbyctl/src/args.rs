@@ -9,8 +9,9 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lobby_client::{AddressLabels, HostName, Label, Protocol, Selector};
 
+use crate::action::Action;
 use crate::completion::{hosts, labels, own_labels};
-use crate::render::{Action, mode};
+use crate::render::mode;
 
 const AFTER_HELP: &str = "\
 Environment:

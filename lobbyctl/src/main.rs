@@ -1,5 +1,6 @@
 //! Command line of lobby.
 
+mod action;
 mod args;
 mod completion;
 mod connection;

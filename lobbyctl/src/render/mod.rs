@@ -1,6 +1,5 @@
 //! Templates: files that are made of what the lobby knows.
 
-mod action;
 mod settle;
 mod target;
 mod template;
@@ -20,7 +19,6 @@ use crate::args::RenderOptions;
 use crate::connection::Connection;
 use crate::known::Known;
 
-pub(crate) use action::Action;
 use settle::Settle;
 pub(crate) use target::mode;
 use target::{Outcome, Target};

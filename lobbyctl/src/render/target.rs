@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use super::action::Action;
+use crate::action::Action;
 
 /// A file, and what is done with it.
 #[derive(Debug)]

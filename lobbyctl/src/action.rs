@@ -46,12 +46,12 @@ impl FromStr for Action {
 
 impl Action {
     /// Whether it gets the file.
-    pub(super) fn takes_file(&self) -> bool {
+    pub(crate) fn takes_file(&self) -> bool {
         self.words.iter().any(|word| word.contains(FILE))
     }
 
     /// Runs it. The error says what it said.
-    pub(super) async fn run(&self, file: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, file: &Path) -> anyhow::Result<()> {
         self.run_within(file, LIMIT).await
     }
 
