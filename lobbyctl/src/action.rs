@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a program may take.
-const LIMIT: Duration = Duration::from_secs(30);
+/// The most time that a program may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// How long its output is waited for when it has ended: programs that it left behind may hold it.
 const OUTPUT_LIMIT: Duration = Duration::from_millis(300);
@@ -50,45 +50,61 @@ impl Action {
         self.words.iter().any(|word| word.contains(FILE))
     }
 
-    /// Runs it. The error says what it said.
-    pub(crate) async fn run(&self, file: &Path) -> anyhow::Result<()> {
-        self.run_within(file, LIMIT).await
-    }
-
-    async fn run_within(&self, file: &Path, limit: Duration) -> anyhow::Result<()> {
+    /// Runs it with a file in the place of `{}`. The error says what it said.
+    pub(crate) async fn run_with(&self, file: &Path) -> anyhow::Result<()> {
         let file = file.to_string_lossy();
         let words: Vec<_> = self.words.iter().map(|word| word.replace(FILE, &file)).collect();
-        let line = words.join(" ");
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        for variable in WITHHELD {
-            command.env_remove(variable);
-        }
-        let mut child = command.spawn().with_context(|| format!("cannot run {line}"))?;
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let said = (said(child.stdout.take()), said(child.stderr.take()));
-        let said = tokio::spawn(async { tokio::join!(said.0, said.1) });
-        let status = timeout(limit, child.wait()).await;
-        if status.is_err()
-            && let Some(group) = group
-        {
+        run(&words, LIMIT).await
+    }
+
+    /// Runs it as it stands. The error says what it said.
+    pub(crate) async fn run_within(&self, limit: Duration) -> anyhow::Result<()> {
+        run(&self.words, limit).await
+    }
+}
+
+/// What a program has started, killed with it where nobody waits for its end.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
             // One that has ended meanwhile is just what is wanted.
             kill_process_group(group, Signal::KILL).ok();
         }
-        let said = timeout(OUTPUT_LIMIT, said).await;
-        let (output, errors) = said.ok().and_then(Result::ok).unwrap_or_default();
-        let said = told(&(errors + &output));
-        match status {
-            Ok(status) => {
-                let status = status.with_context(|| format!("cannot wait for {line}"))?;
-                if !status.success() {
-                    bail!("{line} failed, {status}{said}");
-                }
-                Ok(())
+    }
+}
+
+async fn run(words: &[String], limit: Duration) -> anyhow::Result<()> {
+    let line = words.join(" ");
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    for variable in WITHHELD {
+        command.env_remove(variable);
+    }
+    let mut child = command.spawn().with_context(|| format!("cannot run {line}"))?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let said = (said(child.stdout.take()), said(child.stderr.take()));
+    let said = tokio::spawn(async { tokio::join!(said.0, said.1) });
+    let status = timeout(limit, child.wait()).await;
+    if status.is_ok() {
+        // What it left behind may go on.
+        group.0 = None;
+    }
+    drop(group);
+    let said = timeout(OUTPUT_LIMIT, said).await;
+    let (output, errors) = said.ok().and_then(Result::ok).unwrap_or_default();
+    let said = told(&(errors + &output));
+    match status {
+        Ok(status) => {
+            let status = status.with_context(|| format!("cannot wait for {line}"))?;
+            if !status.success() {
+                bail!("{line} failed, {status}{said}");
             }
-            Err(_) => bail!("{line} did not end within {limit:?} and was killed{said}"),
+            Ok(())
         }
+        Err(_) => bail!("{line} did not end within {limit:?} and was killed{said}"),
     }
 }
 
@@ -113,15 +129,17 @@ mod tests {
 
     async fn run(text: &str) -> Result<(), String> {
         let action: Action = text.parse().unwrap();
-        let limit = Duration::from_secs(1);
-        let outcome = action.run_within(Path::new("/tmp/x y"), limit).await;
+        let outcome = action.run_within(Duration::from_secs(1)).await;
         outcome.map_err(|error| format!("{error:#}"))
     }
 
     #[actix_rt::test]
     async fn a_program_gets_the_file_where_it_wants_it() {
-        assert_eq!(run("test {} = '/tmp/x y'").await, Ok(()));
-        assert_eq!(run("test a{}b = 'a/tmp/x yb'").await, Ok(()));
+        for text in ["test {} = '/tmp/x y'", "test a{}b = 'a/tmp/x yb'"] {
+            let action: Action = text.parse().unwrap();
+            assert!(action.run_with(Path::new("/tmp/x y")).await.is_ok(), "{text}");
+        }
+        assert_eq!(run("test {} = '{}'").await, Ok(()));
         assert!("nginx -t".parse::<Action>().is_ok_and(|action| !action.takes_file()));
     }
 
@@ -138,6 +156,31 @@ mod tests {
     async fn a_program_that_hangs_is_killed_with_all_that_it_started() {
         let fault = run("sh -c 'echo begun; sleep 60 & sleep 60'").await.unwrap_err();
         assert!(fault.contains("did not end within 1s and was killed\n  begun"), "{fault}");
+    }
+
+    #[actix_rt::test]
+    async fn a_program_that_nobody_waits_for_is_killed_with_all_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("id");
+        let line = format!("sh -c 'sleep 60 & echo $! >{}; sleep 60'", file.display());
+        let running = run(&line);
+        let written = async {
+            loop {
+                match std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')) {
+                    Some(text) => return text,
+                    None => actix_rt::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let id = tokio::select! {
+            outcome = running => panic!("{outcome:?}"),
+            id = written => id,
+        };
+        let stat = format!("/proc/{}/stat", id.trim());
+        let is_running = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        while is_running() {
+            actix_rt::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[test]

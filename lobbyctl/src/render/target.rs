@@ -98,7 +98,7 @@ impl Target {
 
     async fn check_new(&self, fresh: &Path) -> anyhow::Result<()> {
         match self.check.as_ref().filter(|check| check.takes_file()) {
-            Some(check) => check.run(fresh).await.with_context(|| self.stays()),
+            Some(check) => check.run_with(fresh).await.with_context(|| self.stays()),
             None => Ok(()),
         }
     }
@@ -106,7 +106,7 @@ impl Target {
     /// What is done once the file is in its place. The mark is there until all of it was done.
     async fn follow_up(&self, replacement: Replacement) -> anyhow::Result<()> {
         if let Some(check) = self.check.as_ref().filter(|check| !check.takes_file())
-            && let Err(error) = check.run(&self.path).await
+            && let Err(error) = check.run_with(&self.path).await
         {
             self.restore(replacement).with_context(|| self.cannot("restore"))?;
             return Err(error.context(self.stays()));
@@ -115,7 +115,7 @@ impl Target {
         remove(&self.beside("old"))?;
         if let Some(reload) = &self.reload {
             let again = || format!("{} is new, the reload is tried again", self.path.display());
-            reload.run(&self.path).await.with_context(again)?;
+            reload.run_with(&self.path).await.with_context(again)?;
         }
         remove(&self.mark())?;
         Ok(())
