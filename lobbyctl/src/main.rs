@@ -6,6 +6,7 @@ mod completion;
 mod connection;
 mod doctor;
 mod follow;
+mod grid;
 mod known;
 mod output;
 mod render;
