@@ -1,17 +1,27 @@
 //! The command line: what may be said, and the help about it.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+#[cfg(test)]
+mod man_page;
+#[cfg(test)]
+mod tests;
+mod views;
+mod words;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lobby_client::{AddressLabels, HostName, Label, Protocol, Selector};
+use clap::{Args, Parser, Subcommand};
+use lobby_client::{HostName, Label, Protocol, Selector};
 
 use crate::action::Action;
 use crate::completion::{hosts, labels, own_labels};
 use crate::render::mode;
+
+pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
+pub(crate) use words::with_two_dashes;
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -226,67 +236,6 @@ pub(crate) struct WaitOptions {
     pub(crate) timeout: Duration,
 }
 
-/// Which servers a view shows, and when it shows them.
-#[derive(Debug, PartialEq, Eq, Args)]
-pub(crate) struct ViewOptions {
-    /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = selector)]
-    pub(crate) selector: Option<Selector>,
-    /// Keys of the labels that hold a server's address, the best one first [env: ADDRESS_LABELS]
-    #[arg(long, value_name = "KEY,KEY", value_parser = AddressLabels::parse)]
-    pub(crate) address: Option<AddressLabels>,
-    /// Print what the daemon knows, even if it cannot have heard every server yet
-    #[arg(long)]
-    pub(crate) anyway: bool,
-    /// Fail while all links of the daemon are down, instead of printing its frozen list
-    #[arg(long)]
-    pub(crate) require_link: bool,
-}
-
-#[derive(Debug, PartialEq, Eq, Args)]
-pub(crate) struct TableOptions {
-    #[command(flatten)]
-    pub(crate) view: ViewOptions,
-    /// A column for each of these keys
-    #[arg(short = 'L', long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = column)]
-    pub(crate) columns: Vec<String>,
-}
-
-#[derive(Debug, PartialEq, Eq, Args)]
-pub(crate) struct ExportOptions {
-    /// What is written
-    pub(crate) format: ExportFormat,
-    #[command(flatten)]
-    pub(crate) view: ViewOptions,
-    /// Port of the targets of file-sd
-    #[arg(long, value_name = "PORT", default_value = "9100", value_parser = port)]
-    pub(crate) target_port: u16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// Lines of /etc/hosts
-    Hosts,
-    /// Entries of ~/.ssh/config
-    SshConfig,
-    /// Targets of Prometheus' file discovery
-    FileSd,
-    /// A packet a line
-    Jsonl,
-}
-
-#[derive(Debug, PartialEq, Eq, Args)]
-pub(crate) struct AnsibleOptions {
-    /// Print all groups and hosts
-    #[arg(long, required_unless_present = "inventory_host", conflicts_with = "inventory_host")]
-    pub(crate) list: bool,
-    /// Print the variables of a host; the daemon's name stands before the command, or in HOST
-    #[arg(long, value_name = "NAME", hide = true)]
-    pub(crate) inventory_host: Option<String>,
-    #[command(flatten)]
-    pub(crate) view: ViewOptions,
-}
-
 impl Command {
     /// The name of a command that has nothing to print as JSON, and is not one of the original.
     fn without_json(&self) -> Option<&'static str> {
@@ -357,15 +306,6 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "must be a number from 1 to 65535".to_owned())
 }
 
-/// A key of labels; the comma is no part of it.
-fn column(text: &str) -> Result<String, String> {
-    let key = text.trim();
-    if key.is_empty() || key.contains(':') {
-        return Err("must be keys of labels, such as service,location".to_owned());
-    }
-    Ok(key.to_owned())
-}
-
 fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
         "must be a number of servers, at least 1; for none there is --none".to_owned()
@@ -379,93 +319,3 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME)
         .ok_or_else(|| "must be a time such as 90s, 5m or 1h, at most a year".to_owned())
 }
-
-/// Options of lobby 1.x, which takes them with one dash, in the manner of Go.
-const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
-
-/// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 21] = [
-    "--host",
-    "--port",
-    "--proto",
-    "--token",
-    "--token-file",
-    "--ca-file",
-    "-l",
-    "--selector",
-    "--count",
-    "--timeout",
-    "-L",
-    "--columns",
-    "--address",
-    "--target-port",
-    INVENTORY_HOST,
-    "-o",
-    "--output",
-    "--min-servers",
-    "--check",
-    "--reload",
-    "--mode",
-];
-
-/// The name by which lobbyctl is called as an inventory of Ansible.
-const INVENTORY_NAME: &str = "lobby-inventory";
-
-/// What `--host` is called behind `ansible`, where it is not the daemon's.
-const INVENTORY_HOST: &str = "--inventory-host";
-
-/// The words with the options of lobby 1.x rewritten to two dashes, up to a `--`: behind it all is
-/// data.
-pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut words = words.into_iter();
-    let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
-    let called = rewritten.first().and_then(|program| Path::new(program).file_name());
-    let mut command =
-        (called == Some(OsStr::new(INVENTORY_NAME))).then(|| OsString::from("ansible"));
-    rewritten.extend(command.clone());
-    while let Some(word) = words.next() {
-        let mut word = option_with_two_dashes(word);
-        if command.as_ref().is_some_and(|command| command == "ansible") {
-            word = inventory_option(word);
-        } else if command.is_none() && !word.as_encoded_bytes().starts_with(b"-") {
-            command = Some(word.clone());
-        }
-        let is_end = word == "--";
-        let has_value = WITH_VALUE.iter().any(|option| word == OsStr::new(option));
-        rewritten.push(word);
-        if is_end {
-            break;
-        }
-        if has_value {
-            rewritten.extend(words.next());
-        }
-    }
-    rewritten.extend(words);
-    rewritten
-}
-
-fn inventory_option(word: OsString) -> OsString {
-    match word.to_str().and_then(|text| text.strip_prefix("--host")) {
-        Some(rest) if rest.is_empty() || rest.starts_with('=') => {
-            format!("{INVENTORY_HOST}{rest}").into()
-        }
-        _ => word,
-    }
-}
-
-fn option_with_two_dashes(word: OsString) -> OsString {
-    let Some(text) = word.to_str() else { return word };
-    let name = text.split_once('=').map_or(text, |(name, _)| name);
-    if text == "-json=true" {
-        "--json".into()
-    } else if ONE_DASH.contains(&name) {
-        format!("-{text}").into()
-    } else {
-        word
-    }
-}
-
-#[cfg(test)]
-mod man_page;
-#[cfg(test)]
-mod tests;
