@@ -26,7 +26,6 @@ pub(crate) const REFUSALS: &str = "/v1/refusals";
 pub(crate) const HEALTH: &str = "/healthz";
 
 /// Path of the labels of the daemon's own server.
-#[cfg(feature = "http")]
 pub(crate) const LABELS: &str = "/v1/labels";
 
 /// Path at which labels are added that last for a time.

@@ -15,6 +15,8 @@ pub enum Query {
     Prometheus(String),
     /// How the daemon is doing.
     Status,
+    /// The labels of the daemon's own server, each with where it comes from.
+    Labels,
 }
 
 /// The reason why a question cannot be sent: the API would take it for another one.
@@ -36,6 +38,7 @@ impl Query {
             Self::Names(selector) => paths::discoveries(&Filter::Selector(selector.clone()))?,
             Self::Prometheus(name) => paths::prometheus(name),
             Self::Status => paths::STATUS.to_owned(),
+            Self::Labels => paths::LABELS.to_owned(),
         })
     }
 }
