@@ -1,5 +1,6 @@
 //! The command line: what may be said, and the help about it.
 
+mod leases;
 #[cfg(test)]
 mod man_page;
 #[cfg(test)]
@@ -14,12 +15,13 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use lobby_client::{HostName, Label, Protocol, Selector};
+use lobby_client::{HostName, Protocol, Selector};
 
 use crate::action::Action;
-use crate::completion::{hosts, labels, own_labels};
+use crate::completion::{hosts, labels};
 use crate::render::mode;
 
+pub(crate) use leases::LabelsCommand;
 pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
 pub(crate) use words::with_two_dashes;
 
@@ -141,7 +143,7 @@ pub(crate) enum Command {
     },
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
     Ping,
-    /// Change the run-time labels of the connected daemon's server
+    /// List the labels of the connected daemon's server, and change those of run time
     #[command(subcommand)]
     Labels(LabelsCommand),
 }
@@ -160,22 +162,6 @@ pub(crate) enum DiscoveryFilter {
         /// Beginnings of labels, such as service:
         #[arg(required = true, value_name = "PREFIX", add = labels())]
         prefixes: Vec<String>,
-    },
-}
-
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub(crate) enum LabelsCommand {
-    /// Add labels; they survive a restart of the daemon
-    Add {
-        /// Labels, by convention NAME:VALUE; at most 1024 bytes each, without control characters
-        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = labels())]
-        labels: Vec<Label>,
-    },
-    /// Remove labels that were added so; those from elsewhere stay
-    Del {
-        /// Whole labels
-        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = own_labels())]
-        labels: Vec<Label>,
     },
 }
 

@@ -8,6 +8,7 @@ mod doctor;
 mod follow;
 mod grid;
 mod known;
+mod labels;
 mod output;
 mod render;
 mod status;
@@ -21,7 +22,7 @@ use std::process;
 use anyhow::{Context, anyhow};
 use lobby_client::{Client, Error, Filter, HostName, LinkState, Query, Selector};
 
-use args::{Command, CommandLine, DiscoveryFilter, LabelsCommand};
+use args::{Command, CommandLine, DiscoveryFilter};
 use connection::Connection;
 use doctor::Answers;
 use output::{Output, Palette};
@@ -67,6 +68,7 @@ async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure
         }
         Command::Render(options) => render::run(&client, connection, &options).await,
         Command::Wait(options) => follow::wait(&client, connection, &options).await,
+        Command::Labels(command) => labels::run(&client, connection, &command, line.json).await,
         Command::Table(options) => print_view(&views::table(&client, connection, &options).await?),
         Command::Export(options) => {
             print_view(&views::export(&client, connection, &options).await?)
@@ -136,16 +138,11 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         Command::Status => client.status().await.map(|status| Output::Status(Box::new(status))),
         Command::Doctor { wanted } => examine(client, wanted.as_ref(), json).await,
         Command::Ping => client.ping().await.map(|()| Output::Done),
-        Command::Labels(LabelsCommand::Add { labels }) => {
-            client.add_labels(&labels).await.map(|()| Output::Done)
-        }
-        Command::Labels(LabelsCommand::Del { labels }) => {
-            client.delete_labels(&labels).await.map(|()| Output::Done)
-        }
         // They have an output of their own.
         Command::Watch(_)
         | Command::Wait(_)
         | Command::Render(_)
+        | Command::Labels(_)
         | Command::Table(_)
         | Command::Export(_)
         | Command::Ansible(_) => Ok(Output::Done),
@@ -174,15 +171,7 @@ fn query(command: &Command) -> Option<Query> {
         Command::Resolve { selector: Some(selector), .. } => Query::Names(selector.clone()),
         Command::Resolve { label, .. } => Query::Resolve(label.clone().unwrap_or_default()),
         Command::Status => Query::Status,
-        Command::Labels(_)
-        | Command::Ping
-        | Command::Doctor { .. }
-        | Command::Watch(_)
-        | Command::Wait(_)
-        | Command::Render(_)
-        | Command::Table(_)
-        | Command::Export(_)
-        | Command::Ansible(_) => return None,
+        _ => return None,
     })
 }
 

@@ -1,3 +1,5 @@
+use lobby_client::Label;
+
 use super::*;
 
 fn read(line: &str) -> Result<CommandLine, clap::Error> {
@@ -41,9 +43,9 @@ fn every_command_is_understood() {
     assert_eq!(read("discoveries search a: --json").unwrap().command, discoveries(filter));
     let resolve = Command::Resolve { selector: None, label: Some("a:1".into()) };
     assert_eq!(read("resolve a:1").unwrap().command, resolve);
-    let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")] };
+    let add = LabelsCommand::Add { labels: vec![label("a:1"), label("b:2")], time: None };
     assert_eq!(read("labels add a:1 b:2").unwrap().command, Command::Labels(add));
-    let del = LabelsCommand::Del { labels: vec![label("a:1")] };
+    let del = LabelsCommand::Del { labels: vec![label("a:1")], strict: false };
     assert_eq!(read("labels del a:1").unwrap().command, Command::Labels(del));
 }
 
@@ -116,7 +118,7 @@ fn a_label_right_behind_discoveries_gets_the_usage() {
 
 #[test]
 fn behind_two_dashes_all_is_data() {
-    let add = LabelsCommand::Add { labels: vec![label("-json"), label("-host=x")] };
+    let add = LabelsCommand::Add { labels: vec![label("-json"), label("-host=x")], time: None };
     assert_eq!(read("labels add -- -json -host=x").unwrap().command, Command::Labels(add));
 }
 

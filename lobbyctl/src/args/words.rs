@@ -7,7 +7,7 @@ use std::path::Path;
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 21] = [
+const WITH_VALUE: [&str; 22] = [
     "--host",
     "--port",
     "--proto",
@@ -29,6 +29,7 @@ const WITH_VALUE: [&str; 21] = [
     "--check",
     "--reload",
     "--mode",
+    "--for",
 ];
 
 /// The name by which lobbyctl is called as an inventory of Ansible.
