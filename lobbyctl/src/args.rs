@@ -21,7 +21,7 @@ use crate::action::Action;
 use crate::completion::{hosts, labels};
 use crate::render::mode;
 
-pub(crate) use leases::LabelsCommand;
+pub(crate) use leases::{DrainOptions, LabelsCommand};
 pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
 pub(crate) use words::with_two_dashes;
 
@@ -52,7 +52,8 @@ Examples:
   lobbyctl discoveries -l 'service in (smtp,imap) and not drain'
   lobbyctl labels add maintenance:yes
   lobbyctl watch -l 'service=web and not drain'
-  lobbyctl wait -l service=web --count 2 --timeout 90s";
+  lobbyctl wait -l service=web --count 2 --timeout 90s
+  lobbyctl drain --for 1h --reason 'kernel update'";
 
 /// More than anybody waits, and little enough for every clock.
 const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -146,6 +147,8 @@ pub(crate) enum Command {
     /// List the labels of the connected daemon's server, and change those of run time
     #[command(subcommand)]
     Labels(LabelsCommand),
+    /// Ask for no more work: give the server the label drain, or drain:REASON
+    Drain(DrainOptions),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -231,6 +234,7 @@ impl Command {
             Self::Table(_) => "table",
             Self::Export(_) => "export",
             Self::Ping => "ping",
+            Self::Drain(options) if !options.show => "drain",
             // Ansible's inventory is JSON anyway.
             _ => return None,
         })

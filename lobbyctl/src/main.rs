@@ -5,6 +5,7 @@ mod args;
 mod completion;
 mod connection;
 mod doctor;
+mod drain;
 mod follow;
 mod grid;
 mod known;
@@ -69,6 +70,7 @@ async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure
         Command::Render(options) => render::run(&client, connection, &options).await,
         Command::Wait(options) => follow::wait(&client, connection, &options).await,
         Command::Labels(command) => labels::run(&client, connection, &command, line.json).await,
+        Command::Drain(options) => drain::run(&client, connection, &options, line.json).await,
         Command::Table(options) => print_view(&views::table(&client, connection, &options).await?),
         Command::Export(options) => {
             print_view(&views::export(&client, connection, &options).await?)
@@ -143,6 +145,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         | Command::Wait(_)
         | Command::Render(_)
         | Command::Labels(_)
+        | Command::Drain(_)
         | Command::Table(_)
         | Command::Export(_)
         | Command::Ansible(_) => Ok(Output::Done),

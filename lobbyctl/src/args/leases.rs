@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use lobby_client::Label;
 
 use super::time;
 use crate::completion::{labels, own_labels};
+use crate::drain;
 
 /// Shortest time of a label that ends.
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,6 +34,22 @@ pub(crate) enum LabelsCommand {
         #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = own_labels())]
         labels: Vec<Label>,
     },
+}
+
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct DrainOptions {
+    /// End it after this time, such as 90s, 5m or 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = lease_time)]
+    pub(crate) time: Option<Duration>,
+    /// Why; others see it
+    #[arg(long = "reason", value_name = "TEXT", value_parser = drain::with_reason)]
+    pub(crate) label: Option<Label>,
+    /// Show whether the server is drained, and from where that comes
+    #[arg(long, conflicts_with_all = ["time", "label", "end"])]
+    pub(crate) show: bool,
+    /// End it
+    #[arg(long, conflicts_with_all = ["time", "label"])]
+    pub(crate) end: bool,
 }
 
 fn lease_time(text: &str) -> Result<Duration, String> {

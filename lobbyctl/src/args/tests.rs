@@ -158,6 +158,33 @@ fn wrong_usage_is_refused_with_status_2() {
 }
 
 #[test]
+fn a_server_is_drained_for_a_time_and_a_reason() {
+    let drain = |words: &[&str]| {
+        let words = [&["lobbyctl", "drain"], words].concat();
+        match CommandLine::read(words.iter().map(OsString::from)).map(|line| line.command) {
+            Ok(Command::Drain(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.exit_code()),
+        }
+    };
+    let options = drain(&["--for", "1h", "--reason", "kernel update"]).unwrap();
+    assert_eq!(options.time, Some(Duration::from_secs(3_600)));
+    assert_eq!(options.label, Some(label("drain:kernel update")));
+    assert!(drain(&[]).is_ok() && drain(&["--show"]).is_ok() && drain(&["--end"]).is_ok());
+    for words in [
+        &["--reason", " "][..],
+        &["--reason", "a\u{7}"],
+        &["--for", "0"],
+        &["--for", "2y"],
+        &["--show", "--end"],
+        &["--end", "--for", "1h"],
+        &["--show", "--reason", "x"],
+    ] {
+        assert_eq!(drain(words).err(), Some(2), "{words:?}");
+    }
+}
+
+#[test]
 fn commands_without_json_refuse_it() {
     for line in ["table", "export hosts", "render t.j2", "ping", "wait"] {
         let refusal = refusal(&format!("{line} --json"));

@@ -7,7 +7,7 @@ use std::path::Path;
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 22] = [
+const WITH_VALUE: [&str; 23] = [
     "--host",
     "--port",
     "--proto",
@@ -30,6 +30,7 @@ const WITH_VALUE: [&str; 22] = [
     "--reload",
     "--mode",
     "--for",
+    "--reason",
 ];
 
 /// The name by which lobbyctl is called as an inventory of Ansible.
