@@ -21,7 +21,7 @@ use crate::action::Action;
 use crate::completion::{hosts, labels};
 use crate::render::mode;
 
-pub(crate) use leases::{DrainOptions, LabelsCommand};
+pub(crate) use leases::{CheckOptions, DrainOptions, LabelsCommand, RunOptions};
 pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
 pub(crate) use words::with_two_dashes;
 
@@ -41,6 +41,8 @@ Exit status:
   3  the daemon cannot be reached, or did not answer within 10 seconds
   4  the daemon wants a valid token
   5  wait: time was up before it was so
+  run ends with the status of its program: 128 and the number of a signal that
+  ended it, 126 if it cannot be run, 127 if there is none of that name
 
 Options may stand before and after the command, also with one dash, such as
 -host and -port=1313. Words behind -- are no options: labels add -- -dashed
@@ -53,6 +55,7 @@ Examples:
   lobbyctl labels add maintenance:yes
   lobbyctl watch -l 'service=web and not drain'
   lobbyctl wait -l service=web --count 2 --timeout 90s
+  lobbyctl run --label service:web --check 'curl -fs localhost' -- httpd -D
   lobbyctl drain --for 1h --reason 'kernel update'";
 
 /// More than anybody waits, and little enough for every clock.
@@ -147,6 +150,11 @@ pub(crate) enum Command {
     /// List the labels of the connected daemon's server, and change those of run time
     #[command(subcommand)]
     Labels(LabelsCommand),
+    /// Run a program; the server has labels as long as it runs and its check passes
+    #[command(
+        override_usage = "lobbyctl run [OPTIONS] --label <LABEL> [--check <COMMAND>] [-- <CMD>...]"
+    )]
+    Run(RunOptions),
     /// Ask for no more work: give the server the label drain, or drain:REASON
     Drain(DrainOptions),
 }
@@ -234,6 +242,7 @@ impl Command {
             Self::Table(_) => "table",
             Self::Export(_) => "export",
             Self::Ping => "ping",
+            Self::Run(_) => "run",
             Self::Drain(options) if !options.show => "drain",
             // Ansible's inventory is JSON anyway.
             _ => return None,

@@ -12,6 +12,7 @@ mod known;
 mod labels;
 mod output;
 mod render;
+mod run;
 mod status;
 mod views;
 
@@ -35,7 +36,7 @@ use output::{Output, Palette};
 fn main() {
     completion::complete();
     let status = match CommandLine::read(env::args_os()) {
-        Ok(line) => run(line).map_or_else(Failure::report, |()| DONE),
+        Ok(line) => run(line).unwrap_or_else(Failure::report),
         Err(answer) => show(&answer),
     };
     process::exit(status)
@@ -48,7 +49,7 @@ fn show(answer: &clap::Error) -> i32 {
     if answer.use_stderr() { WRONG_USAGE } else { DONE }
 }
 
-fn run(line: CommandLine) -> Result<(), Failure> {
+fn run(line: CommandLine) -> Result<i32, Failure> {
     let connection = Connection::resolve(&line.connection, variable).map_err(Failure::usage)?;
     for warning in connection.warnings() {
         // Where standard error is closed nobody is warned.
@@ -60,9 +61,10 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     done
 }
 
-async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure> {
+async fn serve(connection: &Connection, line: CommandLine) -> Result<i32, Failure> {
     let client = connection.client().map_err(|error| Failure::asking(error, connection))?;
     match line.command {
+        Command::Run(options) => return run::run(&client, connection, &options).await,
         Command::Watch(options) => {
             let palette = (!line.json).then(palette);
             follow::watch(&client, connection, &options, palette).await
@@ -80,6 +82,7 @@ async fn serve(connection: &Connection, line: CommandLine) -> Result<(), Failure
         }
         command => answer(&client, connection, command, line.json).await,
     }
+    .map(|()| DONE)
 }
 
 fn print_view(text: &str) -> Result<(), Failure> {
@@ -145,6 +148,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
         | Command::Wait(_)
         | Command::Render(_)
         | Command::Labels(_)
+        | Command::Run(_)
         | Command::Drain(_)
         | Command::Table(_)
         | Command::Export(_)

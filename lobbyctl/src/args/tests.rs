@@ -158,6 +158,35 @@ fn wrong_usage_is_refused_with_status_2() {
 }
 
 #[test]
+fn a_program_is_run_with_its_labels_and_its_check() {
+    let run = |line: &str| match read(line).map(|line| line.command) {
+        Ok(Command::Run(options)) => Ok(options),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.exit_code()),
+    };
+    let seconds = Duration::from_secs;
+    let options = run("run --label a:1 --label b -- prog --json -host -- x").unwrap();
+    assert_eq!(options.labels, [label("a:1"), label("b")]);
+    assert_eq!(options.command, ["prog", "--json", "-host", "--", "x"]);
+    assert_eq!((options.ttl, options.check.check), (seconds(30), None));
+    let options = run("run --label a --check true --every 2s --fall 2 --rise 4").unwrap();
+    let CheckOptions { check, every, fall, rise } = options.check;
+    assert_eq!((check, every, fall, rise), ("true".parse().ok(), seconds(2), 2, 4));
+    for line in [
+        "run -- prog",
+        "run --label a",
+        "run --label a prog",
+        "run --label a --every 2s -- prog",
+        "run --label a --check true --fall 0 -- prog",
+        "run --label a --check true --every 500ms -- prog",
+        "run --label a --ttl 2s -- prog",
+        "run --label a --json -- prog",
+    ] {
+        assert_eq!(run(line).map_err(|status| status), Err(2), "{line}");
+    }
+}
+
+#[test]
 fn a_server_is_drained_for_a_time_and_a_reason() {
     let drain = |words: &[&str]| {
         let words = [&["lobbyctl", "drain"], words].concat();

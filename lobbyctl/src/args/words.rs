@@ -7,7 +7,7 @@ use std::path::Path;
 const ONE_DASH: [&str; 7] = ["-host", "-port", "-proto", "-token", "-json", "-help", "-version"];
 
 /// Options whose value is the next word, which is left alone whatever it looks like.
-const WITH_VALUE: [&str; 23] = [
+const WITH_VALUE: [&str; 28] = [
     "--host",
     "--port",
     "--proto",
@@ -31,6 +31,11 @@ const WITH_VALUE: [&str; 23] = [
     "--mode",
     "--for",
     "--reason",
+    "--label",
+    "--ttl",
+    "--every",
+    "--fall",
+    "--rise",
 ];
 
 /// The name by which lobbyctl is called as an inventory of Ansible.

@@ -1,0 +1,183 @@
+//! Run: labels that are there as long as a program and its check.
+
+mod checks;
+mod health;
+mod lease;
+mod notices;
+mod program;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use lobby_client::text::one_line;
+use lobby_client::{Client, Error};
+use rustix::process::Signal;
+use tokio::time::timeout;
+
+use crate::Failure;
+use crate::args::RunOptions;
+use crate::connection::Connection;
+use crate::labels;
+
+use checks::{Checks, News};
+use lease::Lease;
+use notices::Notices;
+use program::Program;
+use signals::{Signals, is_stop};
+
+/// How long the daemon may take to say what it can do, before the program is started.
+const MEETING_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a program that is to stop waits for its labels to go, and lobbyctl at its end.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs a program, or the check alone, until its end. Returns the exit status.
+pub(crate) async fn run(
+    client: &Client,
+    connection: &Connection,
+    options: &RunOptions,
+) -> Result<i32, Failure> {
+    // A signal that comes from here on is passed on.
+    let signals = Signals::listen().context("cannot listen for signals").map_err(Failure::other)?;
+    let notices = Notices::start().context("cannot start a thread").map_err(Failure::other)?;
+    let notices = Arc::new(notices);
+    let status = run_with(client, connection, options, signals, &notices).await;
+    notices.finish();
+    status
+}
+
+async fn run_with(
+    client: &Client,
+    connection: &Connection,
+    options: &RunOptions,
+    signals: Signals,
+    notices: &Arc<Notices>,
+) -> Result<i32, Failure> {
+    meet(client, connection, options, notices).await?;
+    let program = match options.command.as_slice() {
+        [] => None,
+        words => Some(Program::start(words)?),
+    };
+    let lease =
+        Lease::new(client.clone(), options.labels.clone(), options.ttl, Arc::clone(notices));
+    let checks = options.check.check.as_ref().map(|check| Checks::start(check, &options.check));
+    if checks.is_none() {
+        lease.want(true);
+    }
+    let (names, notices) = (labels::listed(&options.labels), Arc::clone(notices));
+    let mut running = Running { signals, program, lease, checks, waiting: None, notices, names };
+    let status = running.until_its_end().await;
+    running.finish(options.ttl).await;
+    status.context("cannot wait for the program").map_err(Failure::other)
+}
+
+/// Asks the daemon what it can do. One that is away may come later; one that would keep the labels
+/// for good is refused before anything is started.
+async fn meet(
+    client: &Client,
+    connection: &Connection,
+    options: &RunOptions,
+    notices: &Notices,
+) -> Result<(), Failure> {
+    let asked = timeout(MEETING_LIMIT, client.labels()).await;
+    let Ok(asked) = asked else {
+        notices.say("the daemon does not answer: it runs without labels so far");
+        return Ok(());
+    };
+    match asked {
+        Ok(there) => {
+            for label in options.labels.iter().filter(|label| labels::is_stored(label, &there)) {
+                let name = one_line(label.as_str());
+                notices.say(format!("{name} was added for good and stays whatever is run"));
+            }
+            Ok(())
+        }
+        Err(error @ Error::Unreachable { .. } | error @ Error::Refused { status: 500.., .. }) => {
+            notices.say(format!("{}: it runs without labels so far", one_line(&error.to_string())));
+            Ok(())
+        }
+        Err(error) if labels::is_of_before(&error) => Err(labels::cannot_end(&options.labels)),
+        Err(error) => Err(Failure::asking(error, connection)),
+    }
+}
+
+/// All that goes on at once.
+struct Running {
+    signals: Signals,
+    program: Option<Program>,
+    lease: Lease,
+    checks: Option<Checks>,
+    /// The signal that tells the program to stop, and waits for the labels to go.
+    waiting: Option<Signal>,
+    notices: Arc<Notices>,
+    /// The labels, for people.
+    names: String,
+}
+
+impl Running {
+    async fn until_its_end(&mut self) -> std::io::Result<i32> {
+        loop {
+            tokio::select! {
+                biased;
+                status = ended(&mut self.program) => return status,
+                signal = self.signals.next() => self.take_in(signal).await,
+                _ = self.lease.gone(REMOVAL_LIMIT), if self.waiting.is_some() => {
+                    let Some(program) = &self.program else { return Ok(crate::DONE) };
+                    self.waiting.take().into_iter().for_each(|signal| program.signal(signal));
+                }
+                news = next(&mut self.checks) => self.heed(&news),
+            }
+        }
+    }
+
+    /// Passes a signal on. The labels go before a program is told to stop, but somebody who tells
+    /// it twice does not want to wait.
+    async fn take_in(&mut self, signal: Signal) {
+        let stops = is_stop(signal) || (self.program.is_none() && signal == Signal::HUP);
+        if stops && self.waiting.is_none() {
+            self.waiting = Some(signal);
+            self.lease.want(false);
+            self.stop_checks().await;
+        } else if let Some(program) = &self.program {
+            self.waiting.take().into_iter().for_each(|first| program.signal(first));
+            program.signal(signal);
+        }
+    }
+
+    fn heed(&self, News { is_well, reason }: &News) {
+        self.lease.want(*is_well);
+        let (names, what) = (&self.names, if *is_well { "added" } else { "removed" });
+        self.notices.say(format!("{what} {names}: {reason}"));
+    }
+
+    async fn stop_checks(&mut self) {
+        if let Some(checks) = self.checks.take() {
+            checks.stop().await;
+        }
+    }
+
+    async fn finish(&mut self, ttl: Duration) {
+        self.stop_checks().await;
+        self.lease.want(false);
+        if !self.lease.gone(REMOVAL_LIMIT).await {
+            let (names, ttl) = (&self.names, humantime::format_duration(ttl));
+            self.notices.say(format!("{names} could not be removed, and ends within {ttl}"));
+        }
+    }
+}
+
+async fn ended(program: &mut Option<Program>) -> std::io::Result<i32> {
+    match program {
+        Some(program) => program.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next(checks: &mut Option<Checks>) -> News {
+    match checks {
+        Some(checks) => checks.next().await,
+        None => std::future::pending().await,
+    }
+}
