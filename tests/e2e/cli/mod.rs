@@ -2,9 +2,12 @@
 
 mod check;
 mod doctor;
+mod drain;
 mod follow;
+mod labels;
 mod lobbyctl;
 mod resolver;
+mod run;
 mod settings;
 mod terminal;
 mod tls;
