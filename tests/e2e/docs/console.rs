@@ -24,6 +24,7 @@ pages! {
     the_commands_about_installing: "docs/install.md";
     the_commands_about_settings: "docs/settings.md";
     the_commands_about_labels: "docs/labels.md";
+    the_commands_about_labels_of_programs: "docs/leases.md";
     the_commands_about_the_callback: "docs/callback.md";
     the_commands_about_prometheus: "docs/prometheus.md";
     the_commands_about_dns: "docs/dns.md";
