@@ -34,6 +34,9 @@ const FLAKY: [usize; 3] = [3, 4, ON_BOTH + ON_ONE + 2];
 /// Every third daemon is asked all the time whether somebody is missing.
 const WATCHED: usize = 3;
 
+/// The label by which a second daemon of one name differs from the first.
+pub(crate) const NAMESAKE_LABEL: &str = "namesake:1";
+
 /// Between two looks at whether all agree.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -313,6 +316,24 @@ impl Fleet {
         self.members[place].daemon.as_ref()
     }
 
+    /// The name of a member.
+    pub(crate) fn name(&self, place: usize) -> &str {
+        &self.members[place].name
+    }
+
+    /// Starts another daemon under the name of a member, with one label more. It is no member.
+    pub(crate) async fn start_namesake(&self, place: usize) -> Lobbyd {
+        let labels = format!("{},{NAMESAKE_LABEL}", ContinuityCheck::LABELS);
+        self.members[place].builder.clone().labels(&labels).start().await
+    }
+
+    /// The other living daemons that hear a member.
+    pub(crate) fn who_hear(&self, place: usize) -> impl Iterator<Item = &Lobbyd> {
+        let heard = &self.members[place];
+        let others = self.living().filter(|other| other.name != heard.name && other.hears(heard));
+        others.filter_map(|other| other.daemon.as_ref())
+    }
+
     /// Starts one that was ended, with other settings or another launcher.
     pub(crate) async fn start_again_as(
         &mut self,
@@ -344,7 +365,7 @@ impl Fleet {
     }
 }
 
-async fn get(daemon: &Lobbyd, path: &str) -> Result<Value, String> {
+pub(crate) async fn get(daemon: &Lobbyd, path: &str) -> Result<Value, String> {
     let answer = http::try_send(daemon.address(), "GET", path, &[], "").await?;
     if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{path}: {}", answer.text())) }
 }

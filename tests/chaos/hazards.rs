@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::faults::{hold, start_again};
 use crate::fleet::{BACK, Fleet, KEEP_ALIVE, TTL};
+use crate::namesakes;
 use crate::report::Report;
 
 /// Longer than any round: the disk is released before.
@@ -41,16 +42,19 @@ pub(crate) enum Hazard {
     LogUnread,
     /// Clients ask for a lot and read nothing of it.
     ClientsDoNotRead,
+    /// Another daemon goes by the name of one, for a while.
+    TwoOfOneName,
 }
 
 impl Hazard {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::LinksFlap,
         Self::SeedFrozen,
         Self::Oversized,
         Self::DiskHangs,
         Self::LogUnread,
         Self::ClientsDoNotRead,
+        Self::TwoOfOneName,
     ];
 
     /// Lets it happen, and waits for the fleet to get over it.
@@ -62,6 +66,7 @@ impl Hazard {
             Self::DiskHangs => disk_hangs(fleet, report).await,
             Self::LogUnread => log_unread(fleet, report).await,
             Self::ClientsDoNotRead => clients_do_not_read(fleet, report).await,
+            Self::TwoOfOneName => namesakes::two_of_one_name(fleet, report).await,
         }
     }
 }

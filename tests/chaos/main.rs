@@ -6,6 +6,7 @@
 mod faults;
 mod fleet;
 mod hazards;
+mod namesakes;
 mod report;
 
 use std::process::ExitCode;
