@@ -3,19 +3,22 @@
 # More tests at once than the usual one a core: most of the time they wait, for a keep-alive, an expiry, a cooldown.
 export RUST_TEST_THREADS ?= 16
 
+# Programs of the workspace as a whole: built by themselves, their dependencies would have other features, and be built again.
+BUILT = "$${CARGO_TARGET_DIR:-target}/debug"
+
 .PHONY: demo test test-system deb dist chaos differential bench check fuzz openapi picture release
 
 # lobby at work on this machine, with nothing else installed. STAY=1: until Ctrl-C. PORT=2313: on other ports.
 demo:
 	@cargo build --locked --bin lobbyd --bin lobbyctl
-	@config/demo.sh "$${CARGO_TARGET_DIR:-target}/debug"
+	@config/demo.sh $(BUILT)
 
 # Every test, end to end ones included: they run the programs that are built first. Then a short form of `make chaos`.
 test:
 	tests/install-servers
 	cargo build --workspace --locked
 	cargo test --workspace --locked
-	CHAOS_ROUNDS=6 cargo run --locked --quiet -p lobby-tests --bin chaos
+	CHAOS_ROUNDS=6 $(BUILT)/chaos
 
 # What needs root, a systemd or packages: the unit, the Debian package, what is handed out, Ansible, completion in shells. Each test has
 # a machine of its own, in namespaces over this one's files, which is gone afterwards. Builds one release.
@@ -29,7 +32,7 @@ test-system:
 chaos:
 	tests/install-servers
 	cargo build --workspace --locked
-	cargo run --locked --quiet -p lobby-tests --bin chaos
+	$(BUILT)/chaos
 
 # Two builds side by side: whatever a user can see of them must be the same, but for the exceptions in tests/differential.
 # BASE=DIR holds the older lobbyd and lobbyctl; without it they are built of the commit that tests/differential/base names.
@@ -37,7 +40,7 @@ chaos:
 differential:
 	tests/install-servers
 	cargo build --workspace --locked
-	base=$${BASE:-$$(tests/differential/base)} && cargo run --locked --quiet -p lobby-tests --bin differential -- --base "$$base" $(OPTIONS)
+	base=$${BASE:-$$(tests/differential/base)} && $(BUILT)/differential --base "$$base" $(OPTIONS)
 
 # What a change must pass before its tests are worth running.
 check:
@@ -68,7 +71,7 @@ bench:
 picture:
 	tests/install-servers
 	cargo build --workspace --locked
-	cargo run --locked --quiet -p lobby-tests --bin picture -- docs/page.png
+	$(BUILT)/picture docs/page.png
 
 # The programs to install: target/release/lobbyd and target/release/lobbyctl.
 release:
