@@ -19,7 +19,7 @@ use crate::fleet::Fleet;
 use crate::report::{Report, say};
 
 /// About four minutes: each kind of fault twice.
-const ROUNDS: usize = 42;
+const ROUNDS: usize = 44;
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
