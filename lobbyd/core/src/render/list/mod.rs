@@ -21,21 +21,30 @@ const PIECE_LEN: usize = 256 << 10;
 
 /// About how long a piece is in every other form, in bytes. They take longer to write, and others
 /// wait meanwhile.
-const SLOW_PIECE_LEN: usize = 64 << 10;
+const SLOW_PIECE_LEN: usize = 16 << 10;
 
 /// A JSON list of the hosts that a query selects at one moment, sorted by name. As an iterator it
 /// gives its pieces.
 #[derive(Debug, Clone)]
 pub struct List {
     snapshot: Arc<Snapshot>,
-    /// Hosts with their `last_check`, which goes on in the hosts themselves.
-    hosts: Vec<(HostId, i64)>,
+    hosts: Vec<Entry>,
+    /// The `last_check` from which those of the hosts are counted.
+    epoch: i64,
     /// The number of hosts that were looked at.
     passed: usize,
     /// Whether any of them was written.
     begun: bool,
     ended: bool,
     writer: ElementWriter,
+}
+
+/// A host in a list. As many slow readers may hold long lists it is small.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: HostId,
+    /// Its `last_check`, which goes on in the host itself, in seconds from the list's epoch.
+    since_epoch: i32,
 }
 
 /// Writes the elements of a list.
@@ -54,20 +63,21 @@ impl List {
     /// The answer that a snapshot gives now.
     pub fn new(snapshot: Arc<Snapshot>, query: Query, now: Instant) -> Self {
         let found = snapshot.find(&query.selection, now);
-        let hosts = found.into_iter().map(|host| (host.id(), host.last_check())).collect();
+        let epoch = found.first().map_or(0, |host| host.last_check());
+        let hosts = found.into_iter().map(|host| Entry::new(host, epoch)).collect();
         let writer = ElementWriter {
             query,
             problems: Vec::new(),
             problems_left: MOST_PROBLEMS,
             compact: String::new(),
         };
-        Self { snapshot, hosts, passed: 0, begun: false, ended: false, writer }
+        Self { snapshot, hosts, epoch, passed: 0, begun: false, ended: false, writer }
     }
 
     /// A number that lists have in common which say the same but for times, and others do not.
     pub fn fingerprint(&self, hasher: &impl BuildHasher) -> u64 {
         let mut state = hasher.build_hasher();
-        for host in self.hosts.iter().filter_map(|(id, _)| self.snapshot.host(*id)) {
+        for host in self.hosts.iter().filter_map(|entry| self.snapshot.host(entry.id)) {
             self.writer.query.hash_host(host, &mut state);
         }
         state.finish()
@@ -78,8 +88,8 @@ impl List {
         if !self.writer.query.is_plain() {
             return None;
         }
-        let packets = self.hosts.iter().filter_map(|(id, last_check)| {
-            let len = packets::len(self.snapshot.host(*id)?, *last_check);
+        let packets = self.hosts.iter().filter_map(|entry| {
+            let len = packets::len(self.snapshot.host(entry.id)?, entry.last_check(self.epoch));
             Some(len + ",".len())
         });
         // The last packet has the closing bracket in the comma's place.
@@ -123,13 +133,14 @@ impl List {
 
     /// Goes on with the list until a text is so long or the list ends.
     fn write(&mut self, json: &mut String, len: usize) {
-        for (id, last_check) in &self.hosts[self.passed..] {
+        for entry in &self.hosts[self.passed..] {
             if json.len() >= len {
                 return;
             }
             self.passed += 1;
-            if let Some(host) = self.snapshot.host(*id) {
-                self.begun |= self.writer.write(host, *last_check, self.begun, json);
+            if let Some(host) = self.snapshot.host(entry.id) {
+                let last_check = entry.last_check(self.epoch);
+                self.begun |= self.writer.write(host, last_check, self.begun, json);
             }
         }
         json.push_str(self.writer.query.layout.end_of_list(self.begun));
@@ -142,6 +153,20 @@ impl Iterator for List {
 
     fn next(&mut self) -> Option<String> {
         self.next_piece(&mut Vec::new())
+    }
+}
+
+impl Entry {
+    /// A host as it is now. Decades from the epoch, where no clock that is right leads, its
+    /// `last_check` stands still.
+    fn new(host: &Host, epoch: i64) -> Self {
+        let since_epoch = host.last_check().saturating_sub(epoch);
+        let bounded = since_epoch.clamp(i32::MIN.into(), i32::MAX.into());
+        Self { id: host.id(), since_epoch: i32::try_from(bounded).unwrap_or_default() }
+    }
+
+    fn last_check(self, epoch: i64) -> i64 {
+        epoch.saturating_add(self.since_epoch.into())
     }
 }
 

@@ -237,7 +237,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn pieces_make_the_whole_list_in_every_form(
-        label_len in 1..1000usize, times in prop::collection::vec(prop_oneof![0..u64::MAX / 1000, 0..=10_u64, Just(1_795_000_000)], 0..600),
+        label_len in 1..1000usize, times in prop::collection::vec(prop_oneof![0..=i32::MAX as u64, 0..=10_u64, Just(1_795_000_000)], 0..600),
     ) {
         let (now, label) = (clock::now(), "x".repeat(label_len));
         let names: Vec<_> = (0..times.len()).map(|number| format!("h{number:05}")).collect();
@@ -264,6 +264,18 @@ proptest! {
         }).collect();
         prop_assert_eq!(answer(&snapshot, Query::ALL_PACKETS, now), json!(expected).to_string());
     }
+}
+
+#[test]
+fn a_list_of_clocks_that_are_ages_apart_is_as_long_as_measured() {
+    let now = clock::now();
+    let ages = [1_795_000_000, 0, u64::MAX / 1000];
+    let snapshot = snapshot(
+        ages.iter().zip(["a", "b", "c"]).map(|(time, name)| (name, vec!["x"], *time)),
+        now,
+    );
+    let list = List::new(snapshot, Query::ALL_PACKETS, now);
+    assert_eq!(list.measure(&mut Vec::new()), list.collect::<String>().len());
 }
 
 #[test]
