@@ -2,13 +2,13 @@
 //! time for all clients together.
 
 use std::sync::Arc;
+use std::thread;
 
 use actix_web::error::BlockingError;
 use actix_web::web;
 use tokio::sync::Semaphore;
 
-/// Most pieces of work at once. More of them would leave the threads that serve requests, and the
-/// actors, too little of the processors.
+/// Most pieces of work at once, on however many processors.
 const MAX_AT_ONCE: usize = 2;
 
 /// The right to render, shared by all requests.
@@ -17,8 +17,15 @@ pub struct RenderPool(Arc<Semaphore>);
 
 impl Default for RenderPool {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_AT_ONCE)))
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new(at_once(processors))))
     }
+}
+
+/// How many pieces of work are done at once. More of them would leave the threads that serve
+/// requests, and the actors, too little of the processors.
+fn at_once(processors: usize) -> usize {
+    (processors / 2).clamp(1, MAX_AT_ONCE)
 }
 
 impl RenderPool {
@@ -49,6 +56,11 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+
+    #[test]
+    fn at_least_half_of_the_processors_stay_free() {
+        assert_eq!([1, 2, 3, 4, 64].map(at_once), [1, 1, 1, 2, 2]);
+    }
 
     #[actix_web::test]
     async fn no_more_than_a_few_works_are_done_at_once() {
