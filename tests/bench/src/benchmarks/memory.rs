@@ -47,11 +47,12 @@ async fn read_everything(lobbyd: &Lobbyd) -> Result<()> {
         format!("/v1/discoveries?prefixes={RARE_PREFIX}"),
         format!("/v1/prometheus/{GROUP}"),
     ];
-    let mut connection = Connection::open(lobbyd.address).await?;
+    let close = ("Connection", "close");
     for path in &paths {
-        for headers in [&[][..], &[("Accept-Encoding", "gzip")]] {
-            let answer = connection.ask(&get(path, headers)).await?;
-            ensure!(answer.status == 200, "{path} is answered with {}", answer.status);
+        for headers in [&[close][..], &[close, ("Accept-Encoding", "gzip")]] {
+            let connection = Connection::open(lobbyd.address).await?;
+            let status = connection.ask_last(&get(path, headers)).await?;
+            ensure!(status == 200, "{path} is answered with {status}");
         }
     }
     Ok(())

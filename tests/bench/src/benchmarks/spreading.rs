@@ -130,11 +130,21 @@ impl Pair {
         );
         let daemons = [speaker.await?, listener.await?];
         let [speaker, listener] = [daemons[0].address, daemons[1].address];
-        Ok(Self {
-            speaker: Connection::open(speaker).await?,
-            listener: Connection::open(listener).await?,
-            daemons,
-        })
+        let (speaker, listener) =
+            (Connection::open(speaker).await?, Connection::open(listener).await?);
+        let mut pair = Self { speaker, listener, daemons };
+        pair.meet().await?;
+        Ok(pair)
+    }
+
+    /// Waits until the listener knows the speaker.
+    async fn meet(&mut self) -> Result<()> {
+        let begin = clock::now();
+        while Lobbyd::status_on(&mut self.listener).await?.records < self.daemons.len() {
+            ensure!(begin.elapsed() < LIMIT, "two daemons did not meet within {LIMIT:?}");
+            clock::pause(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     /// How long each of so many labels took, in milliseconds.

@@ -1,5 +1,6 @@
 //! Strain: clients that ask for the longest answers there are, and some that do not read them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +26,8 @@ const READERS: usize = 16;
 const WINDOW: Duration = Duration::from_secs(5);
 /// Clients that do not read.
 const STUCK: usize = 30;
-/// After this long they should be cut, with what a kernel needs to see to it on top.
+/// This long after the last of them took something they should be cut, with what a kernel needs to
+/// see to it on top.
 const CUT_AFTER: Duration = Duration::from_secs(32);
 /// Time until they must be cut.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -73,22 +75,32 @@ pub(super) async fn strain(environment: &mut Environment) -> Result<Vec<Row>> {
 pub(super) async fn clients_that_do_not_read(environment: &mut Environment) -> Result<Vec<Row>> {
     let lobby = environment.fresh_lobby(HOSTS, "stuck").await?;
     let rest = watch(&lobby, until(WINDOW / 5)).await?;
-    let begin = clock::now();
     let clients = (0..STUCK).map(|number| {
         let path = ["/v1/discoveries", PRETTY, FILTERED][number % 3];
         let headers: &[_] = if number % 2 == 0 { &[] } else { &[("Accept-Encoding", "gzip")] };
         send(lobby.lobbyd.address, &get(path, headers))
     });
     let clients: Vec<TcpStream> = clients.collect::<Result<_>>()?;
-    ensure!(sockets_of(&lobby, &clients)? == STUCK, "not all clients are connected");
-    let all_cut = || Ok(begin.elapsed() > PATIENCE || sockets_of(&lobby, &clients)? == 0);
+    let mut waiting = queues_of(&lobby, &clients)?;
+    ensure!(waiting.len() == STUCK, "not all clients are connected");
+    // The daemon's patience begins when it can write no more.
+    let (began, mut full) = (clock::now(), clock::now());
+    let all_cut = || {
+        let queues = queues_of(&lobby, &clients)?;
+        if queues.iter().any(|(port, queue)| waiting.get(port) != Some(queue)) {
+            full = clock::now();
+        }
+        waiting = queues;
+        Ok(began.elapsed() > PATIENCE || waiting.is_empty())
+    };
     let stuck = watch(&lobby, all_cut).await?;
     let sample = |value: f64| Samples::from_iter([value]);
     let what = format!("most memory while {STUCK} clients do not read, limit: before");
     let memory = Row::new(what, Unit::Megabytes).hosts(HOSTS).goal(MEMORY);
-    let cut = Goal::AtMost { times: 0.0, plus: CUT_AFTER.as_secs_f64() * 1e3 };
-    let cut = Row::new("until all of them are cut", Unit::Milliseconds).hosts(HOSTS).goal(cut);
-    let elapsed = begin.elapsed().as_secs_f64() * 1e3;
+    let cut_goal = Goal::AtMost { times: 0.0, plus: CUT_AFTER.as_secs_f64() * 1e3 };
+    let cut = Row::new("from full windows until all of them are cut", Unit::Milliseconds);
+    let cut = cut.hosts(HOSTS).goal(cut_goal);
+    let elapsed = full.elapsed().as_secs_f64() * 1e3;
     Ok(vec![
         memory.measured(sample(stuck.resident), sample(rest.resident)).note("measured once"),
         cut.measured(sample(elapsed), Samples::default()).note("measured once"),
@@ -123,7 +135,7 @@ struct Seen {
 }
 
 /// Looks at a daemon until `is_over`.
-async fn watch(lobby: &Lobby, is_over: impl Fn() -> Result<bool>) -> Result<Seen> {
+async fn watch(lobby: &Lobby, mut is_over: impl FnMut() -> Result<bool>) -> Result<Seen> {
     let mut seen = Seen::default();
     let begin = clock::now();
     while !is_over()? {
@@ -151,23 +163,26 @@ fn send(address: SocketAddr, request: &[u8]) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// How many of these clients the daemon holds a connection of, as the kernel knows.
-fn sockets_of(lobby: &Lobby, clients: &[TcpStream]) -> Result<usize> {
+/// Of which clients the daemon holds a connection, by their ports, and how many bytes wait in it for
+/// them, as the kernel knows.
+fn queues_of(lobby: &Lobby, clients: &[TcpStream]) -> Result<BTreeMap<u16, String>> {
     /// The state of a connection that both sides hold.
     const ESTABLISHED: &str = "01";
     let table = std::fs::read_to_string("/proc/net/tcp").context("cannot read /proc/net/tcp")?;
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
-    let mut of_daemon = Vec::new();
+    let ports: Vec<_> =
+        clients.iter().filter_map(|client| Some(client.local_addr().ok()?.port())).collect();
+    let mut queues = BTreeMap::new();
     for line in table.lines().skip(1) {
-        let fields: Vec<_> = line.split_whitespace().take(4).collect();
-        if let [_, local, remote, ESTABLISHED] = fields[..]
+        let fields: Vec<_> = line.split_whitespace().take(5).collect();
+        if let [_, local, remote, ESTABLISHED, queue] = fields[..]
             && port(local) == Some(lobby.lobbyd.address.port())
+            && let Some(port) = port(remote).filter(|port| ports.contains(port))
         {
-            of_daemon.extend(port(remote));
+            queues.insert(port, queue.to_owned());
         }
     }
-    let ports = clients.iter().filter_map(|client| Some(client.local_addr().ok()?.port()));
-    Ok(ports.filter(|port| of_daemon.contains(port)).count())
+    Ok(queues)
 }
 
 /// A client that asks for the same again and again, and reads all of it.

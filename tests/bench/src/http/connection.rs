@@ -17,6 +17,9 @@ use super::load::Target;
 /// What is read at once, as large as fits into a processor's cache beside the others.
 const BUFFER: usize = 64 << 10;
 
+/// Length of the beginning of an answer up to its status, in bytes.
+const STATUS_LINE: usize = "HTTP/1.1 200".len();
+
 /// What a connection runs over.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
 
@@ -153,6 +156,24 @@ impl Connection {
         Ok(shape)
     }
 
+    /// Sends a request after whose answer the server hangs up, and reads until it does, however the
+    /// answer is sent. Returns the status.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is none.
+    pub async fn ask_last(mut self, request: &[u8]) -> Result<u16> {
+        self.send(request).await?;
+        let mut start = Vec::new();
+        loop {
+            let read = self.stream.read(&mut self.buffer).await.context("the connection broke")?;
+            if read == 0 {
+                return status(&start);
+            }
+            let missing = STATUS_LINE.saturating_sub(start.len()).min(read);
+            start.extend_from_slice(&self.buffer[..missing]);
+        }
+    }
+
     /// Reads until the head is there; tells how much of the buffer is filled then.
     async fn head(&mut self) -> Result<(Shape, usize)> {
         let mut filled = 0;
@@ -174,14 +195,18 @@ impl Connection {
 }
 
 fn shape(head: &[u8]) -> Result<Shape> {
-    let status = head.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    let status = status.context("the answer has no status")?;
+    let status = status(head)?;
     let body = if status == 304 {
         0
     } else {
         content_length(head).context("the answer has no Content-Length")?
     };
     Ok(Shape { status, head: head.len(), body })
+}
+
+fn status(head: &[u8]) -> Result<u16> {
+    let digits = head.get(9..STATUS_LINE).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()).context("the answer has no status")
 }
 
 fn content_length(head: &[u8]) -> Option<usize> {
