@@ -49,7 +49,7 @@ impl Label {
             Err(InvalidLabel::Empty)
         } else if text.len() > Self::MAX_LEN {
             Err(InvalidLabel::TooLong(text.len()))
-        } else if text.chars().any(char::is_control) {
+        } else if has_control(text) {
             Err(InvalidLabel::ControlCharacter(text.to_owned()))
         } else {
             Ok(text)
@@ -69,6 +69,15 @@ impl Label {
     /// What stands behind the first colon, further colons included.
     pub fn value(&self) -> Option<&str> {
         self.0.split_once(':').map(|(_, value)| value)
+    }
+}
+
+/// Whether a text holds a control character. Most labels are ASCII, and need no decoding.
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
     }
 }
 

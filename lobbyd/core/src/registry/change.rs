@@ -1,7 +1,6 @@
 //! Changes of the registry: what happened to which host.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use lobby_client::selector::Condition;
 
 use crate::registry::host::Host;
 use crate::select::selection::Selection;
-use crate::wire::packet_json::PacketJson;
+use crate::wire::packet_json::{PacketJson, unquoted};
 
 /// The memory that a short label takes beside its letters, in bytes: pointer, length, and what the
 /// allocator rounds up to.
@@ -116,20 +115,26 @@ fn holds_label(sorted: &Labels, label: &str) -> bool {
 impl ChangeKind {
     /// The labels of `after` are not those of `before`.
     pub(crate) fn relabelled(before: &PacketJson, after: &PacketJson) -> Self {
-        let (mut old, mut new) = (before.labels().peekable(), after.labels().peekable());
+        let (mut old, mut new) = (before.json_labels(), after.json_labels());
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         loop {
-            let order = match (old.peek(), new.peek()) {
-                (Some(old), Some(new)) => old.cmp(new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => break,
-            };
-            let gone = if order.is_le() { old.next() } else { None };
-            let come = if order.is_ge() { new.next() } else { None };
-            if order.is_ne() {
-                removed.extend(gone.map(Into::into));
-                added.extend(come.map(Into::into));
+            let (gone, come) = (old.peek(), new.peek());
+            if gone.is_some() && gone == come {
+                old.next();
+                new.next();
+                continue;
+            }
+            let (gone, come) = (gone.map(unquoted), come.map(unquoted));
+            match (gone, come) {
+                (Some(gone), come) if come.as_ref().is_none_or(|come| gone < *come) => {
+                    removed.push(gone.into());
+                    old.next();
+                }
+                (_, Some(come)) => {
+                    added.push(come.into());
+                    new.next();
+                }
+                (_, None) => break,
             }
         }
         Self::Relabelled { added: added.into(), removed: removed.into() }

@@ -93,13 +93,45 @@ pub(crate) const PACKET_START: &str = HOSTNAME.first;
 /// packet.
 const PACKET_END: &str = "0}";
 
+/// At least the length of all that stands in a packet beside its start, its host name and its labels,
+/// in bytes.
+const MOST_BETWEEN: usize = 64;
+
 /// Writes a packet up to the value of `last_check`, its last field.
 pub(crate) fn write_packet(hostname: &HostName, labels: Option<&[Label]>, text: &mut String) {
+    let labels_len: usize =
+        labels.iter().copied().flatten().map(|label| label.as_str().len() + "\"\",".len()).sum();
+    text.reserve(PACKET_START.len() + hostname.as_str().len() + labels_len + MOST_BETWEEN);
     text.push_str(PACKET_START);
-    text.push_str(&json(hostname));
+    write_text(hostname.as_str(), text);
     text.push_str(LABELS.next);
-    text.push_str(&json(&labels));
+    match labels {
+        Some(labels) => write_list(labels, text),
+        None => text.push_str("null"),
+    }
     text.push_str(LAST_CHECK.next);
+}
+
+fn write_list(labels: &[Label], text: &mut String) {
+    let mut before = '[';
+    for label in labels {
+        text.push(before);
+        write_text(label.as_str(), text);
+        before = ',';
+    }
+    text.push_str(if labels.is_empty() { "[]" } else { "]" });
+}
+
+/// Writes a text in JSON.
+fn write_text(value: &str, text: &mut String) {
+    let is_escaped = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+    if value.bytes().any(is_escaped) {
+        text.push_str(&json(value));
+        return;
+    }
+    text.push('"');
+    text.push_str(value);
+    text.push('"');
 }
 
 /// Where the labels stand in a packet with a host name of that length in JSON and a list of labels,
