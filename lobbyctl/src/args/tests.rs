@@ -182,7 +182,7 @@ fn a_program_is_run_with_its_labels_and_its_check() {
         "run --label a --ttl 2s -- prog",
         "run --label a --json -- prog",
     ] {
-        assert_eq!(run(line).map_err(|status| status), Err(2), "{line}");
+        assert_eq!(run(line), Err(2), "{line}");
     }
 }
 

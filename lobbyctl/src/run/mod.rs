@@ -94,7 +94,7 @@ async fn meet(
             }
             Ok(())
         }
-        Err(error @ Error::Unreachable { .. } | error @ Error::Refused { status: 500.., .. }) => {
+        Err(error @ (Error::Unreachable { .. } | Error::Refused { status: 500.., .. })) => {
             notices.say(format!("{}: it runs without labels so far", one_line(&error.to_string())));
             Ok(())
         }
