@@ -145,6 +145,24 @@ async fn signals_are_passed_on_once_and_change_no_label() {
 }
 
 #[actix_rt::test]
+async fn what_was_ignored_at_the_start_stays_so_for_the_program() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let script = format!("echo >{}; while :; do sleep 0.1; done", place.word("ready"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program("lobbyctl"));
+    command.args(["run", "--label", "service:web", "--", "sh", "-c", &script]);
+    command.env("PORT", daemon.address().port().to_string());
+    let run = Process::start("run", &mut command);
+    place.becomes("ready", "\n").await;
+    has_label(&daemon).await;
+    // One that is passed on would end it with another status.
+    run.signal(Signal::HUP);
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(LIMIT).await.status.code(), Some(143));
+}
+
+#[actix_rt::test]
 async fn an_interrupt_from_a_terminal_is_not_doubled() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
