@@ -39,10 +39,9 @@ pub(crate) async fn run(
             };
             client.add_labels_for(labels, *time).await.map_err(asking)?;
             for label in labels {
-                let lasting = places(label, there.iter().filter(|it| !is_lease(it)));
-                if !lasting.is_empty() {
+                if let Some(places) = lasting(label, &there) {
                     let label = printable(label.as_str());
-                    warn(&format!("{label} stays after that: {lasting}"));
+                    warn(&format!("{label} stays after that: {places}"));
                 }
             }
             Ok(())
@@ -106,8 +105,10 @@ pub(crate) fn is_stored(label: &Label, there: &[LocalLabel]) -> bool {
     there.iter().any(|it| it.label == *label && it.source == LabelOrigin::Runtime)
 }
 
-fn is_lease(label: &LocalLabel) -> bool {
-    label.source == LabelOrigin::Lease
+/// Where a label comes from that does not end by itself.
+pub(crate) fn lasting(label: &Label, there: &[LocalLabel]) -> Option<String> {
+    let lasting = there.iter().filter(|it| it.source != LabelOrigin::Lease);
+    Some(places(label, lasting)).filter(|places| !places.is_empty())
 }
 
 /// The failure of a daemon that would keep labels for good.

@@ -88,9 +88,11 @@ async fn meet(
     };
     match asked {
         Ok(there) => {
-            for label in options.labels.iter().filter(|label| labels::is_stored(label, &there)) {
-                let name = one_line(label.as_str());
-                notices.say(format!("{name} was added for good and stays whatever is run"));
+            for label in &options.labels {
+                if let Some(places) = labels::lasting(label, &there) {
+                    let name = one_line(label.as_str());
+                    notices.say(format!("{name} stays whatever is run: {places}"));
+                }
             }
             Ok(())
         }

@@ -120,6 +120,21 @@ async fn a_daemon_of_before_is_asked_as_before() {
 }
 
 #[actix_rt::test]
+async fn a_daemon_that_cannot_store_says_why_nothing_was_added() {
+    let builder = Lobbyd::named("a");
+    let file = builder.labels_path().with_file_name("a-file");
+    std::fs::write(&file, "").unwrap();
+    let daemon = builder.set("STATE_PATH", file.join("state")).start().await;
+    let refused = lobbyctl(&daemon, &["labels", "add", "--for", "1h", "x:1"]).await;
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(
+        refused.stderr.lines().count() == 1 && refused.stderr.contains("a-file"),
+        "{refused:?}"
+    );
+    assert_eq!(daemon.own_labels().await, json!([]));
+}
+
+#[actix_rt::test]
 async fn a_time_that_cannot_be_meant_is_wrong_usage() {
     for time in ["0", "soon", "2y", "500ms", ""] {
         let outcome = lobbyctl_with(&[], &["labels", "add", "--for", time, "x"]).await;

@@ -318,6 +318,26 @@ async fn a_daemon_that_is_away_ends_no_program_and_gets_the_label_again() {
 }
 
 #[actix_rt::test]
+async fn a_daemon_that_hangs_holds_up_neither_start_nor_stop() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let script = format!("echo >{}; sleep 60", place.word("ready"));
+    daemon.pause();
+    let first = run(&daemon, &["--ttl", "3s"], &script);
+    place.becomes("ready", "\n").await;
+    first.logged("the daemon does not answer: it runs without labels so far").await;
+    daemon.signal(Signal::CONT);
+    has_label(&daemon).await;
+    daemon.pause();
+    first.signal(Signal::TERM);
+    let exit = first.wait(LIMIT).await;
+    assert_eq!(exit.status.code(), Some(143));
+    assert!(exit.after < Duration::from_secs(8), "{exit:?}");
+    daemon.signal(Signal::CONT);
+    has_no_label(&daemon).await;
+}
+
+#[actix_rt::test]
 async fn a_restart_of_the_daemon_loses_no_label_for_a_moment() {
     let nats = NatsServer::start().await;
     let watcher = Lobbyd::named("watcher").nats(&nats).start().await;
@@ -349,15 +369,17 @@ async fn a_restart_of_the_daemon_loses_no_label_for_a_moment() {
 }
 
 #[actix_rt::test]
-async fn a_label_that_was_added_for_good_stays() {
-    let daemon = Lobbyd::named("a").start().await;
+async fn a_label_that_comes_from_elsewhere_stays_and_is_told_of() {
+    let daemon = Lobbyd::named("a").labels("env:1").start().await;
     lobbyctl(&daemon, &["labels", "add", "service:web"]).await;
-    let run = run(&daemon, &["--label", "x"], "sleep 60");
-    run.logged("service:web was added for good and stays whatever is run").await;
-    daemon.knows(json!({"a": ["service:web", "x"]})).await;
+    let run = run(&daemon, &["--label", "x", "--label", "env:1"], "sleep 60");
+    let told = "stays whatever is run: it comes from ";
+    run.logged(&format!("lobbyctl: service:web {told}lobbyctl labels add")).await;
+    run.logged(&format!("lobbyctl: env:1 {told}LABELS")).await;
+    daemon.knows(json!({"a": ["env:1", "service:web", "x"]})).await;
     run.signal(Signal::TERM);
     run.wait(LIMIT).await;
-    assert_eq!(daemon.own_labels().await, json!(["service:web"]));
+    assert_eq!(daemon.own_labels().await, json!(["env:1", "service:web"]));
     assert_eq!(
         std::fs::read_to_string(daemon.labels_path().join("_runtime")).unwrap().trim(),
         "service:web"
