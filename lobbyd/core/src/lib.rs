@@ -15,6 +15,7 @@ pub mod registry;
 pub mod render;
 pub mod select;
 pub mod signing;
+pub mod sync;
 #[cfg(any(test, feature = "testsuite"))]
 pub mod testsuite;
 pub mod wire;

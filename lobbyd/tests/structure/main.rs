@@ -29,7 +29,7 @@ const CORE: &[&[&str]] = &[
     &["testsuite"],
     &["lib"],
     &["events"],
-    &["callback", "dns", "render"],
+    &["callback", "dns", "render", "sync"],
     &["registry"],
     &["select"],
     &["index"],

@@ -86,6 +86,13 @@ impl InitialSync {
         }
     }
 
+    /// Another daemon, which is warm, has told everybody who can be heard through this driver.
+    pub fn told_by_another(&mut self, driver_id: DriverId, now: Instant) {
+        if let Some(complete_at) = &mut self.complete_at[driver_id.index()] {
+            *complete_at = now.min(*complete_at);
+        }
+    }
+
     /// The daemon stood still until now, for so long: nobody was heard then.
     pub fn stood_still(&mut self, lost: Duration, now: Instant) {
         if now.checked_sub(lost).is_some_and(|before| self.is_warm(before)) {
@@ -221,6 +228,20 @@ mod tests {
         assert_eq!(initial_sync.state(asked, asked), SyncState::Incomplete);
         initial_sync.listen_for(SECOND * 60, start + SECOND * 23);
         assert_eq!(initial_sync.warm_at(), Some(start + SECOND * 23), "it is warm");
+    }
+
+    #[test]
+    fn what_a_warm_daemon_has_told_need_not_be_listened_for() {
+        let start = clock::now();
+        let mut initial_sync = InitialSync::new(KEEP_ALIVE, 2, start);
+        initial_sync.told_by_another(driver_id(0), start);
+        assert_eq!(initial_sync.warm_at(), None, "the link is not up");
+        initial_sync.link_up(driver_id(0), start);
+        initial_sync.link_up(driver_id(1), start);
+        initial_sync.told_by_another(driver_id(0), start + SECOND);
+        assert_eq!(initial_sync.warm_at(), Some(start + KEEP_ALIVE), "there are others");
+        initial_sync.told_by_another(driver_id(1), start + SECOND);
+        assert_eq!(initial_sync.warm_at(), Some(start + SECOND));
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl LastHeard {
         self.get().drivers
     }
 
+    /// The running time when the host last sent something, in milliseconds.
+    pub(crate) fn sent_at(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
+    }
+
     /// The host was heard. `own_ttl` is the TTL of a host that tells none, in milliseconds.
     pub(crate) fn renew(&self, sign: Sign, own_ttl: u64, connectivity: &Connectivity) {
         let Sign { driver_id, now, age, .. } = sign;

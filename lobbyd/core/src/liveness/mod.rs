@@ -142,6 +142,17 @@ impl Liveness {
         reception.is_kept() && last_heard.is_newer_elsewhere(reception.driver_id, sent_at, MARGIN)
     }
 
+    /// Whether something was heard of a host that it sent after a packet, or so shortly before that
+    /// nobody knows which was first: what another daemon tells of it is no news.
+    pub(crate) fn knows_as_new(&self, last_heard: &LastHeard, reception: Reception) -> bool {
+        last_heard.sent_at() + MARGIN > self.running_millis(reception.sent_at())
+    }
+
+    /// How long ago a host sent what was heard of it last, in milliseconds.
+    pub(crate) fn age(&self, last_heard: &LastHeard, now: Instant) -> u64 {
+        self.running_millis(now).saturating_sub(last_heard.sent_at())
+    }
+
     /// Whether a host counts as alive.
     pub(crate) fn is_alive(&self, last_heard: &LastHeard, now: Instant) -> bool {
         self.deadline(last_heard).is_none_or(|deadline| self.judged_at(now) < deadline)

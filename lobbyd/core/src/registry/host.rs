@@ -1,7 +1,8 @@
 //! Host: a server in the registry, with its labels.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use lobby_client::HostName;
@@ -13,6 +14,8 @@ use crate::liveness::connectivity::DriverId;
 use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
 use crate::select::selection::Selection;
+use crate::signing::proof::Proof;
+use crate::wire::envelope::{self, Signature};
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
 use crate::wire::packet_ttl::PacketTtl;
@@ -29,6 +32,9 @@ pub struct Host {
     sender: AtomicU64,
     last_check: AtomicI64,
     last_heard: LastHeard,
+    /// Whether its last packet was signed, and what that proves if it can be told on.
+    is_signed: AtomicBool,
+    proof: Mutex<Option<Box<Proof>>>,
 }
 
 impl Host {
@@ -53,7 +59,17 @@ impl Host {
 
     fn new(id: HostId, hostname: HostName, text: PacketJson, own: bool, unix_seconds: i64) -> Self {
         let (sender, last_check) = (AtomicU64::default(), AtomicI64::new(unix_seconds));
-        Self { id, own, hostname, text, sender, last_check, last_heard: LastHeard::default() }
+        Self {
+            id,
+            own,
+            hostname,
+            text,
+            sender,
+            last_check,
+            last_heard: LastHeard::default(),
+            is_signed: AtomicBool::default(),
+            proof: Mutex::default(),
+        }
     }
 
     /// The same host with other labels.
@@ -66,6 +82,9 @@ impl Host {
             sender: AtomicU64::new(self.sender.load(Ordering::Relaxed)),
             last_check: AtomicI64::new(self.last_check()),
             last_heard: self.last_heard.clone(),
+            // The signature of other labels proves nothing.
+            is_signed: AtomicBool::new(true),
+            proof: Mutex::default(),
         }
     }
 
@@ -133,6 +152,34 @@ impl Host {
     /// The packet was said by this sender.
     pub(crate) fn said_by(&self, sender: Option<InstanceId>) {
         self.sender.store(InstanceId::to_number(sender), Ordering::Relaxed);
+    }
+
+    /// The packet was signed so, or not at all, and had this number in its field `ttl`.
+    pub(crate) fn proved_by(&self, signature: Option<&Signature<'_>>, ttl: Option<u64>) {
+        let is_signed = signature.is_some();
+        // That of a lobby without keys takes no lock.
+        if self.is_signed.swap(is_signed, Ordering::Relaxed) || is_signed {
+            let proof = signature.and_then(|signature| Proof::of(signature, ttl));
+            let mut kept = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+            match (kept.as_deref_mut(), proof) {
+                (Some(kept), Some(proof)) => *kept = proof,
+                (_, proof) => *kept = proof.map(Box::new),
+            }
+        }
+    }
+
+    /// The packet as it was last said, to be told on; none if it is not known so well.
+    pub(crate) fn retold(&self) -> Option<Vec<u8>> {
+        let sender = InstanceId::known_from_number(self.sender.load(Ordering::Relaxed))?;
+        let instance = sender.text();
+        if !self.is_signed.load(Ordering::Relaxed) {
+            let ttl = self.ttl().map(PacketTtl::seconds);
+            return Some(envelope::retell(&self.text, instance.as_deref(), ttl, None));
+        }
+        let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        let proof = *proof.as_deref()?;
+        let signature = Some(proof.signature());
+        Some(envelope::retell(&self.text, instance.as_deref(), proof.ttl, signature.as_ref()))
     }
 
     /// Whether this is this server itself.

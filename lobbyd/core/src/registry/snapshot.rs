@@ -201,6 +201,11 @@ impl Snapshot {
         self.hosts.get(id).is_some_and(|host| host.is_alive(now, &self.liveness))
     }
 
+    /// How long ago a host sent what was heard of it last, in milliseconds.
+    pub(crate) fn age_of(&self, host: &Host, now: Instant) -> u64 {
+        self.liveness.age(host.last_heard(), now)
+    }
+
     /// A host by its number.
     pub(crate) fn host(&self, id: HostId) -> Option<&Arc<Host>> {
         self.hosts.get(id)

@@ -45,6 +45,11 @@ impl InstanceId {
         instance.and_then(Self::parse)
     }
 
+    /// The instance of a number, that of [`Self::UNNAMED`] too, unless it is zero.
+    pub(crate) fn known_from_number(number: u64) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
     /// The instance of a number, unless that is zero or of [`Self::UNNAMED`].
     pub(crate) fn from_number(number: u64) -> Option<Self> {
         Some(Self(number)).filter(|instance| *instance > Self::UNNAMED)

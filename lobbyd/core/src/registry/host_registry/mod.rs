@@ -192,6 +192,13 @@ impl HostRegistry {
         self.look_at_all(self.liveness.judged_at(now));
     }
 
+    /// Another daemon, which is warm, has told everybody who can be heard through this link.
+    pub fn told_by_another(&mut self, driver_id: DriverId, now: Instant) {
+        if self.is_link_up(driver_id) {
+            self.initial_sync.told_by_another(driver_id, now);
+        }
+    }
+
     /// A link went down, or could not be brought up. Hosts that had expired by then are removed:
     /// from now on none expires of silence on this link.
     pub fn link_closed(&mut self, driver_id: DriverId, now: Instant) -> Vec<Arc<Change>> {

@@ -20,6 +20,7 @@ use hmac::{Hmac, Mac};
 use lobby_client::{HostName, Label};
 use sha2::Sha256;
 
+use crate::signing::proof::{from_hex, to_hex};
 use crate::wire::envelope::{Envelope, Message, MessageKind, Signature};
 use crate::wire::instance::Instance;
 use crate::wire::packet_ttl::PacketTtl;
@@ -130,7 +131,7 @@ impl Keys {
     fn code(&self, bytes: &[u8]) -> String {
         let mut hmac = self.signing.clone();
         hmac.update(bytes);
-        hmac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        to_hex(&hmac.finalize().into_bytes())
     }
 
     /// Whether a signature of these fields was made with one of the keys; if there are two, the
@@ -219,19 +220,6 @@ impl<'a, L: AsRef<str>, I: Iterator<Item = L>> SignedFields<'a, I> {
 fn push_field(bytes: &mut Vec<u8>, field: &str) {
     bytes.extend((field.len() as u64).to_be_bytes());
     bytes.extend(field.as_bytes());
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut code = [0; 32];
-    if pairs.len() != code.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in code.iter_mut().zip(pairs) {
-        *byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
-    }
-    Some(code)
 }
 
 /// The signer of a daemon's packets: its times never repeat.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::instance::Instance;
 use super::instance_id::InstanceId;
 use super::layout::{self, Trailer};
+use super::packet_json::PacketJson;
 use super::packet_ttl::{PacketTtl, TtlField};
 
 pub use super::layout::Signature;
@@ -244,6 +245,26 @@ impl<'a> Message<'a> {
         trailer.write(&mut envelope);
         envelope.into_bytes()
     }
+}
+
+/// A hi as it was heard, made of what is kept of it.
+pub(crate) fn retell(
+    packet: &PacketJson,
+    instance: Option<&str>,
+    ttl: Option<u64>,
+    signature: Option<&Signature<'_>>,
+) -> Vec<u8> {
+    let mut envelope = format!("{}{}", layout::ENVELOPE_START, packet.as_str());
+    let trailer = Trailer {
+        message: Some(layout::HI),
+        instance,
+        timestamp: signature.map(|signature| signature.timestamp),
+        signature: signature.and_then(|signature| signature.code.as_deref()),
+        ttl,
+        signature2: signature.and_then(|signature| signature.code2.as_deref()),
+    };
+    trailer.write(&mut envelope);
+    envelope.into_bytes()
 }
 
 #[derive(Deserialize)]

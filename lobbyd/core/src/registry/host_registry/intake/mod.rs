@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lobby_client::{Discovery, DuplicateName, HostName};
 
@@ -75,6 +75,7 @@ impl HostRegistry {
                 };
                 let schedule = (&mut self.expiries, &mut self.without_ttl);
                 renew(host, &self.liveness, schedule, reception);
+                host.proved_by(signature.as_ref(), trailer.ttl);
                 let invalid_ttl = ttl.is_invalid().then(|| host.name().clone());
                 let applied = Applied::Unchanged;
                 Ok(Accepted { applied, authenticity, news: None, invalid_ttl })
@@ -83,13 +84,57 @@ impl HostRegistry {
         }
     }
 
+    /// Verifies a packet that another daemon has heard and tells on, and applies it if it is news:
+    /// a hi of a host that is not known, or was last heard before. Its age is that which the
+    /// other daemon tells, or that which its signature proves if that is greater.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a packet that changes nothing.
+    pub fn apply_retold(
+        &mut self,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Accepted, Refusal> {
+        let envelope = envelope::decode(payload)?;
+        let reception = self.proved_age(&envelope, reception);
+        if envelope.kind == MessageKind::Hi && !self.knows_as_new(&envelope, reception) {
+            return self.apply_envelope(envelope, payload, reception);
+        }
+        let (applied, authenticity) = (Applied::Unchanged, Authenticity::Unchecked);
+        Ok(Accepted { applied, authenticity, news: None, invalid_ttl: None })
+    }
+
+    fn knows_as_new(&self, envelope: &Envelope, reception: Reception) -> bool {
+        let hostname = &envelope.discovery.hostname;
+        let host = self.known.get(hostname.as_str());
+        let host = host.filter(|host| host.is_alive(reception.at, &self.liveness));
+        self.is_own(hostname)
+            || host.is_some_and(|host| self.liveness.knows_as_new(host.last_heard(), reception))
+    }
+
+    /// It was kept by the other daemon, for a millisecond at least.
+    fn proved_age(&self, envelope: &Envelope, reception: Reception) -> Reception {
+        let signature = envelope.signature.as_ref().filter(|_| self.verifier.is_some());
+        let signed_at = signature.map(|signature| signature.timestamp);
+        let proved = signed_at.map_or(0, |at| reception.unix_millis.saturating_sub(at));
+        reception.kept_for(reception.age.max(Duration::from_millis(proved.max(1))))
+    }
+
     /// The slow path, which takes any packet.
     fn decode_and_apply(
         &mut self,
         payload: &[u8],
         reception: Reception,
     ) -> Result<Accepted, Refusal> {
-        let envelope = envelope::decode(payload)?;
+        self.apply_envelope(envelope::decode(payload)?, payload, reception)
+    }
+
+    fn apply_envelope(
+        &mut self,
+        envelope: Envelope,
+        payload: &[u8],
+        reception: Reception,
+    ) -> Result<Accepted, Refusal> {
         let ttl = self.believed_ttl(envelope.ttl, envelope.signature.as_ref());
         let reception = reception.good_for(ttl);
         let is_own = self.is_own(&envelope.discovery.hostname);
@@ -102,10 +147,19 @@ impl HostRegistry {
                 reception,
             )?,
         };
-        let hostname = &envelope.discovery.hostname;
-        let invalid_ttl = envelope.ttl.is_invalid().then(|| hostname.clone());
+        let (hostname, ttl) = (envelope.discovery.hostname.clone(), envelope.ttl);
         let (applied, news) = self.apply(envelope, payload, reception)?;
+        self.keep_proof(&hostname, payload);
+        let invalid_ttl = ttl.is_invalid().then_some(hostname);
         Ok(Accepted { applied, authenticity, news, invalid_ttl })
+    }
+
+    /// Keeps what proves the packet that a host goes by now, if it is this one.
+    fn keep_proof(&self, hostname: &HostName, payload: &[u8]) {
+        let host = self.known.get(hostname.as_str());
+        if let Some((host, trailer)) = host.and_then(|host| again(host, payload)) {
+            host.proved_by(trailer.signature().as_ref(), trailer.ttl);
+        }
     }
 
     /// For how long a packet is good. A stranger may have added it to a signed packet whose
@@ -344,9 +398,13 @@ fn match_known<'r, 'p>(
     at: Instant,
 ) -> Option<(&'r Arc<Host>, Trailer<'p>)> {
     let host = known.get(packet_json::hostname_in(payload)?)?;
+    again(host, payload).filter(|(host, _)| host.is_alive(at, liveness))
+}
+
+/// A host and what follows its packet in a payload, if the payload says the same again.
+fn again<'r, 'p>(host: &'r Arc<Host>, payload: &'p [u8]) -> Option<(&'r Arc<Host>, Trailer<'p>)> {
     let trailer = trailer_in(host.text(), payload)?;
-    let again = host.is_from(trailer.sender_of_hi()) && host.is_alive(at, liveness);
-    again.then_some((host, trailer))
+    host.is_from(trailer.sender_of_hi()).then_some((host, trailer))
 }
 
 /// What follows a packet in an envelope, if it begins with that packet and is written as lobbyd
