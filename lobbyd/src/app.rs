@@ -2,7 +2,7 @@
 //! ends them in order.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -32,6 +32,7 @@ use crate::link::driver::Driver;
 use crate::link::own_packet::OwnPacket;
 use crate::link::publisher::{Publisher, SayGoodbye};
 use crate::link::subscriber::{Reconnect, Subscriber, SubscriberContext};
+use crate::link::sync::SyncPeer;
 use crate::registry::{BrokerChanged, KeysChanged, LobbyRules, LocalChanged, Registry};
 use crate::service::Service;
 use crate::settings::Settings;
@@ -108,8 +109,13 @@ impl App {
         let leases = local_host.leases().clone();
         let label_source = core.label_source(local_host, settings.timing).await;
         let facts = label_source.clone().recipient();
-        let subscribers =
-            core.subscribers(settings.drivers.drain(..), settings.timing, hostname, &facts)?;
+        let subscribers = core.subscribers(
+            settings.drivers.drain(..),
+            settings.timing,
+            hostname,
+            &facts,
+            settings.max_servers,
+        )?;
         let callback_runner =
             settings.callback.as_ref().map(|callback| core.callback_runner(callback));
         let tokens = settings.api.as_ref().map(ApiSettings::tokens).unwrap_or_default();
@@ -391,12 +397,24 @@ impl CoreActors {
         CallbackRunner::new(command, schedule, query, self.snapshots.clone(), counts).start()
     }
 
+    fn sync_peer(&self, timing: Timing, max_servers: usize) -> SyncPeer {
+        SyncPeer {
+            registry: self.registry.clone(),
+            snapshots: self.snapshots.clone(),
+            own: self.own.clone(),
+            max_servers,
+            keep_alive: timing.keep_alive,
+            told: Mutex::default(),
+        }
+    }
+
     fn subscribers(
         &self,
         drivers: impl Iterator<Item = ActiveDriver<Box<dyn Driver>>>,
         timing: Timing,
         hostname: &HostName,
         facts: &Recipient<BrokerChanged>,
+        max_servers: usize,
     ) -> anyhow::Result<Vec<(Vec<Secret>, Addr<Subscriber>)>> {
         let subscribers = drivers.enumerate().map(|(index, ActiveDriver { name, driver })| {
             let secrets = driver.secrets();
@@ -411,6 +429,7 @@ impl CoreActors {
                 instance: self.instance,
                 keep_alive: timing.keep_alive,
                 own: self.own.clone(),
+                sync: self.sync_peer(timing, max_servers),
             };
             Ok((secrets, Subscriber::new(context).start()))
         });

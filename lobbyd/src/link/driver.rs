@@ -57,6 +57,50 @@ pub struct Connection {
     pub server: Option<String>,
     /// The broker's end of the connection; none where there is no broker.
     pub peer: Option<SocketAddr>,
+    /// A way to be told of everybody at once, where the driver has one.
+    pub sync: Option<Arc<dyn SyncChannel>>,
+}
+
+/// A way to ask another daemon for the packets of everybody, beside the channel.
+pub trait SyncChannel: fmt::Debug + Send + Sync {
+    /// Asks; one of those who answer does so. The caller limits the time.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, in words for a log.
+    fn ask(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Reply>>>;
+
+    /// The questions of others, from now on.
+    ///
+    /// # Errors
+    /// Why they cannot be heard, in words for a log.
+    fn questions(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Box<dyn Question>>>>;
+
+    /// Checks that the broker lets this daemon ask and answer.
+    ///
+    /// # Errors
+    /// That it does not, in words for a log.
+    fn check(&self) -> anyhow::Result<()>;
+}
+
+/// A part of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// There is nobody who could answer.
+    Nobody,
+    /// A piece, as it came.
+    Piece(Bytes),
+}
+
+/// A question of another daemon.
+pub trait Question: fmt::Debug + Send + Sync {
+    /// Greatest length of a piece, in bytes.
+    fn max_len(&self) -> usize;
+
+    /// Sends a piece of the answer. The caller limits the time.
+    ///
+    /// # Errors
+    /// Why it could not be sent.
+    fn reply(&self, piece: Bytes) -> BoxFuture<'_, anyhow::Result<()>>;
 }
 
 /// The sending side of an open connection.

@@ -8,3 +8,4 @@ mod outbox;
 pub mod own_packet;
 pub mod publisher;
 pub mod subscriber;
+pub mod sync;

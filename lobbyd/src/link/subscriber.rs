@@ -1,5 +1,7 @@
 //! The subscriber: keeps one driver's link up and hands over what comes in.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::checked_sink::{CheckedSink, SharedCheck};
-use super::driver::{Connection, Driver};
+use super::driver::{Connection, Driver, SyncChannel};
 use super::own_packet::OwnPacket;
 use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
+use super::sync::SyncPeer;
 use crate::registry::{BrokerChanged, LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
 use lobby_core::link::backoff::Backoff;
@@ -59,6 +62,8 @@ pub struct SubscriberContext {
     pub keep_alive: Duration,
     /// The newest of them.
     pub own: OwnPacket,
+    /// Asks other daemons for everybody, and answers them.
+    pub sync: SyncPeer,
 }
 
 impl Subscriber {
@@ -153,17 +158,25 @@ impl SubscriberContext {
     /// # Errors
     /// Why the link broke.
     async fn listen(&self, connection: Connection, check: &SharedCheck) -> anyhow::Result<()> {
-        let mut incoming = connection.incoming;
+        let (mut incoming, mut syncing) = (connection.incoming, pin!(self.sync(connection.sync)));
         loop {
             tokio::select! {
-                // What has come is read before a link counts as stalled: the own packet may be in it.
+                // It never ends, and must have its turn however much comes. What has come is read before a link counts as stalled: the own packet may be in it.
                 biased;
+                never = &mut syncing => match never {},
                 batch = incoming.next() => match batch {
                     Some(batch) => self.hand_over(batch?, check),
                     None => return Ok(()),
                 },
                 () = check.stalled() => anyhow::bail!("own packets do not come back: the link is dead"),
             }
+        }
+    }
+
+    async fn sync(&self, channel: Option<Arc<dyn SyncChannel>>) -> Infallible {
+        match channel {
+            Some(channel) => self.sync.run(self.driver_id, &*channel).await,
+            None => std::future::pending().await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The registry: keeps the list of all hosts that are alive.
 
 mod log;
+mod sync;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::{Authenticity, VerifyMode};
 use lobby_core::wire::envelope::Refusal;
 use lobby_core::wire::instance_id::InstanceId;
+
+pub use sync::{PieceTaken, SyncEnded, SyncPiece};
 
 use log::RegistryLog;
 
@@ -248,8 +251,18 @@ impl Registry {
 
     /// Applies a packet, and counts and logs one that nothing vouches for.
     fn apply_payload(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
-        let Accepted { applied, authenticity, news, invalid_ttl } =
-            self.hosts.apply_payload(payload, reception)?;
+        let accepted = self.hosts.apply_payload(payload, reception)?;
+        Ok(self.accept(accepted, reception))
+    }
+
+    /// Applies a packet that another daemon has heard.
+    fn apply_retold(&mut self, payload: &[u8], reception: Reception) -> Result<Applied, Refusal> {
+        let accepted = self.hosts.apply_retold(payload, reception)?;
+        Ok(self.accept(accepted, reception))
+    }
+
+    fn accept(&mut self, accepted: Accepted, reception: Reception) -> Applied {
+        let Accepted { applied, authenticity, news, invalid_ttl } = accepted;
         if let Some(host) = invalid_ttl {
             self.count(reception.driver_id, LinkStats::invalid_ttl);
             self.log.invalid_ttl(&host);
@@ -268,7 +281,7 @@ impl Registry {
                 self.log.namesakes(&host, &instances);
             }
         }
-        Ok(applied)
+        applied
     }
 
     fn count(&mut self, driver_id: DriverId, add: impl FnOnce(&mut LinkStats)) {

@@ -8,6 +8,7 @@ mod nats_permissions;
 mod publishing;
 mod redis;
 mod several;
+mod sync;
 
 use std::time::Duration;
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use lobby_tests::{ContinuityCheck, Lobbyd, LobbydBuilder, NatsServer, free_port};
+use lobby_tests::{
+    ContinuityCheck, LIMIT, Lobbyd, LobbydBuilder, NatsServer, ensure, eventually, free_port,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -109,4 +111,29 @@ fn the_script_replaces_no_keys_and_names_a_wrong_server() {
         assert!(!Path::new(fresh).exists());
     }
     assert_eq!(run(&[]).0, Some(2));
+}
+
+#[actix_rt::test]
+async fn over_the_cluster_a_newcomer_is_told_of_all_servers() {
+    let directory = TempDir::new().unwrap();
+    let made = directory.path().join("cluster");
+    let _servers = cluster(&made).await;
+    let first = daemon("first", &made).start().await;
+    is_warm(&first).await;
+    // They hear nobody by themselves in the time of the test, and meet on different servers.
+    for name in ["a", "b", "c"] {
+        let newcomer = daemon(name, &made).set("KEEP_ALIVE", "600").set("TTL", "1200");
+        let newcomer = newcomer.start().await;
+        is_warm(&newcomer).await;
+        newcomer.meets("first").await;
+        newcomer.logged("another daemon has told of all servers").await;
+    }
+}
+
+async fn is_warm(daemon: &Lobbyd) {
+    eventually(LIMIT, async || {
+        let status = daemon.client().status().await.unwrap();
+        ensure(status.warm, status)
+    })
+    .await;
 }

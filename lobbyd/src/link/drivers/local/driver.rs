@@ -39,7 +39,7 @@ impl Driver for Local {
             let outgoing = Writer::new(settings.path.clone(), self.turn.clone());
             let incoming = Reader::start(settings, self.reading.clone()).await?.into_stream();
             let outgoing = std::sync::Arc::new(outgoing);
-            Ok(Connection { incoming, outgoing, note: None, server: None, peer: None })
+            Ok(Connection { incoming, outgoing, note: None, server: None, peer: None, sync: None })
         }
         .boxed()
     }

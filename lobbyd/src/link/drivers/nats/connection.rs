@@ -15,8 +15,9 @@ use rustls::pki_types::ServerName;
 use super::NatsSettings;
 use super::events::Events;
 use super::options::{self, LoginFiles};
+use super::sync::{NatsSync, SyncAccess};
 use super::url::ServerUrl;
-use crate::link::driver::{Connection, PacketSink};
+use crate::link::driver::{Connection, PacketSink, SyncChannel};
 use crate::link::drivers::diagnosis::first_words;
 use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::inbox;
@@ -55,7 +56,8 @@ pub(super) struct Target<'a> {
 pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Client)> {
     let Opening { settings, own, refusal, .. } = target.opening;
     let (sender, mut inbox) = inbox();
-    let events = Arc::new(Events::new(sender.clone(), (*refusal).clone()));
+    let access = SyncAccess::beside(&settings.subject);
+    let events = Arc::new(Events::new(sender.clone(), (*refusal).clone(), access.clone()));
     let client = connect(target, &events).await?;
     let subject = settings.subject.clone();
     let messages = client
@@ -73,7 +75,9 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     inbox.pump(sender, messages.map(|message| message.payload));
     let (incoming, outgoing) = (inbox.boxed(), Arc::new(sink));
     let (server, peer) = (Some(target.url.address()), Some(target.address));
-    Ok((Connection { incoming, outgoing, note: None, server, peer }, client))
+    let sync: Arc<dyn SyncChannel> = Arc::new(NatsSync { client: client.clone(), access });
+    let sync = Some(sync);
+    Ok((Connection { incoming, outgoing, note: None, server, peer, sync }, client))
 }
 
 async fn connect(target: Target<'_>, events: &Arc<Events>) -> anyhow::Result<Client> {

@@ -5,6 +5,7 @@ mod driver;
 mod events;
 mod options;
 mod settings;
+mod sync;
 pub mod url;
 
 use crate::link::driver::DriverSpec;

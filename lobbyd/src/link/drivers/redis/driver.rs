@@ -86,7 +86,7 @@ impl Redis {
         let note = is_replica.filter(|is_replica| *is_replica).map(|_| REPLICA.to_owned());
         let (incoming, outgoing) = (inbox.boxed(), Arc::new(outgoing));
         let (server, peer) = (Some(self.server()), Some(address));
-        Ok(Connection { incoming, outgoing, note, server, peer })
+        Ok(Connection { incoming, outgoing, note, server, peer, sync: None })
     }
 
     fn server(&self) -> String {
