@@ -29,6 +29,13 @@ pub struct Change {
     pub host: Arc<Host>,
 }
 
+impl Change {
+    /// What it keeps alive, in bytes, as far as strangers decide on it.
+    pub(crate) fn text_len(&self) -> usize {
+        self.host.text().len() + self.kind.text_len()
+    }
+}
+
 impl PartialEq for Change {
     fn eq(&self, other: &Self) -> bool {
         self.revision == other.revision
@@ -141,7 +148,7 @@ impl ChangeKind {
     }
 
     /// The memory that its labels take, in bytes.
-    pub(crate) fn text_len(&self) -> usize {
+    fn text_len(&self) -> usize {
         match self {
             Self::Relabelled { added, removed } => {
                 added.iter().chain(removed).map(|label| label.len() + LABEL_OVERHEAD).sum()

@@ -28,7 +28,7 @@ impl Changes {
     /// Adds the change that follows the last one, and forgets the oldest ones beyond the bounds.
     pub(crate) fn push(&mut self, change: Arc<Change>) {
         self.len += 1;
-        self.text_len += text_len(&change);
+        self.text_len += change.text_len();
         match self.pages.back_mut().filter(|page| page.len() < PAGE_LEN) {
             Some(page) => Arc::make_mut(page).push_back(change),
             None => self.pages.push_back(Arc::new(VecDeque::from([change]))),
@@ -60,17 +60,12 @@ impl Changes {
         let Some(page) = self.pages.front_mut() else { return };
         if let Some(change) = Arc::make_mut(page).pop_front() {
             self.len -= 1;
-            self.text_len -= text_len(&change);
+            self.text_len -= change.text_len();
         }
         if page.is_empty() {
             self.pages.pop_front();
         }
     }
-}
-
-/// What a change keeps alive, in bytes, as far as strangers decide on it.
-fn text_len(change: &Change) -> usize {
-    change.host.text().len() + change.kind.text_len()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Feed: what one client is sent, for as long as it reads.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,8 +29,8 @@ const COMMENT_EVERY: Duration = Duration::from_secs(15);
 const PIECE_LEN: usize = 3 << 10;
 const LONG_PIECE_LEN: usize = 160 << 10;
 
-/// The feed of one client. What the client does not take is not written: when it takes it again it
-/// is told what has come in the meantime.
+/// The feed of one client. What the client does not take is not written, and of what it is still to
+/// be told a bounded part is held: when it takes it again it is told what has come in the meantime.
 pub(super) struct Feed {
     state: Data<AppState>,
     reader: Reader,
@@ -39,8 +40,8 @@ pub(super) struct Feed {
     gone: ClientGone,
     /// When it has been silent for long enough.
     comment_at: Instant,
-    /// Frames that are still to be sent, last first.
-    frames: Vec<Bytes>,
+    /// What is to be told next. Each message is written when its turn comes.
+    messages: VecDeque<Message>,
     /// The list that is being sent, which others are sent as long as it is there.
     list: Option<Arc<SharedList>>,
     /// What is left of a frame in pieces.
@@ -66,7 +67,7 @@ impl Feed {
             stopping: state.stopping.clone(),
             gone: gone_of(request),
             comment_at: clock::now() + COMMENT_EVERY,
-            frames: Vec::new(),
+            messages: VecDeque::new(),
             list: None,
             rest: Bytes::new(),
             ended: false,
@@ -82,72 +83,58 @@ impl Feed {
     }
 
     async fn next_piece(&mut self) -> Option<Bytes> {
-        loop {
-            if let Some(piece) = self.pending_piece() {
-                self.comment_at = clock::now() + COMMENT_EVERY;
-                return Some(piece);
-            }
-            if self.ended {
-                return None;
-            }
-            if *self.stopping.borrow_and_update() {
-                self.ended = true;
-                self.frames = vec![self.form.bye().into()];
-            } else if !self.catch_up().await? && !self.wait().await {
-                return None;
-            }
-        }
-    }
-
-    /// A piece of what is to be sent already.
-    fn pending_piece(&mut self) -> Option<Bytes> {
-        if self.rest.is_empty() {
+        while self.rest.is_empty() {
             self.list = None;
-            self.rest = self.frames.pop()?;
+            if let Some(message) = self.messages.pop_front() {
+                self.rest = self.frame(message).await?;
+            } else if self.ended {
+                return None;
+            } else if *self.stopping.borrow_and_update() {
+                self.ended = true;
+                self.rest = self.form.bye().into();
+            } else if !self.catch_up() && !self.wait().await {
+                return None;
+            }
         }
+        self.comment_at = clock::now() + COMMENT_EVERY;
         let len = if self.rest.len() > LONG_PIECE_LEN { LONG_PIECE_LEN } else { PIECE_LEN };
         Some(self.rest.split_to(self.rest.len().min(len)))
     }
 
-    /// Writes what the reader has not been told yet. Returns whether there was anything, and
-    /// nothing if it cannot be written.
-    async fn catch_up(&mut self) -> Option<bool> {
+    /// Finds what the reader has not been told yet. Returns whether there is anything.
+    fn catch_up(&mut self) -> bool {
         let (snapshot, now) = (Arc::clone(&self.snapshots.borrow_and_update()), clock::now());
-        let messages = self.reader.catch_up(&snapshot, FeedStatus::of(&snapshot, now));
-        let mut frames = Vec::with_capacity(messages.len());
-        for message in messages {
-            frames.push(match message {
-                Message::Snapshot(_) => self.list(&snapshot).await?,
-                // Of a list that was made for another reader some time ago it would say too much.
-                Message::Status(_) if self.is_behind(&snapshot) => {
-                    self.reader.hold_status_back();
-                    continue;
-                }
-                Message::Change(change, effect) => {
-                    self.state.frames.change(self.form, &snapshot, &change, effect)
-                }
-                Message::Status(status) => {
-                    self.state.frames.status(self.form, status, &self.state.drivers)
-                }
-            });
-        }
-        frames.reverse();
-        self.frames = frames;
-        Some(!self.frames.is_empty())
+        self.messages = self.reader.catch_up(&snapshot, FeedStatus::of(&snapshot, now)).into();
+        !self.messages.is_empty()
     }
 
-    async fn list(&mut self, snapshot: &Arc<Snapshot>) -> Option<Bytes> {
+    /// Writes a message; nothing if it cannot be written.
+    async fn frame(&mut self, message: Message) -> Option<Bytes> {
+        let AppState { frames, drivers, .. } = &**self.state;
+        match message {
+            Message::Snapshot(_) => self.list().await,
+            Message::Change(change, effect) => {
+                let snapshot = Arc::clone(&self.snapshots.borrow());
+                Some(frames.change(self.form, snapshot.instance(), &change, effect))
+            }
+            Message::Status(status) => Some(frames.status(self.form, status, drivers)),
+        }
+    }
+
+    async fn list(&mut self) -> Option<Bytes> {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
         let AppState { frames, render_pool, .. } = &**self.state;
-        let list = frames.list(self.form, self.reader.selector(), snapshot, render_pool).await;
+        let list = frames.list(self.form, self.reader.selector(), &snapshot, render_pool).await;
         let (list, frame) = list.ok()?;
         self.reader.start_over(list.revision());
+        if list.revision() < snapshot.revision() {
+            // Of a list that was made for another reader some time ago the status would say too
+            // much.
+            self.messages.clear();
+            self.reader.hold_status_back();
+        }
         self.list = Some(list);
         Some(frame)
-    }
-
-    /// Whether the list that is about to be sent is older than this snapshot.
-    fn is_behind(&self, snapshot: &Snapshot) -> bool {
-        self.list.as_ref().is_some_and(|list| list.revision() < snapshot.revision())
     }
 
     /// Waits until there may be something to tell. Returns whether the client is still there.
@@ -161,7 +148,7 @@ impl Feed {
             () = self.gone.wait() => false,
             () = clock::sleep_until(until) => {
                 if clock::now() >= self.comment_at {
-                    self.frames = vec![self.form.comment().into()];
+                    self.rest = self.form.comment().into();
                 }
                 true
             }

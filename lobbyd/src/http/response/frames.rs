@@ -1,7 +1,7 @@
 //! Frames: events that are ready to be sent. Each is written once for all readers.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use actix_web::error::BlockingError;
 use actix_web::web::Bytes;
@@ -28,11 +28,9 @@ pub struct FrameCache {
     lists: Mutex<Vec<(ListKey, Weak<SharedList>)>>,
 }
 
+/// The frames of late, the newest one last. One that is being written is empty.
 #[derive(Debug, Default)]
-struct RecentFrames {
-    frames: VecDeque<(FrameKey, Bytes)>,
-    bytes: usize,
-}
+struct RecentFrames(VecDeque<(FrameKey, Arc<OnceLock<Bytes>>)>);
 
 /// What a frame tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,16 +56,16 @@ impl SharedList {
 }
 
 impl FrameCache {
-    /// What a change is to a reader.
+    /// What a change is to a reader. `instance` is that of this run of the daemon.
     pub(in crate::http) fn change(
         &self,
         form: Form,
-        snapshot: &Snapshot,
+        instance: &str,
         change: &Change,
         effect: Effect,
     ) -> Bytes {
         let key = FrameKey::Change(change.revision, effect, form);
-        self.get_or_write(key, || form.change(snapshot.instance(), change, effect))
+        self.get_or_write(key, || form.change(instance, change, effect))
     }
 
     /// How much a reader may rely on what it knows.
@@ -80,15 +78,22 @@ impl FrameCache {
         self.get_or_write(FrameKey::Status(status, form), || form.status(status, drivers))
     }
 
+    /// The readers of a frame wait for the one of them that writes it, those of others do not.
     fn get_or_write(&self, key: FrameKey, write: impl FnOnce() -> String) -> Bytes {
-        let mut recent = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        // The newest ones are those that many ask for.
-        if let Some((_, frame)) = recent.frames.iter().rev().find(|(other, _)| *other == key) {
-            return frame.clone();
+        let frame = self.recent().frame(key);
+        let mut is_new = false;
+        let written = frame.get_or_init(|| {
+            is_new = true;
+            Bytes::from(write())
+        });
+        if is_new {
+            self.recent().trim();
         }
-        let frame = Bytes::from(write());
-        recent.push(key, frame.clone());
-        frame
+        written.clone()
+    }
+
+    fn recent(&self) -> MutexGuard<'_, RecentFrames> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hosts that a selector matches, and their revision. One that is being sent to somebody
@@ -126,12 +131,24 @@ impl FrameCache {
 }
 
 impl RecentFrames {
-    fn push(&mut self, key: FrameKey, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push_back((key, frame));
-        while self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
-            let Some((_, oldest)) = self.frames.pop_front() else { return };
-            self.bytes -= oldest.len();
+    /// The frame that tells this, written or not.
+    fn frame(&mut self, key: FrameKey) -> Arc<OnceLock<Bytes>> {
+        // The newest ones are those that many ask for.
+        if let Some((_, frame)) = self.0.iter().rev().find(|(other, _)| *other == key) {
+            return Arc::clone(frame);
+        }
+        let frame = Arc::default();
+        self.0.push_back((key, Arc::clone(&frame)));
+        frame
+    }
+
+    /// Forgets the oldest ones beyond the bounds.
+    fn trim(&mut self) {
+        let len = |frame: &OnceLock<Bytes>| frame.get().map_or(0, Bytes::len);
+        let mut bytes: usize = self.0.iter().map(|(_, frame)| len(frame)).sum();
+        while self.0.len() > MAX_FRAMES || bytes > MAX_BYTES {
+            let Some((_, oldest)) = self.0.pop_front() else { return };
+            bytes -= len(&oldest);
         }
     }
 }
@@ -154,12 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn while_a_frame_is_written_others_can_be_had() {
+        let cache = FrameCache::default();
+        let key = |revision| FrameKey::Change(revision, Effect::Join, Form::JsonLines);
+        let first = cache.get_or_write(key(1), || {
+            let other = cache.get_or_write(key(2), || "two".to_owned());
+            assert_eq!(other, "two");
+            "one".to_owned()
+        });
+        assert_eq!((first, cache.recent().0.len()), (Bytes::from("one"), 2));
+    }
+
+    #[test]
     fn long_frames_do_not_fill_the_memory() {
-        let mut recent = RecentFrames::default();
-        let long = Bytes::from(vec![b'x'; 256 << 10]);
+        let (cache, long) = (FrameCache::default(), "x".repeat(256 << 10));
         for revision in 0..100 {
-            recent.push(FrameKey::Change(revision, Effect::Join, Form::JsonLines), long.clone());
+            let key = FrameKey::Change(revision, Effect::Join, Form::JsonLines);
+            cache.get_or_write(key, || long.clone());
         }
-        assert_eq!((recent.frames.len(), recent.bytes), (MAX_BYTES / long.len(), MAX_BYTES));
+        assert_eq!(cache.recent().0.len(), MAX_BYTES / long.len());
     }
 }

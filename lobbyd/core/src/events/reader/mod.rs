@@ -12,6 +12,10 @@ use crate::registry::snapshot::Snapshot;
 /// Most messages at once. A reader that is far behind gets them in several portions.
 const MAX_MESSAGES: usize = 256;
 
+/// Most bytes of packets and labels that the changes of a portion keep alive, but for the last one:
+/// a reader that takes nothing holds its portion until it is cut.
+const MAX_TEXT_LEN: usize = 64 << 10;
+
 /// A reader of the feed. It keeps nothing but its place: whether it knows a host follows from the
 /// labels that the host had at that revision.
 #[derive(Debug)]
@@ -71,19 +75,21 @@ impl Reader {
     /// What it is to be told, in order; nothing if it knows all that the snapshot tells. Messages
     /// that are returned count as told.
     pub fn catch_up(&mut self, snapshot: &Snapshot, status: FeedStatus) -> Vec<Message> {
-        let mut messages = Vec::new();
+        let (mut messages, mut text_len) = (Vec::new(), 0);
         match self.told.and_then(|told| snapshot.changes_since(told)) {
             Some(changes) => {
                 for change in changes {
-                    if messages.len() == MAX_MESSAGES {
+                    if messages.len() == MAX_MESSAGES || text_len >= MAX_TEXT_LEN {
                         return messages;
                     }
                     let effect = match &self.selector {
                         None => Some(Effect::of(&change.kind)),
                         Some(selector) => effect(change, selector),
                     };
-                    messages
-                        .extend(effect.map(|effect| Message::Change(Arc::clone(change), effect)));
+                    if let Some(effect) = effect {
+                        text_len += change.text_len();
+                        messages.push(Message::Change(Arc::clone(change), effect));
+                    }
                     self.told = Some(change.revision);
                 }
             }

@@ -239,6 +239,32 @@ fn a_reader_far_behind_gets_all_changes_in_portions() {
 }
 
 #[test]
+fn a_portion_of_long_packets_is_bounded_in_bytes() {
+    let mut fleet = Fleet::new();
+    let long = |turn: usize| format!("{turn}:{}", "x".repeat(900));
+    for turn in 0..1000 {
+        let hi = hi(&packet("h0", &[&long(turn), &long(turn + 1)]), instance(1));
+        fleet.registry.apply_payload(&hi, reception(fleet.now, NOON)).unwrap();
+    }
+    let snapshot = fleet.registry.snapshot();
+    let status = FeedStatus::of(&snapshot, fleet.now);
+    let mut reader = Reader::new(None, Some(&EventId::parse("a1-0").unwrap()), &snapshot);
+    let (mut told, mut portions) = (0, 0);
+    while told < 1000 {
+        let messages = reader.catch_up(&snapshot, status);
+        let changes = messages.iter().filter_map(|message| match message {
+            Message::Change(change, _) => Some(change.text_len()),
+            _ => None,
+        });
+        let lengths: Vec<_> = changes.collect();
+        let last = lengths.last().unwrap();
+        assert!(lengths.iter().sum::<usize>() < MAX_TEXT_LEN + last, "{lengths:?}");
+        (told, portions) = (told + lengths.len(), portions + 1);
+    }
+    assert!(portions > 1000 / MAX_MESSAGES + 1, "{portions}");
+}
+
+#[test]
 fn behind_an_older_list_the_status_comes_after_the_changes() {
     let mut fleet = Fleet::new();
     let status = |fleet: &Fleet| FeedStatus::of(&fleet.registry.snapshot(), fleet.now);
