@@ -189,6 +189,8 @@ async fn what_cannot_be_meant_is_refused() {
         ("selector=a%3D", ""),
         ("format=xml", "\"xml\" is not a valid form of events"),
         ("since=%zz", "bad escape"),
+        ("labels=service:web", "labels does not choose the servers of events: use selector"),
+        ("prefixes=service:", "prefixes does not choose the servers of events: use selector"),
     ] {
         let answer = daemon.get(&format!("/v1/events?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");

@@ -29,7 +29,19 @@ impl Parameters {
     pub(super) fn of(request: &HttpRequest, selectors: &SelectorCache) -> Result<Self, ApiError> {
         let query = QueryParams::parse(request.query_string())?;
         let selector = selectors.of(&query)?;
+        check_choice(&query)?;
         Ok(Self { selector, form: form(&query, request)?, since: since(&query, request)? })
+    }
+}
+
+/// Checks that nothing is given that chooses servers of lists alone: without it all would be told.
+fn check_choice(query: &QueryParams) -> Result<(), ApiError> {
+    let others = ["labels", "prefixes", "label"];
+    match others.into_iter().find(|name| query.parameter(name).is_some()) {
+        Some(other) => Err(ApiError::BadRequest(format!(
+            "{other} does not choose the servers of events: use selector, such as selector=service:web"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -115,5 +127,10 @@ mod tests {
         assert!(read("?selector=a%3D", &[]).is_err());
         assert!(read("?selector=", &[]).is_err(), "an unset variable must not mean everybody");
         assert!(read("?selector=a&labels=b", &[]).unwrap_err().contains("labels"));
+        for query in ["?labels=a", "?prefixes=a", "?label=", "?labels"] {
+            let refusal = read(query, &[]).unwrap_err();
+            let expected = "does not choose the servers of events: use selector, such as";
+            assert!(refusal.contains(expected), "{query}: {refusal}");
+        }
     }
 }
