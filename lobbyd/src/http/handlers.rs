@@ -113,7 +113,7 @@ pub async fn prometheus_targets(
         query = query.with_meta();
     }
     let wait = params.wait()?;
-    wait_until_warm(&state, &request).await?;
+    wait_until_warm(&state, &request, &mut query.selection).await?;
     list_within(&state, &request, query.in_layout(layout(&params)), wait).await
 }
 
@@ -121,7 +121,7 @@ pub async fn prometheus_targets(
 /// every host.
 pub async fn prometheus_groups(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    wait_until_warm(&state, &request).await?;
+    wait_until_warm(&state, &request, &mut Selection::All).await?;
     let (snapshot, now) = (state.snapshot(), clock::now());
     let named = state.render_pool.run(move || {
         let hosts = snapshot.find(&Selection::prefix(prometheus::PREFIX), now);
@@ -135,12 +135,12 @@ pub async fn prometheus_groups(state: Data<AppState>, request: HttpRequest) -> A
 async fn list(
     state: &AppState,
     request: &HttpRequest,
-    query: Query,
+    mut query: Query,
     params: &QueryParams,
 ) -> Answer {
     let wait = params.wait()?;
     if params.warm() {
-        wait_until_warm(state, request).await?;
+        wait_until_warm(state, request, &mut query.selection).await?;
     }
     list_within(state, request, query.in_layout(layout(params)), wait).await
 }
@@ -161,9 +161,13 @@ fn layout(params: &QueryParams) -> Layout {
     if params.pretty() { Layout::Pretty } else { Layout::Compact }
 }
 
-/// Waits until the daemon must have heard every host. Prometheus keeps its targets on an error, but
+/// Waits until the daemon must have heard every host, to be asked for a selection. Prometheus keeps its targets on an error, but
 /// forgets those that are missing from a list: half a fleet must not be shown as the whole.
-async fn wait_until_warm(state: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
+async fn wait_until_warm(
+    state: &AppState,
+    request: &HttpRequest,
+    selection: &mut Selection,
+) -> Result<(), ApiError> {
     let (mut snapshots, mut stopping) = (state.snapshots.clone(), state.stopping.clone());
     let (asked, mut place) = (clock::now(), None);
     while !*stopping.borrow_and_update() {
@@ -176,7 +180,7 @@ async fn wait_until_warm(state: &AppState, request: &HttpRequest) -> Result<(), 
             SyncState::Pending(until) => until,
         };
         if place.is_none() {
-            place = Some(state.streams.take()?);
+            place = Some(state.streams.take(selection.selector_mut())?);
         }
         tokio::select! {
             () = clock::sleep_until(until.max(now + LEAST_WAIT)) => {}

@@ -1,6 +1,6 @@
 //! Clients that wait for something: how many there may be, and what ends their waiting.
 
-use lobby_tests::{LIMIT, Lobbyd, eventually, http};
+use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
@@ -33,6 +33,35 @@ async fn a_client_that_goes_gives_its_place_to_the_next() {
     assert_eq!(daemon.get("/v1/discoveries").await.status, 200);
     drop(first);
     eventually(LIMIT, async || wait(&daemon).await).await;
+}
+
+#[actix_rt::test]
+async fn regular_expressions_of_those_who_stay_are_bounded() {
+    let daemon = Lobbyd::named("a").start().await;
+    let path = |number| {
+        let term = |key| format!("k{key}%3D~%27{number}{key}%27");
+        let terms: Vec<_> = (0..8).map(term).collect();
+        format!("/v1/events?selector={}", terms.join(","))
+    };
+    let mut feeds = Vec::new();
+    for number in 0..16 {
+        feeds.push(daemon.feed(&path(number), &[]).await);
+    }
+    feeds.push(daemon.feed(&path(3), &[]).await);
+    let one_more = daemon.get(&path(99)).await;
+    assert_eq!((one_more.status, one_more.header("retry-after")), (503, Some("5")));
+    assert!(one_more.text().contains("hold 128 regular expressions"), "{}", one_more.text());
+    daemon.feed("/v1/events?selector=service", &[]).await;
+    feeds.truncate(15);
+    eventually(LIMIT, async || {
+        let mut stream = http::connect(daemon.address()).await;
+        let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", path(99));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        ensure(&head == b"HTTP/1.1 200", String::from_utf8_lossy(&head).into_owned())
+    })
+    .await;
 }
 
 #[actix_rt::test]

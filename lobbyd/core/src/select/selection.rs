@@ -47,6 +47,11 @@ impl Selection {
         }
     }
 
+    /// Its selector, if it is one.
+    pub fn selector_mut(&mut self) -> Option<&mut Selector> {
+        if let Self::Selector(selector) = self { Some(selector) } else { None }
+    }
+
     /// The memory that its texts take, in bytes.
     pub fn size(&self) -> usize {
         let size = |text: &String| text.len() + size_of::<String>();

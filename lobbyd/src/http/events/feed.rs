@@ -55,9 +55,9 @@ impl Feed {
     pub(super) fn open(
         state: Data<AppState>,
         request: &HttpRequest,
-        Parameters { selector, form, since }: Parameters,
+        Parameters { mut selector, form, since }: Parameters,
     ) -> Result<Self, ApiError> {
-        let place = state.streams.take()?;
+        let place = state.streams.take(selector.as_mut())?;
         let snapshots = state.snapshots.clone();
         let reader = Reader::new(selector, since.as_ref(), &snapshots.borrow());
         Ok(Self {

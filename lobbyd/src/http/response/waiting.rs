@@ -33,19 +33,19 @@ pub async fn answer_within(
     let mut waiter = Waiter {
         state,
         request,
-        query: &query,
+        query,
         snapshots: state.snapshots.clone(),
         until: clock::now() + wait,
     };
     let mut place = None;
     loop {
         let seen = View::new(state);
-        let tag = tag_of(state, &query).await?;
+        let tag = tag_of(state, &waiter.query).await?;
         if !known.has(&tag) {
-            return answer(state, request, query).await;
+            return answer(state, request, waiter.query).await;
         }
         if place.is_none() {
-            place = Some(state.streams.take()?);
+            place = Some(state.streams.take(waiter.query.selection.selector_mut())?);
         }
         if !waiter.sees_change_since(&seen).await {
             return Ok(not_modified(tag));
@@ -57,7 +57,7 @@ pub async fn answer_within(
 struct Waiter<'a> {
     state: &'a AppState,
     request: &'a HttpRequest,
-    query: &'a Query,
+    query: Query,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     until: Instant,
 }
@@ -67,7 +67,7 @@ impl Waiter<'_> {
     /// while there is somebody to be told.
     async fn sees_change_since(&mut self, seen: &View) -> bool {
         while self.has_next_snapshot().await {
-            if !View::new(self.state).is_unchanged(seen, self.query) {
+            if !View::new(self.state).is_unchanged(seen, &self.query) {
                 return true;
             }
             clock::sleep_until(self.until.min(clock::now() + PAUSE)).await;
