@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use lobby_client::Discovery;
-use serde_json::{Map, Value, json};
+use lobby_client::{Discovery, TargetGroup};
+use serde_json::{Value, json};
 
-use super::cells::{by_key, plain};
 use super::{Fleet, View};
 use crate::args::ExportFormat;
 
@@ -56,12 +55,6 @@ fn target(fleet: &Fleet, server: &Discovery, port: u16) -> Value {
         Some(address) => address.to_string(),
         None => server.hostname.to_string(),
     };
-    let mut labels = Map::new();
-    labels.insert("__meta_lobby_hostname".to_owned(), json!(server.hostname));
-    for (key, values) in by_key(server) {
-        let name = format!("__meta_lobby_label_{}", plain(key));
-        let values = format!(",{},", values.join(","));
-        labels.insert(name, json!(values));
-    }
+    let labels = TargetGroup::meta_labels(&server.hostname, server.labels.iter());
     json!({"targets": [format!("{host}:{port}")], "labels": labels})
 }

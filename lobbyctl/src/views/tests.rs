@@ -17,7 +17,7 @@ fn fleet() -> Fleet {
             &["address:10.0.0.1", "drain", "note:two words", "service:smtp", "service:web"],
         ),
         server("b*", &["address:2a03::1", "service:", "1st:x"]),
-        server("c", &["address:nonsense"]),
+        server("c", &["address:nonsense", "a-b:1", "a_b:2"]),
     ];
     Fleet { servers, address_labels: AddressLabels::default(), now: 100 }
 }
@@ -60,6 +60,8 @@ fn lines_of_json_are_the_packets_and_targets_have_all_labels() {
     assert_eq!(targets[0], expected);
     assert_eq!(targets[1]["targets"], json!(["[2a03::1]:9101"]));
     assert_eq!(targets[2]["targets"], json!(["c:9101"]));
+    // Two keys, one name.
+    assert_eq!(targets[2]["labels"]["__meta_lobby_label_a_b"], ",1,2,");
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn an_inventory_has_a_group_for_each_label_within_that_of_its_key() {
     assert_eq!(inventory["_1st_x"], json!({"hosts": ["b*"]}));
     assert_eq!(inventory["note_two_words"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["ungrouped"], json!({"hosts": []}));
-    let top = json!({"children": ["_1st", "address", "drain", "note", "service", "ungrouped"]});
+    let top = json!({"children": ["_1st", "a_b", "address", "drain", "note", "service", "ungrouped"]});
     assert_eq!(inventory["all"], top);
     let a = &inventory["_meta"]["hostvars"]["a"];
     assert_eq!(

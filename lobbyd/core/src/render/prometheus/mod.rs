@@ -26,9 +26,6 @@ use target::Port;
 /// The beginning of all labels for Prometheus.
 pub const PREFIX: &str = "prometheus:";
 
-/// The beginning of all names of labels for relabelling.
-const META_PREFIX: &str = "__meta_lobby_";
-
 /// The beginning that all labels of group `name` have. Labels of others may have it, too.
 pub fn label_prefix(name: &str) -> String {
     format!("{PREFIX}{name}")
@@ -47,7 +44,7 @@ pub(crate) fn write(
     let labels: Vec<_> = host.labels().filter(|label| label.starts_with(&prefix)).collect();
     let (mut group, problems) = target_group(name, host.name(), &labels, default_port)?;
     if meta == Meta::Shown {
-        group.labels.extend(meta_labels(host.name(), host.labels()));
+        group.labels.extend(TargetGroup::meta_labels(host.name(), host.labels()));
     }
     // Texts, and maps of texts, always have a form in JSON.
     json.push_str(&serde_json::to_string(&group).unwrap_or_default());
@@ -62,24 +59,6 @@ pub enum Meta {
     Hidden,
     /// Each has `__meta_lobby_hostname`, and `__meta_lobby_label_KEY` for each key of its host.
     Shown,
-}
-
-/// The labels for relabelling of a host. Its values of a key stand between commas, also the first
-/// and the last one, so that `.*,VALUE,.*` matches any of them.
-fn meta_labels<L: AsRef<str>>(
-    hostname: &HostName,
-    labels: impl Iterator<Item = L>,
-) -> BTreeMap<String, String> {
-    let mut meta = BTreeMap::new();
-    for label in labels {
-        let (key, value) = label.as_ref().split_once(':').unwrap_or((label.as_ref(), ""));
-        let name = format!("{META_PREFIX}label_{}", characters_of_name(key));
-        let values: &mut String = meta.entry(name).or_insert_with(|| ",".to_owned());
-        values.push_str(value);
-        values.push(',');
-    }
-    meta.insert(format!("{META_PREFIX}hostname"), hostname.to_string());
-    meta
 }
 
 /// The names of the groups that some hosts are in, as their labels name them.
@@ -226,10 +205,4 @@ impl<'a> Part<'a> {
 fn label_name(key: &str) -> String {
     let fits = |at: usize, c: char| c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
     key.char_indices().map(|(at, c)| if fits(at, c) { c } else { '_' }).collect()
-}
-
-/// The key with `_` in the place of every character that a Prometheus label name cannot have behind
-/// its first one.
-fn characters_of_name(key: &str) -> String {
-    key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
