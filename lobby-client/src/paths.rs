@@ -51,6 +51,14 @@ pub(crate) fn discoveries(filter: &Filter) -> Result<String, Unsendable> {
     })
 }
 
+/// The same list once the daemon must have heard every server.
+#[cfg(feature = "http")]
+pub(crate) fn warm_discoveries(filter: &Filter) -> Result<String, Unsendable> {
+    let path = discoveries(filter)?;
+    let sign = if path.contains('?') { '&' } else { '?' };
+    Ok(format!("{path}{sign}warm"))
+}
+
 /// Path of the feed of events.
 #[cfg(feature = "http")]
 pub(crate) fn events(selector: Option<&Selector>) -> String {

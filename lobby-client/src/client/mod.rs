@@ -84,7 +84,21 @@ impl Client {
     /// See [`Client`]; [`Error::Invalid`] if the filter cannot be sent: it holds nothing, an empty
     /// text or one with a comma.
     pub async fn discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
-        let mut servers = self.get(&paths::discoveries(filter)?, decode::discoveries).await?;
+        self.servers(&paths::discoveries(filter)?, filter).await
+    }
+
+    /// As [`Client::discoveries`], once the daemon must have heard every server: one that was just
+    /// started does not show half of them. lobby 1.x cannot tell and answers at once.
+    ///
+    /// # Errors
+    /// As [`Client::discoveries`]; [`Error::Refused`] if the daemon will not have heard every
+    /// server soon.
+    pub async fn warm_discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        self.servers(&paths::warm_discoveries(filter)?, filter).await
+    }
+
+    async fn servers(&self, path: &str, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        let mut servers = self.get(path, decode::discoveries).await?;
         if let Filter::Selector(selector) = filter {
             // A daemon that knows no selectors gives everybody.
             servers.retain(|server| selector.matches(server));

@@ -86,6 +86,19 @@ async fn a_selector_is_checked_again_as_old_daemons_give_everybody() {
 }
 
 #[actix_rt::test]
+async fn a_warm_list_is_asked_for_beside_any_filter() {
+    for (filter, path) in [
+        (Filter::All, "/v1/discoveries?warm"),
+        (Filter::Labels(vec!["a:1".to_owned()]), "/v1/discoveries?labels=a:1&warm"),
+    ] {
+        let asked = async |client: Client| client.warm_discoveries(&filter).await;
+        let (servers, request) = call(&answer("200 OK", "[]"), asked).await;
+        assert_eq!(servers, Ok(vec![]));
+        assert!(request.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{request}");
+    }
+}
+
+#[actix_rt::test]
 async fn labels_travel_in_the_body_one_a_line_without_a_blank_one() {
     let labels = [label("public_ip4:1.2.3.4,5"), label("b:č")];
     let (added, request) =

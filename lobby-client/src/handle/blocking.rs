@@ -37,6 +37,14 @@ impl BlockingHandle {
         wait(self.handle.discoveries(filter))
     }
 
+    /// As [`Client::warm_discoveries`](crate::Client::warm_discoveries).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn warm_discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        wait(self.handle.warm_discoveries(filter))
+    }
+
     /// As [`Client::resolve`](crate::Client::resolve).
     ///
     /// # Errors

@@ -71,6 +71,15 @@ impl Handle {
         self.call(async move |client| client.discoveries(&filter).await).await
     }
 
+    /// As [`Client::warm_discoveries`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn warm_discoveries(&self, filter: &Filter) -> Result<Vec<Discovery>, Error> {
+        let filter = filter.clone();
+        self.call(async move |client| client.warm_discoveries(&filter).await).await
+    }
+
     /// As [`Client::resolve`].
     ///
     /// # Errors

@@ -79,16 +79,9 @@ async fn fleet(
     options: &ViewOptions,
 ) -> Result<Fleet, Failure> {
     let address_labels = address_labels(options)?;
-    let asked = async {
-        // The list comes second: what is warm stays so.
-        let status = client.status().await;
-        let filter = options.selector.clone().map_or(Filter::All, Filter::Selector);
-        Ok::<_, Error>((status, client.discoveries(&filter).await?))
-    };
-    let (status, servers) = asked.await.map_err(|error| Failure::asking(error, connection))?;
-    let now = match status {
-        Ok(status) => trusted(&status, options)?,
-        Err(Error::Refused { .. }) if options.anyway => newest(&servers),
+    let now = match client.status().await {
+        Ok(status) => Some(trusted(&status, options)?),
+        Err(Error::Refused { .. }) if options.anyway => None,
         Err(Error::Refused { status: 404, .. }) => {
             let problem = "the daemon cannot tell whether it has heard every server: --anyway \
                            prints what it knows";
@@ -96,7 +89,20 @@ async fn fleet(
         }
         Err(error) => return Err(Failure::asking(error, connection)),
     };
+    let servers = servers(client, options).await;
+    let servers = servers.map_err(|error| Failure::asking(error, connection))?;
+    let now = now.unwrap_or_else(|| newest(&servers));
     Ok(Fleet { servers, address_labels, now })
+}
+
+/// The list. The daemon may have been started anew since it told its status.
+async fn servers(client: &Client, options: &ViewOptions) -> Result<Vec<Discovery>, Error> {
+    let filter = options.selector.clone().map_or(Filter::All, Filter::Selector);
+    if options.anyway {
+        client.discoveries(&filter).await
+    } else {
+        client.warm_discoveries(&filter).await
+    }
 }
 
 /// What the clock of a daemon says whose list can be used.

@@ -1,10 +1,16 @@
 //! Views: servers as grep, ssh, Prometheus and Ansible take them.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Outcome, ensure, eventually, lobbyctl, program};
+use lobby_tests::{
+    LIMIT, Lobbyd, NatsServer, Outcome, ensure, eventually, free_port, http, lobbyctl,
+    lobbyctl_with, program,
+};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
 /// Two daemons that know each other, the first of them warm.
 async fn fleet() -> (Lobbyd, Lobbyd, NatsServer) {
@@ -110,6 +116,44 @@ async fn half_a_fleet_is_an_error_unless_it_is_asked_for() {
     assert_eq!((anyway.status, anyway.stdout.lines().count()), (Some(0), 2), "{anyway:?}");
     let refused = ansible(&daemon, "ansible-inventory", &["--list"]).await;
     assert_ne!(refused.status, Some(0), "{refused:?}");
+}
+
+/// Where one daemon tells its status, and another one all the rest: as if the first one had been
+/// started anew in between.
+async fn between(before: SocketAddr, after: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    actix_rt::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let mut client = BufReader::new(client);
+            let mut line = String::new();
+            client.read_line(&mut line).await.unwrap();
+            let path = line.split(' ').nth(1).unwrap_or_default();
+            let daemon = if path == "/v1/status" { before } else { after };
+            let answer = http::send(daemon, "GET", path, &[], "").await;
+            let (status, len) = (answer.status, answer.body.len());
+            let head = format!(
+                "HTTP/1.1 {status} x\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n"
+            );
+            client.write_all(&[head.as_bytes(), &answer.body].concat()).await.ok();
+        }
+    });
+    address
+}
+
+#[actix_rt::test]
+async fn a_restart_between_two_questions_gives_no_half_list() {
+    let (warm, _b, _nats) = fleet().await;
+    let again = Lobbyd::named("a").set("KEEP_ALIVE", "1").redis_at(free_port()).start().await;
+    let port = between(warm.address(), again.address()).await.port().to_string();
+    let environment = [("PORT", port.as_str())];
+    for words in [&["table"][..], &["export", "jsonl"], &["ansible", "--list", "-l", "service"]] {
+        let outcome = lobbyctl_with(&environment, words).await;
+        assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""), "{words:?}: {outcome:?}");
+        assert!(outcome.stderr.contains("no driver has come up yet"), "{outcome:?}");
+    }
+    let anyway = lobbyctl_with(&environment, &["table", "--anyway"]).await;
+    assert_eq!((anyway.status, anyway.stdout.lines().count()), (Some(0), 2), "{anyway:?}");
 }
 
 #[actix_rt::test]
