@@ -267,7 +267,22 @@ impl CommandLine {
                            labels or search";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, problem));
         }
+        line.check_inventory()?;
         Ok(line)
+    }
+
+    /// clap would complain of an option that nobody has written.
+    fn check_inventory(&self) -> Result<(), clap::Error> {
+        let Command::Ansible(AnsibleOptions { list: true, inventory_host: Some(host), .. }) =
+            &self.command
+        else {
+            return Ok(());
+        };
+        let problem = format!(
+            "--list prints all hosts, and --host behind ansible one of them: one of both is \
+             enough. The name of a daemon stands before: lobbyctl --host {host} ansible --list"
+        );
+        Err(Self::command().error(ErrorKind::ArgumentConflict, problem))
     }
 }
 

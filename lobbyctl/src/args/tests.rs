@@ -274,6 +274,8 @@ fn behind_ansible_the_host_is_that_of_the_inventory() {
     for line in ["ansible", "ansible --list --host a"] {
         assert!(read(line).is_err(), "{line}");
     }
+    let both = refusal("ansible --list --host a").to_string();
+    assert!(both.contains("lobbyctl --host a ansible --list"), "{both}");
     let label = read("resolve ansible --host d").unwrap();
     assert_eq!(label.connection.host.as_deref(), Some("d"));
 }

@@ -57,7 +57,7 @@ pub(crate) enum ExportFormat {
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct AnsibleOptions {
     /// Print all groups and hosts
-    #[arg(long, required_unless_present = "inventory_host", conflicts_with = "inventory_host")]
+    #[arg(long, required_unless_present = "inventory_host")]
     pub(crate) list: bool,
     /// Print the variables of a host; the daemon's name stands before the command, or in HOST
     #[arg(long, value_name = "NAME", hide = true)]

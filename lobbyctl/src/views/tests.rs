@@ -76,7 +76,8 @@ fn an_inventory_has_a_group_for_each_label_within_that_of_its_key() {
     assert_eq!(inventory["_1st_x"], json!({"hosts": ["b*"]}));
     assert_eq!(inventory["note_two_words"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["ungrouped"], json!({"hosts": []}));
-    let top = json!({"children": ["_1st", "a_b", "address", "drain", "note", "service", "ungrouped"]});
+    let top =
+        json!({"children": ["_1st", "a_b", "address", "drain", "note", "service", "ungrouped"]});
     assert_eq!(inventory["all"], top);
     let a = &inventory["_meta"]["hostvars"]["a"];
     assert_eq!(
