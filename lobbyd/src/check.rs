@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::callback::process::CallbackCommand;
-use crate::config::{Checked, Oddity};
+use crate::config::{ApiSettings, Checked, Oddity};
+use crate::dns;
+use crate::http;
 use crate::labels::local_host::LocalHost;
 use crate::labels::store::LabelStore;
 use crate::link::driver::Driver;
@@ -15,6 +19,15 @@ use crate::settings::Settings;
 
 /// Longest time that a broker may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Longest time that the program on the port of the API may take to say what it is, and the most
+/// that it may say, in bytes.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+const MAX_ANSWER: u64 = 4 << 10;
+
+/// How a daemon answers on `/healthz` when it is well, and on any path without TLS where it speaks
+/// TLS.
+const ANSWERS: [&str; 2] = ["\r\n\r\nok\n", "\r\n\r\nthis port speaks TLS: use https\n"];
 
 /// Exit statuses.
 const FINE: u8 = 0;
@@ -36,6 +49,7 @@ pub async fn check(checked: Checked<Box<dyn Driver>>) -> u8 {
     if let Some(settings) = &checked.settings {
         report.labels(settings);
         report.callback(settings);
+        report.sockets(settings).await;
         if checked.connect {
             report.drivers(settings).await;
         }
@@ -83,7 +97,23 @@ impl Report {
     fn callback(&mut self, settings: &Settings) {
         let Some(callback) = &settings.callback else { return };
         if let Some(problem) = CallbackCommand::problem_of(&callback.command) {
-            self.odd(&Oddity { setting: "CALLBACK", hint: problem }.to_string());
+            self.odd(&Oddity::new("CALLBACK", problem).to_string());
+        }
+    }
+
+    /// Whether the daemon can listen. Where another one has the port it is what will be restarted.
+    async fn sockets(&mut self, settings: &Settings) {
+        if let Some(api) = &settings.api
+            && let Err(error) = http::bind(api).await
+        {
+            if is_daemon(api).await {
+                self.line(&format!("\nA lobbyd runs on HOST {} PORT {}", api.host, api.port));
+                return;
+            }
+            self.odd(&format!("{error:#}"));
+        }
+        if let Some(Err(error)) = settings.dns.as_ref().map(|dns| dns::bind(dns.listen)) {
+            self.odd(&format!("{error:#}"));
         }
     }
 
@@ -99,6 +129,20 @@ impl Report {
             }
         }
     }
+}
+
+/// Whether it is a daemon that has the port of the API.
+async fn is_daemon(api: &ApiSettings) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect((api.host.as_str(), api.port)).await?;
+        let host = "Host: localhost\r\nConnection: close";
+        stream.write_all(format!("GET /healthz HTTP/1.1\r\n{host}\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(MAX_ANSWER).read_to_string(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    let answer = timeout(ANSWER_LIMIT, ask).await.unwrap_or_else(|_| Ok(String::new()));
+    answer.is_ok_and(|answer| ANSWERS.iter().any(|known| answer.ends_with(known)))
 }
 
 /// Where the driver is connected to, in words.

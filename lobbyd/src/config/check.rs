@@ -106,9 +106,9 @@ fn what_is_there(info: &SettingInfo, path: &str) -> Option<String> {
 fn open_address(api: &ApiSettings) -> Option<Oddity> {
     let is_local = api.host == "localhost"
         || api.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    (api.token.is_none() && !is_local).then(|| Oddity {
-        setting: table::HOST.info.name,
-        hint: format!("the API is open to everyone who reaches {}: set a TOKEN", api.host),
+    (api.token.is_none() && !is_local).then(|| {
+        let hint = format!("the API is open to everyone who reaches {}: set a TOKEN", api.host);
+        Oddity::new(table::HOST.info.name, hint)
     })
 }
 

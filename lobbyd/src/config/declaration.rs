@@ -37,9 +37,10 @@ impl<D> Declaration<D> {
     ///
     /// # Errors
     /// As [`Declaration::read`].
-    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     pub(crate) fn read_process(&self) -> Result<Invocation<D>, ConfigError> {
-        self.read(std::env::args_os(), &|name| std::env::var_os(name))
+        let variables = std::env::vars_os();
+        let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        self.read(std::env::args_os(), &named.collect())
     }
 
     /// Reads the settings from a command line, whose first item is the program's name, and from

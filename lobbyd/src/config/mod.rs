@@ -14,6 +14,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls_identity;
+mod unknown;
 mod values;
 
 use std::net::SocketAddr;
@@ -167,6 +168,21 @@ impl Timing {
     /// froze must not expire before the link is down.
     pub fn silence_limit(self) -> Duration {
         self.ttl.saturating_sub(self.keep_alive)
+    }
+
+    /// A TTL that one lost packet outlasts.
+    fn oddity(self) -> Option<Oddity> {
+        let least = 2 * self.keep_alive;
+        (self.ttl <= least).then(|| {
+            let hint = format!(
+                "{} s is little for a KEEP_ALIVE of {} s: where one packet is lost this server is \
+                 gone for a moment, expected more than {} s",
+                self.ttl.as_secs(),
+                self.keep_alive.as_secs(),
+                least.as_secs()
+            );
+            Oddity::new(table::TTL.info.name, hint)
+        })
     }
 }
 

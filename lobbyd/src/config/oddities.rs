@@ -1,5 +1,6 @@
 //! Oddities: settings that are valid, and most likely not what was meant.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,9 +8,12 @@ use lobby_client::Label;
 use tracing::warn;
 
 use super::declaration::Declaration;
-use super::setting::SettingInfo;
-use super::values::Values;
-use super::{ConfigError, table};
+use super::setting::{Block, SettingInfo};
+use super::values::{PREFIX, Values};
+use super::{ConfigError, table, unknown};
+use crate::sys::addresses;
+use lobby_core::facts::fact::Fact;
+use lobby_core::facts::own_address::{AddressSource, is_reachable};
 
 /// The right of users other than the owner and the group to read a file.
 const READABLE_BY_OTHERS: u32 = 0o004;
@@ -17,8 +21,8 @@ const READABLE_BY_OTHERS: u32 = 0o004;
 /// A setting that is most likely a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oddity {
-    /// Name of the setting.
-    pub setting: &'static str,
+    /// Name of the setting, or of the variable that is none.
+    pub setting: Cow<'static, str>,
     /// What is odd about it and what would be right; never a secret.
     pub hint: String,
 }
@@ -29,10 +33,19 @@ impl fmt::Display for Oddity {
     }
 }
 
+/// Blocks that do nothing without one of their settings.
+static BLOCKS: [(&Block, &SettingInfo); 2] =
+    [(&table::DNS, &table::DNS_LISTEN.info), (&table::CALLBACKS, &table::CALLBACK.info)];
+
 impl Oddity {
+    /// What is odd about a setting.
+    pub fn new(setting: impl Into<Cow<'static, str>>, hint: impl Into<String>) -> Self {
+        Self { setting: setting.into(), hint: hint.into() }
+    }
+
     /// Logs it as a warning.
     pub fn log(&self) {
-        warn!(target: "lobby", setting = self.setting, hint = self.hint, "a setting is odd");
+        warn!(target: "lobby", setting = &*self.setting, hint = self.hint, "a setting is odd");
     }
 }
 
@@ -44,7 +57,7 @@ pub(super) fn find<D>(
     let mut oddities = Vec::new();
     for (_, setting) in declaration.settings() {
         let info = setting.info();
-        oddities.extend(values.odd_variables(info).map(|hint| Oddity { setting: info.name, hint }));
+        oddities.extend(values.odd_variables(info).map(|hint| Oddity::new(info.name, hint)));
         let Some(text) = values.given(info)? else { continue };
         let hint = if info.name == table::LABELS.info.name {
             odd_labels(&text)
@@ -53,9 +66,12 @@ pub(super) fn find<D>(
         } else {
             None
         };
-        oddities.extend(hint.map(|hint| Oddity { setting: info.name, hint }));
+        oddities.extend(hint.map(|hint| Oddity::new(info.name, hint)));
     }
+    oddities.extend(of_address(values));
     oddities.extend(of_idle_drivers(declaration, values)?);
+    oddities.extend(of_idle_blocks(values)?);
+    oddities.extend(of_unknown_variables(declaration, values));
     Ok(oddities)
 }
 
@@ -75,9 +91,19 @@ fn odd_label(label: &str) -> Option<(String, &'static str)> {
         _ if !has_colon && label.contains('=') => {
             "holds a = and no colon: name and value of a label are separated by a colon"
         }
+        _ if label.split_whitespace().skip(1).any(looks_like_label) => {
+            "holds a blank and another label behind it: labels are separated by commas"
+        }
         _ => return None,
     };
     Some((label.to_owned(), why))
+}
+
+/// Whether a word is a key and a value, and neither a time nor a URL.
+fn looks_like_label(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(key, value)| {
+        key.starts_with(|first: char| first.is_alphabetic()) && !value.starts_with("//")
+    })
 }
 
 fn open_secret(text: &str) -> Option<String> {
@@ -97,16 +123,65 @@ fn of_idle_drivers<D>(
     for spec in declaration.idle(values)? {
         for info in spec.settings.settings.iter().map(|setting| setting.info()) {
             if values.given(info)?.is_some() {
-                oddities.push(unused(info, spec.name));
+                oddities.push(unused(info, &format!("DRIVER does not name {}", spec.name)));
             }
         }
     }
     Ok(oddities)
 }
 
-fn unused(info: &SettingInfo, driver: &str) -> Oddity {
-    let hint = format!("it is set and not used: DRIVER does not name {driver}");
-    Oddity { setting: info.name, hint }
+/// Settings of blocks that do nothing, as the setting is missing that makes them do it.
+fn of_idle_blocks(values: &Values<'_>) -> Result<Vec<Oddity>, ConfigError> {
+    let mut oddities = Vec::new();
+    for (block, needed) in BLOCKS {
+        if values.text(needed)?.is_some() {
+            continue;
+        }
+        for info in block.settings.iter().map(|setting| setting.info()) {
+            if values.given(info)?.is_some_and(|text| !text.is_empty()) {
+                oddities.push(unused(info, &format!("{} is not set", needed.name)));
+            }
+        }
+    }
+    Ok(oddities)
+}
+
+fn unused(info: &SettingInfo, why: &str) -> Oddity {
+    Oddity::new(info.name, format!("it is set and not used: {why}"))
+}
+
+/// An ADDRESS that gives none.
+fn of_address(values: &Values<'_>) -> Option<Oddity> {
+    let info = &table::ADDRESS.info;
+    // What is wrong with a setting is told elsewhere.
+    let facts = values.optional(&table::FACTS).ok()?.unwrap_or_default();
+    if !facts.contains(&Fact::Address) {
+        values.given(info).ok()??;
+        return Some(unused(info, "FACTS does not name address"));
+    }
+    let AddressSource::Interface(name) = values.get(&table::ADDRESS).ok()? else { return None };
+    interface_problem(&name).map(|hint| Oddity::new(info.name, hint))
+}
+
+fn interface_problem(name: &str) -> Option<String> {
+    let names = addresses::interfaces();
+    if !names.contains(name) {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        return Some(format!("there is no interface {name}: there are {names}"));
+    }
+    let is_usable = addresses::of_interface(name).into_iter().any(is_reachable);
+    (!is_usable).then(|| format!("interface {name} has no address that others can reach"))
+}
+
+fn of_unknown_variables<D>(declaration: &Declaration<D>, values: &Values<'_>) -> Vec<Oddity> {
+    let names = || declaration.settings().map(|(_, setting)| setting.info().name);
+    let variables = values.prefixed().into_iter();
+    let unknown = variables.filter(|(name, _)| !names().any(|known| known == *name));
+    let odd = unknown.filter_map(|(name, value)| {
+        let hint = unknown::problem(name, value, names())?;
+        Some(Oddity::new(format!("{PREFIX}{name}"), hint))
+    });
+    odd.collect()
 }
 
 #[cfg(test)]
@@ -115,12 +190,25 @@ mod tests {
 
     #[test]
     fn labels_with_other_signs_are_odd_and_usual_ones_are_not() {
-        for odd in ["service=web", "service:web;role:db", "a;b", "ok:1,service=web"] {
+        for odd in [
+            "service=web",
+            "service:web;role:db",
+            "a;b",
+            "ok:1,service=web",
+            "service:web role:db",
+            "service:web  role:",
+        ] {
             assert!(odd_labels(odd).is_some(), "{odd}");
         }
-        for usual in
-            ["service:web,role:db", "note:a;b", "url:http://h/?a=1&b=2", "plain", "sum:1=1"]
-        {
+        for usual in [
+            "service:web,role:db",
+            "note:a;b",
+            "url:http://h/?a=1&b=2",
+            "plain",
+            "sum:1=1",
+            "note:two words",
+            "note:at 10:30, see http://h",
+        ] {
             assert_eq!(odd_labels(usual), None, "{usual}");
         }
     }

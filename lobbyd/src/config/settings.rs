@@ -26,6 +26,7 @@ impl<D> Settings<D> {
     ) -> Result<Self, ConfigError> {
         let (timing, api) = (timing(values)?, api(values)?);
         let mut oddities = oddities::find(declaration, values)?;
+        oddities.extend(timing.oddity());
         oddities.extend(api.as_ref().and_then(ApiSettings::tls_oddity));
         Ok(Self {
             api,

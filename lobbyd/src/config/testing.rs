@@ -27,9 +27,9 @@ pub(crate) fn read_exactly<D>(
     variables: &[(&str, &str)],
 ) -> Result<Settings<D>, ConfigError> {
     let variables: HashMap<_, _> =
-        variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+        variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
     let arguments = ["lobbyd"].iter().chain(flags).map(OsString::from);
-    match declaration.read(arguments, &|name| variables.get(name).cloned())? {
+    match declaration.read(arguments, &variables)? {
         Invocation::Run(settings) => Ok(*settings),
         Invocation::Check(_) => panic!("a check was not asked for"),
     }
@@ -42,9 +42,9 @@ pub(crate) fn check<D>(
     variables: &[(&str, &str)],
 ) -> Checked<D> {
     let variables: HashMap<_, _> =
-        variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+        variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
     let arguments = ["lobbyd", "--check"].iter().chain(flags).map(OsString::from);
-    match declaration.read(arguments, &|name| variables.get(name).cloned()).unwrap() {
+    match declaration.read(arguments, &variables).unwrap() {
         Invocation::Check(checked) => *checked,
         Invocation::Run(_) => panic!("a check was asked for"),
     }

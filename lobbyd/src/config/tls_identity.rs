@@ -52,7 +52,7 @@ impl TlsIdentity {
     pub fn oddity(&self) -> Option<Oddity> {
         let current = self.current();
         let hint = odd_period(&self.certificate, current.cert.first()?)?;
-        Some(Oddity { setting: table::TLS_CERT_FILE.info.name, hint })
+        Some(Oddity::new(table::TLS_CERT_FILE.info.name, hint))
     }
 
     fn current(&self) -> Arc<CertifiedKey> {

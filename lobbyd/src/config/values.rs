@@ -1,5 +1,6 @@
 //! Where values come from: a flag beats the environment, the environment beats the default.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,8 @@ use crate::sys::files;
 /// times over.
 pub(crate) const LONGEST_FILE: usize = 4 << 20;
 
-/// Returns the value of an environment variable.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+/// The environment variables, by name.
+pub(crate) type Environment<'a> = &'a HashMap<String, OsString>;
 
 /// Beginning of the longer name that each variable has. It beats the shorter one, which other
 /// programs may use as well.
@@ -96,7 +97,16 @@ impl<'a> Values<'a> {
 
     /// An environment variable; empty counts as unset.
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
-        (self.environment)(name).filter(|value| !value.is_empty())
+        self.environment.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// The variables that have the longer name of something, in order: what stands behind the
+    /// prefix, and their values.
+    pub(super) fn prefixed(&self) -> BTreeMap<&'a str, &'a OsStr> {
+        let variables = self.environment.iter().filter(|(_, value)| !value.is_empty());
+        variables
+            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value.as_os_str())))
+            .collect()
     }
 
     /// Checks the text that a setting was given.

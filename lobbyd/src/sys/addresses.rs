@@ -1,5 +1,6 @@
 //! The addresses of this machine, as the kernel's routes and interfaces say. Nothing is sent.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
@@ -31,6 +32,12 @@ pub fn default_end() -> Option<IpAddr> {
     ELSEWHERE.into_iter().find_map(|address| own_end(SocketAddr::new(address, ANY_PORT)))
 }
 
+/// The names of the interfaces.
+pub fn interfaces() -> BTreeSet<String> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    interfaces.map(|interface| interface.interface_name).collect()
+}
+
 /// The addresses of an interface, those of IPv4 first; none if there is no such interface.
 pub fn of_interface(name: &str) -> Vec<IpAddr> {
     let interfaces = getifaddrs().into_iter().flatten();
@@ -59,5 +66,6 @@ mod tests {
     fn an_interface_has_its_addresses_and_an_unknown_one_none() {
         assert!(of_interface("lo").contains(&Ipv4Addr::LOCALHOST.into()));
         assert!(of_interface("no-such-one").is_empty());
+        assert!(interfaces().contains("lo"));
     }
 }

@@ -1,5 +1,7 @@
 //! `lobbyd --check`: what the daemon would run with, and what is odd or wrong about it.
 
+use std::net::TcpListener;
+
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, free_port, program};
 use tokio::process::Command;
 
@@ -73,4 +75,48 @@ async fn with_connect_the_brokers_are_tried() {
         "{text}"
     );
     assert_eq!(check(&away, "--check").await.0, Some(0), "it tries no broker");
+}
+
+#[actix_rt::test]
+async fn a_port_in_use_is_odd_unless_the_daemon_itself_has_it() {
+    let other = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = other.local_addr().unwrap().port();
+    let taken = Lobbyd::named("a").set("PORT", port.to_string());
+    let (status, text) = check(&taken, "--check").await;
+    assert_eq!(status, Some(1), "{text}");
+    let expected = format!("odd: cannot listen on HOST 127.0.0.1 PORT {port}: 127.0.0.1:{port}: ");
+    assert!(text.contains(&expected) && text.contains("in use"), "{text}");
+    let dns = Lobbyd::named("a").set("DNS_LISTEN", format!("127.0.0.1:{port}"));
+    let (status, text) = check(&dns, "--check").await;
+    let expected = format!("odd: cannot answer DNS on DNS_LISTEN 127.0.0.1:{port}: ");
+    assert!(status == Some(1) && text.contains(&expected), "{text}");
+
+    let daemon = Lobbyd::named("a").start().await;
+    let port = daemon.address().port();
+    let again = Lobbyd::named("a").set("PORT", port.to_string());
+    let (status, text) = check(&again, "--check").await;
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains(&format!("A lobbyd runs on HOST 127.0.0.1 PORT {port}\n")), "{text}");
+}
+
+#[actix_rt::test]
+async fn what_is_set_and_does_nothing_is_odd_and_warned_of() {
+    let daemon = Lobbyd::named("a")
+        .labels("service:web role:db")
+        .set("CALLBACK_SELECTOR", "service=web")
+        .set("LOBBY_TTLL", "60")
+        .set("FACTS", "address")
+        .set("ADDRESS", "nosuch0");
+    let (status, text) = check(&daemon, "--check").await;
+    assert_eq!(status, Some(1), "{text}");
+    let daemon = daemon.start().await;
+    for (odd, logged) in [
+        ("odd: LABELS: ", "holds a blank and another label behind it"),
+        ("odd: CALLBACK_SELECTOR: ", "CALLBACK is not set"),
+        ("odd: LOBBY_TTLL: ", "LOBBY_TTL is one"),
+        ("odd: ADDRESS: ", "there is no interface nosuch0"),
+    ] {
+        assert!(text.contains(odd) && text.contains(logged), "{odd} in {text}");
+        daemon.logged(logged).await;
+    }
 }

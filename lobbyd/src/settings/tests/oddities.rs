@@ -64,3 +64,51 @@ fn an_address_in_lobby_port_is_odd() {
     let link = "PORT: LOBBY_PORT is passed over: it was made for a link between containers or a service, expected PORT";
     assert_eq!(odd("--driver=redis", "LOBBY_PORT=tcp://10.0.0.1:80"), [link]);
 }
+
+#[test]
+fn labels_with_blanks_instead_of_commas_are_odd() {
+    let labels = [("LABELS", "service:web role:db"), ("DRIVER", "Redis")];
+    let odd = read_exactly(&[], &labels).unwrap().oddities;
+    let blank = r#"LABELS: "service:web role:db" holds a blank and another label behind it: labels are separated by commas"#;
+    assert_eq!(odd[0].to_string(), blank);
+    let usual = [("LABELS", "note:two words, other:x"), ("DRIVER", "Redis")];
+    assert_eq!(read_exactly(&[], &usual).unwrap().oddities, []);
+}
+
+#[test]
+fn an_address_that_gives_none_is_odd() {
+    let missing = &odd("--driver=redis", "FACTS=address ADDRESS=nosuch0")[0];
+    assert!(missing.starts_with("ADDRESS: there is no interface nosuch0: there are "), "{missing}");
+    assert!(missing.contains("lo"), "{missing}");
+    let loopback = "ADDRESS: interface lo has no address that others can reach";
+    assert_eq!(odd("--driver=redis", "FACTS=os,address ADDRESS=lo"), [loopback]);
+    let unused = "ADDRESS: it is set and not used: FACTS does not name address";
+    assert_eq!(odd("--driver=redis", "FACTS=os ADDRESS=10.0.0.7"), [unused]);
+    assert_eq!(odd("--driver=redis", "FACTS=address ADDRESS=10.0.0.7"), [""; 0]);
+}
+
+#[test]
+fn settings_without_the_one_that_they_belong_to_are_odd() {
+    let unused = "CALLBACK_SELECTOR: it is set and not used: CALLBACK is not set";
+    assert_eq!(odd("--driver=redis", "CALLBACK_SELECTOR=service"), [unused]);
+    let unused = "DNS_ZONE: it is set and not used: DNS_LISTEN is not set";
+    assert_eq!(odd("--driver=redis --dns-zone=a.b", ""), [unused]);
+    assert_eq!(odd("--driver=redis", "CALLBACK=true CALLBACK_SELECTOR=service"), [""; 0]);
+}
+
+#[test]
+fn a_ttl_that_one_lost_packet_outlasts_is_odd() {
+    let little = "TTL: 10 s is little for a KEEP_ALIVE of 5 s: where one packet is lost this server is gone for a moment, expected more than 10 s";
+    assert_eq!(odd("--driver=redis", "TTL=10"), [little]);
+    assert_eq!(odd("--driver=redis", "TTL=11"), [""; 0]);
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_odd_and_the_nearest_is_named() {
+    let misspelt = "LOBBY_TTLL: it is not a setting and does nothing: LOBBY_TTL is one";
+    assert_eq!(odd("--driver=redis", "LOBBY_TTLL=60"), [misspelt]);
+    let unknown = "LOBBY_COLOUR: it is not a setting and does nothing: lobbyd --help lists them";
+    assert_eq!(odd("--driver=redis", "LOBBY_COLOUR=red"), [unknown]);
+    let others = "TTLL=60 LOBBY_PROTO=https LOBBY_SERVICE_HOST=10.0.0.1 LOBBY_TTL=60 LOBBY_LABELZ=";
+    assert_eq!(odd("--driver=redis", others), [""; 0]);
+}

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStringExt;
 
 use super::*;
@@ -249,8 +250,9 @@ fn a_bad_url_is_refused_by_its_place_without_being_shown() {
 #[test]
 fn a_value_that_is_not_utf8_is_refused_a_secret_one_not_shown() {
     let refusal = |bad: &str| {
-        let value = |name: &str| (name == bad).then(|| OsString::from_vec(b"hush\xff".to_vec()));
-        message(declaration().read(["lobbyd".into(), "--driver=redis".into()], &value), 2)
+        let variable = (bad.to_owned(), OsString::from_vec(b"hush\xff".to_vec()));
+        let environment = HashMap::from([variable]);
+        message(declaration().read(["lobbyd".into(), "--driver=redis".into()], &environment), 2)
     };
     assert_eq!(refusal("HOST"), r#"HOST: "hush\xFF" is not UTF-8: expected UTF-8 text"#);
     assert_eq!(refusal("TOKEN"), "TOKEN: the value is not UTF-8: expected UTF-8 text");
