@@ -105,6 +105,22 @@ pub async fn try_send(
     Answer::parse(method, &reply).ok_or_else(no_answer)
 }
 
+/// Asks with GET for something whose answer may go on for ever. Returns the status, and the
+/// connection on which the rest of the answer comes.
+///
+/// # Panics
+/// If no answer begins.
+pub async fn begin(address: SocketAddr, path: &str) -> (u16, TcpStream) {
+    let mut stream = connect(address).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("a request can be sent");
+    let mut head = [0; "HTTP/1.1 200".len()];
+    let read = tokio::time::timeout(LIMIT, stream.read_exact(&mut head)).await;
+    read.expect("an answer in time").expect("an answer");
+    let status = std::str::from_utf8(&head[9..]).ok().and_then(|status| status.parse().ok());
+    (status.expect("a status"), stream)
+}
+
 /// Sends bytes as they are and reads until the server closes; what came by then also if the server
 /// cut the connection.
 ///

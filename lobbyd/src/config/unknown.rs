@@ -28,9 +28,9 @@ pub(super) fn problem<'a>(
 /// `lobby`.
 fn is_link(name: &str, value: &OsStr) -> bool {
     let (name, value) = (format!("_{name}"), value.as_encoded_bytes());
-    let is_port = name.split_once("_PORT_").is_some_and(|(_, rest)| {
-        rest.starts_with(|first: char| first.is_ascii_digit())
-    });
+    let is_port = name
+        .split_once("_PORT_")
+        .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()));
     is_port
         || ["_SERVICE_HOST", "_SERVICE_PORT", "_ENV_"].iter().any(|part| name.contains(part))
         || name.ends_with("_PORT") && value.windows(3).any(|part| part == b"://")
@@ -85,8 +85,11 @@ mod tests {
             ("COLOUR", ""),
         ] {
             let told = told(wrong, "5").unwrap();
-            let expected =
-                if right.is_empty() { "lobbyd --help".to_owned() } else { format!("LOBBY_{right} is") };
+            let expected = if right.is_empty() {
+                "lobbyd --help".to_owned()
+            } else {
+                format!("LOBBY_{right} is")
+            };
             assert!(told.contains(&expected), "{wrong}: {told}");
         }
     }

@@ -54,12 +54,8 @@ async fn regular_expressions_of_those_who_stay_are_bounded() {
     daemon.feed("/v1/events?selector=service", &[]).await;
     feeds.truncate(15);
     eventually(LIMIT, async || {
-        let mut stream = http::connect(daemon.address()).await;
-        let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", path(99));
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.unwrap();
-        ensure(&head == b"HTTP/1.1 200", String::from_utf8_lossy(&head).into_owned())
+        let (status, _stream) = http::begin(daemon.address(), &path(99)).await;
+        ensure(status == 200, status)
     })
     .await;
 }

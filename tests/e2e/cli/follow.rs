@@ -4,29 +4,25 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, NatsServer, Process, RawPeer, Signal, ensure, eventually, free_port, lobbyctl,
-    lobbyctl_with, now, program,
+    LIMIT, Lobbyd, Process, Signal, ensure, eventually, free_port, lobbyctl, lobbyctl_with, now,
+    program,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// A daemon, a peer that says what a test wants, and a file for what is printed.
-struct Fixture {
-    daemon: Lobbyd,
-    peer: RawPeer,
-    _nats: NatsServer,
+use crate::events::Fixture;
+
+/// A lobby, and a file for what lobbyctl prints of it.
+struct Follower {
+    lobby: Fixture,
     directory: TempDir,
 }
 
-impl Fixture {
+impl Follower {
     async fn new() -> Self {
-        let nats = NatsServer::start().await;
-        let peer = RawPeer::nats(&nats).await;
-        let daemon = Lobbyd::named("me").labels("own:1").nats(&nats).start().await;
-        daemon.links_are("up", LIMIT).await;
-        peer.hears(1, "me", "hi").await;
-        Self { daemon, peer, _nats: nats, directory: TempDir::new().unwrap() }
+        let lobby = Fixture::with(&[("LABELS", "own:1")]).await;
+        Self { lobby, directory: TempDir::new().unwrap() }
     }
 
     /// Starts lobbyctl with its output in the file.
@@ -34,7 +30,7 @@ impl Fixture {
         let output = self.directory.path().join("output");
         let line = format!("exec {} {words} >{}", program("lobbyctl").display(), output.display());
         let mut shell = Command::new("sh");
-        shell.args(["-c", &line]).env("PORT", self.daemon.address().port().to_string());
+        shell.args(["-c", &line]).env("PORT", self.lobby.daemon.address().port().to_string());
         Process::start("lobbyctl", &mut shell)
     }
 
@@ -50,17 +46,17 @@ impl Fixture {
 
 #[actix_rt::test]
 async fn watch_prints_a_line_for_each_event() {
-    let fixture = Fixture::new().await;
-    let _watch = fixture.start("watch");
-    fixture.prints("  here    me  own:1\n").await;
-    fixture.prints(", NATS up\n").await;
-    fixture.peer.say_hi("b", &["x:1"]).await;
-    fixture.prints("  join    b  x:1\n").await;
-    fixture.peer.say_hi("b", &["y"]).await;
-    fixture.prints("  update  b  +y  -x:1\n").await;
-    fixture.peer.say_goodbye("b").await;
-    fixture.prints("  leave   b  goodbye  y\n").await;
-    let printed = fixture.printed();
+    let follower = Follower::new().await;
+    let _watch = follower.start("watch");
+    follower.prints("  here    me  own:1\n").await;
+    follower.prints(", NATS up\n").await;
+    follower.lobby.peer.say_hi("b", &["x:1"]).await;
+    follower.prints("  join    b  x:1\n").await;
+    follower.lobby.peer.say_hi("b", &["y"]).await;
+    follower.prints("  update  b  +y  -x:1\n").await;
+    follower.lobby.peer.say_goodbye("b").await;
+    follower.prints("  leave   b  goodbye  y\n").await;
+    let printed = follower.printed();
     let time = printed.split(' ').next().unwrap();
     assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
     assert!(!printed.contains('\u{1b}'), "no colours in a file");
@@ -68,13 +64,13 @@ async fn watch_prints_a_line_for_each_event() {
 
 #[actix_rt::test]
 async fn watch_prints_the_json_of_what_is_chosen() {
-    let fixture = Fixture::new().await;
-    let _watch = fixture.start("watch --json -l 'x=1 and not y'");
-    fixture.prints("snapshot").await;
-    fixture.peer.say_hi("b", &["x:1"]).await;
-    fixture.peer.say_hi("b", &["x:1", "y"]).await;
-    fixture.prints("unmatched").await;
-    let events = fixture.printed();
+    let follower = Follower::new().await;
+    let _watch = follower.start("watch --json -l 'x=1 and not y'");
+    follower.prints("snapshot").await;
+    follower.lobby.peer.say_hi("b", &["x:1"]).await;
+    follower.lobby.peer.say_hi("b", &["x:1", "y"]).await;
+    follower.prints("unmatched").await;
+    let events = follower.printed();
     let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let changes = events.filter(|event| event["event"] != "status");
     let names: Vec<_> = changes.map(|event| event["event"].as_str().unwrap().to_owned()).collect();
@@ -114,26 +110,26 @@ async fn watch_ends_quietly_with_its_reader() {
 
 #[actix_rt::test]
 async fn wait_ends_when_enough_servers_are_there() {
-    let fixture = Fixture::new().await;
-    let wait = fixture.start("wait -l x=1 --count 2");
+    let follower = Follower::new().await;
+    let wait = follower.start("wait -l x=1 --count 2");
     wait.logged("waiting for 2 servers with x=1").await;
-    fixture.peer.say_hi("b", &["x:1"]).await;
+    follower.lobby.peer.say_hi("b", &["x:1"]).await;
     wait.logged("1 is there").await;
-    fixture.peer.say_hi("c", &["x:2"]).await;
-    fixture.peer.say_hi("c", &["x:1"]).await;
+    follower.lobby.peer.say_hi("c", &["x:2"]).await;
+    follower.lobby.peer.say_hi("c", &["x:1"]).await;
     assert!(wait.wait(LIMIT).await.status.success());
-    let already = lobbyctl(&fixture.daemon, &["wait", "-l", "x=1"]).await;
+    let already = lobbyctl(&follower.lobby.daemon, &["wait", "-l", "x=1"]).await;
     assert_eq!((already.status, already.stdout.as_str()), (Some(0), ""));
 }
 
 #[actix_rt::test]
 async fn wait_ends_when_nobody_is_there_any_more() {
-    let fixture = Fixture::new().await;
-    fixture.peer.say_hi("b", &["x:1"]).await;
-    fixture.daemon.meets("b").await;
-    let wait = fixture.start("wait -l x --none");
+    let follower = Follower::new().await;
+    follower.lobby.peer.say_hi("b", &["x:1"]).await;
+    follower.lobby.daemon.meets("b").await;
+    let wait = follower.start("wait -l x --none");
     wait.logged("1 is there").await;
-    fixture.peer.say_goodbye("b").await;
+    follower.lobby.peer.say_goodbye("b").await;
     assert!(wait.wait(LIMIT).await.status.success());
 }
 

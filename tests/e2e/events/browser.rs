@@ -1,7 +1,9 @@
 //! A real browser's EventSource.
 
-use lobby_tests::{Browser, LIMIT, Lobbyd, NatsServer, Proxy, RawPeer};
+use lobby_tests::{Browser, LIMIT, Lobbyd, Proxy};
 use serde_json::json;
+
+use super::Fixture;
 
 /// Keeps what comes, and how often the connection was opened.
 const FOLLOW: &str = "
@@ -14,10 +16,7 @@ const FOLLOW: &str = "
 
 #[actix_rt::test]
 async fn a_browser_that_loses_its_connection_goes_on_where_it_was() {
-    let nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("me").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     let proxy = Proxy::to(daemon.address().port()).await;
     let browser = Browser::start().await;
     browser.open(&format!("http://127.0.0.1:{}/healthz", proxy.port())).await;

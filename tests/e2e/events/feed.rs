@@ -1,25 +1,9 @@
 //! What a reader of the feed is told.
 
-use lobby_tests::{Feed, FeedEvent, LIMIT, Lobbyd, NatsServer, RawPeer};
+use lobby_tests::{Feed, FeedEvent, Lobbyd};
 use serde_json::{Value, json};
 
-/// A daemon, and a peer that says what a test wants it to say.
-struct Fixture {
-    daemon: Lobbyd,
-    peer: RawPeer,
-    _nats: NatsServer,
-}
-
-impl Fixture {
-    async fn new() -> Self {
-        let nats = NatsServer::start().await;
-        let peer = RawPeer::nats(&nats).await;
-        let daemon = Lobbyd::named("me").labels("own:1").nats(&nats).start().await;
-        daemon.links_are("up", LIMIT).await;
-        peer.hears(1, "me", "hi").await;
-        Self { daemon, peer, _nats: nats }
-    }
-}
+use super::Fixture;
 
 fn names(event: &FeedEvent) -> Vec<&str> {
     let hosts = event.data["hosts"].as_array().unwrap();
@@ -46,7 +30,7 @@ fn revision(event: &FeedEvent) -> u64 {
 
 #[actix_rt::test]
 async fn the_feed_tells_who_is_there_and_then_each_change() {
-    let Fixture { daemon, peer, _nats } = Fixture::new().await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     let mut feed = daemon.feed("/v1/events", &[]).await;
     let head = feed.head().to_lowercase();
     for header in
@@ -79,7 +63,7 @@ async fn the_feed_tells_who_is_there_and_then_each_change() {
 
 #[actix_rt::test]
 async fn a_reader_with_a_selector_is_told_of_its_hosts_alone() {
-    let Fixture { daemon, peer, _nats } = Fixture::new().await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     peer.say_hi("c", &["x:2"]).await;
     daemon.meets("c").await;
     let mut feed = daemon.feed("/v1/events?selector=x=1", &[]).await;
@@ -106,7 +90,7 @@ async fn a_reader_with_a_selector_is_told_of_its_hosts_alone() {
 
 #[actix_rt::test]
 async fn events_come_as_lines_of_json_to_those_who_prefer_them() {
-    let Fixture { daemon, peer, _nats } = Fixture::new().await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     let accept = [("Accept", "application/x-ndjson")];
     for (path, headers) in [("/v1/events", &accept[..]), ("/v1/events?format=jsonl", &[])] {
         let mut feed = daemon.feed(path, headers).await;
@@ -124,10 +108,7 @@ async fn events_come_as_lines_of_json_to_those_who_prefer_them() {
 
 #[actix_rt::test]
 async fn a_host_that_falls_silent_leaves_as_expired() {
-    let nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("me").set("TTL", "2").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::with(&[("TTL", "2")]).await;
     let mut feed = daemon.feed("/v1/events", &[]).await;
     assert_eq!(feed.next_change().await.name, "snapshot");
     peer.say_hi("b", &[]).await;
@@ -143,7 +124,7 @@ async fn resumed(daemon: &Lobbyd, id: &str) -> Feed {
 
 #[actix_rt::test]
 async fn a_reader_that_comes_back_misses_nothing_and_hears_nothing_twice() {
-    let Fixture { daemon, peer, _nats } = Fixture::new().await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     let mut feed = daemon.feed("/v1/events", &[]).await;
     let snapshot = feed.next_change().await;
     drop(feed);
@@ -167,7 +148,7 @@ async fn a_reader_that_comes_back_misses_nothing_and_hears_nothing_twice() {
 
 #[actix_rt::test]
 async fn an_unknown_place_is_answered_with_a_snapshot() {
-    let Fixture { daemon, peer: _peer, _nats } = Fixture::new().await;
+    let Fixture { daemon, peer: _peer, nats: _nats } = Fixture::new().await;
     let mut feed = daemon.feed("/v1/events", &[]).await;
     let id = feed.next_change().await.id.unwrap();
     let instance = id.rsplit_once('-').unwrap().0;

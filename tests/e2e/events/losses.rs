@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually, http, now};
+use lobby_tests::{LIMIT, Lobbyd, Signal, ensure, eventually, http, now};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::Fixture;
 
 #[actix_rt::test]
 async fn nobody_leaves_while_the_broker_is_away_and_status_says_it() {
-    let mut nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("me").set("TTL", "2").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
+    let Fixture { daemon, peer, mut nats } = Fixture::with(&[("TTL", "2")]).await;
     let mut feed = daemon.feed("/v1/events", &[]).await;
     assert_eq!(feed.next_change().await.name, "snapshot");
     peer.say_hi("b", &[]).await;
@@ -70,11 +68,8 @@ async fn a_reader_that_goes_gives_its_place_back_at_once() {
     let asked = now();
     drop(first);
     eventually(LIMIT, async || {
-        let mut stream = http::connect(daemon.address()).await;
-        stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.unwrap();
-        ensure(&head == b"HTTP/1.1 200", String::from_utf8_lossy(&head).into_owned())
+        let (status, _stream) = http::begin(daemon.address(), "/v1/events").await;
+        ensure(status == 200, status)
     })
     .await;
     assert!(asked.elapsed() < Duration::from_secs(10), "not only when it is written to");
@@ -82,14 +77,9 @@ async fn a_reader_that_goes_gives_its_place_back_at_once() {
 
 #[actix_rt::test]
 async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing_meanwhile() {
-    let nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon =
-        Lobbyd::named("me").set("MAX_STREAMS", "1").set("TTL", "300").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
-    let mut stream = http::connect(daemon.address()).await;
-    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    stream.read_exact(&mut [0; 12]).await.unwrap();
+    let settings = [("MAX_STREAMS", "1"), ("TTL", "300")];
+    let Fixture { daemon, peer, nats: _nats } = Fixture::with(&settings).await;
+    let (_, _stream) = http::begin(daemon.address(), "/v1/events").await;
     let before = daemon.peak_memory();
     let begun = now();
     let mut round = 0;
@@ -103,11 +93,8 @@ async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing_meanwhile() {
         }
         let answer = daemon.request("HEAD", "/v1/events", &[], "").await;
         assert_eq!(answer.status, 200);
-        let mut other = http::connect(daemon.address()).await;
-        other.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let mut head = [0; 12];
-        other.read_exact(&mut head).await.unwrap();
-        ensure(&head == b"HTTP/1.1 200", String::from_utf8_lossy(&head).into_owned())
+        let (status, _other) = http::begin(daemon.address(), "/v1/events").await;
+        ensure(status == 200, status)
     });
     place.await;
     assert!(begun.elapsed() > Duration::from_secs(25), "cut after {:?}", begun.elapsed());

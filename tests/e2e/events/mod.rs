@@ -2,5 +2,8 @@
 
 mod browser;
 mod feed;
+mod fixture;
 mod losses;
 mod nginx;
+
+pub(crate) use fixture::Fixture;

@@ -1,13 +1,12 @@
 //! The feed behind nginx, with its settings as they are.
 
-use lobby_tests::{Feed, LIMIT, Lobbyd, NatsServer, Nginx, RawPeer};
+use lobby_tests::{Feed, Nginx};
+
+use super::Fixture;
 
 #[actix_rt::test]
 async fn events_pass_through_nginx_as_they_come() {
-    let nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("me").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
+    let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     // The daemon listens to a name of its own only, not to any that a browser may be lured with.
     let proxy = format!("location / {{ proxy_pass http://{}; }}", daemon.address());
     let nginx = Nginx::start("", &proxy).await;
