@@ -25,6 +25,7 @@ mod silent_resolver;
 mod small_disk;
 mod systemd;
 mod tracer;
+mod web_load;
 
 pub use binaries::program;
 pub use brokers::{NatsAccounts, NatsServer, RedisServer};
@@ -51,3 +52,4 @@ pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;
 pub use systemd::{Installed, ServiceManager, SystemBox};
 pub use tracer::Tracer;
+pub use web_load::{WebLoad, WebServer};

@@ -1,23 +1,17 @@
 //! A load balancer that is written by the example callback, while servers restart under load.
 
-use std::cell::{Cell, RefCell};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::rc::Rc;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, NatsServer, Process, Signal, ensure, eventually, free_port, http,
+    LIMIT, Lobbyd, NatsServer, Process, Signal, WebLoad, WebServer, ensure, eventually, free_port,
 };
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 const RESTARTS: usize = 20;
-
-/// Requests that are under way at the same time.
-const CLIENTS: usize = 2;
 
 /// An nginx with the upstream `web` in a file of its own.
 struct Nginx {
@@ -96,61 +90,6 @@ fn example() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../config/callback-example.sh").to_owned()
 }
 
-/// A web server that answers every request.
-async fn web_server() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    actix_rt::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            actix_rt::spawn(async move {
-                let asked = client.read(&mut [0; 4096]).await.unwrap_or_default();
-                let answer =
-                    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-                if asked > 0 {
-                    client.write_all(answer.as_bytes()).await.ok();
-                }
-            });
-        }
-    });
-    port
-}
-
-/// Clients that ask as fast as they are answered.
-#[derive(Clone, Default)]
-struct Load {
-    answered: Rc<Cell<usize>>,
-    failed: Rc<Cell<usize>>,
-    /// How the last one failed.
-    fault: Rc<RefCell<String>>,
-}
-
-impl Load {
-    fn on(port: u16) -> Self {
-        let load = Self::default();
-        for _ in 0..CLIENTS {
-            let load = load.clone();
-            actix_rt::spawn(async move {
-                loop {
-                    let address = ([127, 0, 0, 1], port).into();
-                    let answer = http::try_send(address, "GET", "/", &[], "").await;
-                    let count = match answer {
-                        Ok(answer) if answer.status == 200 => &load.answered,
-                        Ok(answer) => load.saw(answer.text()),
-                        Err(fault) => load.saw(fault),
-                    };
-                    count.set(count.get() + 1);
-                }
-            });
-        }
-        load
-    }
-
-    fn saw(&self, fault: String) -> &Rc<Cell<usize>> {
-        self.fault.replace(fault);
-        &self.failed
-    }
-}
-
 /// Runs the example once, with this list.
 fn run_example(nginx: &Nginx, is_warm: bool, list: &serde_json::Value) -> Output {
     let mut command = Command::new(example());
@@ -164,7 +103,9 @@ fn run_example(nginx: &Nginx, is_warm: bool, list: &serde_json::Value) -> Output
 #[actix_rt::test]
 async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
     let (nats, nginx) = (NatsServer::start().await, Nginx::start().await);
-    let ports = [web_server().await, web_server().await];
+    let web_server = || WebServer::start((Ipv4Addr::LOCALHOST, 0));
+    let servers = [web_server().await, web_server().await];
+    let ports = servers.each_ref().map(|server| server.address().port());
     let peer = |name: &str, port: u16| {
         Lobbyd::named(name).labels(&format!("web:127.0.0.1:{port}")).nats(&nats)
     };
@@ -180,7 +121,8 @@ async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
     nginx.serves(&ports).await;
     // The worker of the configuration before takes requests until it is told to end.
     nginx.process.logged("exited with code 0").await;
-    let (load, runs) = (Load::on(nginx.port), balancer.logs_with("callback started").len());
+    let load = WebLoad::on((Ipv4Addr::LOCALHOST, nginx.port).into());
+    let runs = balancer.logs_with("callback started").len();
     for number in 0..RESTARTS {
         one.signal(if number % 2 == 0 { Signal::TERM } else { Signal::KILL });
         one.wait(LIMIT).await;
@@ -192,8 +134,7 @@ async fn a_server_restarts_20_times_under_load_and_no_request_fails() {
     assert_eq!(balancer.logs_with("callback started").len(), runs, "a restart is no change");
     two.signal(Signal::TERM);
     nginx.serves(&ports[..1]).await;
-    let (answered, failed) = (load.answered.get(), load.failed.get());
-    assert!(answered > 100 && failed == 0, "{failed} of {answered} failed: {:?}", load.fault);
+    load.none_failed(100);
 }
 
 #[actix_rt::test]

@@ -22,7 +22,8 @@ async fn fleet(lobby: &Path) -> [Lobbyd; 3] {
     [web1, web2, odd]
 }
 
-fn example(name: &str) -> String {
+/// The text of an example.
+pub(super) fn example(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     std::fs::read_to_string(root.join("config/templates").join(name)).unwrap()
 }

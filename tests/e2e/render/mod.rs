@@ -2,6 +2,7 @@
 
 mod examples;
 mod files;
+mod load_balancer;
 mod watching;
 
 use std::path::{Path, PathBuf};

@@ -13,7 +13,8 @@ use super::{Place, word};
 
 const NAMES: &str = "{% for host in hosts %}{{ host.name }} {% endfor %}";
 
-fn watch(place: &Place, port: u16, options: &[&str]) -> Process {
+/// Starts lobbyctl, which renders to the file from now on.
+pub(super) fn watch(place: &Place, port: u16, options: &[&str]) -> Process {
     let mut command = Command::new(program("lobbyctl"));
     command.args(["render", word(&place.template()), "-o", word(&place.file()), "--watch"]);
     Process::start("render", command.args(options).env("PORT", port.to_string()))
