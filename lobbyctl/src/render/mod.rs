@@ -22,7 +22,7 @@ use crate::known::Known;
 use settle::Settle;
 pub(crate) use target::mode;
 use target::{Outcome, Target};
-use template::Template;
+use template::{TIME_LIMIT, Template, TooSlow};
 use values::Host;
 
 /// How long one who asks once waits for a daemon that has just been started.
@@ -133,23 +133,24 @@ impl<'a> Renderer<'a> {
     }
 
     /// The template is read each time: it may have been changed.
-    fn render(&self, lobby: &Lobby) -> anyhow::Result<Vec<u8>> {
+    async fn render(&self, lobby: &Lobby) -> anyhow::Result<Vec<u8>> {
         let hosts = lobby.known.hosts();
         let hosts = hosts.map(|(name, labels)| Host::new(name, labels, &self.addresses));
         let hosts = hosts.filter(|host| self.options.drained || !host.is_drained());
         let hosts: Vec<_> = hosts.map(Arc::new).collect();
-        let rendered = Template::read(&self.options.template)?.render(&hosts)?;
+        let there = hosts.len();
+        let template = Template::read(&self.options.template)?;
+        let rendered = template.render_within(hosts, TIME_LIMIT).await?;
         let (taken, least) = (rendered.servers, self.options.min_servers);
         ensure!(
             taken >= least,
-            "fewer than --min-servers {least}: the template takes {taken} of {} servers",
-            hosts.len()
+            "fewer than --min-servers {least}: the template takes {taken} of {there} servers"
         );
         Ok(rendered.text)
     }
 
     async fn once(&self, lobby: &Lobby) -> anyhow::Result<()> {
-        let text = self.render(lobby)?;
+        let text = self.render(lobby).await?;
         match &self.target {
             Some(target) if self.options.dry_run => {
                 print(&text)?;
@@ -178,6 +179,8 @@ impl<'a> Renderer<'a> {
                 biased;
                 () = wait => match self.refresh(lobby).await {
                     Ok(()) => settle.succeeded(),
+                    // Only the end of the program ends the work on it.
+                    Err(error) if error.is::<TooSlow>() => return Err(Failure::other(error)),
                     Err(error) => {
                         say(&format!("error: {error:#}"));
                         settle.failed(now());
@@ -197,7 +200,7 @@ impl<'a> Renderer<'a> {
     }
 
     async fn refresh(&self, lobby: &Lobby) -> anyhow::Result<()> {
-        let text = self.render(lobby)?;
+        let text = self.render(lobby).await?;
         let Some(target) = &self.target else { return print(&text) };
         if target.bring_up_to_date(&text).await? == Outcome::Done {
             say(&format!("rendered {} servers", lobby.known.count().unwrap_or_default()));

@@ -1,9 +1,11 @@
 //! A template: Jinja, strict and bounded.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use lobby_client::InvalidSelector;
@@ -22,8 +24,26 @@ const MAX_OUTPUT: usize = 64 << 20;
 /// steps each.
 const FUEL: u64 = 10_000_000;
 
+/// How long a template may take. A step of it may go through all servers.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
+
 /// The name of the only template there is.
 const NAME: &str = "template";
+
+/// A template took too long. It still does: what is at work on it cannot be stopped.
+#[derive(Debug)]
+pub(super) struct TooSlow {
+    path: PathBuf,
+    limit: Duration,
+}
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: it takes longer than {:?}", self.path.display(), self.limit)
+    }
+}
+
+impl std::error::Error for TooSlow {}
 
 /// A template that was read from a file.
 #[derive(Debug)]
@@ -60,8 +80,20 @@ impl Template {
         Ok(template)
     }
 
-    /// What it makes of these servers, which are in order.
-    pub(super) fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Rendered> {
+    /// What it makes of these servers, which are in order. Others can work meanwhile; after the time
+    /// limit it is [`TooSlow`].
+    pub(super) async fn render_within(
+        self,
+        hosts: Vec<Arc<Host>>,
+        limit: Duration,
+    ) -> anyhow::Result<Rendered> {
+        let path = self.path.clone();
+        let rendering = tokio::task::spawn_blocking(move || self.render(&hosts));
+        let rendered = tokio::time::timeout(limit, rendering).await;
+        rendered.map_err(|_| TooSlow { path, limit })??
+    }
+
+    fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Rendered> {
         let taken = Chosen::default();
         let environment = self.environment(hosts, &taken)?;
         let mut output = Bounded(Vec::new());
@@ -214,6 +246,17 @@ mod tests {
             let fault = fault(text);
             assert!(fault.starts_with("t.j2:1:") && !fault.contains("s3cret"), "{text}: {fault}");
         }
+    }
+
+    #[actix_rt::test]
+    async fn a_template_that_takes_too_long_is_given_up() {
+        let sorting = "{% for a in range(300) %}{{ (range(9999)|sort)|length }}{% endfor %}";
+        let limit = Duration::from_millis(1);
+        let slow = template(sorting).render_within(hosts(), limit).await.unwrap_err();
+        assert!(slow.is::<TooSlow>(), "{slow}");
+        assert_eq!(slow.to_string(), "t.j2: it takes longer than 1ms");
+        let quick = template("{{ hosts|length }}").render_within(hosts(), TIME_LIMIT).await;
+        assert_eq!(quick.unwrap().text, b"2");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One rendering: the file, its check and its reload.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
 
-use lobby_tests::{Lobbyd, free_port, lobbyctl, lobbyctl_with};
+use lobby_tests::{LIMIT, Lobbyd, Process, free_port, lobbyctl, lobbyctl_with, program};
 
 use super::{Place, word};
 
@@ -47,6 +49,7 @@ async fn a_check_that_fails_leaves_the_file_alone_and_says_why() {
         assert_eq!(place.files(), ["file"]);
     }
     let missing = place.render(&daemon, &["--check", "/nowhere/check {}"]).await;
+    assert_eq!((missing.status, place.text().as_str()), (Some(1), "old"), "{missing:?}");
     assert!(missing.stderr.contains("cannot run /nowhere/check"), "{missing:?}");
     let grep = format!("grep -q 'a 1' {}", word(&place.file()));
     let outcome = place.render(&daemon, &["--check", &grep]).await;
@@ -66,6 +69,10 @@ async fn a_reload_that_failed_is_tried_again_though_nothing_changed() {
     assert_eq!(place.render(&daemon, &["--reload", &reload]).await.status, Some(0));
     assert_eq!(place.files(), ["file"]);
     assert_eq!(place.render(&daemon, &["--reload", &reload]).await.status, Some(0), "no reload");
+    std::fs::remove_file(place.file()).unwrap();
+    let missing = place.render(&daemon, &["--reload", "/nowhere/reload"]).await;
+    assert_eq!((missing.status, place.text().as_str()), (Some(1), "a 1\n"), "{missing:?}");
+    assert!(missing.stderr.contains("cannot run /nowhere/reload"), "{missing:?}");
 }
 
 #[actix_rt::test]
@@ -99,6 +106,33 @@ async fn a_template_that_fails_names_its_place_and_shows_no_data() {
     .unwrap();
     let endless = place.render(&daemon, &[]).await;
     assert_eq!((endless.status, place.text().as_str()), (Some(1), "old"), "{endless:?}");
+    std::fs::write(place.template(), "x".repeat((1 << 20) + 1)).unwrap();
+    let huge = place.render(&daemon, &[]).await;
+    assert_eq!((huge.status, place.text().as_str()), (Some(2), "old"), "{huge:?}");
+    assert!(huge.stderr.contains("template.j2 is longer than 1024 KiB"), "{huge:?}");
+}
+
+#[actix_rt::test]
+async fn a_check_or_reload_that_hangs_is_ended_after_30_seconds() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    std::fs::write(place.file(), "old").unwrap();
+    let other = Place::with(NAMES);
+    let hanging = "sh -c 'echo begun; sleep 600'";
+    let start = |place: &Place, option: &str| {
+        let mut command = Command::new(program("lobbyctl"));
+        command.args(["render", word(&place.template()), "-o", word(&place.file())]);
+        command.args([option, hanging]).env("PORT", daemon.address().port().to_string());
+        Process::start("render", &mut command)
+    };
+    let (checking, reloading) = (start(&place, "--check"), start(&other, "--reload"));
+    for process in [&checking, &reloading] {
+        let exit = process.wait(Duration::from_secs(30) + LIMIT).await;
+        assert_eq!(exit.status.code(), Some(1));
+        process.logged("did not end within 30s and was killed").await;
+        process.logged("begun").await;
+    }
+    assert_eq!((place.text().as_str(), place.files()), ("old", vec!["file".to_owned()]));
+    assert_eq!(other.files(), [".file.lobby-pending", "file"], "the reload is still owed");
 }
 
 #[actix_rt::test]
