@@ -1,6 +1,8 @@
 //! A real Prometheus discovers its targets through lobbyd.
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Prometheus, RawPeer, ensure, eventually, free_port};
+use lobby_tests::{
+    LIMIT, Lobbyd, NatsServer, Prometheus, RawPeer, ensure, eventually, free_port, lobbyctl,
+};
 use serde_json::json;
 
 /// A Prometheus that asks this daemon for group `ne` each second and scrapes nothing meanwhile.
@@ -135,7 +137,9 @@ async fn a_daemon_that_starts_anew_does_not_make_it_drop_its_targets() {
 #[actix_rt::test]
 async fn it_relabels_by_the_labels_of_a_server() {
     let nats = NatsServer::start().await;
-    let labels = "prometheus:ne:host:127.0.0.1,service:smtp,service:web";
+    let labels = "prometheus:ne:__metrics_path__:/other,prometheus:ne:__param_module:smtp,\
+                  prometheus:ne:__scheme__:https,prometheus:ne:host:127.0.0.1,\
+                  service:smtp,service:web";
     let a = Lobbyd::named("a").labels(labels).nats(&nats).start().await;
     let b = Lobbyd::named("b").labels("prometheus:ne:host:127.0.0.2,service:webmail");
     let _b = b.nats(&nats).start().await;
@@ -145,10 +149,34 @@ async fn it_relabels_by_the_labels_of_a_server() {
 ";
     let configuration = configuration(&a, "").replace("/ne\n", "/ne?meta\n") + "  " + relabelling;
     let prometheus = Prometheus::start(&configuration).await;
-    let targets = prometheus.scrapes(&["http://127.0.0.1:9100/metrics"]).await;
-    assert_eq!(
-        targets["http://127.0.0.1:9100/metrics"],
-        json!({"instance": "127.0.0.1:9100", "job": "lobby", "server": "a"})
-    );
+    let url = "https://127.0.0.1:9100/other?module=smtp";
+    let targets = prometheus.scrapes(&[url]).await;
+    let labels = json!({"instance": "127.0.0.1:9100", "job": "lobby", "server": "a"});
+    assert_eq!(targets[url], labels);
     assert_eq!(a.get_json("/v1/prometheus").await, json!(["ne"]));
+}
+
+#[actix_rt::test]
+async fn it_reads_the_file_that_lobbyctl_exports() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("lobby.json");
+    let daemon = Lobbyd::named("a").labels("address:127.0.0.1,a-b:1,a_b:2").start().await;
+    let targets = eventually(LIMIT, async || {
+        let exported = lobbyctl(&daemon, &["export", "file-sd", "--target-port", "9101"]).await;
+        if exported.status == Some(0) { Ok(exported.stdout) } else { Err(exported.stderr) }
+    });
+    std::fs::write(&file, targets.await).unwrap();
+    let configuration = format!(
+        "global: {{scrape_interval: 1h}}
+scrape_configs:
+- job_name: lobby
+  file_sd_configs: [{{files: [{}]}}]
+  relabel_configs:
+  - {{source_labels: [__meta_lobby_hostname, __meta_lobby_label_a_b], target_label: seen}}
+",
+        file.display()
+    );
+    let prometheus = Prometheus::start(&configuration).await;
+    let targets = prometheus.scrapes(&["http://127.0.0.1:9101/metrics"]).await;
+    assert_eq!(targets["http://127.0.0.1:9101/metrics"]["seen"], "a;,1,2,");
 }
