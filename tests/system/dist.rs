@@ -44,6 +44,8 @@ fn two_runs_give_the_same_bytes_and_the_programs_need_nothing() {
     let tarball = first.join(ending(&files, ".tar.gz"));
     run(Command::new("tar").arg("-xzf").arg(tarball).arg("-C").arg(directory.path()));
     let unpacked = directory.path().join(ending(&files, ".tar.gz").trim_end_matches(".tar.gz"));
+    let inventory = fs::read_link(unpacked.join("bin/lobby-inventory")).unwrap();
+    assert_eq!(inventory, Path::new("lobbyctl"));
     let program = unpacked.join("bin/lobbyd");
     let headers = run(Command::new("readelf").arg("--program-headers").arg(&program));
     assert!(!headers.contains("INTERP"), "{headers}");

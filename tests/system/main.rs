@@ -9,5 +9,6 @@ mod machine;
 mod nginx;
 mod package;
 mod pages;
+mod render;
 mod resolved;
 mod unit;

@@ -64,6 +64,7 @@ async fn it_is_installed_upgraded_removed_and_purged() {
     );
 
     machine.run("lobbyctl labels add kept:1 && systemctl reload lobbyd");
+    machine.eventually("lobby-inventory --list | jq -e '.kept_1.hosts == [\"box\"]'").await;
     machine.run("systemctl kill --kill-who=main --signal=KILL lobbyd");
     machine.eventually("lobbyctl resolve kept:1 | grep -q box").await;
 
