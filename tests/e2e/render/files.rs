@@ -112,19 +112,31 @@ async fn a_template_that_fails_names_its_place_and_shows_no_data() {
     assert!(huge.stderr.contains("template.j2 is longer than 1024 KiB"), "{huge:?}");
 }
 
+/// Starts lobbyctl for what takes longer than [`lobbyctl`] waits.
+fn start(daemon: &Lobbyd, place: &Place, options: &[&str]) -> Process {
+    let mut command = Command::new(program("lobbyctl"));
+    command.args(["render", word(&place.template()), "-o", word(&place.file())]).args(options);
+    Process::start("render", command.env("PORT", daemon.address().port().to_string()))
+}
+
+#[actix_rt::test]
+async fn half_a_fleet_is_not_rendered_however_long_one_waits() {
+    let daemon = Lobbyd::named("a").without_keep_alive().start().await;
+    let place = Place::with(NAMES);
+    let waiting = start(&daemon, &place, &[]);
+    let exit = waiting.wait(Duration::from_secs(30) + LIMIT).await;
+    assert_eq!((exit.status.code(), place.files().len()), (Some(1), 0));
+    waiting.logged("the daemon still may not know every server").await;
+}
+
 #[actix_rt::test]
 async fn a_check_or_reload_that_hangs_is_ended_after_30_seconds() {
     let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
     std::fs::write(place.file(), "old").unwrap();
     let other = Place::with(NAMES);
     let hanging = "sh -c 'echo begun; sleep 600'";
-    let start = |place: &Place, option: &str| {
-        let mut command = Command::new(program("lobbyctl"));
-        command.args(["render", word(&place.template()), "-o", word(&place.file())]);
-        command.args([option, hanging]).env("PORT", daemon.address().port().to_string());
-        Process::start("render", &mut command)
-    };
-    let (checking, reloading) = (start(&place, "--check"), start(&other, "--reload"));
+    let checking = start(&daemon, &place, &["--check", hanging]);
+    let reloading = start(&daemon, &other, &["--reload", hanging]);
     for process in [&checking, &reloading] {
         let exit = process.wait(Duration::from_secs(30) + LIMIT).await;
         assert_eq!(exit.status.code(), Some(1));
