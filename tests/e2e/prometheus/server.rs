@@ -143,11 +143,14 @@ async fn it_relabels_by_the_labels_of_a_server() {
     let a = Lobbyd::named("a").labels(labels).nats(&nats).start().await;
     let b = Lobbyd::named("b").labels("prometheus:ne:host:127.0.0.2,service:webmail");
     let _b = b.nats(&nats).start().await;
-    let relabelling = "relabel_configs:
-  - {source_labels: [__meta_lobby_label_service], regex: '.*,web,.*', action: keep}
-  - {source_labels: [__meta_lobby_hostname], target_label: server}
-";
-    let configuration = configuration(&a, "").replace("/ne\n", "/ne?meta\n") + "  " + relabelling;
+    // The rules that the example shows.
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/prometheus.yml");
+    let example = std::fs::read_to_string(example).unwrap();
+    let lines = example.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    let rules: Vec<_> = lines.filter(|line| line.starts_with("- {source_labels")).collect();
+    assert_eq!(rules.len(), 2, "{example}");
+    let relabelling = format!("  relabel_configs:\n  {}\n", rules.join("\n  "));
+    let configuration = configuration(&a, "").replace("/ne\n", "/ne?meta\n") + &relabelling;
     let prometheus = Prometheus::start(&configuration).await;
     let url = "https://127.0.0.1:9100/other?module=smtp";
     let targets = prometheus.scrapes(&[url]).await;
