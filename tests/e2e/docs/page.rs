@@ -41,6 +41,17 @@ impl Page {
         blocks
     }
 
+    /// The files that it shows: code blocks whose kind is followed by the name of a file.
+    pub(super) fn files(&self) -> Vec<(&str, String)> {
+        let named = self.text.lines().filter_map(|line| line.strip_prefix("```")?.split_once(' '));
+        named
+            .flat_map(|(kind, name)| {
+                let blocks = self.blocks(&format!("{kind} {name}"));
+                blocks.into_iter().map(move |text| (name, text))
+            })
+            .collect()
+    }
+
     /// Its lines outside of code blocks.
     fn prose(&self) -> impl Iterator<Item = &str> {
         let mut is_code = false;

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use lobby_tests::{LIMIT, Lobbyd, Process, ensure, eventually, free_port, program};
 use tempfile::TempDir;
 
-use super::page::Page;
+use super::page::{Page, root};
 
 /// Ports that pages speak of, other than that of the daemon who is asked.
-const SHOWN: [&str; 6] = ["1321", "1322", "4222", "6379", "8653", "9090"];
+const SHOWN: [&str; 8] = ["1314", "1321", "1322", "4222", "6379", "8000", "8653", "9090"];
 
 /// The two daemons of `make demo STAY=1`.
 pub(super) struct Stage {
@@ -20,7 +20,7 @@ pub(super) struct Stage {
 }
 
 /// Free ports in place of those that are shown.
-struct Ports(Vec<(&'static str, String)>);
+pub(super) struct Ports(Vec<(&'static str, String)>);
 
 impl Stage {
     pub(super) async fn set() -> Self {
@@ -51,23 +51,13 @@ impl Stage {
         tokio::join!(in_order, join_all(alone.iter().map(|block| self.play_block(block))));
     }
 
-    /// Runs a block's commands one after the other in an empty directory. What ends in `&` runs
-    /// until the end of the block.
+    /// Runs a block in an empty directory.
     async fn play_block(&self, block: &str) {
         let (directory, ports) =
             (TempDir::new().unwrap(), Ports::beside(self.alpha.address().port()));
         let prometheus = ports.here(&Page::read("config/prometheus.yml").text);
         std::fs::write(directory.path().join("prometheus.yml"), prometheus).unwrap();
-        let mut running = Vec::new();
-        for command in format!("\n{block}").split("\n$ ").skip(1) {
-            let (line, expected) = command.split_once('\n').unwrap_or((command, ""));
-            match line.strip_suffix('&') {
-                // A reader waits where a test asks again.
-                None if line.starts_with("sleep ") => {}
-                Some(line) => running.push(ports.start(line, directory.path())),
-                None => ports.expect(line, expected, directory.path()).await,
-            }
-        }
+        ports.play(block, directory.path()).await;
     }
 }
 
@@ -79,9 +69,30 @@ impl Ports {
         Self(ports)
     }
 
+    /// Free ones for all that a page shows.
+    pub(super) fn free() -> Self {
+        Self::beside(free_port())
+    }
+
+    /// Runs a block's commands one after the other in a directory. What ends in `&` is given back,
+    /// and runs until it is dropped.
+    pub(super) async fn play(&self, block: &str, directory: &Path) -> Vec<Process> {
+        let mut running = Vec::new();
+        for command in format!("\n{block}").split("\n$ ").skip(1) {
+            let (line, expected) = command.split_once('\n').unwrap_or((command, ""));
+            match line.strip_suffix('&') {
+                // A reader waits where a test asks again.
+                None if line.starts_with("sleep ") => {}
+                Some(line) => running.push(self.start(line, directory)),
+                None => self.expect(line, expected, directory).await,
+            }
+        }
+        running
+    }
+
     /// A text of a page as it is here. By way of marks, as the digits of a port shown may be in
     /// another real one.
-    fn here(&self, text: &str) -> String {
+    pub(super) fn here(&self, text: &str) -> String {
         let marks = || ('\u{e000}'..).map(String::from);
         let marked = self.0.iter().zip(marks());
         let marked =
@@ -90,15 +101,21 @@ impl Ports {
     }
 
     fn start(&self, line: &str, directory: &Path) -> Process {
-        Process::start("docs", &mut shell(&format!("exec env {}", self.here(line)), directory))
+        Process::start("docs", &mut self.shell(&format!("exec env {}", self.here(line)), directory))
+    }
+
+    /// A shell of a reader who has the clone in CLONE, and asks the first daemon.
+    fn shell(&self, line: &str, directory: &Path) -> Command {
+        let mut shell = shell(line, directory);
+        shell.env("PORT", self.here("1313")).env("CLONE", root()).env("HOME", directory);
+        shell
     }
 
     /// Runs a command until it prints what is shown: what it asks may still be starting.
     async fn expect(&self, line: &str, expected: &str, directory: &Path) {
         let expected = without_times(&self.here(expected));
         eventually(LIMIT, async || {
-            let mut command = shell(&format!("{{ {}; }} 2>&1", self.here(line)), directory);
-            command.env("PORT", self.here("1313"));
+            let command = self.shell(&format!("{{ {}; }} 2>&1", self.here(line)), directory);
             let run = tokio::process::Command::from(command).kill_on_drop(true).output();
             let output = run.await.map_err(|error| error.to_string())?;
             let printed = without_times(&String::from_utf8_lossy(&output.stdout));
