@@ -223,7 +223,7 @@ fn a_join_and_restarts_cost_what_the_page_says() {
         rest(200),
         join(60, Duration::from_millis(250)),
         join(200, SECOND),
-        join(1000, SECOND * 3),
+        join(999, SECOND * 3),
         rolling_restart(200),
         all_at_once(200),
     ];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::Client;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, ensure, eventually, now};
 use serde_json::json;
@@ -78,6 +79,34 @@ async fn a_newcomer_is_told_of_all_servers_and_is_warm() {
     is_warm(&newcomer).await;
     newcomer.knows(json!({"new": [], "silent": ["x:1"], "warm": []})).await;
     newcomer.logged("another daemon has told of all servers").await;
+}
+
+#[actix_rt::test]
+async fn ten_thousand_servers_are_told_in_pieces() {
+    let nats = NatsServer::start().await;
+    let warm = warm(&nats, &[]).await;
+    let wire = RawPeer::nats(&nats).await;
+    let labels: Vec<_> = (0..20).map(|number| format!("label-{number}:{:020}", number)).collect();
+    let labels = serde_json::to_string(&labels).unwrap();
+    let packets: Vec<Bytes> = (0..10_000)
+        .map(|n| lasting(&format!("host-{n}")).replace("[\"x:1\"]", &labels).into())
+        .collect();
+    for packets in packets.chunks(500) {
+        wire.say_all(packets.to_vec()).await;
+    }
+    knows_so_many(&warm, 10_001).await;
+    let newcomer = newcomer("new").nats(&nats).start().await;
+    is_warm(&newcomer).await;
+    knows_so_many(&newcomer, 10_002).await;
+    println!("{}", newcomer.logged("another daemon has told of all servers").await);
+}
+
+async fn knows_so_many(daemon: &Lobbyd, servers: usize) {
+    eventually(LIMIT, async || {
+        let status = daemon.client().status().await.unwrap();
+        ensure(status.records == servers, status)
+    })
+    .await;
 }
 
 #[actix_rt::test]
