@@ -53,8 +53,8 @@ pub struct SyncPeer {
 
 /// What became of a question.
 enum Outcome {
-    /// Everybody was told.
-    Told,
+    /// All was told but for so many servers.
+    Told(usize),
     /// Nobody can answer.
     Nobody,
     /// Whoever got it answers another one.
@@ -102,7 +102,7 @@ impl SyncPeer {
             channel.check()?;
             match outcome {
                 // Of several drivers the others may still be listened to.
-                Ok(Outcome::Told) => return self.become_warm().await,
+                Ok(Outcome::Told(_)) => return self.become_warm().await,
                 Ok(Outcome::Busy) => sleep(BUSY_PAUSE.mul_f64(fastrand::f64())).await,
                 Ok(Outcome::Nobody) => self.pause().await,
                 Err(fault) => {
@@ -133,9 +133,9 @@ impl SyncPeer {
         let asked = clock::now();
         let answer = timeout(ANSWER_LIMIT, self.hear_answer(driver_id, channel)).await;
         let outcome = answer.unwrap_or_else(|_| Err(anyhow!("no end within {ANSWER_LIMIT:?}")))?;
-        if matches!(outcome, Outcome::Told) {
+        if let Outcome::Told(left_out) = outcome {
             let (servers, took) = (self.snapshots.borrow().count_hosts(), asked.elapsed());
-            info!(target: "lobby::link", servers, milliseconds = took.as_millis(), "another daemon has told of all servers");
+            info!(target: "lobby::link", servers, left_out, milliseconds = took.as_millis(), "another daemon has told of all servers");
         }
         Ok(outcome)
     }
@@ -165,7 +165,7 @@ impl SyncPeer {
                 ensure!(told == packets, "{packets} packets came of {told} that were told");
                 let is_complete = left_out == 0;
                 self.registry.send(SyncEnded { driver_id, is_complete }).await?;
-                return Ok(Outcome::Told);
+                return Ok(Outcome::Told(left_out));
             }
             if is_busy {
                 return Ok(Outcome::Busy);

@@ -86,7 +86,7 @@ async fn ten_thousand_servers_are_told_in_pieces() {
     let nats = NatsServer::start().await;
     let warm = warm(&nats, &[]).await;
     let wire = RawPeer::nats(&nats).await;
-    let labels: Vec<_> = (0..20).map(|number| format!("label-{number}:{:020}", number)).collect();
+    let labels: Vec<_> = (0..20).map(|number| format!("label-{number:02}:{number:020}")).collect();
     let labels = serde_json::to_string(&labels).unwrap();
     let packets: Vec<Bytes> = (0..10_000)
         .map(|n| lasting(&format!("host-{n}")).replace("[\"x:1\"]", &labels).into())
@@ -98,7 +98,7 @@ async fn ten_thousand_servers_are_told_in_pieces() {
     let newcomer = newcomer("new").nats(&nats).start().await;
     is_warm(&newcomer).await;
     knows_so_many(&newcomer, 10_002).await;
-    println!("{}", newcomer.logged("another daemon has told of all servers").await);
+    newcomer.logged("another daemon has told of all servers").await;
 }
 
 async fn knows_so_many(daemon: &Lobbyd, servers: usize) {

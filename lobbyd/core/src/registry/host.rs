@@ -170,12 +170,14 @@ impl Host {
 
     /// The packet as it was last said, to be told on; none if it is not known so well.
     pub(crate) fn retold(&self) -> Option<Vec<u8>> {
-        let sender = InstanceId::known_from_number(self.sender.load(Ordering::Relaxed))?;
-        let instance = sender.text();
+        let sender = InstanceId::known_from_number(self.sender.load(Ordering::Relaxed));
         if !self.is_signed.load(Ordering::Relaxed) {
+            // What says nothing of its sender is true, whoever that is.
+            let instance = sender.and_then(InstanceId::text);
             let ttl = self.ttl().map(PacketTtl::seconds);
             return Some(envelope::retell(&self.text, instance.as_deref(), ttl, None));
         }
+        let instance = sender?.text();
         let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
         let proof = *proof.as_deref()?;
         let signature = Some(proof.signature());
