@@ -134,6 +134,12 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
         level: |old, new| reworded_all(old, new, SETTINGS),
     },
     Exception {
+        name: "ttl",
+        reason: "A packet says for how long it is good, in a field that older daemons ignore.",
+        covers: |place| place.part == "wire" && place.topic.contains("rename"),
+        level: |old, new| (old.to_owned(), new.replace(",\"ttl\":60", "")),
+    },
+    Exception {
         name: "listening",
         reason: "A name may have several addresses: the one that cannot be listened on is named.",
         covers: |place| place.part == "stderr" && place.topic == "lobbyd: settings",
