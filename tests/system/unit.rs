@@ -68,6 +68,22 @@ async fn a_killed_or_frozen_daemon_is_started_again() {
     assert_eq!(property(&machine, "Result"), "success");
 }
 
+/// Within the walls of the unit only some directories can be written.
+#[actix_rt::test]
+async fn labels_that_end_are_kept_within_the_walls() {
+    let machine = with_lobby().await;
+    let lease = "curl -sf --data-binary run:1 'http://127.0.0.1:1313/v1/labels?ttl=1h'";
+    machine.run(&format!("systemctl start lobbyd && {lease}"));
+    assert_eq!(
+        machine.run("stat -c '%U %n' /var/lib/lobby/*"),
+        "lobby /var/lib/lobby/leases.json\n"
+    );
+    machine.run("systemctl kill --kill-who=main --signal=KILL lobbyd");
+    machine.eventually("lobbyctl resolve run:1 | grep -qx box").await;
+    machine.run("systemctl restart lobbyd");
+    assert_eq!(machine.run("lobbyctl resolve run:1"), "box\n");
+}
+
 #[actix_rt::test]
 async fn a_wrong_setting_fails_the_start_and_is_not_tried_again() {
     let machine = with_lobby().await;
