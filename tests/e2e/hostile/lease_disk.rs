@@ -43,6 +43,7 @@ async fn a_lease_that_the_slow_disk_took_too_late_never_counts() {
         assert_eq!(answer.status, 503, "{}", answer.text());
     }
     daemon.knows(json!({"me": ["kept:1"]})).await;
+    daemon.logged("the disk with STATE_PATH does not answer").await;
     tracer.release(&daemon);
     // Behind the leases that were given up.
     assert_eq!(daemon.lease_labels("new:1", "1h").await.status, 200);

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::LabelSource;
 use crate::labels::leases::{LeaseBatch, LeaseFile, LeaseQueue, Leases, NotWritten};
 use crate::labels::local_host::LocalHost;
+use crate::labels::pending::DISK_LIMIT;
 use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::leases::LeaseChange;
@@ -69,8 +70,10 @@ impl LabelSource {
     /// Reads the leases of the last run.
     pub(super) fn read_leases(&self, ctx: &mut Context<Self>) {
         let file = self.leasing.file.clone();
+        let late = tell_if_late(ctx);
         let read = spawn_blocking(move || file.read());
-        ctx.spawn(read.into_actor(self).map(|read, source, ctx| {
+        ctx.spawn(read.into_actor(self).map(move |read, source, ctx| {
+            ctx.cancel_future(late);
             // The runtime is ending.
             let Ok(read) = read else { return ctx.stop() };
             let stored = read.unwrap_or_else(|error| {
@@ -155,7 +158,9 @@ impl LabelSource {
                 .and_then(|contents| file.write(&contents));
             (batch, written)
         });
-        ctx.spawn(written.into_actor(self).map(|done, source, ctx| {
+        let late = tell_if_late(ctx);
+        ctx.spawn(written.into_actor(self).map(move |done, source, ctx| {
+            ctx.cancel_future(late);
             // The runtime is ending.
             let Ok((batch, written)) = done else { return ctx.stop() };
             let is_changed = source.leasing.queue.finish(batch, written, clock::now());
@@ -180,6 +185,13 @@ impl LabelSource {
         });
         self.leasing.wake = Some((deadline, wake));
     }
+}
+
+/// Tells when the disk takes too long, unless that is cancelled.
+fn tell_if_late(ctx: &mut Context<LabelSource>) -> SpawnHandle {
+    ctx.run_later(DISK_LIMIT, |_, _| {
+        warn!(target: "lobby::labels", "the disk with STATE_PATH does not answer, no labels that end are stored");
+    })
 }
 
 impl Handler<LeaseLabels> for LabelSource {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::stream;
+use futures_util::future::join;
+use futures_util::{FutureExt, stream};
 use lobby_client::{Discovery, Label, LocalLabel};
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{info, warn};
@@ -242,7 +243,7 @@ impl Handler<DeleteLabels> for LabelSource {
     ) -> Self::Result {
         let ended = self.change_leases(LeaseChange::End(labels.clone()), ctx);
         let deleted = self.change(LabelChange::Delete(labels), ctx);
-        Box::pin(async move { deleted.await.and(ended.await) })
+        Box::pin(join(deleted, ended).map(|(deleted, ended)| deleted.and(ended)))
     }
 }
 
