@@ -1,10 +1,10 @@
 //! What labels that end cost while programs renew them.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use rustix::fs::inotify::{self, ReadFlags};
 use tempfile::TempDir;
 
 use crate::clock;
@@ -13,14 +13,14 @@ use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::Connection;
 use crate::lobbyd::{Lobbyd, Start};
 
-/// How many labels end, each renewed once in [`INTERVAL`] by a program of its own.
+/// How many labels end, each renewed once in [`INTERVAL`] on a connection of its own, which is kept.
 const LEASES: usize = 1_000;
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The most per cent of a core that it may cost.
 const MOST: f64 = 1.0;
 
-/// Processor time while each label is renewed on a connection of its own, beside as many requests
-/// that change nothing; then how often the disk is written.
+/// Processor time while each label is renewed by a program of its own, beside as many requests that
+/// change nothing; then how often the disk is written.
 pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> {
     let (directory, state) = (TempDir::new()?, TempDir::new()?);
     let log = environment.directory.join("lobbyd-leases.log");
@@ -30,13 +30,20 @@ pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> 
         .set("STATE_PATH", state.path());
     let lobbyd = start.start(TempDir::new()?).await?;
     let labels: Vec<_> = (0..LEASES).map(|number| format!("program:{number:04}")).collect();
-    post(lobbyd.address, &labels.join("\n")).await?;
+    let mut programs = Vec::with_capacity(LEASES);
+    for _ in 0..LEASES {
+        let mut program = Connection::open(lobbyd.address).await?;
+        // A connection on which nothing is asked for a while is cut.
+        post(&mut program, "").await?;
+        programs.push(program);
+    }
+    post(&mut programs[0], &labels.join("\n")).await?;
     let (mut renewing, mut asking) = (Samples::default(), Samples::default());
     let mut writings = Samples::default();
     for _ in 0..REPETITIONS {
-        asking.push(share_of_core(&lobbyd, |_| "").await?);
+        asking.push(share_of_core(&lobbyd, &mut programs, |_| "").await?);
         let watch = Writings::watch(state.path())?;
-        renewing.push(share_of_core(&lobbyd, |number| labels[number].as_str()).await?);
+        renewing.push(share_of_core(&lobbyd, &mut programs, |number| &labels[number]).await?);
         writings.push(watch.count()? as f64 / INTERVAL.as_secs_f64());
     }
     let most = |plus| Goal::AtMost { times: 0.0, plus };
@@ -52,24 +59,28 @@ pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> 
 }
 
 /// The processor time of an interval in which a body is posted for each label, in per cent.
-async fn share_of_core<'a>(lobbyd: &Lobbyd, body: impl Fn(usize) -> &'a str) -> Result<f64> {
+async fn share_of_core<'a>(
+    lobbyd: &Lobbyd,
+    programs: &mut [Connection],
+    body: impl Fn(usize) -> &'a str,
+) -> Result<f64> {
     let (begin, before) = (clock::now(), lobbyd.process.cpu()?);
-    for number in 0..LEASES {
+    for (number, program) in programs.iter_mut().enumerate() {
         let due = INTERVAL.mul_f64(number as f64 / LEASES as f64);
         clock::pause(due.saturating_sub(begin.elapsed())).await;
-        post(lobbyd.address, body(number)).await?;
+        post(program, body(number)).await?;
     }
     clock::pause(INTERVAL.saturating_sub(begin.elapsed())).await;
     let used = lobbyd.process.cpu()?.saturating_sub(before);
     Ok(100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64())
 }
 
-async fn post(address: SocketAddr, labels: &str) -> Result<()> {
+async fn post(program: &mut Connection, labels: &str) -> Result<()> {
     let request = format!(
-        "POST /v1/labels?ttl=1h HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{labels}",
+        "POST /v1/labels?ttl=1h HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{labels}",
         labels.len()
     );
-    let answer = Connection::open(address).await?.ask(request.as_bytes()).await?;
+    let answer = program.ask(request.as_bytes()).await?;
     ensure!(answer.status == 200, "{}", String::from_utf8_lossy(&answer.body).trim());
     Ok(())
 }
@@ -78,21 +89,25 @@ async fn post(address: SocketAddr, labels: &str) -> Result<()> {
 struct Writings(rustix::fd::OwnedFd);
 
 impl Writings {
+    /// Temporary files are watched too: the kernel makes one of events that are the same.
     fn watch(directory: &Path) -> Result<Self> {
-        use rustix::fs::inotify;
         let events = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        inotify::add_watch(&events, directory, inotify::WatchFlags::MOVED_TO)?;
+        inotify::add_watch(
+            &events,
+            directory,
+            inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO,
+        )?;
         Ok(Self(events))
     }
 
     /// How often it was since the last time that somebody asked.
     fn count(&self) -> Result<usize> {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 16 << 10];
-        let mut reader = rustix::fs::inotify::Reader::new(&self.0, &mut buffer);
+        let mut reader = inotify::Reader::new(&self.0, &mut buffer);
         let mut count = 0;
         loop {
             match reader.next() {
-                Ok(_) => count += 1,
+                Ok(event) => count += usize::from(event.events().contains(ReadFlags::MOVED_TO)),
                 Err(rustix::io::Errno::AGAIN) => return Ok(count),
                 Err(error) => return Err(error.into()),
             }
