@@ -271,6 +271,19 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_file_keeps_its_owner_and_group() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path(), "one").unwrap();
+        // Only root may give a file away.
+        let nobody = rustix::process::geteuid().is_root().then_some(65534);
+        std::os::unix::fs::chown(fixture.path(), nobody, nobody).unwrap();
+        let owner = || fs::metadata(fixture.path()).map(|file| (file.uid(), file.gid())).unwrap();
+        let before = owner();
+        fixture.target("", "").bring_up_to_date(b"two").await.unwrap();
+        assert_eq!((fixture.text().as_str(), owner()), ("two", before));
+    }
+
+    #[actix_rt::test]
     async fn a_failed_check_keeps_the_old_file() {
         let fixture = Fixture::new();
         fs::write(fixture.path(), "good").unwrap();
