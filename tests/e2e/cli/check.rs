@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, free_port, program};
+use lobby_tests::{Certificates, LIMIT, Lobbyd, LobbydBuilder, NatsServer, free_port, program};
 use tokio::process::Command;
 
 /// The exit status of a check, and what it prints.
@@ -91,12 +91,18 @@ async fn a_port_in_use_is_odd_unless_the_daemon_itself_has_it() {
     let expected = format!("odd: cannot answer DNS on DNS_LISTEN 127.0.0.1:{port}: ");
     assert!(status == Some(1) && text.contains(&expected), "{text}");
 
-    let daemon = Lobbyd::named("a").start().await;
-    let port = daemon.address().port();
-    let again = Lobbyd::named("a").set("PORT", port.to_string());
-    let (status, text) = check(&again, "--check").await;
-    assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains(&format!("A lobbyd runs on HOST 127.0.0.1 PORT {port}\n")), "{text}");
+    let certificates = Certificates::new();
+    let (certificate, key) = certificates.server();
+    let with_tls = Lobbyd::named("a").set("TLS_CERT_FILE", certificate).set("TLS_KEY_FILE", key);
+    for daemon in [Lobbyd::named("a"), with_tls] {
+        let daemon = daemon.start().await;
+        let port = daemon.address().port();
+        let again = Lobbyd::named("a").set("PORT", port.to_string());
+        let (status, text) = check(&again, "--check").await;
+        assert_eq!(status, Some(0), "{text}");
+        let expected = format!("A lobbyd runs on HOST 127.0.0.1 PORT {port}\n");
+        assert!(text.contains(&expected), "{text}");
+    }
 }
 
 #[actix_rt::test]
