@@ -12,3 +12,4 @@ mod pages;
 mod render;
 mod resolved;
 mod unit;
+mod zabbix;
