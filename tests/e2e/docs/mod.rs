@@ -33,6 +33,22 @@ fn the_readme_is_short() {
 }
 
 #[test]
+fn the_papers_name_the_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let changes = Page::read("CHANGELOG.md").text;
+    let newest = changes.lines().find_map(|line| line.strip_prefix("## ")).expect("a version");
+    assert!(newest.starts_with(&format!("{version} – ")), "CHANGELOG.md: {newest}");
+    let is_released = newest != format!("{version} – unreleased");
+    let readme = Page::read("README.md").text;
+    let unreleased = format!("This is version {version}, not released yet.");
+    assert_ne!(readme.contains(&unreleased), is_released, "README.md: {unreleased}");
+    for page in ["README.md", "docs/install.md"] {
+        let package = format!("lobby_{version}-1_amd64.deb");
+        assert!(Page::read(page).text.contains(&package), "{page}: {package} is missing");
+    }
+}
+
+#[test]
 fn the_readme_names_the_oldest_rust() {
     let manifest = Page::read("Cargo.toml").text;
     let (_, rest) = manifest.split_once("rust-version = \"").expect("the workspace names it");
