@@ -108,3 +108,23 @@ fn the_exit_statuses_of_lobbyctl_are_what_help_says() {
     let rows = Page::read("docs/lobbyctl.md").table("| status | meaning |");
     assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), told);
 }
+
+#[test]
+fn the_containers_are_given_settings_that_there_are() {
+    let output = Command::new(program("lobbyd")).arg("--help").env_clear().output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let compose = Page::read("config/compose.yaml").text;
+    let of_compose = compose.lines().filter_map(|line| line.trim().split_once(": "));
+    let image = Page::read("config/Containerfile").text;
+    let of_image = image.lines().filter_map(|line| line.strip_prefix("ENV "));
+    let of_image = of_image.flat_map(str::split_whitespace).filter_map(|it| it.split_once('='));
+    let names: Vec<_> = of_compose
+        .chain(of_image)
+        .map(|(name, _)| name)
+        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .collect();
+    assert!(names.contains(&"NATS_URL") && names.contains(&"STATE_PATH"), "{names:?}");
+    for name in names {
+        assert!(help.contains(&format!("[env: {name}]")), "lobbyd has no setting {name}");
+    }
+}
