@@ -10,7 +10,7 @@ use crate::clock;
 use crate::environment::{Environment, Lobby};
 use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::fleet::RARE_LABEL;
-use crate::http::get;
+use crate::http::{Connection, get};
 use crate::process::Running;
 use crate::readers::{Broadcast, Readers};
 use crate::wire::Publisher;
@@ -26,6 +26,7 @@ const MILLION: f64 = 1e6;
 /// One change and a thousand readers, beside a bare program that writes the same bytes to as many
 /// connections; what the readers hold; what they leave to others.
 pub(super) async fn following(environment: &mut Environment) -> Result<Vec<Row>> {
+    let waiting = memory_of_connections(environment).await?;
     let lobby = environment.fresh_lobby(1_000, "following").await?;
     let before = lobby.lobbyd.process.resident()?;
     let mut readers = Readers::open(lobby.lobbyd.address, READERS, &[]).await?;
@@ -61,7 +62,8 @@ pub(super) async fn following(environment: &mut Environment) -> Result<Vec<Row>>
     let median =
         row("a change → told to 1,000 readers of events, median", Unit::Milliseconds, 20.0);
     let time = row("processor time of a change for 1,000 readers", Unit::Microseconds, 0.0);
-    let memory = row("memory of 1,000 readers of events", Unit::Megabytes, 16.0);
+    let what = "memory of 1,000 readers of events, limit: connections that wait";
+    let memory = row(what, Unit::Megabytes, 16.0);
     let resolve = Row::new("GET /v1/resolve?label=, 10 changes/s and 1,000 readers", Unit::Rate)
         .hosts(1_000)
         .goal(Goal::AtLeast(0.50));
@@ -75,9 +77,22 @@ pub(super) async fn following(environment: &mut Environment) -> Result<Vec<Row>>
     Ok(vec![
         median.measured(samples(told), samples(written)).note(format!("{CHANGES} changes")),
         time.measured(samples(cpu), samples(bare_cpu)),
-        memory.measured([held].into_iter().collect(), Samples::default()),
+        memory.measured(samples(vec![held]), samples(vec![waiting])),
         resolve,
     ])
+}
+
+/// The memory of as many connections that were answered once and are kept, in megabytes: what a
+/// server holds of any client.
+async fn memory_of_connections(environment: &mut Environment) -> Result<f64> {
+    let lobby = environment.fresh_lobby(1_000, "waiting").await?;
+    let (before, mut connections) = (lobby.lobbyd.process.resident()?, Vec::new());
+    for _ in 0..READERS {
+        let mut connection = Connection::open(lobby.lobbyd.address).await?;
+        connection.ask(&get("/healthz", &[])).await?;
+        connections.push(connection);
+    }
+    Ok(lobby.lobbyd.process.resident()?.saturating_sub(before) as f64 / MILLION)
 }
 
 /// A hundred readers that come back at once, to a daemon that is another run than the one that they
