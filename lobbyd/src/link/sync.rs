@@ -204,13 +204,13 @@ impl SyncPeer {
     async fn answer(&self, question: Box<dyn Question>) {
         match timeout(ANSWER_LIMIT, self.send_answer(&*question)).await {
             Ok(Ok(pieces)) => {
-                debug!(target: "lobby::link", pieces, "a newcomer was told of all servers")
+                debug!(target: "lobby::link", pieces, "a newcomer was told of all servers");
             }
             Ok(Err(error)) => {
-                debug!(target: "lobby::link", %error, "a newcomer was not told of all servers")
+                debug!(target: "lobby::link", %error, "a newcomer was not told of all servers");
             }
             Err(_) => {
-                debug!(target: "lobby::link", "a newcomer was not told of all servers in time")
+                debug!(target: "lobby::link", "a newcomer was not told of all servers in time");
             }
         }
     }
