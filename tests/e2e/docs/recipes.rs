@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use lobby_tests::Process;
+use lobby_tests::{LIMIT, Process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::page::Page;
@@ -13,6 +14,14 @@ use super::stage::Ports;
 fn write_files(page: &Page, ports: &Ports, directory: &Path) {
     for (name, text) in page.files() {
         std::fs::write(directory.join(name), ports.here(&text)).unwrap();
+    }
+}
+
+/// Ends programs as a reader does, so that they end what they have started.
+async fn end(programs: &[Process]) {
+    for program in programs {
+        program.signal(Signal::TERM);
+        program.wait(LIMIT).await;
     }
 }
 
@@ -26,6 +35,8 @@ async fn the_commands_of_the_recipes() {
         let running = ports.play(&block, directory.path()).await;
         if servers.is_empty() {
             servers = running;
+        } else {
+            end(&running).await;
         }
     }
 }
