@@ -11,11 +11,12 @@ use proptest::prelude::*;
 type Law = fn(&[u8]);
 
 /// Each fuzz target by its name.
-const LAWS: [(&str, Law); 8] = [
+const LAWS: [(&str, Law); 9] = [
     ("dns", laws::dns),
     ("envelope", laws::envelope),
     ("labels", laws::labels),
     ("local_names", laws::local_names),
+    ("piece", laws::piece),
     ("plan", laws::plan),
     ("prometheus", laws::prometheus),
     ("query", laws::query),

@@ -90,7 +90,7 @@ fn count(text: &str) -> Option<usize> {
 }
 
 /// A line with a packet.
-pub(super) fn packet_line(age_millis: u64, payload: &[u8], piece: &mut Vec<u8>) {
+pub(crate) fn packet_line(age_millis: u64, payload: &[u8], piece: &mut Vec<u8>) {
     piece.extend(age_millis.to_string().as_bytes());
     piece.push(b' ');
     piece.extend(payload);
@@ -103,7 +103,7 @@ pub(super) fn packet_line_len(payload: &[u8]) -> usize {
 }
 
 /// The last line.
-pub(super) fn end_line(told: usize, left_out: usize, piece: &mut Vec<u8>) {
+pub(crate) fn end_line(told: usize, left_out: usize, piece: &mut Vec<u8>) {
     piece.extend(format!("{END} {told} {left_out}\n").as_bytes());
 }
 

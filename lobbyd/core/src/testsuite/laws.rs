@@ -21,6 +21,7 @@ use crate::wire::packet_ttl::{PacketTtl, TtlField};
 use lobby_client::{Discovery, Filter, HostName, Label, Selector};
 
 pub use super::dns::dns;
+pub use super::sync::piece;
 
 use super::acceptance::assert_prometheus_takes;
 use super::servers::Servers;

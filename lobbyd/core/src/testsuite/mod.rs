@@ -6,4 +6,5 @@ mod dns;
 pub mod fixtures;
 pub mod laws;
 pub(crate) mod servers;
+mod sync;
 mod text;
