@@ -158,7 +158,8 @@ impl Host {
     pub(crate) fn proved_by(&self, signature: Option<&Signature<'_>>, ttl: Option<u64>) {
         let is_signed = signature.is_some();
         // That of a lobby without keys takes no lock.
-        if self.is_signed.swap(is_signed, Ordering::Relaxed) || is_signed {
+        if self.is_signed.load(Ordering::Relaxed) || is_signed {
+            self.is_signed.store(is_signed, Ordering::Relaxed);
             let proof = signature.and_then(|signature| Proof::of(signature, ttl));
             let mut kept = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
             match (kept.as_deref_mut(), proof) {
