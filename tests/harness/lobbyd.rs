@@ -78,7 +78,7 @@ impl LobbydBuilder {
     /// an expiry.
     #[must_use]
     pub fn without_keep_alive(self) -> Self {
-        self.set("KEEP_ALIVE", "3600").set("TTL", "7200")
+        self.set("KEEP_ALIVE", "3600").set("TTL", "10800")
     }
 
     /// Adds a command-line argument.
