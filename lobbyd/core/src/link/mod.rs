@@ -2,6 +2,7 @@
 
 pub mod announcer;
 pub mod backoff;
+pub mod connection_name;
 pub mod downtime;
 pub mod hi_schedule;
 pub mod loopback;
