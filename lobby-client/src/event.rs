@@ -56,6 +56,8 @@ pub enum LeaveReason {
     Goodbye,
     /// It was not heard for TTL.
     Expired,
+    /// Its connection to the broker was closed, and it was not heard again.
+    Lost,
     /// It is there, but the selector no longer matches it.
     Unmatched,
     /// Another one, which this library does not know.

@@ -37,7 +37,7 @@ impl Known {
 
     /// Takes in an event. Returns what it changes, in order of the names.
     pub(crate) fn take_in(&mut self, event: Event) -> Vec<Change> {
-        use lobby_client::LeaveReason::{Expired, Goodbye, Unmatched};
+        use lobby_client::LeaveReason::{Expired, Goodbye, Lost, Unmatched};
         match event {
             Event::Snapshot { hosts } => self.start_over(hosts),
             Event::Join { host } => {
@@ -53,6 +53,7 @@ impl Known {
                 let reason = match reason {
                     Goodbye => Some("goodbye"),
                     Expired => Some("expired"),
+                    Lost => Some("lost"),
                     Unmatched => Some("unmatched"),
                     _ => None,
                 };

@@ -66,7 +66,7 @@ impl RegistryLog {
                 self.gone(change.host.name(), |rare, host| rare.expired(host, clock::now()));
             }
             // That of a host that tells its TTL has nothing to do with the own one.
-            ChangeKind::Left | ChangeKind::Expired => {
+            ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost => {
                 self.gone(change.host.name(), RareKeepAlives::left);
             }
         }
@@ -98,7 +98,9 @@ impl RegistryLog {
             (change.host.name(), &change.kind, held_back.filter(|held_back| *held_back > 0));
         let (added, removed) = match kind {
             ChangeKind::Relabelled { added, removed } => (summary(added), summary(removed)),
-            ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired => (None, None),
+            ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost => {
+                (None, None)
+            }
         };
         if held_back.is_some() {
             info!(target: MEMBERSHIP, %host, added, removed, held_back = told, "{kind}");

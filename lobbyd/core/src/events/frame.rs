@@ -152,6 +152,7 @@ fn word(reason: Reason) -> &'static str {
     match reason {
         Reason::Goodbye => "goodbye",
         Reason::Expired => "expired",
+        Reason::Lost => "lost",
         Reason::Unmatched => "unmatched",
     }
 }
@@ -201,6 +202,7 @@ mod tests {
         for (reason, word) in [
             (Reason::Goodbye, "goodbye"),
             (Reason::Expired, "expired"),
+            (Reason::Lost, "lost"),
             (Reason::Unmatched, "unmatched"),
         ] {
             let leave = Form::ServerSentEvents.change("a1", &update, Effect::Leave(reason));

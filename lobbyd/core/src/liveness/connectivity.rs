@@ -33,6 +33,13 @@ impl DriverSet {
         Self(bits)
     }
 
+    /// The set of one driver.
+    pub(crate) fn only(driver_id: DriverId) -> Self {
+        let mut only = Self::default();
+        only.insert(driver_id);
+        only
+    }
+
     /// A bit for each driver.
     pub(crate) fn bits(self) -> u8 {
         self.0

@@ -125,9 +125,8 @@ impl LastHeard {
         sent_at: u64,
         margin: u64,
     ) -> bool {
-        let mut only = DriverSet::default();
-        only.insert(driver_id);
-        self.drivers() != only && self.at.load(Ordering::Relaxed) > sent_at.saturating_add(margin)
+        self.drivers() != DriverSet::only(driver_id)
+            && self.at.load(Ordering::Relaxed) > sent_at.saturating_add(margin)
     }
 
     /// Another TTL makes other units.
@@ -153,8 +152,7 @@ impl LastHeard {
         let unit = unit_of(ttl);
         let at = self.at.fetch_max(sent_at, Ordering::Relaxed);
         let (at, sent_at, latest) = (at / unit, sent_at / unit, at.max(sent_at) / unit);
-        let mut drivers = DriverSet::default();
-        drivers.insert(driver_id);
+        let mut drivers = DriverSet::only(driver_id);
         if before.is_empty() || before == drivers {
             self.lags.store(0, Ordering::Relaxed);
             return drivers;

@@ -62,6 +62,8 @@ pub enum ChangeKind {
     Left,
     /// It was not heard for TTL.
     Expired,
+    /// Its connection to the broker was closed, and it was not heard again.
+    Lost,
 }
 
 /// Some labels, sorted.
@@ -74,6 +76,7 @@ impl fmt::Display for ChangeKind {
             Self::Relabelled { .. } => "host changed its labels",
             Self::Left => "host left",
             Self::Expired => "host expired",
+            Self::Lost => "host lost",
         })
     }
 }
@@ -92,7 +95,7 @@ impl Change {
             (_, ChangeKind::Relabelled { added, removed }) => {
                 added.iter().chain(removed).any(|label| selection.matches(label))
             }
-            (_, ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired) => {
+            (_, ChangeKind::Joined | ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost) => {
                 self.host.labels().any(|label| selection.matches(&label))
             }
         }
@@ -105,7 +108,7 @@ impl Change {
     pub fn met_before(&self, condition: &Condition) -> bool {
         match &self.kind {
             ChangeKind::Joined => false,
-            ChangeKind::Left | ChangeKind::Expired => self.host.meets(condition),
+            ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost => self.host.meets(condition),
             ChangeKind::Relabelled { added, removed } => {
                 let kept = self.host.labels().filter(|label| !holds_label(added, label));
                 let before = kept.chain(removed.iter().map(|label| Cow::Borrowed(&**label)));
@@ -153,7 +156,7 @@ impl ChangeKind {
             Self::Relabelled { added, removed } => {
                 added.iter().chain(removed).map(|label| label.len() + LABEL_OVERHEAD).sum()
             }
-            Self::Joined | Self::Left | Self::Expired => 0,
+            Self::Joined | Self::Left | Self::Expired | Self::Lost => 0,
         }
     }
 }

@@ -10,7 +10,7 @@ use lobby_client::selector::Condition;
 
 use crate::index::host_id::HostId;
 use crate::liveness::Liveness;
-use crate::liveness::connectivity::DriverId;
+use crate::liveness::connectivity::{DriverId, DriverSet};
 use crate::liveness::last_heard::LastHeard;
 use crate::liveness::reception::Reception;
 use crate::select::selection::Selection;
@@ -228,6 +228,11 @@ impl Host {
     /// Whether the host was heard through a driver of late.
     pub(crate) fn speaks_through(&self, driver_id: DriverId) -> bool {
         self.last_heard.drivers().contains(driver_id)
+    }
+
+    /// Whether the host was heard through this driver of late and through no other.
+    pub(crate) fn speaks_only_through(&self, driver_id: DriverId) -> bool {
+        self.last_heard.drivers() == DriverSet::only(driver_id)
     }
 
     /// Before what time the host does not expire, whatever is heard from `now` on and as long as no

@@ -11,3 +11,4 @@ pub(crate) mod name_table;
 mod namesakes;
 pub mod recent_refusals;
 pub mod snapshot;
+mod suspects;

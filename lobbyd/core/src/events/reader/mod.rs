@@ -55,6 +55,8 @@ pub enum Reason {
     Goodbye,
     /// It was not heard for TTL.
     Expired,
+    /// Its connection to the broker was closed, and it was not heard again.
+    Lost,
     /// The selector no longer matches it.
     Unmatched,
 }
@@ -122,6 +124,7 @@ impl Effect {
             ChangeKind::Relabelled { .. } => Self::Update,
             ChangeKind::Left => Self::Leave(Reason::Goodbye),
             ChangeKind::Expired => Self::Leave(Reason::Expired),
+            ChangeKind::Lost => Self::Leave(Reason::Lost),
         }
     }
 }

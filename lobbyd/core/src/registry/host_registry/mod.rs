@@ -1,6 +1,7 @@
 //! The host registry: all hosts of the lobby that are alive.
 
 mod intake;
+mod losses;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::registry::host_table::HostTable;
 use crate::registry::name_table::NameTable;
 use crate::registry::namesakes::Namesakes;
 use crate::registry::snapshot::Snapshot;
+use crate::registry::suspects::Suspects;
 use crate::signing::keys::Keys;
 use crate::signing::verifier::PacketVerifier;
 use crate::wire::instance_id::InstanceId;
@@ -49,6 +51,7 @@ pub struct HostRegistry {
     revision: u64,
     changes: Changes,
     expiries: ExpirySchedule,
+    suspects: Suspects,
     /// How many hosts tell no TTL.
     without_ttl: usize,
     pace: Pace,
@@ -84,6 +87,7 @@ impl HostRegistry {
             revision: 0,
             changes: Changes::default(),
             expiries: ExpirySchedule::new(ttl),
+            suspects: Suspects::default(),
             without_ttl: 0,
             pace: Pace { keep_alive: initial_sync.keep_alive(), ttl, max_rate: 0 },
             longest_ttl: None,
@@ -205,13 +209,15 @@ impl HostRegistry {
         let expired = self.expire(now);
         self.liveness.link_down(driver_id, now);
         self.initial_sync.link_down(driver_id, now);
+        self.suspects.forget(driver_id);
         expired
     }
 
-    /// When to call [`Self::expire`]: no host expires before this moment. None while no host can
-    /// expire.
+    /// When to call [`Self::expire`]: no host expires or is lost before this moment. None while none
+    /// can.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let next = Some(self.expiries.next()).filter(|next| *next < u64::MAX)?;
+        let next =
+            Some(self.expiries.next().min(self.suspects.next())).filter(|next| *next < u64::MAX)?;
         Some(self.liveness.moment(next).max(now))
     }
 
@@ -233,7 +239,7 @@ impl HostRegistry {
         }
     }
 
-    /// Removes the hosts whose deadline has come.
+    /// Removes the hosts whose deadline has come, and those that are lost.
     pub fn expire(&mut self, now: Instant) -> Vec<Arc<Change>> {
         let (at, mut expired) = (self.liveness.judged_at(now), Vec::new());
         if self.expiries.is_used_up(at) {
@@ -249,6 +255,7 @@ impl HostRegistry {
                 expired.extend(self.remove(&hostname, ChangeKind::Expired));
             }
         }
+        self.lose(at, &mut expired);
         expired
     }
 

@@ -100,7 +100,9 @@ fn follow(list: &mut BTreeMap<String, Vec<String>>, change: &Change) {
             labels.extend(added.iter().map(ToString::to_string));
             labels.sort();
         }
-        ChangeKind::Left | ChangeKind::Expired => assert!(list.remove(&name).is_some()),
+        ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost => {
+            assert!(list.remove(&name).is_some())
+        }
     }
 }
 
