@@ -16,6 +16,9 @@ const DELAY_PER_HOST: Duration = Duration::from_millis(1);
 /// one after another, several are greeted by one packet.
 const AGE_PER_HOST: Duration = Duration::from_micros(2500);
 
+/// Age that the last own packet has at least when another one shows that this server is alive.
+const PROOF_PAUSE: Duration = Duration::from_secs(1);
+
 /// Most greetings in a KEEP_ALIVE.
 const MOST_GREETINGS: usize = 3;
 
@@ -44,6 +47,8 @@ pub struct HiSchedule {
     sent: Option<Instant>,
     /// When a greeting is due; none when nobody waits for it.
     greeting: Option<Instant>,
+    /// When others must hear that this server is alive; none when nobody doubts it.
+    proof: Option<Instant>,
     /// The last greetings, the oldest first.
     greetings: VecDeque<Instant>,
 }
@@ -62,6 +67,7 @@ impl HiSchedule {
             regular,
             sent: None,
             greeting: None,
+            proof: None,
             greetings,
         }
     }
@@ -131,13 +137,20 @@ impl HiSchedule {
         self.greeting = Some(delayed.max(aged).max(allowed));
     }
 
+    /// Others were told of something that makes this server look dead: it is heard again soon, at
+    /// most once in [`PROOF_PAUSE`] however often they are told.
+    pub fn doubted(&mut self, now: Instant) {
+        let allowed = self.sent.map_or(now, |sent| now.max(sent + PROOF_PAUSE));
+        self.proof.get_or_insert(allowed);
+    }
+
     /// The own packet is sent for another reason, through all links. `random` is from 0 to 1.
     pub fn sent(&mut self, random: f64, now: Instant) {
         let (wanted, former) = (self.wanted(now), self.interval);
         self.interval = wanted.min(self.told);
         self.told = wanted.max(former);
         self.regular = now + self.interval.mul_f64(self.part(former, random.clamp(0.0, 1.0)));
-        (self.sent, self.greeting) = (Some(now), None);
+        (self.sent, self.greeting, self.proof) = (Some(now), None, None);
     }
 
     /// The part of the interval after which the next packet is sent. One that has grown at once has
@@ -152,7 +165,7 @@ impl HiSchedule {
 
     /// When the own packet is to be sent next.
     pub fn deadline(&self) -> Instant {
-        self.greeting.map_or(self.regular, |greeting| greeting.min(self.regular))
+        [self.greeting, self.proof].into_iter().flatten().fold(self.regular, Instant::min)
     }
 
     /// Whether the own packet is sent now. `random` is from 0 to 1.
@@ -287,6 +300,21 @@ mod tests {
         assert_eq!(schedule.deadline(), start + Duration::from_secs(9));
         schedule.newcomer(1000, 0.0, start);
         assert!(schedule.deadline() < start + KEEP_ALIVE, "it is not large any more");
+    }
+
+    #[test]
+    fn one_who_is_doubted_is_heard_at_once_and_then_once_a_second() {
+        let start = clock::now();
+        let (mut schedule, mut packets) = (HiSchedule::new(pace(200), start), Vec::new());
+        schedule.resize(of(10_000, 0), start);
+        for millis in 0..4000 {
+            let now = start + MILLISECOND * millis;
+            if (500..2200).contains(&millis) {
+                schedule.doubted(now);
+            }
+            packets.extend(schedule.is_due(0.5, now).then_some(millis));
+        }
+        assert_eq!(packets, [500, 1500, 2500]);
     }
 
     #[test]
