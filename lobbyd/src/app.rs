@@ -40,6 +40,7 @@ use crate::sys::children::Children;
 use crate::sys::clock;
 use lobby_core::callback::schedule::{Pauses, Schedule};
 use lobby_core::link::announcer::Announcer;
+use lobby_core::link::connection_name::ConnectionName;
 use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::initial_sync::InitialSync;
@@ -422,7 +423,8 @@ impl CoreActors {
                 driver_id: DriverId::new(index).context("too many drivers are active")?,
                 name,
                 driver,
-                client_name: format!("lobbyd/{hostname}"),
+                client_name: ConnectionName { host: hostname.clone(), instance: self.instance }
+                    .to_string(),
                 registry: self.registry.clone(),
                 facts: facts.clone(),
                 publisher: self.publisher.clone(),

@@ -15,12 +15,16 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use super::driver::LARGEST_BATCH;
+use lobby_core::link::connection_name::ConnectionName;
 use lobby_core::link::message::InboundEvent;
 
 /// Most packets that wait for a reader that has fallen behind.
 pub(super) const MOST_PACKETS: usize = 16_384;
 /// Most bytes that wait: a few huge packets must not cost more than many small ones.
 pub(super) const MOST_BYTES: usize = 16 << 20;
+
+/// Most closed connections of daemons that wait. One that is not told is found out by TTL.
+const MOST_CLOSED: usize = 4096;
 
 /// A new inbox, and its sending half.
 pub(super) fn inbox() -> (InboxSender, Inbox) {
@@ -36,6 +40,11 @@ impl InboxSender {
     /// Adds packets, and counts as dropped those for which the inbox has no room.
     pub(super) fn put(&self, payloads: impl IntoIterator<Item = Bytes>) {
         self.change(|waiting| payloads.into_iter().for_each(|payload| waiting.put(payload)));
+    }
+
+    /// Adds connections of daemons that the broker has closed, as far as there is room.
+    pub(super) fn closed(&self, names: impl IntoIterator<Item = ConnectionName>) {
+        self.change(|waiting| names.into_iter().for_each(|name| waiting.closed(name)));
     }
 
     /// Counts packets that the broker's client dropped before.
@@ -138,7 +147,8 @@ impl Shared {
 
 #[derive(Default)]
 struct Waiting {
-    packets: VecDeque<Bytes>,
+    events: VecDeque<InboundEvent>,
+    packets: usize,
     bytes: usize,
     dropped: u64,
     end: End,
@@ -154,11 +164,25 @@ enum End {
 
 impl Waiting {
     fn put(&mut self, payload: Bytes) {
-        if self.packets.len() == MOST_PACKETS || self.bytes + payload.len() > MOST_BYTES {
+        if self.packets == MOST_PACKETS || self.bytes + payload.len() > MOST_BYTES {
             self.dropped += 1;
         } else {
+            self.packets += 1;
             self.bytes += payload.len();
-            self.packets.push_back(payload);
+            self.events.push_back(InboundEvent::fresh(payload));
+        }
+    }
+
+    fn closed(&mut self, name: ConnectionName) {
+        if self.events.len() - self.packets < MOST_CLOSED {
+            self.events.push_back(InboundEvent::ConnectionClosed(name));
+        }
+    }
+
+    fn taken(&mut self, event: &InboundEvent) {
+        if let InboundEvent::Packet { payload, .. } = event {
+            self.packets -= 1;
+            self.bytes -= payload.len();
         }
     }
 
@@ -183,13 +207,10 @@ impl Waiting {
         let dropped = Some(std::mem::take(&mut self.dropped))
             .filter(|dropped| *dropped > 0)
             .map(InboundEvent::Dropped);
-        let many = self.packets.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
-        let packets = self
-            .packets
-            .drain(..many)
-            .inspect(|payload| self.bytes -= payload.len())
-            .map(InboundEvent::fresh);
-        dropped.into_iter().chain(packets).collect()
+        let many = self.events.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
+        let events: Vec<_> = self.events.drain(..many).collect();
+        events.iter().for_each(|event| self.taken(event));
+        dropped.into_iter().chain(events).collect()
     }
 }
 
@@ -226,6 +247,27 @@ mod tests {
         assert_eq!(read(&mut inbox), batch(&[&one, &two]));
         assert_eq!(read(&mut inbox), Some(Some(Err("cause".to_owned()))));
         assert_eq!(read(&mut inbox), Some(None));
+    }
+
+    #[test]
+    fn closed_connections_come_in_order_with_packets_and_are_bounded() {
+        let (sender, mut inbox) = inbox();
+        let name = ConnectionName::parse("lobbyd/a/00000000000000ff").unwrap();
+        let packet = Bytes::from_static(b"packet");
+        sender.put([packet.clone()]);
+        sender.closed(vec![name.clone(); MOST_CLOSED + 9]);
+        sender.put([packet.clone()]);
+        let (mut events, mut batches) = (Vec::new(), 0);
+        while let Some(Some(Ok(batch))) = read(&mut inbox) {
+            batches += 1;
+            events.extend(batch);
+        }
+        let mut expected = vec![InboundEvent::ConnectionClosed(name.clone()); MOST_CLOSED];
+        expected.insert(0, InboundEvent::fresh(packet.clone()));
+        expected.push(InboundEvent::fresh(packet));
+        assert_eq!((events, batches), (expected, MOST_CLOSED.div_ceil(LARGEST_BATCH) + 1));
+        sender.closed([name]);
+        assert!(read(&mut inbox).is_some(), "there is room again");
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub struct ChannelOpened {
 #[rtype(result = "()")]
 pub struct ChannelClosed(pub DriverId);
 
+/// A broker tells everybody that a connection of this daemon was closed, which it has replaced by
+/// now. *Sent by its Subscriber.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct OwnConnectionClosed;
+
 /// Say goodbye through every driver and close it. *Asked by App* at the end. Replies when the
 /// channels have it.
 #[derive(Debug, Clone, Copy, Message)]
@@ -198,6 +204,15 @@ impl Handler<ChannelClosed> for Publisher {
 
     fn handle(&mut self, ChannelClosed(driver_id): ChannelClosed, _: &mut Self::Context) {
         self.outboxes[driver_id.index()] = None;
+    }
+}
+
+impl Handler<OwnConnectionClosed> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, _: OwnConnectionClosed, ctx: &mut Self::Context) {
+        self.schedule.doubted(clock::now());
+        self.await_turn(ctx);
     }
 }
 

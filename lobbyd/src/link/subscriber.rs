@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::checked_sink::{CheckedSink, SharedCheck};
 use super::driver::{Connection, Driver, SyncChannel};
 use super::own_packet::OwnPacket;
-use super::publisher::{ChannelClosed, ChannelOpened, Publisher};
+use super::publisher::{ChannelClosed, ChannelOpened, OwnConnectionClosed, Publisher};
 use super::sync::SyncPeer;
 use crate::registry::{BrokerChanged, LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
@@ -180,8 +180,18 @@ impl SubscriberContext {
         }
     }
 
+    /// Whether others were told that a connection of this daemon was closed.
+    fn is_doubted(&self, batch: &[InboundEvent]) -> bool {
+        batch.iter().any(|event| {
+            matches!(event, InboundEvent::ConnectionClosed(name) if name.instance == self.instance)
+        })
+    }
+
     fn hand_over(&self, batch: Vec<InboundEvent>, check: &SharedCheck) {
         check.observe(&batch);
+        if let Some(publisher) = self.publisher.as_ref().filter(|_| self.is_doubted(&batch)) {
+            publisher.do_send(OwnConnectionClosed);
+        }
         self.registry.do_send(PacketsReceived { driver_id: self.driver_id, batch });
     }
 }

@@ -242,6 +242,11 @@ impl Registry {
             InboundEvent::Withdrawn { payload } => {
                 self.hosts.withdraw(payload, driver_id).map(Applied::from)
             }
+            InboundEvent::ConnectionClosed(name) => {
+                debug!(target: "lobby::membership", connection = %name, "connection of a daemon closed");
+                self.hosts.connection_closed(name, now);
+                Ok(Applied::Unchanged)
+            }
             InboundEvent::Dropped(packets) => {
                 self.count(driver_id, |stats| stats.dropped(*packets));
                 Ok(Applied::Unchanged)

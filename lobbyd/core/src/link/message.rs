@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lobby_client::HostName;
 
+use super::connection_name::ConnectionName;
+
 /// An encoded packet to send, with what a channel that keeps packets must know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundPacket {
@@ -31,6 +33,8 @@ pub enum InboundEvent {
         /// The packet as it was last heard.
         payload: Bytes,
     },
+    /// The broker has closed a connection of a daemon.
+    ConnectionClosed(ConnectionName),
     /// The number of packets that were dropped since the last such event, because they came faster
     /// than they were read.
     Dropped(u64),

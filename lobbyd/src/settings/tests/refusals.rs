@@ -80,6 +80,7 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
     let host = "is not a valid host: expected an IP address or a name";
     let file_name = "is not a valid file name: expected a bare name without /";
     let subject = "is not a valid subject: expected words joined by single dots, without the wildcards * and >";
+    let events = "is not a valid subject: expected words joined by single dots, where * stands for one word and > at the end for all that follow";
     let listen = "is not a valid address: expected an IP address and a port, such as 127.0.0.1:8653 or [::1]:8653";
     let zone = "is not a valid zone: expected labels of 1 to 63 letters, digits, - and _, with dots between them, 128 bytes in all, such as lobby.internal";
     let keys = "is not a valid list of keys: expected keys of labels, which hold no colon, comma separated";
@@ -112,6 +113,9 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
         ),
         ("NATS_DISCOVERY_CHANNEL", "lobby.>", subject),
         ("NATS_DISCOVERY_CHANNEL", "lobby..x", subject),
+        ("NATS_EVENTS", "a b", events),
+        ("NATS_EVENTS", "$SYS..DISCONNECT", events),
+        ("NATS_EVENTS", "$SYS.>.DISCONNECT", events),
         ("PACKET_VERIFY", "always", "is not a valid way to verify: expected off, warn or enforce"),
         (
             "CALLBACK",

@@ -13,6 +13,7 @@ use lobby_client::tls;
 use rustls::pki_types::ServerName;
 
 use super::NatsSettings;
+use super::closings::{self, ClosingAccess};
 use super::events::Events;
 use super::options::{self, LoginFiles};
 use super::sync::{NatsSync, SyncAccess};
@@ -57,13 +58,20 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     let Opening { settings, own, refusal, .. } = target.opening;
     let (sender, mut inbox) = inbox();
     let access = SyncAccess::beside(&settings.subject);
-    let events = Arc::new(Events::new(sender.clone(), (*refusal).clone(), access.clone()));
+    let closings = ClosingAccess::to(settings.events.as_deref());
+    let events = Events::new(sender.clone(), (*refusal).clone(), access.clone(), closings.clone());
+    let events = Arc::new(events);
     let client = connect(target, &events).await?;
     let subject = settings.subject.clone();
     let messages = client
         .subscribe(subject.clone())
         .await
         .with_context(|| format!("subscribing to {subject}"))?;
+    if let Some(subject) = closings.subject() {
+        let told = client.subscribe(subject.to_owned()).await;
+        let told = told.with_context(|| format!("subscribing to {subject}"))?;
+        inbox.run(closings::hand_over(told, sender.clone()));
+    }
     if let Some(packet) = own.as_ref().filter(|_| refusal.stands()) {
         client.publish(subject.clone(), packet.clone()).await?;
     }
@@ -77,7 +85,7 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     let (server, peer) = (Some(target.url.address()), Some(target.address));
     let sync: Arc<dyn SyncChannel> = Arc::new(NatsSync { client: client.clone(), access });
     let sync = Some(sync);
-    Ok((Connection { incoming, outgoing, note: None, server, peer, sync }, client))
+    Ok((Connection { incoming, outgoing, note: closings.note(), server, peer, sync }, client))
 }
 
 async fn connect(target: Target<'_>, events: &Arc<Events>) -> anyhow::Result<Client> {

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use async_nats::Event;
 use tokio::sync::Notify;
 
+use super::closings::ClosingAccess;
 use super::sync::SyncAccess;
 use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::InboxSender;
@@ -24,17 +25,32 @@ pub(super) struct Events {
     pub(super) closed: Notify,
     refusal: Refusal,
     sync: SyncAccess,
+    closings: ClosingAccess,
 }
 
 impl Events {
-    pub(super) fn new(inbox: InboxSender, refusal: Refusal, sync: SyncAccess) -> Self {
+    pub(super) fn new(
+        inbox: InboxSender,
+        refusal: Refusal,
+        sync: SyncAccess,
+        closings: ClosingAccess,
+    ) -> Self {
         // _INBOX is the prefix that permissions usually leave to clients for themselves.
         let probe = format!("_INBOX.lobbyd.{:016x}", fastrand::u64(..));
-        Self { inbox, probe, settled: Notify::new(), closed: Notify::new(), refusal, sync }
+        Self {
+            inbox,
+            probe,
+            settled: Notify::new(),
+            closed: Notify::new(),
+            refusal,
+            sync,
+            closings,
+        }
     }
 
     /// Takes one event. Any error that the server reports means that something on this connection
-    /// does not work; where it is sync alone, the link stays up.
+    /// does not work; where it is sync or the news of closed
+    /// connections alone, the link stays up.
     pub(super) fn happened(&self, event: Event) {
         match event {
             Event::Connected | Event::ClientError(_) => {}
@@ -55,7 +71,7 @@ impl Events {
     fn refused(&self, text: &str) {
         if text.contains(&self.probe) {
             self.settled.notify_one();
-        } else if !self.sync.takes(text) {
+        } else if !self.sync.takes(text) && !self.closings.takes(text) {
             if text.starts_with(MAY_NOT_PUBLISH) {
                 self.refusal.set(true);
             }

@@ -1,5 +1,6 @@
 //! NATS: one connection for both directions, which is never re-made by the client.
 
+mod closings;
 mod connection;
 mod driver;
 mod events;

@@ -11,6 +11,7 @@ use crate::config::{ConfigError, Secret, Timing, Values, settings};
 
 const URLS: ValueKind<String> = ValueKind { unit: "URLS", style: ValueStyle::Secret, parse: urls };
 const SUBJECT: ValueKind<String> = kinds::open("SUBJECT", subject);
+const SUBJECTS: ValueKind<String> = kinds::open("SUBJECT", subjects);
 
 settings! {
     /// The settings of the NATS driver.
@@ -19,6 +20,8 @@ settings! {
             "Servers, comma separated: nats:// or tls://, with user:password@ or token@ where needed";
         NATS_URL_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds NATS_URL";
         NATS_DISCOVERY_CHANNEL: String, SUBJECT, Literal("lobby.discovery"), "Subject that packets travel on";
+        NATS_EVENTS: String, SUBJECTS, Described("none"),
+            "Subject on which the server tells of closed connections, so that a crash is seen in seconds";
         NATS_NKEY_SEED_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "File that holds an nkey seed to log in with";
         NATS_CREDS_FILE: PathBuf, kinds::SECRET_FILE, Described("none"), "Credentials file (.creds) to log in with";
         NATS_CA_FILE: PathBuf, kinds::FILE, Described("the system's authorities"),
@@ -39,6 +42,8 @@ pub struct NatsSettings {
     pub url: Secret,
     /// NATS_DISCOVERY_CHANNEL: subject.
     pub subject: String,
+    /// NATS_EVENTS: subject on which the server tells of closed connections.
+    pub events: Option<String>,
     /// NATS_NKEY_SEED_FILE: an nkey seed to log in with.
     pub nkey_seed: Option<Secret>,
     /// NATS_CREDS_FILE: a `.creds` file to log in with.
@@ -59,9 +64,13 @@ impl NatsSettings {
     pub(super) fn read(values: &Values<'_>, timing: Timing) -> Result<Self, ConfigError> {
         let certificate = values.readable(&NATS_CERT_FILE)?;
         let key = values.readable(&NATS_KEY_FILE)?;
+        let subject = values.get(&NATS_DISCOVERY_CHANNEL)?;
+        let events = values.optional(&NATS_EVENTS)?;
+        check_apart(&subject, events.as_deref())?;
         Ok(Self {
             url: values.secret(&NATS_URL, &NATS_URL_FILE)?.ok_or_else(url_missing)?,
-            subject: values.get(&NATS_DISCOVERY_CHANNEL)?,
+            subject,
+            events,
             nkey_seed: values.secret_file(&NATS_NKEY_SEED_FILE)?,
             creds_file: values.readable(&NATS_CREDS_FILE)?,
             ca_file: values.readable(&NATS_CA_FILE)?,
@@ -92,6 +101,46 @@ fn subject(text: &str) -> Result<String, String> {
     Ok(subject)
 }
 
+/// A subject that can be subscribed to, hence with wildcards where NATS knows them.
+fn subjects(text: &str) -> Result<String, String> {
+    let expected = "words joined by single dots, where * stands for one word and > at the end for all that follow";
+    let subject =
+        kinds::unspaced(text, "subject").map_err(|_| kinds::refusal(text, "subject", expected))?;
+    let last = subject.split('.').count() - 1;
+    let is_word = |(place, word): (usize, &str)| match word {
+        "*" => true,
+        ">" => place == last,
+        _ => !word.is_empty() && !word.contains(['*', '>']),
+    };
+    if subject.split('.').enumerate().all(is_word) {
+        Ok(subject)
+    } else {
+        Err(kinds::refusal(text, "subject", expected))
+    }
+}
+
+/// Packets must not come on the subject of events, too.
+fn check_apart(channel: &str, events: Option<&str>) -> Result<(), ConfigError> {
+    match events.filter(|events| takes_in(events, channel)) {
+        None => Ok(()),
+        Some(events) => Err(ConfigError::BadValue(format!(
+            "NATS_EVENTS: {events:?} takes in {channel:?}, which is NATS_DISCOVERY_CHANNEL: expected another subject, such as $SYS.ACCOUNT.*.DISCONNECT"
+        ))),
+    }
+}
+
+/// Whether what is published on a subject comes to those who subscribe to this pattern.
+fn takes_in(pattern: &str, subject: &str) -> bool {
+    let (mut words, mut rest) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (words.next(), rest.next()) {
+            (None, None) | (Some(">"), Some(_)) => return true,
+            (Some(word), Some(other)) if word == "*" || word == other => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +157,35 @@ mod tests {
         assert_eq!(settings.subject, "lobby.discovery");
         assert!(settings.nkey_seed.is_none() && settings.creds_file.is_none());
         assert!(settings.ca_file.is_none() && settings.client_certificate.is_none());
+    }
+
+    #[test]
+    fn a_subject_of_events_has_wildcards_where_nats_knows_them() {
+        for valid in ["$SYS.ACCOUNT.*.DISCONNECT", "a", "*", "a.>", "*.*.x"] {
+            assert_eq!(subjects(valid), Ok(valid.to_owned()));
+        }
+        for odd in ["", "a b", "a..b", ".a", "a.", "a.>.b", ">.a", "a*", "a.b>", "a\tb", "**"] {
+            let refusal = subjects(odd).unwrap_err();
+            assert!(refusal.contains("is not a valid subject: expected words joined"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_events_does_not_take_in_that_of_packets() {
+        for (pattern, expected) in [
+            (">", true),
+            ("lobby.*", true),
+            ("*.discovery", true),
+            ("lobby.discovery", true),
+            ("lobby.>", true),
+            ("lobby", false),
+            ("lobby.discovery.>", false),
+            ("*", false),
+            ("lobby.discovery.*", false),
+        ] {
+            assert_eq!(takes_in(pattern, "lobby.discovery"), expected, "{pattern}");
+            assert_eq!(check_apart("lobby.discovery", Some(pattern)).is_err(), expected);
+        }
     }
 
     #[test]

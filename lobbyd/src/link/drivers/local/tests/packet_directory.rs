@@ -22,7 +22,9 @@ fn make_older(path: &Path, by: Duration) {
 fn packets(news: &[InboundEvent]) -> Vec<&str> {
     let packets = news.iter().map(|incoming| match incoming {
         InboundEvent::Packet { payload, .. } => std::str::from_utf8(payload).unwrap(),
-        InboundEvent::Withdrawn { .. } | InboundEvent::Dropped(_) => panic!("{incoming:?}"),
+        InboundEvent::Withdrawn { .. }
+        | InboundEvent::Dropped(_)
+        | InboundEvent::ConnectionClosed(_) => panic!("{incoming:?}"),
     });
     packets.collect()
 }
