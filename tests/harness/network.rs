@@ -44,6 +44,19 @@ impl Network {
         self.ip(&format!("link set {name}-peer up"));
     }
 
+    /// Lays a cable to another network: an interface `cable` in each, with these addresses.
+    ///
+    /// # Panics
+    /// If there cannot be one.
+    pub fn connect(&self, other: &Self, own_address: &str, other_address: &str) {
+        let id = other.holder.id();
+        self.ip(&format!("link add cable type veth peer name cable netns {id}"));
+        for (network, address) in [(self, own_address), (other, other_address)] {
+            network.ip(&format!("address add {address} dev cable"));
+            network.ip("link set cable up");
+        }
+    }
+
     /// Runs `ip` in this network.
     ///
     /// # Panics

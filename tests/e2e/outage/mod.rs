@@ -1,6 +1,7 @@
 //! What the tests of outages have in common.
 
 mod brokers;
+mod crashes;
 mod delay;
 mod flapping;
 mod freeze;

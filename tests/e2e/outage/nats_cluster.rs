@@ -14,9 +14,13 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/nats/make-c
 
 /// Runs the script, and returns the servers that it made the configuration for.
 async fn cluster(directory: &Path) -> Vec<NatsServer> {
+    cluster_with(&[], directory).await
+}
+
+async fn cluster_with(options: &[&str], directory: &Path) -> Vec<NatsServer> {
     let ports: Vec<_> = (0..3).map(|_| (free_port(), free_port())).collect();
     let servers = ports.iter().map(|(port, routes)| format!("127.0.0.1:{port}:{routes}"));
-    let made = Command::new(SCRIPT).arg(directory).args(servers).output().unwrap();
+    let made = Command::new(SCRIPT).args(options).arg(directory).args(servers).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let mut running = Vec::new();
     for (port, _) in ports {
@@ -128,6 +132,18 @@ async fn over_the_cluster_a_newcomer_is_told_of_all_servers() {
         newcomer.meets("first").await;
         newcomer.logged("another daemon has told of all servers").await;
     }
+}
+
+#[actix_rt::test]
+async fn a_cluster_made_with_events_tells_of_a_crash() {
+    let directory = TempDir::new().unwrap();
+    let made = directory.path().join("cluster");
+    let _servers = cluster_with(&["--events"], &made).await;
+    let watcher = daemon("watcher", &made).start().await;
+    let dead = daemon("dead", &made).start().await;
+    watcher.meets("dead").await;
+    dead.kill();
+    assert!(watcher.logged("host lost").await.contains("dead"));
 }
 
 async fn is_warm(daemon: &Lobbyd) {

@@ -1,0 +1,212 @@
+//! A crash is seen in seconds, where the NATS server tells of closed connections.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use async_nats::ConnectOptions;
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Network, Process, Proxy, Signal, ensure, eventually,
+};
+use serde_json::json;
+
+use crate::outage::NOISE;
+
+const RECOMMENDED: &str = include_str!("../../../config/nats/events.conf");
+const WITHOUT_EVENTS: &str = include_str!("../../../config/nats-permissions.conf");
+const EVENTS: &str = "$SYS.ACCOUNT.LOBBY.DISCONNECT";
+
+/// Time in which a crash is seen.
+const SEEN: Duration = Duration::from_secs(4);
+
+fn url(user: &str, port: u16) -> String {
+    format!("nats://{user}@127.0.0.1:{port}")
+}
+
+/// A daemon that hears of closed connections.
+fn listening(name: &str, port: u16) -> LobbydBuilder {
+    Lobbyd::named(name).nats_at(&url("lobbyd:CHANGE-ME-1", port)).set("NATS_EVENTS", EVENTS)
+}
+
+/// Follows a daemon that knows these hosts, its own included.
+async fn feed(daemon: &Lobbyd, hosts: &[&str]) -> lobby_tests::Feed {
+    for host in hosts {
+        daemon.meets(host).await;
+    }
+    let mut feed = daemon.feed("/v1/events", &[]).await;
+    assert_eq!(feed.next_change().await.name, "snapshot");
+    feed
+}
+
+#[actix_rt::test]
+async fn a_daemon_that_was_killed_is_gone_within_seconds() {
+    let nats = NatsServer::with_config(RECOMMENDED).await;
+    let watcher = listening("watcher", nats.port()).start().await;
+    let dead = listening("dead", nats.port()).labels("x:1").start().await;
+    let mut feed = feed(&watcher, &["dead"]).await;
+    let killed = Instant::now();
+    dead.kill();
+    let leave = feed.next_change().await;
+    let took = killed.elapsed();
+    assert_eq!(leave.data, json!({"hostname": "dead", "labels": ["x:1"], "reason": "lost"}));
+    assert!(took > Duration::from_secs(2) && took < SEEN + NOISE, "{took:?}");
+    watcher.logged("host lost").await;
+    watcher.knows(json!({"watcher": []})).await;
+}
+
+#[actix_rt::test]
+async fn a_frozen_daemon_is_gone_after_its_ttl_as_ever() {
+    let nats = NatsServer::with_config(RECOMMENDED).await;
+    let watcher = listening("watcher", nats.port()).start().await;
+    let frozen = listening("frozen", nats.port()).set("TTL", "6").start().await;
+    let mut feed = feed(&watcher, &["frozen"]).await;
+    frozen.signal(Signal::STOP);
+    let leave = feed.next_change().await;
+    assert_eq!(leave.data["reason"], "expired");
+}
+
+#[actix_rt::test]
+async fn a_daemon_that_says_goodbye_or_is_started_again_is_not_lost() {
+    let nats = NatsServer::with_config(RECOMMENDED).await;
+    let watcher = listening("watcher", nats.port()).start().await;
+    let daemon = listening("daemon", nats.port()).labels("x:1").start().await;
+    let mut feed = feed(&watcher, &["daemon"]).await;
+    daemon.kill();
+    let again = daemon.start_again().await;
+    again.add_labels("again").await;
+    let update = feed.next_change().await;
+    assert_eq!((&*update.name, &update.data["added"]), ("update", &json!(["again"])));
+    again.signal(Signal::TERM);
+    assert_eq!(feed.next_change().await.data["reason"], "goodbye");
+}
+
+#[actix_rt::test]
+async fn a_reconnection_to_another_server_of_the_cluster_is_no_death() {
+    let servers = NatsServer::cluster(RECOMMENDED).await;
+    let proxy = Proxy::to(servers[0].port()).await;
+    let watcher = listening("watcher", servers[2].port()).set("LOG_LEVEL", "debug").start().await;
+    let moving = listening("moving", proxy.port()).set("KEEP_ALIVE", "600").set("TTL", "1200");
+    let moving = moving.start().await;
+    let other = listening("other", servers[1].port()).start().await;
+    let mut feed = feed(&watcher, &["moving", "other"]).await;
+    proxy.close();
+    watcher.logged("connection of a daemon closed").await;
+    moving.logged("link is down").await;
+    // It knows the other servers of the cluster from the first one.
+    eventually(LIMIT, async || {
+        let link = moving.get_json("/v1/status").await["drivers"][0].clone();
+        ensure(link["state"] == "up", link)
+    })
+    .await;
+    // Whoever was to be lost by then would be lost before this one.
+    other.kill();
+    assert_eq!(feed.next_change().await.data["hostname"], "other");
+    watcher.meets("moving").await;
+}
+
+#[actix_rt::test]
+async fn a_user_who_may_not_publish_there_cannot_forge_a_crash() {
+    let nats = NatsServer::with_config(RECOMMENDED).await;
+    let watcher = listening("watcher", nats.port()).set("LOG_LEVEL", "debug").start().await;
+    let victim = listening("victim", nats.port()).set("KEEP_ALIVE", "600").set("TTL", "1200");
+    let victim = victim.start().await;
+    watcher.meets("victim").await;
+    let (refusal, mut refusals) = tokio::sync::mpsc::unbounded_channel();
+    let app = ConnectOptions::with_user_and_password("app".into(), "CHANGE-ME-2".into());
+    let app = app.event_callback(move |event| {
+        refusal.send(event.to_string()).ok();
+        std::future::ready(())
+    });
+    let app = app.connect(nats.url()).await.unwrap();
+    app.publish(EVENTS, forged(&victim).await.into()).await.unwrap();
+    app.flush().await.unwrap();
+    let refused = tokio::time::timeout(LIMIT, async {
+        while let Some(event) = refusals.recv().await {
+            if event.contains("Permissions Violation for Publish") {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(refused.await.unwrap());
+    assert!(watcher.logs_with("connection of a daemon closed").is_empty());
+}
+
+/// The news that a daemon's connection was closed, which it was not.
+async fn forged(daemon: &Lobbyd) -> String {
+    let status = daemon.client().status().await.unwrap();
+    let name = format!("lobbyd/{}/{}", status.hostname.unwrap(), status.instance);
+    json!({"type": "io.nats.server.advisory.v1.client_disconnect", "client": {"name": name}})
+        .to_string()
+}
+
+#[actix_rt::test]
+async fn a_living_daemon_answers_a_forged_crash_and_stays() {
+    let nats = NatsServer::start().await;
+    let daemon = |name| Lobbyd::named(name).nats(&nats).set("NATS_EVENTS", "closed.*");
+    let slow = |name| daemon(name).set("KEEP_ALIVE", "600").set("TTL", "1200");
+    let watcher = daemon("watcher").start().await;
+    let (victim, other) = (slow("victim").start().await, slow("other").start().await);
+    let mut feed = feed(&watcher, &["victim", "other"]).await;
+    let stranger = async_nats::connect(nats.url()).await.unwrap();
+    let before = victim.client().status().await.unwrap().drivers[0].sent;
+    let (of_victim, of_other) = (forged(&victim).await, forged(&other).await);
+    for _ in 0..1000 {
+        stranger.publish("closed.x", of_victim.clone().into()).await.unwrap();
+        stranger.publish("closed.x", r#"{"client":{"name":7}}"#.into()).await.unwrap();
+    }
+    other.kill();
+    stranger.publish("closed.x", of_other.into()).await.unwrap();
+    assert_eq!(feed.next_change().await.data["hostname"], "other");
+    watcher.meets("victim").await;
+    let sent = victim.client().status().await.unwrap().drivers[0].sent - before;
+    assert!((1..60).contains(&sent), "{sent} packets");
+}
+
+#[actix_rt::test]
+async fn a_subject_that_may_not_be_subscribed_to_leaves_the_link_up() {
+    let nats = NatsServer::with_config(WITHOUT_EVENTS).await;
+    let a = listening("a", nats.port()).start().await;
+    let b = listening("b", nats.port()).start().await;
+    a.meets("b").await;
+    b.meets("a").await;
+    let told = a.logs_with("may not subscribe to NATS_EVENTS");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let link = a.get_json("/v1/status").await["drivers"][0].clone();
+    assert_eq!(link["state"], "up", "{link}");
+}
+
+/// The server takes its own deliveries for a sign of life, and does not notice that nobody gets them.
+#[actix_rt::test]
+async fn a_cut_cable_lasts_a_ttl_and_its_late_end_loses_nobody() {
+    let (broker, far) = (Network::new().await, Network::new().await);
+    broker.connect(&far, "10.77.0.1/24", "10.77.0.2/24");
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("nats.conf");
+    std::fs::write(&config, format!("listen: \"10.77.0.1:4222\"\n{RECOMMENDED}")).unwrap();
+    let launcher = broker.launcher();
+    let mut command = Command::new(&launcher[0]);
+    command.args(&launcher[1..]).args(["nats-server", "--config"]).arg(&config);
+    let nats = Process::start("nats-server", &mut command);
+    nats.logged("Server is ready").await;
+    let daemon = |name, network: &Network| {
+        let daemon = Lobbyd::named(name).nats_at("nats://lobbyd:CHANGE-ME-1@10.77.0.1:4222");
+        daemon.set("NATS_EVENTS", EVENTS).launched_by(network.launcher())
+    };
+    let watcher = daemon("watcher", &broker).set("LOG_LEVEL", "debug").start().await;
+    let other = daemon("other", &broker).start().await;
+    let _far = daemon("far", &far).set("TTL", "6").start().await;
+    watcher.logged("host joined host=far").await;
+    far.ip("link set cable down");
+    watcher.logged("host expired host=far").await;
+    far.ip("link set cable up");
+    eventually(LIMIT, async || {
+        let joins = watcher.logs_with("host joined host=far").len();
+        ensure(joins == 2, joins)
+    })
+    .await;
+    // The system resends what the cut connection still had to deliver, and hears that it is over.
+    watcher.logged("connection of a daemon closed connection=lobbyd/far").await;
+    other.kill();
+    watcher.logged("host lost host=other").await;
+    assert!(watcher.logs_with("host lost host=far").is_empty());
+}
