@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use anyhow::{anyhow, ensure};
@@ -30,8 +30,8 @@ const STEP_LIMIT: Duration = Duration::from_secs(2);
 /// Longest time that an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Longest wait before a question is asked again that a busy daemon got. Most likely another one
-/// gets it then.
+/// Longest wait before a question is asked again that a busy daemon got; most likely another one
+/// gets it then. It doubles each time up to KEEP_ALIVE: many may ask.
 const BUSY_PAUSE: Duration = Duration::from_millis(400);
 
 /// What a driver's sync works with.
@@ -62,17 +62,39 @@ enum Outcome {
 }
 
 impl SyncPeer {
-    /// Asks over a connection until the daemon is warm, then answers. A fault ends that and is told
-    /// once; the link stays up.
+    /// Asks over a new connection until the daemon is warm, and answers when it knows everybody who
+    /// can be heard there. A fault ends that and is told once; the link stays up.
     pub(super) async fn run(&self, driver_id: DriverId, channel: &dyn SyncChannel) -> Infallible {
-        let outcome = match self.ask_while_cold(driver_id, channel).await {
-            Ok(()) => self.answer_all(channel).await,
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = outcome {
+        if let Err(fault) = self.ask_then_answer(driver_id, channel).await {
             self.tell(&fault);
         }
         std::future::pending().await
+    }
+
+    async fn ask_then_answer(
+        &self,
+        driver_id: DriverId,
+        channel: &dyn SyncChannel,
+    ) -> anyhow::Result<()> {
+        let opened = clock::now();
+        if !self.ask_while_cold(driver_id, channel).await? {
+            self.listen_to_all(driver_id, opened).await;
+        }
+        self.answer_all(driver_id, channel).await
+    }
+
+    /// Waits until everybody was heard over this connection. A daemon that was warm before knows
+    /// nothing of those who joined while it was cut off.
+    async fn listen_to_all(&self, driver_id: DriverId, opened: Instant) {
+        let has_heard_all = || {
+            let (snapshot, now) = (self.snapshots.borrow(), clock::now());
+            now.saturating_duration_since(opened) >= self.keep_alive
+                && snapshot.is_warm(now)
+                && snapshot.has_heard_all_since(driver_id, opened, now)
+        };
+        while !has_heard_all() {
+            sleep(self.keep_alive).await;
+        }
     }
 
     fn tell(&self, fault: &anyhow::Error) {
@@ -88,7 +110,8 @@ impl SyncPeer {
         self.snapshots.borrow().is_warm(clock::now())
     }
 
-    /// Asks until the daemon is warm, by an answer or by itself.
+    /// Asks until the daemon is warm, by an answer or by itself. Returns whether it was told of
+    /// everybody.
     ///
     /// # Errors
     /// When the broker does not let it ask.
@@ -96,14 +119,17 @@ impl SyncPeer {
         &self,
         driver_id: DriverId,
         channel: &dyn SyncChannel,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
+        let mut busy_pause = BUSY_PAUSE.min(self.keep_alive);
         while !self.is_warm() {
             let outcome = self.ask(driver_id, channel).await;
             channel.check()?;
             match outcome {
-                // Of several drivers the others may still be listened to.
-                Ok(Outcome::Told(_)) => return self.become_warm().await,
-                Ok(Outcome::Busy) => sleep(BUSY_PAUSE.mul_f64(fastrand::f64())).await,
+                Ok(Outcome::Told(left_out)) => return Ok(left_out == 0),
+                Ok(Outcome::Busy) => {
+                    sleep(busy_pause.mul_f64(fastrand::f64())).await;
+                    busy_pause = (busy_pause * 2).min(self.keep_alive);
+                }
                 Ok(Outcome::Nobody) => self.pause().await,
                 Err(fault) => {
                     self.tell(&fault);
@@ -111,14 +137,7 @@ impl SyncPeer {
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn become_warm(&self) -> anyhow::Result<()> {
-        while !self.is_warm() {
-            self.pause().await;
-        }
-        Ok(())
+        Ok(false)
     }
 
     /// Waits until it may be worth asking again, or until the daemon is warm.
@@ -177,7 +196,11 @@ impl SyncPeer {
     ///
     /// # Errors
     /// When the broker does not let it answer.
-    async fn answer_all(&self, channel: &dyn SyncChannel) -> anyhow::Result<()> {
+    async fn answer_all(
+        &self,
+        driver_id: DriverId,
+        channel: &dyn SyncChannel,
+    ) -> anyhow::Result<()> {
         let mut questions = timeout(STEP_LIMIT, channel.questions()).await??;
         let (mut limit, mut answering) = (AnswerLimit::default(), None::<LocalBoxFuture<'_, ()>>);
         loop {
@@ -185,7 +208,7 @@ impl SyncPeer {
                 question = questions.next() => match question {
                     None => return channel.check(),
                     Some(question) if limit.admit(clock::now()) => {
-                        answering = Some(Box::pin(self.answer(question)));
+                        answering = Some(Box::pin(self.answer(driver_id, question)));
                     }
                     // Whoever asks so often may well hear nothing.
                     Some(question) => {
@@ -201,8 +224,8 @@ impl SyncPeer {
         }
     }
 
-    async fn answer(&self, question: Box<dyn Question>) {
-        match timeout(ANSWER_LIMIT, self.send_answer(&*question)).await {
+    async fn answer(&self, driver_id: DriverId, question: Box<dyn Question>) {
+        match timeout(ANSWER_LIMIT, self.send_answer(driver_id, &*question)).await {
             Ok(Ok(pieces)) => {
                 debug!(target: "lobby::link", pieces, "a newcomer was told of all servers");
             }
@@ -215,12 +238,16 @@ impl SyncPeer {
         }
     }
 
-    async fn send_answer(&self, question: &dyn Question) -> anyhow::Result<usize> {
+    async fn send_answer(
+        &self,
+        driver_id: DriverId,
+        question: &dyn Question,
+    ) -> anyhow::Result<usize> {
         let (snapshot, own) = (Arc::clone(&self.snapshots.borrow()), self.own.with_age());
         let (max_len, now) = (question.max_len(), clock::now());
         let mut answer = spawn_blocking(move || {
             let own = own.as_ref().map(|(age, packet)| (*age, &**packet));
-            Answer::new(snapshot, own, max_len, now)
+            Answer::new(snapshot, driver_id, own, max_len, now)
         })
         .await?;
         for pieces in 0.. {

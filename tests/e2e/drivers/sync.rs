@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_nats::Client;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, ensure, eventually, now};
+use lobby_tests::{
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, RedisServer, ensure, eventually, now,
+};
 use serde_json::json;
 
 const SUBJECT: &str = "lobby.discovery.sync";
@@ -35,7 +37,7 @@ fn newcomer(name: &str) -> LobbydBuilder {
 
 async fn is_warm(daemon: &Lobbyd) {
     eventually(LIMIT, async || {
-        let status = daemon.client().status().await.unwrap();
+        let status = daemon.client().status().await.map_err(|error| error.to_string())?;
         ensure(status.warm, status)
     })
     .await;
@@ -103,7 +105,7 @@ async fn ten_thousand_servers_are_told_in_pieces() {
 
 async fn knows_so_many(daemon: &Lobbyd, servers: usize) {
     eventually(LIMIT, async || {
-        let status = daemon.client().status().await.unwrap();
+        let status = daemon.client().status().await.map_err(|error| error.to_string())?;
         ensure(status.records == servers, status)
     })
     .await;
@@ -231,4 +233,18 @@ async fn a_question_from_elsewhere_is_not_answered_and_many_are_bounded() {
     assert!(whole.contains("\"silent\"") && whole.ends_with("\nend 2 0\n"), "{whole}");
     client.flush().await.unwrap();
     assert!(futures_util::FutureExt::now_or_never(elsewhere.next()).is_none());
+}
+
+#[actix_rt::test]
+async fn servers_of_another_driver_are_not_told() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start().await);
+    let both = Lobbyd::named("both").nats(&nats).redis(&redis).start().await;
+    let wire = RawPeer::redis(&redis).await;
+    wire.hears(1, "both", "hi").await;
+    wire.say(lasting("elsewhere")).await;
+    both.meets("elsewhere").await;
+    is_warm(&both).await;
+    let newcomer = newcomer("new").nats(&nats).start().await;
+    newcomer.logged("another daemon has told of all servers").await;
+    assert_eq!(newcomer.lobby().await, json!({"both": [], "new": []}));
 }

@@ -9,8 +9,9 @@ use lobby_client::{HostName, Selector};
 use crate::index::host_id::HostId;
 use crate::index::label_index::LabelIndex;
 use crate::liveness::Liveness;
-use crate::liveness::connectivity::DriverSet;
+use crate::liveness::connectivity::{DriverId, DriverSet};
 use crate::liveness::initial_sync::{InitialSync, SyncState};
+use crate::liveness::time_base::millis;
 use crate::registry::change::Change;
 use crate::registry::changes::Changes;
 use crate::registry::host::Host;
@@ -199,6 +200,25 @@ impl Snapshot {
     /// Whether a host is alive; false if it is not here.
     pub(crate) fn is_alive(&self, id: HostId, now: Instant) -> bool {
         self.hosts.get(id).is_some_and(|host| host.is_alive(now, &self.liveness))
+    }
+
+    /// The other hosts that are alive and were heard through a driver of late.
+    pub(crate) fn living_through(
+        &self,
+        driver_id: DriverId,
+        now: Instant,
+    ) -> impl Iterator<Item = &Arc<Host>> {
+        let others = self.hosts.iter().filter(|host| !host.is_own());
+        others.filter(move |host| {
+            host.speaks_through(driver_id) && host.is_alive(now, &self.liveness)
+        })
+    }
+
+    /// Whether every host that was heard through a driver has been heard since a moment: then
+    /// nobody can have joined before it unnoticed.
+    pub fn has_heard_all_since(&self, driver_id: DriverId, since: Instant, now: Instant) -> bool {
+        let passed = millis(now.saturating_duration_since(since));
+        self.living_through(driver_id, now).all(|host| self.age_of(host, now) <= passed)
     }
 
     /// How long ago a host sent what was heard of it last, in milliseconds.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::liveness::connectivity::DriverId;
 use crate::registry::host::Host;
 use crate::registry::snapshot::Snapshot;
 use crate::sync::piece::{self, END_LEN, MAX_PIECE_LEN};
@@ -22,10 +23,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer of a daemon that knows this, and has sent `own` so long ago. Pieces have at most
-    /// [`MAX_PIECE_LEN`] bytes, and at most `max_len`.
+    /// The answer of a daemon that knows this, and has sent `own` so long ago, to a question that
+    /// came through a driver: only hosts that were heard through it are told, as others belong to
+    /// another lobby. Pieces have at most [`MAX_PIECE_LEN`] bytes, and at most `max_len`.
     pub fn new(
         snapshot: Arc<Snapshot>,
+        driver_id: DriverId,
         own: Option<(Duration, &[u8])>,
         max_len: usize,
         now: Instant,
@@ -33,8 +36,7 @@ impl Answer {
         let next = own.map(|(age, payload)| {
             (u64::try_from(age.as_millis()).unwrap_or(u64::MAX), payload.to_vec())
         });
-        let living = snapshot.hosts().filter(|host| snapshot.is_alive(host.id(), now));
-        let hosts: Vec<_> = living.filter(|host| !host.is_own()).map(Arc::clone).collect();
+        let hosts: Vec<_> = snapshot.living_through(driver_id, now).map(Arc::clone).collect();
         let (hosts, max_len) = (hosts.into_iter(), max_len.min(MAX_PIECE_LEN));
         Self { snapshot, now, hosts, next, max_len, told: 0, left_out: 0, has_ended: false }
     }

@@ -31,10 +31,11 @@ struct Daemon {
 impl Daemon {
     fn new(verify: Option<VerifyMode>, max_servers: usize, start: Instant) -> Self {
         let verifier = verify.map(|mode| PacketVerifier::new(mode, keys(), TTL, max_servers));
-        let initial_sync = InitialSync::new(SECOND * 5, 1, start);
+        let initial_sync = InitialSync::new(SECOND * 5, 2, start);
         let mut registry = HostRegistry::new("i".to_owned(), TTL, max_servers, initial_sync, start)
             .verified(verifier);
         registry.link_opened(driver(0), start);
+        registry.link_opened(driver(1), start);
         Self { registry, start, second: 0 }
     }
 
@@ -56,7 +57,8 @@ impl Daemon {
     /// What it answers a newcomer, in pieces.
     fn answer(&mut self, second: u32, max_len: usize) -> Vec<Vec<u8>> {
         let now = self.at(second).at;
-        let mut answer = Answer::new(Arc::new(self.registry.snapshot()), None, max_len, now);
+        let mut answer =
+            Answer::new(Arc::new(self.registry.snapshot()), driver(0), None, max_len, now);
         std::iter::from_fn(|| answer.next_piece()).collect()
     }
 
@@ -146,9 +148,35 @@ fn the_own_packet_comes_first_and_the_own_host_does_not() {
     let mut warm = Daemon::new(None, 100, clock::now());
     warm.registry.set_own(packet("me", &[]), 1000);
     let (now, snapshot) = (warm.at(3).at, Arc::new(warm.registry.snapshot()));
-    let mut answer = Answer::new(snapshot, Some((SECOND, b"own")), MAX_PIECE_LEN, now);
+    let mut answer = Answer::new(snapshot, driver(0), Some((SECOND, b"own")), MAX_PIECE_LEN, now);
     assert_eq!(answer.next_piece().unwrap(), b"1000 own\nend 1 0\n");
     assert_eq!(answer.next_piece(), None);
+}
+
+#[test]
+fn hosts_of_another_driver_are_not_told() {
+    let mut warm = Daemon::new(None, 100, clock::now());
+    warm.hear(&hi(&packet("a", &[]), instance(0xa1)), 0);
+    let reception = Reception { driver_id: driver(1), ..warm.at(0) };
+    warm.registry.apply_payload(&hi(&packet("b", &[]), instance(0xa2)), reception).unwrap();
+    let told = String::from_utf8(warm.answer(0, MAX_PIECE_LEN).concat()).unwrap();
+    assert!(told.contains("\"a\"") && told.ends_with("\nend 1 0\n"), "{told}");
+}
+
+#[test]
+fn all_are_heard_when_each_was_heard_since() {
+    let mut daemon = Daemon::new(None, 100, clock::now());
+    let has_heard_all = |daemon: &mut Daemon, since: u32, second: u32| {
+        let (since, now) = (daemon.start + SECOND * since, daemon.at(second).at);
+        daemon.registry.snapshot().has_heard_all_since(driver(0), since, now)
+    };
+    assert!(has_heard_all(&mut daemon, 0, 0), "there is nobody");
+    daemon.hear(&hi(&packet("a", &[]), instance(0xa1)), 5);
+    daemon.hear(&hi(&packet("b", &[]), instance(0xa2)), 10);
+    assert!(has_heard_all(&mut daemon, 5, 20) && !has_heard_all(&mut daemon, 6, 20));
+    daemon.hear(&hi(&packet("a", &[]), instance(0xa1)), 25);
+    assert!(has_heard_all(&mut daemon, 10, 30));
+    assert!(has_heard_all(&mut daemon, 11, 40), "one of them is dead");
 }
 
 #[test]
