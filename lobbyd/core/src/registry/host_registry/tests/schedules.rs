@@ -101,7 +101,7 @@ fn follow(list: &mut BTreeMap<String, Vec<String>>, change: &Change) {
             labels.sort();
         }
         ChangeKind::Left | ChangeKind::Expired | ChangeKind::Lost => {
-            assert!(list.remove(&name).is_some())
+            assert!(list.remove(&name).is_some());
         }
     }
 }
