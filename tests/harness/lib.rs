@@ -25,6 +25,7 @@ mod silent_resolver;
 mod small_disk;
 mod systemd;
 mod tracer;
+mod wall_clock;
 mod web_load;
 
 pub use binaries::program;
@@ -52,4 +53,5 @@ pub use silent_resolver::SilentResolver;
 pub use small_disk::SmallDisk;
 pub use systemd::{Installed, ServiceManager, SystemBox};
 pub use tracer::Tracer;
+pub use wall_clock::WallClock;
 pub use web_load::{WebLoad, WebServer};
