@@ -1,5 +1,6 @@
 //! Labels that end: what is `OK` lasts as long as was asked for, over a restart too, and no longer.
 
+use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ async fn seconds_until(until: &Value, daemon: &Lobbyd) -> i64 {
 }
 
 /// The leases by label, each with the seconds that it still lasts.
-async fn leases(daemon: &Lobbyd) -> Vec<(String, i64)> {
+pub(crate) async fn leases(daemon: &Lobbyd) -> Vec<(String, i64)> {
     let labels = daemon.get_json("/v1/labels").await;
     let leases = labels.as_array().unwrap().iter().filter(|label| label["source"] == "lease");
     join_all(leases.map(async |lease| {
@@ -67,13 +68,14 @@ async fn the_same_again_renews_and_delete_ends() {
 
 #[actix_rt::test]
 async fn an_end_leaves_what_comes_from_elsewhere() {
-    let daemon = quiet().labels("env:1").start().await;
+    let daemon = quiet().labels("env:1").set("FACTS", "version").start().await;
     fs::write(daemon.labels_path().join("file"), "file:1\n").unwrap();
     assert_ok(&daemon.add_labels("runtime:1").await);
-    let all = "env:1\nfile:1\nruntime:1\nonly:1";
-    assert_ok(&daemon.lease_labels(all, "1s").await);
-    daemon.knows(json!({"a": ["env:1", "file:1", "only:1", "runtime:1"]})).await;
-    daemon.knows(json!({"a": ["env:1", "file:1", "runtime:1"]})).await;
+    let fact = format!("lobbyd:{}", env!("CARGO_PKG_VERSION"));
+    let all = format!("env:1\nfile:1\nruntime:1\nonly:1\n{fact}");
+    assert_ok(&daemon.lease_labels(&all, "1s").await);
+    daemon.knows(json!({"a": ["env:1", "file:1", fact, "only:1", "runtime:1"]})).await;
+    daemon.knows(json!({"a": ["env:1", "file:1", fact, "runtime:1"]})).await;
     assert_eq!(leases(&daemon).await, []);
 }
 
@@ -159,6 +161,20 @@ async fn leases_survive_a_restart_and_a_kill() {
     again.signal(Signal::TERM);
     again.wait(LIMIT).await;
     assert_eq!(again.start_again().await.own_labels().await, json!([]), "it was shortened");
+}
+
+#[actix_rt::test]
+async fn without_root_leases_are_kept_in_the_users_directory() {
+    let home = tempfile::tempdir().unwrap();
+    // A user namespace: its user is nobody, and may do what the one outside may.
+    let launcher = ["unshare", "--user"].map(OsString::from).to_vec();
+    let daemon = quiet().unset("STATE_PATH").set("XDG_STATE_HOME", home.path());
+    let daemon = daemon.launched_by(launcher).start().await;
+    assert_ok(&daemon.lease_labels("a:1", "1h").await);
+    assert!(home.path().join("lobby/leases-a.json").is_file());
+    daemon.kill();
+    daemon.wait(LIMIT).await;
+    assert_eq!(daemon.start_again().await.own_labels().await, json!(["a:1"]));
 }
 
 #[actix_rt::test]

@@ -8,7 +8,7 @@ mod errors;
 mod handle;
 mod labels;
 mod large;
-mod leases;
+pub(crate) mod leases;
 mod lists;
 mod queries;
 mod selectors;
