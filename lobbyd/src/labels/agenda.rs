@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
-use lobby_client::Discovery;
+use lobby_client::{Discovery, Label};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::warn;
@@ -181,6 +181,14 @@ pub struct WorkDone {
 }
 
 impl Work {
+    /// The labels that it adds.
+    pub fn adds(&self) -> &[Label] {
+        match self.change.as_ref().map(PendingChange::change) {
+            Some(LabelChange::Add(labels)) => labels,
+            _ => &[],
+        }
+    }
+
     /// Does the work. This blocks.
     pub fn run(self, store: &mut LabelStore) -> WorkDone {
         let Self { change, read, publish, readers } = self;
@@ -211,8 +219,6 @@ impl WorkDone {
 
 #[cfg(test)]
 mod tests {
-    use lobby_client::Label;
-
     use super::*;
 
     fn adding(label: &str) -> LabelChange {

@@ -99,7 +99,7 @@ impl LocalHost {
         let packet = match self.hostname() {
             Ok(hostname) => {
                 let (packet, excess) =
-                    limits::truncate_to_limits(hostname, self.with_own_labels(files.labels()));
+                    limits::truncate_to_limits(hostname, self.all_labels(files.labels()));
                 problems.extend(excess.map(Problem::Labels));
                 Some(packet)
             }
@@ -111,14 +111,17 @@ impl LocalHost {
         LocalReading { packet, problems }
     }
 
-    /// Checks that peers accept this host with the labels of its files.
+    /// Checks that peers accept this host with the labels of its files, and with leases that are
+    /// being stored.
     ///
     /// # Errors
     /// Why they would not.
     pub fn check_limits(&self, file_labels: Vec<Label>) -> Result<(), LimitExceeded> {
         // A host without a valid name has no packet.
         self.hostname().map_or(Ok(()), |name| {
-            limits::check(&Discovery::new(name, self.with_own_labels(file_labels)))
+            let mut labels = self.with_own_labels(file_labels);
+            labels.extend(self.leases.labels_to_come());
+            limits::check(&Discovery::new(name, labels))
         })
     }
 
@@ -159,10 +162,15 @@ impl LocalHost {
         })
     }
 
+    fn all_labels(&self, file_labels: Vec<Label>) -> Vec<Label> {
+        let mut labels = self.with_own_labels(file_labels);
+        labels.extend(self.leases.labels());
+        labels
+    }
+
     fn with_own_labels(&self, mut labels: Vec<Label>) -> Vec<Label> {
         labels.extend_from_slice(&self.settings.labels);
         labels.extend(self.facts.labels());
-        labels.extend(self.leases.labels());
         labels
     }
 }

@@ -3,12 +3,15 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use lobby_client::Label;
 use lobby_tests::{LIMIT, Lobbyd, LobbydBuilder, Tracer, ensure, eventually, now};
 use serde_json::json;
+
+use crate::api::leases::leases;
 
 /// Longer than lobbyd waits for a disk.
 const TOO_SLOW: Duration = Duration::from_secs(6);
@@ -58,8 +61,15 @@ async fn a_lease_whose_directory_fails_to_sync_is_taken_back() {
     let builder = stored().await;
     let tracer = Tracer::of("fsync").on(&builder.state_path()).fails("fsync", "EIO");
     let daemon = builder.clone().launched_by(tracer.launcher()).start().await;
-    for answer in [daemon.lease_labels("lost:1", "1h").await, daemon.delete_labels("kept:1").await]
-    {
+    let (lost, kept) = ("lost:1", "kept:1");
+    for answer in [
+        daemon.lease_labels(lost, "1h").await,
+        daemon.delete_labels(kept).await,
+        // The disk may have it, or not: neither is a renewal.
+        daemon.lease_labels(lost, "1h").await,
+        daemon.lease_labels(kept, "1h").await,
+        daemon.delete_labels(lost).await,
+    ] {
         assert_eq!(answer.status, 500, "{}", answer.text());
         assert!(answer.text().contains("Input/output error"), "{}", answer.text());
         assert_eq!(daemon.own_labels().await, json!(["kept:1"]));
@@ -69,6 +79,81 @@ async fn a_lease_whose_directory_fails_to_sync_is_taken_back() {
     daemon.kill();
     daemon.wait(LIMIT).await;
     assert_eq!(builder.start().await.own_labels().await, json!(["kept:1"]));
+}
+
+/// Whether a writing has begun whose file is not in its place yet.
+fn is_being_written(state_path: &Path) -> bool {
+    let names = fs::read_dir(state_path).unwrap().map(|entry| entry.unwrap().file_name());
+    names.into_iter().any(|name| name != "leases-me.json")
+}
+
+#[actix_rt::test]
+async fn what_was_refused_stays_away_after_a_kill() {
+    let builder = stored().await;
+    let tracer = Tracer::of("fsync").delays("fsync", TOO_SLOW);
+    let daemon = builder.clone().launched_by(tracer.launcher()).start().await;
+    let late = daemon.lease_labels("late:1", "1h").await;
+    assert_eq!(late.status, 503);
+    assert!(late.text().contains("nothing was changed"), "{}", late.text());
+    let state_path = builder.state_path();
+    eventually(LIMIT, async || ensure(!is_being_written(&state_path), "it is being written")).await;
+    daemon.kill();
+    daemon.wait(LIMIT).await;
+    assert_eq!(builder.start().await.own_labels().await, json!(["kept:1"]));
+}
+
+#[actix_rt::test]
+async fn a_kill_while_renewals_are_written_loses_no_lease() {
+    let builder = stored().await;
+    let tracer = Tracer::of("fsync").delays("fsync", Duration::from_millis(500));
+    for _ in 0..4 {
+        let daemon = builder.clone().launched_by(tracer.launcher()).start().await;
+        assert_eq!(daemon.lease_labels("kept:1", "1h").await.status, 200);
+        let state_path = builder.state_path();
+        eventually(LIMIT, async || ensure(is_being_written(&state_path), "no writing yet")).await;
+        daemon.kill();
+        daemon.wait(LIMIT).await;
+        // As the temporary files of a crash that is long past.
+        remove_temporaries(&state_path);
+        let again = builder.clone().start().await;
+        assert!(matches!(&leases(&again).await[..], [(label, 3500..=3601)] if label == "kept:1"));
+        again.kill();
+        again.wait(LIMIT).await;
+    }
+}
+
+fn remove_temporaries(state_path: &Path) {
+    for entry in fs::read_dir(state_path).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("leases-me.json") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_short_lease_that_waits_for_the_disk_begins_when_it_counts() {
+    let builder = stored().await;
+    let tracer = Tracer::of("fsync").delays("fsync", Duration::from_millis(1500));
+    let daemon = builder.launched_by(tracer.launcher()).start().await;
+    let asked = now();
+    assert_eq!(daemon.lease_labels("kept:1", "1s").await.status, 200);
+    assert!(asked.elapsed() > Duration::from_secs(1), "it waits for the disk");
+    let confirmed = now();
+    daemon.knows(json!({"me": []})).await;
+    assert!(confirmed.elapsed() > Duration::from_millis(500), "{:?}", confirmed.elapsed());
+}
+
+#[actix_rt::test]
+async fn a_delete_on_slow_disks_is_answered_in_time() {
+    let builder = stored().await;
+    let tracer = Tracer::of("fsync").delays("fsync", TOO_SLOW);
+    fs::write(builder.labels_path().join("_runtime"), "kept:1\n").unwrap();
+    let daemon = builder.launched_by(tracer.launcher()).start().await;
+    let asked = now();
+    assert_eq!(daemon.delete_labels("kept:1").await.status, 503);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    daemon.knows(json!({"me": ["kept:1"]})).await;
 }
 
 #[actix_rt::test]

@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use lobby_client::Label;
 
-use super::{LASTING_TTL, Lease, LeaseChange, LeaseTable, StoredLeases};
+use super::{LASTING_TTL, Lease, LeaseChange, LeaseTable, Moment, StoredLeases};
 
 /// Least time between the ends of two writings that nobody waits for.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
@@ -13,6 +14,10 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Least jump of the wall clock for which stored ends are written anew.
 const JUMP: Duration = Duration::from_secs(1);
 
+/// Most labels of which it is not known whether the disk has them. Beyond them each change waits
+/// for the disk.
+const MAX_DOUBTFUL: usize = 4096;
+
 /// The ledger: the leases that count, those that the disk has, and when it must have others.
 ///
 /// A lease that is new to the disk is there before it counts, and one that is ended is gone from
@@ -21,13 +26,18 @@ const JUMP: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Ledger {
     table: LeaseTable,
+    /// The leases that the disk has for certain, each with the earliest end that it may have there.
     on_disk: LeaseTable,
+    /// The labels that the disk may have, or not: it failed when they were written or removed.
+    doubtful: BTreeSet<Label>,
+    /// The labels of grants that wait for the disk. They have their place already.
+    promised: BTreeSet<Label>,
     /// Whether the disk should have something else than it has.
     is_stale: bool,
     /// Before this moment nothing is written that nobody waits for.
     next_write: Option<Instant>,
-    /// What the wall clock said at a moment, in milliseconds since the Unix epoch.
-    clock: Option<(Instant, u64)>,
+    /// The moment from which the ends on the disk are reckoned.
+    reckoned_from: Option<Moment>,
 }
 
 impl Ledger {
@@ -36,27 +46,22 @@ impl Ledger {
         &self.table
     }
 
-    /// Takes in what the disk had at the start. Leases that were granted meanwhile stay. Returns
-    /// whether there are other labels then.
-    pub fn restore(&mut self, stored: &StoredLeases, now: Instant, unix_millis: u64) -> bool {
-        self.on_disk = stored.table(now, unix_millis);
+    /// Takes in what the disk had at the start, before anything else counts. Returns whether there
+    /// are labels then.
+    pub fn restore(&mut self, stored: &StoredLeases, moment: Moment) -> bool {
+        self.on_disk = stored.table(moment);
         // Leases that ended meanwhile, and ends that another clock has set, are to be replaced.
-        self.is_stale = StoredLeases::of(&self.on_disk, now, unix_millis) != *stored;
-        let before = self.table.len();
-        self.table.add_missing(&self.on_disk);
-        self.table.len() != before
+        self.is_stale = StoredLeases::of(&self.on_disk, moment) != *stored;
+        self.table = self.on_disk.clone();
+        self.reckoned_from = Some(moment);
+        !self.table.is_empty()
     }
 
     /// Whether the disk must have a change before it counts.
     pub fn must_be_stored_first(&self, change: &LeaseChange, now: Instant) -> bool {
         match change {
             LeaseChange::Grant { labels, ttl } if *ttl >= LASTING_TTL => {
-                // The same time again is a renewal.
-                let is_renewal = |label| {
-                    let stored = self.on_disk.get(label).filter(|stored| stored.end > now);
-                    stored.is_some_and(|stored| stored.ttl == *ttl)
-                };
-                !labels.iter().all(is_renewal)
+                !labels.iter().all(|label| self.is_renewal(label, *ttl, now))
             }
             LeaseChange::Grant { labels, .. } | LeaseChange::End(labels) => {
                 labels.iter().any(|label| self.may_be_stored(label))
@@ -64,10 +69,38 @@ impl Ledger {
         }
     }
 
-    /// Whether the disk has a lease, or is just being given it.
+    /// Whether a label gets the time that it has on the disk for certain.
+    fn is_renewal(&self, label: &Label, ttl: Duration, now: Instant) -> bool {
+        let stored = self.on_disk.get(label).filter(|stored| stored.end > now);
+        stored.is_some_and(|stored| stored.ttl == ttl)
+    }
+
+    /// Whether the disk may have a lease, or may be just being given it.
     fn may_be_stored(&self, label: &Label) -> bool {
-        let is_lasting = self.table.get(label).is_some_and(Lease::is_lasting);
-        is_lasting || self.on_disk.get(label).is_some()
+        self.table.get(label).is_some_and(Lease::is_lasting)
+            || self.on_disk.get(label).is_some()
+            || self.promised.contains(label)
+            || self.doubtful.contains(label)
+            || self.doubtful.len() > MAX_DOUBTFUL
+    }
+
+    /// Keeps a place for the labels of a change that waits for the disk.
+    pub fn promise(&mut self, change: &LeaseChange) {
+        if let LeaseChange::Grant { labels, .. } = change {
+            self.promised.extend(labels.iter().cloned());
+        }
+    }
+
+    /// Only these changes wait for the disk any more.
+    pub fn promise_only<'a>(&mut self, changes: impl IntoIterator<Item = &'a LeaseChange>) {
+        self.promised.clear();
+        changes.into_iter().for_each(|change| self.promise(change));
+    }
+
+    /// The labels that have a lease, or may get one when the disk has it. Some come twice.
+    pub fn labels_to_come(&self) -> Vec<Label> {
+        let counting = self.table.iter().map(|(label, _)| label);
+        counting.chain(&self.promised).cloned().collect()
     }
 
     /// Makes a change. Returns whether there are other labels then.
@@ -88,16 +121,11 @@ impl Ledger {
         self.table.sweep(now)
     }
 
-    /// The wall clock says this now, in milliseconds since the Unix epoch. If it was set, the ends
-    /// on the disk are no longer right.
-    pub fn clock_is(&mut self, unix_millis: u64, now: Instant) {
-        let expected = self.clock.map(|(then, millis)| {
-            let passed = now.saturating_duration_since(then).as_millis();
-            millis.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
-        });
-        let jump = expected.map_or(0, |expected| expected.abs_diff(unix_millis));
-        self.is_stale |= Duration::from_millis(jump) >= JUMP && !self.on_disk.is_empty();
-        self.clock = Some((now, unix_millis));
+    /// It is this moment now. If the wall clock was set meanwhile, the ends on the disk are no longer
+    /// right.
+    pub fn clock_is(&mut self, moment: Moment) {
+        let jump = self.reckoned_from.map_or(Duration::ZERO, |from| from.jump_until(moment));
+        self.is_stale |= jump >= JUMP && !self.on_disk.is_empty();
     }
 
     /// What the disk should have, with changes that it must have first.
@@ -112,17 +140,28 @@ impl Ledger {
         draft.lasting()
     }
 
-    /// The disk has a draft, and the changes in it count already.
-    pub fn is_written(&mut self, draft: LeaseTable, now: Instant) {
+    /// The disk has a draft, and the changes in it count already. Its ends are reckoned from
+    /// `reckoned_from`.
+    pub fn is_written(&mut self, draft: LeaseTable, reckoned_from: Moment, now: Instant) {
         self.is_stale = draft != self.table.lasting();
         self.on_disk = draft;
+        self.doubtful.clear();
+        self.reckoned_from = Some(reckoned_from);
         self.next_write = Some(now + WRITE_INTERVAL);
     }
 
+    /// Some of what the disk has was given up: it is written anew without delay.
+    pub fn hurry(&mut self) {
+        self.next_write = None;
+    }
+
     /// The disk did not take a draft. `draft` is that if the disk may have it all the same.
-    pub fn is_not_written(&mut self, draft: Option<LeaseTable>, now: Instant) {
+    pub fn is_not_written(&mut self, draft: Option<&LeaseTable>, now: Instant) {
         if let Some(draft) = draft {
-            self.on_disk = draft;
+            let labels = [&self.on_disk, draft].into_iter().flat_map(LeaseTable::iter);
+            let room = (MAX_DOUBTFUL + 1).saturating_sub(self.doubtful.len());
+            self.doubtful.extend(labels.map(|(label, _)| label.clone()).take(room));
+            self.on_disk = self.on_disk.common(draft);
             self.is_stale = true;
         }
         self.next_write = Some(now + RETRY_INTERVAL);

@@ -1,6 +1,7 @@
 //! Leases: labels that end by themselves, unless they are renewed.
 
 mod ledger;
+mod moment;
 mod record;
 mod table;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 use std::time::Duration;
 
 pub use ledger::Ledger;
+pub use moment::Moment;
 pub use record::{NotLeases, StoredLeases};
 pub use table::{Lease, LeaseChange, LeaseTable};
 

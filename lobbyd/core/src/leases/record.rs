@@ -1,10 +1,11 @@
 //! Leases as they are stored: their ends by the wall clock, the only one that a restart leaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lobby_client::Label;
 use serde::{Deserialize, Serialize};
 
+use super::moment::{Moment, millis};
 use super::{Lease, LeaseTable, MAX_TTL};
 
 /// The leases of a file.
@@ -29,9 +30,8 @@ struct Record {
 pub struct NotLeases(#[from] serde_json::Error);
 
 impl StoredLeases {
-    /// The leases of a table. `unix_millis` is what the wall clock says now, in milliseconds since
-    /// the Unix epoch.
-    pub fn of(table: &LeaseTable, now: Instant, unix_millis: u64) -> Self {
+    /// The leases of a table, with their ends as they are reckoned at a moment.
+    pub fn of(table: &LeaseTable, Moment { now, unix_millis }: Moment) -> Self {
         let records = table.iter().map(|(label, lease)| Record {
             label: label.clone(),
             ttl: lease.ttl.as_secs(),
@@ -60,7 +60,7 @@ impl StoredLeases {
 
     /// The leases that have not ended yet. What remains of one is min(ttl, until - now): a clock
     /// that was set back gives none more than its whole time.
-    pub fn table(&self, now: Instant, unix_millis: u64) -> LeaseTable {
+    pub fn table(&self, Moment { now, unix_millis }: Moment) -> LeaseTable {
         let lease = |record: &Record| {
             let ttl = Duration::from_secs(record.ttl).min(MAX_TTL);
             let remaining = Duration::from_millis(record.until.saturating_sub(unix_millis));
@@ -69,8 +69,4 @@ impl StoredLeases {
         };
         self.leases.iter().filter_map(lease).collect()
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

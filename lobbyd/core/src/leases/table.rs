@@ -101,11 +101,13 @@ impl LeaseTable {
         self.0.is_empty()
     }
 
-    /// Adds leases of labels that have none.
-    pub(super) fn add_missing(&mut self, others: &Self) {
-        for (label, lease) in others.iter() {
-            self.0.entry(label.clone()).or_insert(*lease);
-        }
+    /// The leases that both tables have, of the same time. Each ends at the earlier of two ends.
+    pub(super) fn common(&self, other: &Self) -> Self {
+        let common = |(label, lease): (&Label, &Lease)| {
+            let same = other.get(label).filter(|other| other.ttl == lease.ttl)?;
+            Some((label.clone(), Lease { end: lease.end.min(same.end), ttl: lease.ttl }))
+        };
+        self.iter().filter_map(common).collect()
     }
 }
 

@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::sys::files;
 use crate::sys::replacement::Replacement;
@@ -24,11 +24,13 @@ pub struct LeaseFile {
 
 /// Leases were not written.
 #[derive(Debug)]
-pub struct NotWritten {
-    /// Why, with the path.
-    pub error: anyhow::Error,
-    /// Whether the file may hold the new leases all the same.
-    pub may_be_there: bool,
+pub enum NotWritten {
+    /// They are no longer what the file should hold. It is untouched.
+    Outdated,
+    /// Why, with the path. The file is untouched.
+    Failed(anyhow::Error),
+    /// Why, with the path. The file may hold the new leases all the same.
+    InDoubt(anyhow::Error),
 }
 
 impl LeaseFile {
@@ -60,22 +62,34 @@ impl LeaseFile {
     }
 
     /// Replaces the contents, and creates the directory if it is missing. It is done when the disk
-    /// has them. A crash at any moment leaves the old contents or the new.
+    /// has them. A crash at any moment leaves the old contents or the new. `is_current` is asked
+    /// last, when the disk has the new contents beside the old: they may take long to get there.
     ///
     /// # Errors
     /// What keeps it from being written.
-    pub fn write(&self, contents: &[u8]) -> Result<(), NotWritten> {
-        let new =
-            self.prepare(contents).map_err(|error| NotWritten { error, may_be_there: false })?;
-        let replaced =
-            new.put_in_place().map_err(|error| NotWritten { error, may_be_there: false })?;
-        replaced.sync().map_err(|error| NotWritten { error, may_be_there: true })
+    pub fn write(
+        &self,
+        contents: &[u8],
+        is_current: impl FnOnce() -> bool,
+    ) -> Result<(), NotWritten> {
+        let new = self.prepare(contents).map_err(NotWritten::Failed)?;
+        if !is_current() {
+            return Err(NotWritten::Outdated);
+        }
+        let replaced = new.put_in_place().map_err(NotWritten::Failed)?;
+        replaced.sync().map_err(NotWritten::InDoubt)
     }
 
     fn prepare(&self, contents: &[u8]) -> anyhow::Result<Replacement> {
         let path = self.path.as_deref().context(
             "there is no directory for labels that end: set STATE_PATH to one that lobbyd can write",
         )?;
+        ensure!(
+            contents.len() <= MAX_FILE_LEN,
+            "labels that end make {} bytes, more than the {MAX_FILE_LEN} that {} may have",
+            contents.len(),
+            path.display()
+        );
         let directory = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {} (STATE_PATH)", directory.display()))?;
@@ -113,9 +127,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = LeaseFile::new(Some(dir.path().join("state/lobby/leases.json")));
         assert!(file.read().unwrap().is_none());
-        file.write(EMPTY).unwrap();
+        file.write(EMPTY, || true).unwrap();
         assert_eq!(file.read().unwrap().unwrap().encode().unwrap(), EMPTY);
         assert_eq!(names_in(&dir.path().join("state/lobby")), ["leases.json"]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_or_is_outdated_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = LeaseFile::new(Some(dir.path().join("leases.json")));
+        file.write(EMPTY, || true).unwrap();
+        let longest = [EMPTY, &vec![b' '; MAX_FILE_LEN - EMPTY.len()]].concat();
+        let refused = file.write(&[&longest[..], b" "].concat(), || true).unwrap_err();
+        let NotWritten::Failed(error) = refused else { panic!("{refused:?}") };
+        assert!(error.to_string().contains("4194305 bytes"), "{error}");
+        assert!(matches!(file.write(&longest, || false), Err(NotWritten::Outdated)));
+        assert_eq!(fs::read(dir.path().join("leases.json")).unwrap(), EMPTY);
+        assert_eq!(names_in(dir.path()), ["leases.json"]);
+        file.write(&longest, || true).unwrap();
+        assert!(file.read().unwrap().is_some());
     }
 
     #[test]
@@ -143,12 +173,12 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_named_with_its_setting() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
-        let refused = LeaseFile::new(Some(dir.path().join("file/leases.json"))).write(EMPTY);
-        let NotWritten { error, may_be_there } = refused.unwrap_err();
-        let error = format!("{error:#}");
-        assert!(error.contains("STATE_PATH") && error.contains("/file"), "{error}");
-        assert!(!may_be_there);
-        let error = LeaseFile::new(None).write(EMPTY).unwrap_err().error.to_string();
-        assert!(error.contains("set STATE_PATH"), "{error}");
+        let error = |path: Option<PathBuf>| match LeaseFile::new(path).write(EMPTY, || true) {
+            Err(NotWritten::Failed(error)) => format!("{error:#}"),
+            other => panic!("{other:?}"),
+        };
+        let refused = error(Some(dir.path().join("file/leases.json")));
+        assert!(refused.contains("STATE_PATH") && refused.contains("/file"), "{refused}");
+        assert!(error(None).contains("set STATE_PATH"), "{}", error(None));
     }
 }

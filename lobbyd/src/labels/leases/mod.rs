@@ -10,7 +10,7 @@ use lobby_client::{Label, LabelOrigin, LocalLabel};
 
 use lobby_core::leases::{Lease, Ledger};
 
-pub use file::{LeaseFile, NotWritten};
+pub use file::LeaseFile;
 pub use queue::{LeaseBatch, LeaseQueue};
 
 /// The leases of this host. Clones share them; only the label source changes them.
@@ -21,6 +21,11 @@ impl Leases {
     /// The labels that have a lease.
     pub fn labels(&self) -> Vec<Label> {
         self.ledger().table().iter().map(|(label, _)| label.clone()).collect()
+    }
+
+    /// The labels that have a lease, or may get one when the disk has it. Some come twice.
+    pub fn labels_to_come(&self) -> Vec<Label> {
+        self.ledger().labels_to_come()
     }
 
     /// How many labels have a lease.

@@ -1,16 +1,20 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use tracing::{info, warn};
 
 use super::Leases;
-use super::file::NotWritten;
+use super::file::{LeaseFile, NotWritten};
 use crate::labels::pending::{ChangeOutcome, PendingChange};
 use crate::labels::problems::StoreError;
-use lobby_core::leases::{LeaseChange, LeaseTable, StoredLeases};
+use lobby_core::leases::{LeaseChange, LeaseTable, Moment, StoredLeases};
 
 /// Most changes of leases that wait for the disk; further ones are refused.
 const MAX_WAITING: usize = 512;
+
+/// Longest writing after which leases still end when the disk says. After a longer one they begin
+/// when they count, so that none is over before it was confirmed.
+const PROMPT: Duration = Duration::from_millis(100);
 
 /// The changes of leases that wait for the disk: those that wait while it is busy are written
 /// together.
@@ -22,6 +26,8 @@ pub struct LeaseQueue {
     is_unread: bool,
     is_busy: bool,
     is_failing: bool,
+    /// The last batch came to nothing, and renewals with it: they go first now.
+    is_outdated: bool,
 }
 
 /// Changes that are written together, with all leases that the file holds then.
@@ -30,34 +36,63 @@ pub struct LeaseBatch {
     changes: Vec<PendingChange<LeaseChange>>,
     draft: LeaseTable,
     /// When the leases of the batch begin.
-    begin: Instant,
+    begin: Moment,
 }
 
 impl LeaseBatch {
-    /// The contents of the file. `unix_millis` is what the wall clock said when the batch was made.
+    /// Stores the batch, unless a change of it is given up before the file is touched. This blocks.
+    ///
+    /// What is given up later, while the file is put in place, a crash in that moment can still
+    /// bring back. The one who asked is told that it will be taken back, and the next writing, which
+    /// follows at once, does that.
     ///
     /// # Errors
-    /// None in practice.
-    pub fn contents(&self, unix_millis: u64) -> anyhow::Result<Vec<u8>> {
-        Ok(StoredLeases::of(&self.draft, self.begin, unix_millis).encode()?)
+    /// Why it is not stored.
+    pub fn store(&self, file: &LeaseFile) -> Result<(), NotWritten> {
+        let contents = StoredLeases::of(&self.draft, self.begin).encode();
+        let contents = contents.map_err(|error| NotWritten::Failed(error.into()))?;
+        file.write(&contents, || self.pass_gates())
+    }
+
+    /// Begins all changes. Returns false if one was given up.
+    fn pass_gates(&self) -> bool {
+        // One that has begun with an earlier batch goes on.
+        self.changes.iter().for_each(|change| _ = change.gate().begin());
+        !self.changes.iter().any(|change| change.gate().is_given_up())
     }
 }
 
 impl LeaseQueue {
     /// A queue whose file is being read.
     pub fn new(leases: Leases) -> Self {
-        Self { leases, waiting: Vec::new(), is_unread: true, is_busy: true, is_failing: false }
+        Self {
+            leases,
+            waiting: Vec::new(),
+            is_unread: true,
+            is_busy: true,
+            is_failing: false,
+            is_outdated: false,
+        }
     }
 
-    /// The file was read. Returns whether there are other labels then.
+    /// The file was read. The changes that wait must fit in with what it held: `check` says so of
+    /// each. Returns whether there are other labels then.
     pub fn is_read(
         &mut self,
         stored: Option<&StoredLeases>,
-        now: Instant,
-        unix_millis: u64,
+        moment: Moment,
+        check: impl Fn(&LeaseChange) -> Result<(), StoreError>,
     ) -> bool {
         (self.is_unread, self.is_busy) = (false, false);
-        stored.is_some_and(|stored| self.leases.ledger().restore(stored, now, unix_millis))
+        let is_changed = stored.is_some_and(|stored| self.leases.ledger().restore(stored, moment));
+        self.leases.ledger().promise_only([]);
+        for pending in std::mem::take(&mut self.waiting) {
+            match check(pending.change()) {
+                Ok(()) => self.push(pending),
+                Err(refusal) => pending.answer(Err(refusal)),
+            }
+        }
+        is_changed
     }
 
     /// Whether a change must be on the disk before it counts.
@@ -75,21 +110,28 @@ impl LeaseQueue {
             return Err(StoreError::TooMany);
         }
         let (pending, outcome) = PendingChange::new(change);
-        self.waiting.push(pending);
+        self.push(pending);
         Ok(outcome)
     }
 
+    fn push(&mut self, pending: PendingChange<LeaseChange>) {
+        self.leases.ledger().promise(pending.change());
+        self.waiting.push(pending);
+    }
+
     /// What is to be written now, if anything is. Until it is done nothing else is.
-    pub fn next(&mut self, now: Instant) -> Option<LeaseBatch> {
+    pub fn next(&mut self, begin: Moment) -> Option<LeaseBatch> {
+        let now = begin.now;
         self.waiting.retain(|change| !change.gate().is_given_up());
         let is_due = self.write_deadline(now).is_some_and(|deadline| deadline <= now);
         if self.is_busy || self.waiting.is_empty() && !is_due {
             return None;
         }
         self.is_busy = true;
-        let changes = std::mem::take(&mut self.waiting);
+        let is_for_renewals = std::mem::take(&mut self.is_outdated) && is_due;
+        let changes = if is_for_renewals { Vec::new() } else { std::mem::take(&mut self.waiting) };
         let draft = self.leases.ledger().draft(changes.iter().map(PendingChange::change), now);
-        Some(LeaseBatch { changes, draft, begin: now })
+        Some(LeaseBatch { changes, draft, begin })
     }
 
     /// The disk has the batch, or has not. Returns whether there are other labels then.
@@ -101,17 +143,21 @@ impl LeaseQueue {
     ) -> bool {
         self.is_busy = false;
         self.tell(&written);
-        match written {
+        let is_changed = match written {
             Ok(()) => self.make_count(batch, now),
-            Err(NotWritten { error, may_be_there }) => {
-                let draft = may_be_there.then_some(batch.draft);
-                self.leases.ledger().is_not_written(draft, now);
-                for change in batch.changes {
-                    change.answer(Err(StoreError::Failed(anyhow!("{error:#}"))));
-                }
+            Err(NotWritten::Outdated) => {
+                self.is_outdated = true;
+                self.waiting.splice(..0, batch.changes);
                 false
             }
-        }
+            Err(NotWritten::Failed(error)) => self.refuse(batch.changes, None, &error, now),
+            Err(NotWritten::InDoubt(error)) => {
+                self.refuse(batch.changes, Some(&batch.draft), &error, now)
+            }
+        };
+        self.waiting.retain(|change| !change.gate().is_given_up());
+        self.leases.ledger().promise_only(self.waiting.iter().map(PendingChange::change));
+        is_changed
     }
 
     /// When something is to be written although nobody waits for it.
@@ -124,17 +170,37 @@ impl LeaseQueue {
         LeaseBatch { changes, draft, begin }: LeaseBatch,
         now: Instant,
     ) -> bool {
+        let (stands, given_up): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| change.gate().complete());
+        let is_prompt = now.saturating_duration_since(begin.now) <= PROMPT;
+        let counts_from = if is_prompt { begin.now } else { now };
         let mut ledger = self.leases.ledger();
         let mut is_changed = false;
-        // A change that was given up meanwhile does not count; the next writing takes it away.
-        let stands: Vec<_> = changes.into_iter().filter(|change| change.gate().begin()).collect();
         for change in &stands {
-            is_changed |= ledger.apply(change.change(), begin);
+            is_changed |= ledger.apply(change.change(), counts_from);
         }
-        ledger.is_written(draft, now);
+        ledger.is_written(draft, begin, now);
+        if !given_up.is_empty() {
+            ledger.hurry();
+        }
         drop(ledger);
         stands.into_iter().for_each(|change| change.answer(Ok(())));
         is_changed
+    }
+
+    /// Answers changes that the disk did not take. No label is another then.
+    fn refuse(
+        &self,
+        changes: Vec<PendingChange<LeaseChange>>,
+        in_doubt: Option<&LeaseTable>,
+        error: &anyhow::Error,
+        now: Instant,
+    ) -> bool {
+        self.leases.ledger().is_not_written(in_doubt, now);
+        for change in changes {
+            change.answer(Err(StoreError::Failed(anyhow!("{error:#}"))));
+        }
+        false
     }
 
     fn tell(&mut self, written: &Result<(), NotWritten>) {
@@ -142,7 +208,9 @@ impl LeaseQueue {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
                 info!(target: "lobby::labels", "labels that end are stored again");
             }
-            Err(NotWritten { error, .. }) if !std::mem::replace(&mut self.is_failing, true) => {
+            Err(NotWritten::Failed(error) | NotWritten::InDoubt(error))
+                if !std::mem::replace(&mut self.is_failing, true) =>
+            {
                 warn!(target: "lobby::labels", error = format!("{error:#}"), "labels that end cannot be stored");
             }
             _ => {}

@@ -9,12 +9,15 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::LabelSource;
-use crate::labels::leases::{LeaseBatch, LeaseFile, LeaseQueue, Leases, NotWritten};
+use crate::labels::leases::{LeaseBatch, LeaseFile, LeaseQueue, Leases};
 use crate::labels::local_host::LocalHost;
 use crate::labels::pending::DISK_LIMIT;
 use crate::labels::store::StoreError;
 use crate::sys::clock;
-use lobby_core::leases::LeaseChange;
+use lobby_core::leases::{LeaseChange, Moment};
+
+/// How often the source looks whether the wall clock was set.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Add labels that end after a time, or give them that time anew. *Asked by HttpApi.* Replies when
 /// they are stored; those that need not survive a restart are not stored.
@@ -80,18 +83,22 @@ impl LabelSource {
                 warn!(target: "lobby::labels", error = format!("{error:#}"), "labels of the last run that end are lost");
                 None
             });
-            let (now, wall) = (clock::now(), clock::unix_millis());
-            let is_changed = source.leasing.queue.is_read(stored.as_ref(), now, wall);
+            let (leases, host) = (source.leasing.leases.clone(), source.host.clone());
+            let files = source.files_to_come();
+            let check = |change: &LeaseChange| check_limits(change, &leases, &host, files.clone());
+            let is_changed = source.leasing.queue.is_read(stored.as_ref(), moment(), check);
             source.leasing.await_no_longer();
             source.leases_changed(is_changed, ctx);
             source.work(ctx);
         }));
     }
 
-    /// Looks whether the wall clock was set.
-    pub(super) fn look_at_clock(&mut self, ctx: &mut Context<Self>) {
-        self.leasing.leases.ledger().clock_is(clock::unix_millis(), clock::now());
-        self.write_leases(ctx);
+    /// Looks from time to time whether the wall clock was set.
+    pub(super) fn watch_clock(ctx: &mut Context<Self>) {
+        ctx.run_interval(CLOCK_INTERVAL, |source, ctx| {
+            source.leasing.leases.ledger().clock_is(moment());
+            source.write_leases(ctx);
+        });
     }
 
     /// Changes leases, at once or when the disk has the change.
@@ -101,7 +108,8 @@ impl LabelSource {
         ctx: &mut Context<Self>,
     ) -> ResponseFuture<Result<(), StoreError>> {
         let now = clock::now();
-        if let Err(excess) = self.check_limits(&change) {
+        let (leases, files) = (&self.leasing.leases, self.files_to_come());
+        if let Err(excess) = check_limits(&change, leases, &self.host, files) {
             return Box::pin(ready(Err(excess)));
         }
         if !self.leasing.queue.must_wait(&change, now) {
@@ -118,18 +126,11 @@ impl LabelSource {
         }
     }
 
-    /// Checks that peers accept this host with labels that it does not have yet.
-    fn check_limits(&self, change: &LeaseChange) -> Result<(), StoreError> {
-        let LeaseChange::Grant { labels, .. } = change else { return Ok(()) };
-        let ledger = self.leasing.leases.ledger();
-        let is_renewal = labels.iter().all(|label| ledger.table().get(label).is_some());
-        drop(ledger);
-        if is_renewal {
-            return Ok(());
-        }
-        let mut with_them = self.files.labels();
-        with_them.extend_from_slice(labels);
-        Ok(self.host.check_limits(with_them)?)
+    /// The labels of the files, with those that are being stored.
+    fn files_to_come(&self) -> Vec<Label> {
+        let mut labels = self.files.labels();
+        labels.extend_from_slice(&self.adding);
+        labels
     }
 
     /// Leases are others, and perhaps labels: tells those, and sees to the rest.
@@ -143,19 +144,16 @@ impl LabelSource {
 
     /// Writes what waits for the disk, or is due.
     fn write_leases(&mut self, ctx: &mut Context<Self>) {
-        if let Some(batch) = self.leasing.queue.next(clock::now()) {
+        if let Some(batch) = self.leasing.queue.next(moment()) {
             self.write_batch(batch, ctx);
         }
         self.wake_for_leases(ctx);
     }
 
     fn write_batch(&self, batch: LeaseBatch, ctx: &mut Context<Self>) {
-        let (file, wall) = (self.leasing.file.clone(), clock::unix_millis());
+        let file = self.leasing.file.clone();
         let written = spawn_blocking(move || {
-            let written = batch
-                .contents(wall)
-                .map_err(|error| NotWritten { error, may_be_there: false })
-                .and_then(|contents| file.write(&contents));
+            let written = batch.store(&file);
             (batch, written)
         });
         let late = tell_if_late(ctx);
@@ -185,6 +183,30 @@ impl LabelSource {
         });
         self.leasing.wake = Some((deadline, wake));
     }
+}
+
+/// Now.
+fn moment() -> Moment {
+    Moment { now: clock::now(), unix_millis: clock::unix_millis() }
+}
+
+/// Checks that peers accept a host with the labels of a change that it does not have yet.
+fn check_limits(
+    change: &LeaseChange,
+    leases: &Leases,
+    host: &LocalHost,
+    mut files: Vec<Label>,
+) -> Result<(), StoreError> {
+    let LeaseChange::Grant { labels, .. } = change else { return Ok(()) };
+    let is_renewal = {
+        let ledger = leases.ledger();
+        labels.iter().all(|label| ledger.table().get(label).is_some())
+    };
+    if is_renewal {
+        return Ok(());
+    }
+    files.extend_from_slice(labels);
+    Ok(host.check_limits(files)?)
 }
 
 /// Tells when the disk takes too long, unless that is cancelled.

@@ -76,6 +76,8 @@ pub struct LabelSource {
     store: Option<LabelStore>,
     /// What the label files held when they were last read.
     files: LabelsRead,
+    /// The labels that are being added to the label files.
+    adding: Vec<Label>,
     leasing: Leasing,
     agenda: Agenda,
     /// Whether the work that is being done takes too long.
@@ -100,6 +102,7 @@ impl LabelSource {
         Self {
             store: Some(LabelStore::new(host.clone())),
             files: LabelsRead::default(),
+            adding: Vec::new(),
             leasing: Leasing::new(&host),
             host,
             agenda: Agenda::default(),
@@ -121,6 +124,7 @@ impl LabelSource {
             self.store = Some(store);
             return;
         };
+        self.adding = work.adds().to_vec();
         let late = ctx.run_later(DISK_LIMIT, |source, _| source.tell_late());
         let work = spawn_blocking(move || {
             let done = work.run(&mut store);
@@ -136,6 +140,7 @@ impl LabelSource {
         // The runtime is ending.
         let Ok((store, mut done)) = done else { return ctx.stop() };
         self.store = Some(store);
+        self.adding.clear();
         if std::mem::take(&mut self.is_late) {
             info!(target: "lobby::labels", "the disk with the label files answers again");
         }
@@ -202,12 +207,12 @@ impl Actor for LabelSource {
     fn started(&mut self, ctx: &mut Self::Context) {
         let watch = DirectoryWatch::new(self.host.labels_path(), DEBOUNCE);
         self.read_leases(ctx);
+        Self::watch_clock(ctx);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
             watch.changed().await;
             Some((FilesChanged, watch))
         }));
         ctx.run_interval(self.keep_alive, |source, ctx| {
-            source.look_at_clock(ctx);
             source.agenda.read();
             source.work(ctx);
         });
