@@ -1,0 +1,82 @@
+//! Checks, and labels that come and go with them.
+
+use std::time::Duration;
+
+use lobby_tests::{LIMIT, Lobbyd, Process, Signal};
+use serde_json::json;
+
+use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
+
+/// A check that passes and fails as a plan has it, a letter `p` or `f` each, and its last letter
+/// from then on.
+fn plan(place: &Place, letters: &str) -> String {
+    place.write("plan", &letters.chars().map(|letter| format!("{letter}\n")).collect::<String>());
+    let plan = place.word("plan");
+    let script = format!(
+        "letter=$(head -n 1 {plan}); test $(wc -l <{plan}) -gt 1 && sed -i 1d {plan}\n\
+         echo $letter >>{}; test $letter = p",
+        place.word("done")
+    );
+    place.write("check", &script);
+    format!("sh {}", place.word("check"))
+}
+
+#[actix_rt::test]
+async fn a_program_that_flaps_loses_its_label_by_rows_only() {
+    let daemon = Lobbyd::named("a").start().await;
+    let mut feed = daemon.feed("/v1/events", &[]).await;
+    assert_eq!(feed.next_change().await.name, "snapshot");
+    let place = Place::new();
+    let check = plan(&place, "pfppfpfffpfpp");
+    let options = ["--check", &check, "--every", "1s", "--rise", "2", "--fall", "3"];
+    let run = run(&daemon, &options, "sleep 60");
+    let checked = || place.text("done").replace('\n', "");
+    assert_eq!(update(&mut feed).await, (json!(["service:web"]), json!([])));
+    assert_eq!(checked(), "pfpp");
+    assert_eq!(update(&mut feed).await, (json!([]), json!(["service:web"])));
+    assert_eq!(checked(), "pfppfpfff");
+    assert_eq!(update(&mut feed).await, (json!(["service:web"]), json!([])));
+    assert_eq!(checked(), "pfppfpfffpfpp");
+    let told = run.logged("lobbyctl: removed service:web: sh ").await;
+    assert!(told.ends_with("failed, exit status: 1"), "{told}");
+    assert!(run.is_running());
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(LIMIT).await.status.code(), Some(143));
+    assert_eq!(update(&mut feed).await, (json!([]), json!(["service:web"])));
+}
+
+#[actix_rt::test]
+async fn a_check_that_hangs_counts_as_a_failure() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    place.write("well", "");
+    let check = format!("sh -c 'test -e {} || sleep 60'", place.word("well"));
+    let options = ["--check", &check, "--every", "1s", "--fall", "2"];
+    let run = run(&daemon, &options, "sleep 60");
+    has_label(&daemon).await;
+    std::fs::remove_file(place.file("well")).unwrap();
+    has_no_label(&daemon).await;
+    let told = run.logged("removed service:web").await;
+    assert!(told.contains("did not end within 1s and was killed"), "{told}");
+    run.signal(Signal::TERM);
+    let exit = run.wait(LIMIT).await;
+    assert!(exit.after < Duration::from_secs(5), "{exit:?}");
+}
+
+#[actix_rt::test]
+async fn a_check_alone_decides_where_there_is_no_program() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let check = format!("test -e {}", place.word("well"));
+    let options = ["--check", &check, "--every", "1s", "--fall", "1"];
+    let gate = Process::start("gate", &mut lobbyctl_run(daemon.address().port(), &options));
+    place.write("well", "");
+    has_label(&daemon).await;
+    std::fs::remove_file(place.file("well")).unwrap();
+    has_no_label(&daemon).await;
+    place.write("well", "");
+    has_label(&daemon).await;
+    gate.signal(Signal::TERM);
+    assert_eq!(gate.wait(LIMIT).await.status.code(), Some(0));
+    assert_eq!(daemon.own_labels().await, json!([]));
+}

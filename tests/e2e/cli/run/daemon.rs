@@ -1,0 +1,86 @@
+//! A daemon that is away, hangs or starts again.
+
+use std::time::Duration;
+
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, Signal, free_port};
+use serde_json::json;
+
+use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
+
+#[actix_rt::test]
+async fn a_daemon_that_is_away_ends_no_program_and_gets_the_label_again() {
+    let port = free_port();
+    let place = Place::new();
+    let script = format!("echo >{}; sleep 60", place.word("ready"));
+    let mut command = lobbyctl_run(port, &["--ttl", "3s"]);
+    let run = Process::start("run", command.args(["--", "sh", "-c", &script]));
+    // It has never seen the daemon yet.
+    place.becomes("ready", "\n").await;
+    run.logged("runs without labels so far").await;
+    let first = Lobbyd::named("a").set("PORT", port.to_string()).start().await;
+    has_label(&first).await;
+    first.signal(Signal::KILL);
+    first.wait(LIMIT).await;
+    run.logged("trying again").await;
+    let second = Lobbyd::named("a").set("PORT", port.to_string()).start().await;
+    has_label(&second).await;
+    run.logged("the daemon has answered again").await;
+    second.kill();
+    assert!(run.is_running());
+    run.signal(Signal::TERM);
+    let exit = run.wait(LIMIT).await;
+    assert_eq!(exit.status.code(), Some(143));
+    assert!(exit.after < Duration::from_secs(10), "{exit:?}");
+    run.logged("service:web could not be removed, and ends within 3s").await;
+}
+
+#[actix_rt::test]
+async fn a_daemon_that_hangs_holds_up_neither_start_nor_stop() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let script = format!("echo >{}; sleep 60", place.word("ready"));
+    daemon.pause();
+    let first = run(&daemon, &["--ttl", "3s"], &script);
+    place.becomes("ready", "\n").await;
+    first.logged("the daemon does not answer: it runs without labels so far").await;
+    daemon.signal(Signal::CONT);
+    has_label(&daemon).await;
+    daemon.pause();
+    first.signal(Signal::TERM);
+    let exit = first.wait(LIMIT).await;
+    assert_eq!(exit.status.code(), Some(143));
+    assert!(exit.after < Duration::from_secs(8), "{exit:?}");
+    daemon.signal(Signal::CONT);
+    has_no_label(&daemon).await;
+}
+
+#[actix_rt::test]
+async fn a_restart_of_the_daemon_loses_no_label_for_a_moment() {
+    let nats = NatsServer::start().await;
+    let watcher = Lobbyd::named("watcher").nats(&nats).start().await;
+    let port = free_port().to_string();
+    let mut daemon = Lobbyd::named("a").set("PORT", port).nats(&nats).start().await;
+    let run = run(&daemon, &[], "sleep 60");
+    let wanted = json!({"a": ["service:web"], "watcher": []});
+    watcher.knows(wanted.clone()).await;
+    let mut feed = watcher.feed("/v1/events", &[]).await;
+    assert_eq!(feed.next_change().await.name, "snapshot");
+    daemon.signal(Signal::KILL);
+    daemon.wait(LIMIT).await;
+    daemon = daemon.start_again().await;
+    daemon.knows(wanted.clone()).await;
+    // A restart with a goodbye is the next thing that is told: of the kill nothing was.
+    daemon.signal(Signal::TERM);
+    daemon.wait(LIMIT).await;
+    let leave = feed.next_change().await;
+    assert_eq!((leave.name.as_str(), &leave.data["reason"]), ("leave", &json!("goodbye")));
+    daemon = daemon.start_again().await;
+    daemon.knows(wanted).await;
+    let join = feed.next_change().await;
+    assert_eq!(join.name, "join");
+    assert_eq!(join.data["host"]["labels"], json!(["service:web"]));
+    // The end of the program is the next thing, so there was nothing else.
+    run.signal(Signal::TERM);
+    run.wait(LIMIT).await;
+    assert_eq!(update(&mut feed).await, (json!([]), json!(["service:web"])));
+}
