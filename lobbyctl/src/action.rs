@@ -9,8 +9,9 @@ use anyhow::{Context, bail};
 use lobby_client::text::printable;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 /// The most time that a program may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -77,25 +78,23 @@ impl Drop for Group {
 
 async fn run(words: &[String], limit: Duration) -> anyhow::Result<()> {
     let line = words.join(" ");
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    for variable in WITHHELD {
-        command.env_remove(variable);
-    }
-    let mut child = command.spawn().with_context(|| format!("cannot run {line}"))?;
+    let mut child = command(words).spawn().with_context(|| format!("cannot run {line}"))?;
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let said = (said(child.stdout.take()), said(child.stderr.take()));
-    let said = tokio::spawn(async { tokio::join!(said.0, said.1) });
-    let status = timeout(limit, child.wait()).await;
-    if status.is_ok() {
-        // What it left behind may go on.
-        group.0 = None;
-    }
-    drop(group);
-    let said = timeout(OUTPUT_LIMIT, said).await;
-    let (output, errors) = said.ok().and_then(Result::ok).unwrap_or_default();
-    let said = told(&(errors + &output));
+    let (ended, has_ended) = oneshot::channel();
+    let (pipes, mut said) = ((child.stdout.take(), child.stderr.take()), Said::default());
+    let waiting = async {
+        let status = timeout(limit, child.wait()).await;
+        if status.is_ok() {
+            // What it left behind may go on.
+            group.0 = None;
+        }
+        drop(group);
+        // Where all has been read, nobody needs to know.
+        ended.send(()).ok();
+        status
+    };
+    let (status, ()) = tokio::join!(waiting, said.listen(pipes, has_ended));
+    let said = said.told();
     match status {
         Ok(status) => {
             let status = status.with_context(|| format!("cannot wait for {line}"))?;
@@ -108,19 +107,59 @@ async fn run(words: &[String], limit: Duration) -> anyhow::Result<()> {
     }
 }
 
-/// The beginning of what it says. The rest is read, too, so that it does not wait for a reader.
-async fn said(pipe: Option<impl AsyncRead + Unpin>) -> String {
-    let mut said = Vec::new();
-    if let Some(mut pipe) = pipe {
-        // What was read until an error is told.
-        (&mut pipe).take(MAX_SAID).read_to_end(&mut said).await.ok();
-        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await.ok();
+fn command(words: &[String]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    for variable in WITHHELD {
+        command.env_remove(variable);
     }
-    String::from_utf8_lossy(&said).into_owned()
+    command
 }
 
-fn told(said: &str) -> String {
-    said.lines().map(|line| format!("\n  {}", printable(line))).collect()
+/// What a program said.
+#[derive(Debug, Default)]
+struct Said {
+    output: Vec<u8>,
+    errors: Vec<u8>,
+}
+
+impl Said {
+    /// Reads until nobody can say more, and not for long once the program has ended. The pipes are
+    /// closed then: what it left behind must not keep them open here for as long as it runs.
+    async fn listen(
+        &mut self,
+        (output, errors): (Option<ChildStdout>, Option<ChildStderr>),
+        has_ended: oneshot::Receiver<()>,
+    ) {
+        let all = async {
+            tokio::join!(read(output, &mut self.output), read(errors, &mut self.errors));
+        };
+        let over = async {
+            has_ended.await.ok();
+            sleep(OUTPUT_LIMIT).await;
+        };
+        tokio::select! {
+            () = all => {}
+            () = over => {}
+        }
+    }
+
+    /// Its lines, the errors first.
+    fn told(&self) -> String {
+        let parts = [&self.errors, &self.output].map(|part| String::from_utf8_lossy(part));
+        let lines = parts.iter().flat_map(|part| part.lines());
+        lines.map(|line| format!("\n  {}", printable(line))).collect()
+    }
+}
+
+/// Reads the beginning. The rest is read, too, so that the program does not wait for a reader.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
+    if let Some(mut pipe) = pipe {
+        // What was read until an error is told.
+        (&mut pipe).take(MAX_SAID).read_to_end(said).await.ok();
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await.ok();
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +195,12 @@ mod tests {
     async fn a_program_that_hangs_is_killed_with_all_that_it_started() {
         let fault = run("sh -c 'echo begun; sleep 60 & sleep 60'").await.unwrap_err();
         assert!(fault.contains("did not end within 1s and was killed\n  begun"), "{fault}");
+    }
+
+    #[actix_rt::test]
+    async fn what_was_said_is_told_though_something_holds_the_output() {
+        let fault = run("sh -c 'echo why >&2; sleep 2 & exit 1'").await.unwrap_err();
+        assert!(fault.ends_with("failed, exit status: 1\n  why"), "{fault}");
     }
 
     #[actix_rt::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, Process, Signal};
+use lobby_tests::{LIMIT, Lobbyd, Process, Signal, ensure, eventually};
 use serde_json::json;
 
 use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
@@ -79,4 +79,25 @@ async fn a_check_alone_decides_where_there_is_no_program() {
     gate.signal(Signal::TERM);
     assert_eq!(gate.wait(LIMIT).await.status.code(), Some(0));
     assert_eq!(daemon.own_labels().await, json!([]));
+}
+
+#[actix_rt::test]
+async fn what_a_check_leaves_behind_holds_no_descriptors() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let (done, alive) = (place.word("done"), place.word("alive"));
+    place.write("alive", "");
+    // It holds the output of its check until the test is over.
+    let check = format!(
+        "sh -c 'echo >>{done}; echo said; while test -e {alive}; do sleep 0.3; done & exit 0'"
+    );
+    let run = run(&daemon, &["--check", &check, "--every", "1s"], "sleep 60");
+    let checked = async |times| {
+        eventually(LIMIT, async || ensure(place.text("done").len() >= times, place.text("done")))
+            .await;
+    };
+    checked(2).await;
+    let before = run.open_files();
+    checked(6).await;
+    eventually(LIMIT, async || ensure(run.open_files() <= before, run.open_files())).await;
 }
