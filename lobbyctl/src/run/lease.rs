@@ -71,7 +71,7 @@ impl Keeper {
         loop {
             let is_wanted = *wanted.borrow_and_update();
             let outcome = if is_wanted {
-                self.renew().await
+                self.renew(&wanted).await
             } else if *self.stands.borrow() {
                 self.remove().await
             } else {
@@ -92,10 +92,14 @@ impl Keeper {
         }
     }
 
-    async fn renew(&mut self) -> Result<(), Error> {
+    async fn renew(&mut self, wanted: &watch::Receiver<bool>) -> Result<(), Error> {
         if !self.is_known {
             self.client.labels().await?;
             self.is_known = true;
+            // Who wants them no more did not wait for this answer: nothing was there to go.
+            if !*wanted.borrow() {
+                return Ok(());
+            }
         }
         self.stands.send_replace(true);
         self.client.add_labels_for(&self.labels, self.ttl).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, Signal, free_port};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, Signal, free_port, lobbyctl};
 use serde_json::json;
 
 use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
@@ -83,4 +83,29 @@ async fn a_restart_of_the_daemon_loses_no_label_for_a_moment() {
     run.signal(Signal::TERM);
     run.wait(LIMIT).await;
     assert_eq!(update(&mut feed).await, (json!([]), json!(["service:web"])));
+}
+
+#[actix_rt::test]
+async fn no_label_comes_after_the_program_was_told_to_stop() {
+    let daemon = Lobbyd::named("a").start().await;
+    let mut feed = daemon.feed("/v1/events", &[]).await;
+    assert_eq!(feed.next_change().await.name, "snapshot");
+    let place = Place::new();
+    let (told, end) = (place.word("told"), place.word("end"));
+    let script = format!(
+        "trap 'echo >{told}' TERM; echo >{}; until test -e {end}; do sleep 0.1; done",
+        place.word("ready")
+    );
+    daemon.pause();
+    let run = run(&daemon, &[], &script);
+    place.becomes("ready", "\n").await;
+    // It waits to be told what the daemon can do, before it adds the label.
+    run.signal(Signal::TERM);
+    place.becomes("told", "\n").await;
+    daemon.signal(Signal::CONT);
+    daemon.knows(json!({"a": []})).await;
+    place.write("end", "");
+    run.wait(LIMIT).await;
+    lobbyctl(&daemon, &["labels", "add", "mark"]).await;
+    assert_eq!(update(&mut feed).await, (json!(["mark"]), json!([])));
 }
