@@ -45,11 +45,12 @@ impl Lease {
     }
 
     /// Waits until the daemon has the labels no more. Returns false if it may still have them when
-    /// time is up.
-    pub(super) async fn gone(&self, limit: Duration) -> bool {
+    /// time is up, which begins with the call.
+    pub(super) fn gone(&self, limit: Duration) -> impl Future<Output = bool> + use<> {
         let mut may_stand = self.may_stand.clone();
-        let gone = timeout(limit, may_stand.wait_for(|may_stand| !may_stand));
-        matches!(gone.await, Ok(Ok(_)))
+        let gone = async move { may_stand.wait_for(|may_stand| !may_stand).await.is_ok() };
+        let gone = timeout(limit, gone);
+        async { gone.await.unwrap_or(false) }
     }
 }
 

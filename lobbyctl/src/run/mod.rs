@@ -6,6 +6,7 @@ mod lease;
 mod notices;
 mod program;
 mod signals;
+mod stop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use lease::Lease;
 use notices::Notices;
 use program::Program;
 use signals::{Signals, is_stop};
+use stop::Stop;
 
 /// How long the daemon may take to say what it can do, before the program is started.
 const MEETING_LIMIT: Duration = Duration::from_secs(2);
@@ -66,10 +68,10 @@ async fn run_with(
     if checks.is_none() {
         lease.want(true);
     }
-    let (names, notices) = (labels::listed(&options.labels), Arc::clone(notices));
-    let mut running = Running { signals, program, lease, checks, waiting: None, notices, names };
+    let (stop, notices) = (Stop::NotYet, Arc::clone(notices));
+    let mut running = Running { signals, program, lease, checks, stop, notices, options };
     let status = running.until_its_end().await;
-    running.finish(options.ttl).await;
+    running.finish().await;
     status.context("cannot wait for the program").map_err(Failure::other)
 }
 
@@ -106,30 +108,28 @@ async fn meet(
 }
 
 /// All that goes on at once.
-struct Running {
+struct Running<'a> {
     signals: Signals,
     program: Option<Program>,
     lease: Lease,
     checks: Option<Checks>,
-    /// The signal that tells the program to stop, and waits for the labels to go.
-    waiting: Option<Signal>,
+    stop: Stop,
     notices: Arc<Notices>,
-    /// The labels, for people.
-    names: String,
+    options: &'a RunOptions,
 }
 
-impl Running {
+impl Running<'_> {
     async fn until_its_end(&mut self) -> std::io::Result<i32> {
         loop {
             tokio::select! {
                 biased;
                 status = ended(&mut self.program) => return status,
                 signal = self.signals.next() => self.take_in(signal).await,
-                _ = self.lease.gone(REMOVAL_LIMIT), if self.waiting.is_some() => {
-                    let Some(program) = &self.program else { return Ok(crate::DONE) };
-                    self.waiting.take().into_iter().for_each(|signal| program.signal(signal));
-                }
+                () = self.stop.is_due() => self.tell(),
                 news = next(&mut self.checks) => self.heed(&news),
+            }
+            if self.program.is_none() && matches!(self.stop, Stop::Told) {
+                return Ok(crate::DONE);
             }
         }
     }
@@ -138,20 +138,41 @@ impl Running {
     /// it twice does not want to wait.
     async fn take_in(&mut self, signal: Signal) {
         let stops = is_stop(signal) || (self.program.is_none() && signal == Signal::HUP);
-        if stops && self.waiting.is_none() {
-            self.waiting = Some(signal);
-            self.lease.want(false);
-            self.stop_checks().await;
-        } else if let Some(program) = &self.program {
-            self.waiting.take().into_iter().for_each(|first| program.signal(first));
+        match &mut self.stop {
+            Stop::NotYet if stops => {
+                self.lease.want(false);
+                self.stop = Stop::with(signal, self.lease.gone(REMOVAL_LIMIT));
+                self.stop_checks().await;
+            }
+            Stop::Waiting(waiting) if stops => {
+                waiting.hold(signal);
+                self.tell();
+            }
+            // It ends most programs, and comes behind TERM where systemd has SendSIGHUP=yes.
+            Stop::Waiting(waiting) if signal == Signal::HUP => waiting.hold(signal),
+            _ => self.pass_on(signal),
+        }
+    }
+
+    fn tell(&mut self) {
+        self.stop.tell().into_iter().for_each(|signal| self.pass_on(signal));
+    }
+
+    fn pass_on(&self, signal: Signal) {
+        if let Some(program) = &self.program {
             program.signal(signal);
         }
     }
 
     fn heed(&self, News { is_well, reason }: &News) {
         self.lease.want(*is_well);
-        let (names, what) = (&self.names, if *is_well { "added" } else { "removed" });
-        self.notices.say(format!("{what} {names}: {reason}"));
+        let what = if *is_well { "added" } else { "removed" };
+        self.notices.say(format!("{what} {}: {reason}", self.names()));
+    }
+
+    /// The labels, for people.
+    fn names(&self) -> String {
+        labels::listed(&self.options.labels)
     }
 
     async fn stop_checks(&mut self) {
@@ -160,11 +181,18 @@ impl Running {
         }
     }
 
-    async fn finish(&mut self, ttl: Duration) {
+    async fn finish(&mut self) {
         self.stop_checks().await;
         self.lease.want(false);
-        if !self.lease.gone(REMOVAL_LIMIT).await {
-            let (names, ttl) = (&self.names, humantime::format_duration(ttl));
+        // Where there was no program the labels had their time.
+        let limit = if self.program.is_some() { REMOVAL_LIMIT } else { Duration::ZERO };
+        let has_gone = tokio::select! {
+            biased;
+            has_gone = self.lease.gone(limit) => has_gone,
+            () = self.signals.stop() => false,
+        };
+        if !has_gone {
+            let (names, ttl) = (self.names(), humantime::format_duration(self.options.ttl));
             self.notices.say(format!("{names} could not be removed, and ends within {ttl}"));
         }
     }

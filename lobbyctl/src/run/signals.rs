@@ -47,6 +47,11 @@ impl Signals {
         })
         .await
     }
+
+    /// Waits for the next one that tells a program to stop.
+    pub(super) async fn stop(&mut self) {
+        while !is_stop(self.next().await) {}
+    }
 }
 
 /// Whether it tells a program to stop.

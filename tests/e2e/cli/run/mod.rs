@@ -7,7 +7,6 @@ mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use lobby_tests::{
     Feed, FeedEvent, LIMIT, Lobbyd, Process, Signal, ensure, eventually, lobbyctl, lobbyctl_with,
@@ -35,6 +34,13 @@ async fn has_label(daemon: &Lobbyd) {
 
 async fn has_no_label(daemon: &Lobbyd) {
     daemon.knows(json!({"a": []})).await;
+}
+
+/// The processes that a process has started.
+fn children(id: u32) -> Vec<u32> {
+    let path = format!("/proc/{id}/task/{id}/children");
+    let children = std::fs::read_to_string(path).unwrap();
+    children.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
 /// A directory for the files of a script.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use lobby_tests::{LIMIT, Lobbyd, program};
 use serde_json::json;
 
-use super::{Place, has_label};
+use super::{Place, children, has_label};
 
 #[actix_rt::test]
 async fn an_interrupt_from_a_terminal_is_not_doubled() {
@@ -45,11 +45,4 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
     assert!(told.success());
     let status = tokio::time::timeout(LIMIT, terminal.wait()).await.unwrap().unwrap();
     assert_eq!((status.code(), place.text("log").as_str()), (Some(9), "ready\nINT\nINT\n"));
-}
-
-/// The processes that a process has started.
-fn children(id: u32) -> Vec<u32> {
-    let path = format!("/proc/{id}/task/{id}/children");
-    let children = std::fs::read_to_string(path).unwrap();
-    children.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
