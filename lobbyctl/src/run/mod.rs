@@ -5,6 +5,7 @@ mod health;
 mod lease;
 mod notices;
 mod program;
+mod session;
 mod signals;
 mod stop;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use lobby_client::text::one_line;
 use lobby_client::{Client, Error};
-use rustix::process::Signal;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::time::timeout;
 
 use crate::Failure;
@@ -25,7 +26,7 @@ use crate::labels;
 use checks::{Checks, News};
 use lease::Lease;
 use notices::Notices;
-use program::Program;
+use program::{Change, Program};
 use signals::{Signals, is_stop};
 use stop::Stop;
 
@@ -123,7 +124,12 @@ impl Running<'_> {
         loop {
             tokio::select! {
                 biased;
-                status = ended(&mut self.program) => return status,
+                change = changed(&mut self.program) => match change {
+                    Change::Ended(status) => return status,
+                    Change::WantsTerminal => self.notices.say(
+                        "the program was stopped: it wants the terminal, which the foreground has",
+                    ),
+                },
                 signal = self.signals.next() => self.take_in(signal).await,
                 () = self.stop.is_due() => self.tell(),
                 news = next(&mut self.checks) => self.heed(&news),
@@ -150,6 +156,7 @@ impl Running<'_> {
             }
             // It ends most programs, and comes behind TERM where systemd has SendSIGHUP=yes.
             Stop::Waiting(waiting) if signal == Signal::HUP => waiting.hold(signal),
+            _ if signal == Signal::TSTP => self.pause(),
             _ => self.pass_on(signal),
         }
     }
@@ -161,6 +168,15 @@ impl Running<'_> {
     fn pass_on(&self, signal: Signal) {
         if let Some(program) = &self.program {
             program.signal(signal);
+        }
+    }
+
+    /// Stops the program, and lobbyctl with it, for a shell that lets both go on with CONT.
+    fn pause(&self) {
+        if session::is_watched() {
+            self.pass_on(Signal::TSTP);
+            // Nothing keeps a process from stopping itself.
+            kill_process(getpid(), Signal::STOP).ok();
         }
     }
 
@@ -198,9 +214,9 @@ impl Running<'_> {
     }
 }
 
-async fn ended(program: &mut Option<Program>) -> std::io::Result<i32> {
+async fn changed(program: &mut Option<Program>) -> Change {
     match program {
-        Some(program) => program.ended().await,
+        Some(program) => program.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -5,10 +5,15 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
-use anyhow::anyhow;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use anyhow::{Context, anyhow};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{self, SignalKind};
 
+use super::session;
+use super::signals::is_stop;
 use crate::Failure;
 
 /// Exit status of a program that is not there, as shells have it.
@@ -24,6 +29,19 @@ pub(super) struct Program {
     child: Child,
     /// None once it has ended.
     id: Option<Pid>,
+    /// Tells that a child has stopped or ended.
+    changes: unix::Signal,
+    /// Whether it belongs to a session on a terminal.
+    has_terminal: bool,
+}
+
+/// What becomes of a program.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It has ended, with an exit status that tells of it.
+    Ended(io::Result<i32>),
+    /// The system has stopped it, since it wanted to read or set the terminal.
+    WantsTerminal,
 }
 
 impl Program {
@@ -32,6 +50,8 @@ impl Program {
         let Some((name, arguments)) = words.split_first() else {
             return Err(Failure::usage(anyhow!("there is no program to run")));
         };
+        let changes = unix::signal(SignalKind::child()).context("cannot listen for signals");
+        let changes = changes.map_err(Failure::other)?;
         let mut command = Command::new(name);
         command.args(arguments).process_group(0);
         if io::stdin().is_terminal() {
@@ -43,26 +63,50 @@ impl Program {
             Failure { status, cause: anyhow!("cannot run {}: {error}", name.display()) }
         })?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { child, id })
+        Ok(Self { child, id, changes, has_terminal: session::has_terminal() })
     }
 
     /// Passes a signal on: to all of its process group what a terminal would send to all of it,
-    /// else to the program alone.
+    /// else to the program alone. One that is stopped takes no end in before it goes on.
     pub(super) fn signal(&self, signal: Signal) {
         let Some(id) = self.id else { return };
+        let is_hangup = signal == Signal::HUP && self.has_terminal;
         let sent = match signal {
-            Signal::INT | Signal::QUIT | Signal::WINCH => kill_process_group(id, signal),
+            Signal::INT | Signal::QUIT | Signal::WINCH | Signal::TSTP | Signal::CONT => {
+                kill_process_group(id, signal)
+            }
+            _ if is_hangup => kill_process_group(id, signal),
             _ => kill_process(id, signal),
         };
         // One that has just ended needs no signal.
         sent.ok();
+        if is_stop(signal) || is_hangup {
+            kill_process_group(id, Signal::CONT).ok();
+        }
     }
 
-    /// Waits for its end. Returns the exit status that tells of it.
-    pub(super) async fn ended(&mut self) -> io::Result<i32> {
-        let status = self.child.wait().await;
-        self.id = None;
-        status.map(exit_status)
+    /// Waits until something becomes of it.
+    pub(super) async fn changed(&mut self) -> Change {
+        loop {
+            tokio::select! {
+                status = self.child.wait() => {
+                    self.id = None;
+                    return Change::Ended(status.map(exit_status));
+                }
+                _ = self.changes.recv() => if self.has_wanted_terminal() {
+                    return Change::WantsTerminal;
+                }
+            }
+        }
+    }
+
+    /// Whether the terminal has stopped it since this was last asked.
+    fn has_wanted_terminal(&self) -> bool {
+        let Some(id) = self.id else { return false };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        let status = waitid(WaitId::Pid(id), options).ok().flatten();
+        let by = status.and_then(|status| status.stopping_signal());
+        by.is_some_and(|by| [Signal::TTIN.as_raw(), Signal::TTOU.as_raw()].contains(&by))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Signals: those that are passed on to a program.
+//! Signals: those that tell a program something.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,8 +7,8 @@ use std::task::Poll;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind};
 
-/// The signals that are passed on.
-const PASSED_ON: [(Signal, fn() -> SignalKind); 8] = [
+/// The signals that this process waits for.
+const HEARD: [(Signal, fn() -> SignalKind); 10] = [
     (Signal::TERM, SignalKind::terminate),
     (Signal::INT, SignalKind::interrupt),
     (Signal::QUIT, SignalKind::quit),
@@ -17,6 +17,8 @@ const PASSED_ON: [(Signal, fn() -> SignalKind); 8] = [
     (Signal::USR2, SignalKind::user_defined2),
     (Signal::ALARM, SignalKind::alarm),
     (Signal::WINCH, SignalKind::window_change),
+    (Signal::TSTP, || SignalKind::from_raw(Signal::TSTP.as_raw())),
+    (Signal::CONT, || SignalKind::from_raw(Signal::CONT.as_raw())),
 ];
 
 /// The signals that this process gets.
@@ -30,7 +32,7 @@ impl Signals {
     /// for it and for the program.
     pub(super) fn listen() -> io::Result<Self> {
         let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
-        let heard = PASSED_ON.iter().filter(|(signal, _)| ignored & bit(*signal) == 0);
+        let heard = HEARD.iter().filter(|(signal, _)| ignored & bit(*signal) == 0);
         let streams = heard.map(|(signal, kind)| Ok((*signal, unix::signal(kind())?)));
         Ok(Self { streams: streams.collect::<io::Result<_>>()? })
     }
