@@ -6,7 +6,7 @@ use lobby_client::{Client, Error, Label, LabelOrigin, LocalLabel};
 
 use crate::args::DrainOptions;
 use crate::connection::Connection;
-use crate::labels::{self, cannot_end, is_stored, known, listed, places, unix_seconds, warn};
+use crate::labels::{self, cannot_end, known, listed, places, unix_seconds, warn};
 use crate::{Failure, print_view};
 
 /// The key of the label.
@@ -56,17 +56,38 @@ async fn begin(
     match (options.time, &there) {
         (None, _) => client.add_labels(&label).await,
         (Some(_), None) => return Err(cannot_end(&label)),
-        (Some(_), Some(there)) if is_stored(&label[0], there) => {
-            let problem = "the server is drained without an end: lobbyctl drain --end ends that";
-            return Err(Failure::other(anyhow!(problem)));
+        (Some(time), Some(there)) => {
+            refuse_another_end(there)?;
+            client.add_labels_for(&label, time).await
         }
-        (Some(time), Some(_)) => client.add_labels_for(&label, time).await,
     }
     .map_err(asking)?;
+    if options.time.is_some() {
+        tell_what_stays(there.iter().flatten());
+    }
     // One reason is enough: the new one counts.
     let others = there.iter().flatten().filter(|it| is_ours(it) && it.label != label[0]);
     let others: Vec<_> = others.map(|it| it.label.clone()).collect();
     if others.is_empty() { Ok(()) } else { client.delete_labels(&others).await.map_err(asking) }
+}
+
+/// A drain that somebody wanted without an end is given none behind their back.
+fn refuse_another_end(there: &[LocalLabel]) -> Result<(), Failure> {
+    let endless = |it: &&LocalLabel| is_ours(it) && it.source == LabelOrigin::Runtime;
+    let Some(first) = there.iter().find(endless) else { return Ok(()) };
+    let label = listed(std::slice::from_ref(&first.label));
+    Err(Failure::other(anyhow!(
+        "the server is drained by {label} without an end: lobbyctl drain --end ends that"
+    )))
+}
+
+/// Warns of what will drain the server when the time is over.
+fn tell_what_stays<'a>(there: impl Iterator<Item = &'a LocalLabel>) {
+    for other in there.filter(|it| it.label.name() == KEY && !is_ours(it)) {
+        let label = listed(std::slice::from_ref(&other.label));
+        let places = places(&other.label, std::iter::once(other));
+        warn(&format!("{label} stays after that: {places}"));
+    }
 }
 
 async fn show(client: &Client, json: bool) -> Result<String, Error> {

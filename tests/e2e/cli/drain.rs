@@ -33,11 +33,46 @@ async fn a_drain_for_a_time_ends_by_itself() {
     assert_eq!(lobbyctl(&daemon, &["drain", "--for", "2s", "--reason", "x"]).await, quiet());
     assert_eq!(daemon.own_labels().await, json!(["drain:x"]));
     daemon.knows(json!({"a": []})).await;
-    // One without an end is not given one behind the back of who wanted it so.
-    assert_eq!(lobbyctl(&daemon, &["drain"]).await, quiet());
-    let refused = lobbyctl(&daemon, &["drain", "--for", "1h"]).await;
-    assert_eq!(refused.status, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("lobbyctl drain --end"), "{}", refused.stderr);
+}
+
+#[actix_rt::test]
+async fn a_drain_without_an_end_is_given_none_by_another_one() {
+    let daemon = Lobbyd::named("a").start().await;
+    for (label, words) in [
+        ("drain", &["--for", "1h"][..]),
+        ("drain", &["--for", "1h", "--reason", "x"]),
+        ("drain:disk", &["--for", "1h", "--reason", "x"]),
+        ("drain:disk", &["--for", "1h"]),
+    ] {
+        assert_eq!(lobbyctl(&daemon, &["labels", "add", label]).await, quiet());
+        let refused = lobbyctl(&daemon, &[&["drain"], words].concat()).await;
+        let told = "without an end: lobbyctl drain --end ends that";
+        assert_eq!(refused.status, Some(1), "{refused:?}");
+        assert_eq!(refused.stderr, format!("error: the server is drained by {label} {told}\n"));
+        assert_eq!(daemon.own_labels().await, json!([label]));
+        assert_eq!(lobbyctl(&daemon, &["drain", "--end"]).await, quiet());
+    }
+}
+
+#[actix_rt::test]
+async fn what_drains_the_server_after_the_time_is_told_of() {
+    let daemon = Lobbyd::named("a").labels("drain:disk").start().await;
+    let outcome = lobbyctl(&daemon, &["drain", "--for", "1h", "--reason", "x"]).await;
+    let warning = "warning: drain:disk stays after that: it comes from LABELS\n";
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), warning));
+}
+
+#[actix_rt::test]
+async fn a_drain_has_no_json_but_to_show() {
+    let daemon = Lobbyd::named("a").start().await;
+    for words in [&["drain", "--json"][..], &["drain", "--end", "--json"]] {
+        let outcome = lobbyctl(&daemon, words).await;
+        assert_eq!(outcome.status, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains("drain has no JSON to print"), "{outcome:?}");
+    }
+    assert_eq!(daemon.own_labels().await, json!([]));
+    let shown = lobbyctl(&daemon, &["drain", "--show", "--json"]).await;
+    assert_eq!((shown.status, shown.stdout.as_str()), (Some(0), "[]\n"));
 }
 
 #[actix_rt::test]
