@@ -84,9 +84,13 @@ async fn meet(
     options: &RunOptions,
     notices: &Notices,
 ) -> Result<(), Failure> {
+    let so_far = match options.command.as_slice() {
+        [] => "there are no labels so far",
+        _ => "the program runs without labels so far",
+    };
     let asked = timeout(MEETING_LIMIT, client.labels()).await;
     let Ok(asked) = asked else {
-        notices.say("the daemon does not answer: it runs without labels so far");
+        notices.say(format!("the daemon does not answer: {so_far}"));
         return Ok(());
     };
     match asked {
@@ -100,7 +104,7 @@ async fn meet(
             Ok(())
         }
         Err(error @ (Error::Unreachable { .. } | Error::Refused { status: 500.., .. })) => {
-            notices.say(format!("{}: it runs without labels so far", one_line(&error.to_string())));
+            notices.say(format!("{}: {so_far}", one_line(&error.to_string())));
             Ok(())
         }
         Err(error) if labels::is_of_before(&error) => Err(labels::cannot_end(&options.labels)),
@@ -208,8 +212,9 @@ impl Running<'_> {
             () = self.signals.stop() => false,
         };
         if !has_gone {
+            let end = if self.options.labels.len() == 1 { "ends" } else { "end" };
             let (names, ttl) = (self.names(), humantime::format_duration(self.options.ttl));
-            self.notices.say(format!("{names} could not be removed, and ends within {ttl}"));
+            self.notices.say(format!("{names} could not be removed, and {end} within {ttl}"));
         }
     }
 }

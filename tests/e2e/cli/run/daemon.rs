@@ -1,9 +1,14 @@
 //! A daemon that is away, hangs or starts again.
 
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, Signal, free_port, lobbyctl};
+use lobby_tests::{
+    LIMIT, Lobbyd, NatsServer, Process, Signal, ensure, eventually, free_port, lobbyctl, now,
+};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
 
@@ -42,7 +47,7 @@ async fn a_daemon_that_hangs_holds_up_neither_start_nor_stop() {
     daemon.pause();
     let first = run(&daemon, &["--ttl", "3s"], &script);
     place.becomes("ready", "\n").await;
-    first.logged("the daemon does not answer: it runs without labels so far").await;
+    first.logged("the daemon does not answer: the program runs without labels so far").await;
     daemon.signal(Signal::CONT);
     has_label(&daemon).await;
     daemon.pause();
@@ -108,4 +113,41 @@ async fn no_label_comes_after_the_program_was_told_to_stop() {
     run.wait(LIMIT).await;
     lobbyctl(&daemon, &["labels", "add", "mark"]).await;
     assert_eq!(update(&mut feed).await, (json!(["mark"]), json!([])));
+}
+
+/// A daemon that takes every label, and keeps the moments at which it was asked to.
+fn counting_daemon(port: u16) -> Arc<Mutex<Vec<Instant>>> {
+    let moments = Arc::<Mutex<Vec<Instant>>>::default();
+    let log = Arc::clone(&moments);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            let is_list = request[..length].starts_with(b"GET ");
+            let text = if is_list { "[]" } else { "OK" };
+            if request[..length].starts_with(b"POST ") {
+                log.lock().unwrap().push(now());
+            }
+            let head = "HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: 2";
+            write!(stream, "{head}\r\n\r\n{text}").unwrap();
+        }
+    });
+    moments
+}
+
+#[actix_rt::test]
+async fn a_label_is_renewed_each_third_of_its_time() {
+    let port = free_port();
+    let moments = counting_daemon(port);
+    let mut command = lobbyctl_run(port, &["--ttl", "6s"]);
+    let run = Process::start("run", command.args(["--", "sleep", "60"]));
+    let all = || moments.lock().unwrap().clone();
+    eventually(LIMIT, async || ensure(all().len() > 4, all())).await;
+    let pauses: Vec<_> = all().windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // A machine that is busy may delay one.
+    let third = Duration::from_millis(1_800)..Duration::from_secs(4);
+    assert!(pauses.iter().all(|pause| third.contains(pause)), "{pauses:?}");
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(LIMIT).await.status.code(), Some(143));
 }

@@ -169,6 +169,6 @@ async fn a_check_alone_ends_in_one_wait_and_at_a_second_stop() {
         assert_eq!(exit.status.code(), Some(0));
         let most = if second.is_some() { PATIENCE } else { PATIENCE * 2 };
         assert!(exit.after < most, "{second:?} {exit:?}");
-        gate.logged("service:web, x could not be removed, and ends within 30s").await;
+        gate.logged("service:web, x could not be removed, and end within 30s").await;
     }
 }
