@@ -24,7 +24,7 @@ pub(crate) enum LabelsCommand {
     /// Add labels; they survive a restart of the daemon
     Add {
         /// Remove them after this time, such as 90s, 5m or 1h; the same again begins anew
-        #[arg(long = "for", value_name = "TIME", value_parser = lease_time)]
+        #[arg(long = "for", value_name = "TIME", value_parser = a_second_or_more)]
         time: Option<Duration>,
         /// Labels, by convention NAME:VALUE; at most 1024 bytes each, without control characters
         #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = labels())]
@@ -36,7 +36,9 @@ pub(crate) enum LabelsCommand {
         #[arg(long)]
         strict: bool,
         /// Whole labels
-        #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = own_labels())]
+        #[arg(
+            required = true, value_name = "LABEL", value_parser = Label::parse, add = own_labels()
+        )]
         labels: Vec<Label>,
     },
 }
@@ -44,7 +46,10 @@ pub(crate) enum LabelsCommand {
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct RunOptions {
     /// A label that the server has meanwhile; may be given several times
-    #[arg(long = "label", required = true, value_name = "LABEL", value_parser = Label::parse, add = labels())]
+    #[arg(
+        long = "label", required = true, value_name = "LABEL", value_parser = Label::parse,
+        add = labels()
+    )]
     pub(crate) labels: Vec<Label>,
     /// How long the labels outlast lobbyctl where it is killed; they are renewed each third of it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ttl)]
@@ -62,7 +67,10 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_name = "COMMAND")]
     pub(crate) check: Option<Action>,
     /// Time from one check to the next; one that takes longer, or over 30s, has failed
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = every, requires = "check")]
+    #[arg(
+        long, value_name = "TIME", default_value = "10s", value_parser = a_second_or_more,
+        requires = "check"
+    )]
     pub(crate) every: Duration,
     /// Checks in a row that must fail until the labels go
     #[arg(long, value_name = "N", default_value = "3", value_parser = row(), requires = "check")]
@@ -75,7 +83,7 @@ pub(crate) struct CheckOptions {
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct DrainOptions {
     /// End it after this time, such as 90s, 5m or 1h
-    #[arg(long = "for", value_name = "TIME", value_parser = lease_time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = a_second_or_more)]
     pub(crate) time: Option<Duration>,
     /// Why; others see it
     #[arg(long = "reason", value_name = "TEXT", value_parser = drain::with_reason)]
@@ -93,16 +101,12 @@ fn row() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=1_000)
 }
 
-fn lease_time(text: &str) -> Result<Duration, String> {
+fn a_second_or_more(text: &str) -> Result<Duration, String> {
     time_of_at_least(SECOND, text)
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {
     time_of_at_least(SHORTEST_TTL, text)
-}
-
-fn every(text: &str) -> Result<Duration, String> {
-    time_of_at_least(SECOND, text)
 }
 
 fn time_of_at_least(least: Duration, text: &str) -> Result<Duration, String> {
