@@ -5,6 +5,7 @@
 mod ansible;
 mod completion;
 mod dist;
+mod leases;
 mod machine;
 mod nginx;
 mod package;
