@@ -29,6 +29,76 @@ impl Running {
         &mut self.child
     }
 
+    /// Processor time that its threads have used.
+    ///
+    /// # Errors
+    /// When it has ended, or the kernel keeps no such account.
+    pub fn cpu(&self) -> Result<Duration> {
+        self.usage().cpu()
+    }
+
+    /// Resident memory in bytes (VmRSS).
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident(&self) -> Result<u64> {
+        self.usage().resident()
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of(self.child.id())
+    }
+
+    /// Kills it (SIGKILL) and waits for its end.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill a child")?;
+        self.wait().map(drop)
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn terminate(&self) -> Result<()> {
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process has an id")?;
+        kill_process(id, Signal::TERM).context("cannot send SIGTERM")
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        self.child.wait().context("cannot wait for a child")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already is just what is wanted.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// What a process costs, a child or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    id: u32,
+}
+
+impl Usage {
+    /// That of the process with this id.
+    pub fn of(id: u32) -> Self {
+        Self { id }
+    }
+
     /// Processor time that its threads have used. The scheduler's own account is in nanoseconds;
     /// `/proc/PID/stat` counts hundredths of a second, too coarse for a daemon at rest. A
     /// thread that ended is no longer counted, as idle helpers do: the sum may shrink.
@@ -65,35 +135,7 @@ impl Running {
         Ok(kilobytes * 1024)
     }
 
-    /// Asks it to end (SIGTERM).
-    ///
-    /// # Errors
-    /// When the system does not let us.
-    pub fn terminate(&self) -> Result<()> {
-        let id = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a process has an id")?;
-        kill_process(id, Signal::TERM).context("cannot send SIGTERM")
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// When the system cannot tell.
-    pub fn wait(&mut self) -> Result<ExitStatus> {
-        self.child.wait().context("cannot wait for a child")
-    }
-
     fn proc(&self, file: &str) -> String {
-        format!("/proc/{}/{file}", self.child.id())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has ended already is just what is wanted.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        format!("/proc/{}/{file}", self.id)
     }
 }

@@ -155,6 +155,11 @@ macro_rules! controls {
             self.0.port
         }
 
+        /// The id of its process.
+        pub fn id(&self) -> u32 {
+            self.0.process().id()
+        }
+
         /// Freezes it: its connections stay open and nothing answers.
         pub fn pause(&self) {
             self.0.process().pause();
