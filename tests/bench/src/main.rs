@@ -102,7 +102,7 @@ async fn bench(arguments: &Arguments) -> Result<()> {
     report.save(&arguments.output)?;
     writeln!(std::io::stdout(), "{}", report.text())?;
     if let Some(page) = &arguments.write {
-        page::write_into(page, &report.text())?;
+        page::write_into(page, "make bench", &report.text())?;
     }
     ensure!(report.failures.is_empty(), "not everything could be measured");
     Ok(())

@@ -2,7 +2,7 @@
 
 pub mod page;
 mod plot;
-mod table;
+pub(crate) mod table;
 
 use std::fs;
 use std::path::Path;

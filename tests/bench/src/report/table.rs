@@ -9,10 +9,15 @@ pub(super) fn table(rows: &[Row]) -> String {
     let rule = HEADINGS.map(|_| String::new());
     let lines: Vec<_> =
         [HEADINGS.map(str::to_owned), rule].into_iter().chain(rows.iter().map(cells)).collect();
-    let widths: Vec<_> = (0..HEADINGS.len())
+    aligned(&lines)
+}
+
+/// Lines of cells as a table, the second one being the rule below the headings.
+pub(crate) fn aligned<const COLUMNS: usize>(lines: &[[String; COLUMNS]]) -> String {
+    let widths: Vec<_> = (0..COLUMNS)
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
-    let line = |(number, cells): (usize, &[String; 8])| {
+    let line = |(number, cells): (usize, &[String; COLUMNS])| {
         let fill = if number == 1 { '-' } else { ' ' };
         let cells = cells.iter().zip(&widths).map(|(cell, width)| padded(cell, *width, fill));
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
