@@ -20,6 +20,11 @@ pub fn stop_thread_until(moment: Instant) {
     std::thread::sleep(moment.saturating_duration_since(now()));
 }
 
+/// Waits until a moment.
+pub async fn pause_until(moment: Instant) {
+    tokio::time::sleep_until(moment.into()).await;
+}
+
 /// Waits.
 pub async fn pause(length: Duration) {
     tokio::time::sleep(length).await;

@@ -130,7 +130,7 @@ impl Fleet {
 }
 
 /// Each daemon has an instance of its own.
-fn instance(server: usize) -> InstanceId {
+pub fn instance(server: usize) -> InstanceId {
     InstanceId::new(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(server as u64 + 1))
 }
 

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod figures;
 pub mod fleet;
 pub mod http;
+pub mod large;
 pub mod lobbyd;
 pub mod machine;
 pub mod process;
