@@ -43,6 +43,7 @@ pub fn envelope(payload: &[u8]) {
         "{labels:?}"
     );
     assert!(labels.len() <= MAX_LABELS && *last_check == 0);
+    assert_eq!(envelope::told_ttl(payload), envelope.ttl.valid());
     envelope.instance.iter().for_each(|instance| assert_is_instance(instance.as_str()));
     assert_packet_json_holds(&envelope.discovery);
     assert_messages_come_back(&envelope);

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use lobby_client::{HostName, Label};
+use memchr::memmem;
 use serde::Serialize;
 
 use super::instance_id::InstanceId;
@@ -198,6 +199,15 @@ impl<'a> Trailer<'a> {
         let mut trailer = Self::default();
         trailer.visit(&mut reader)?;
         (reader.0 == b"}").then_some(trailer)
+    }
+
+    /// The trailer of an envelope whose packet is not looked at: if the envelope is JSON, what
+    /// [`Self::read`] gives where the packet ends. None where a brace stands in the packet.
+    pub(crate) fn of_envelope(bytes: &'a [u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(ENVELOPE_START.as_bytes())?;
+        let (packet, rest) = bytes.split_at(memmem::find(bytes, LAST_CHECK.next.as_bytes())?);
+        let is_whole = memchr::memchr(b'}', packet).is_none();
+        Self::read(&rest[LAST_CHECK.next.len()..]).filter(|_| is_whole)
     }
 }
 

@@ -196,9 +196,14 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     Ok(Envelope { kind, discovery, instance, signature, ttl: raw.ttl })
 }
 
-/// For how long a payload is good, as it tells; nothing if it is not a packet.
+/// For how long a payload is good, as it tells: whether it is a packet at all, only [`decode`] finds
+/// out. What lobbyd has written is not decoded for that.
 pub fn told_ttl(payload: &[u8]) -> Option<PacketTtl> {
-    decode(payload).ok().and_then(|envelope| envelope.ttl.valid())
+    let field = match Trailer::of_envelope(payload) {
+        Some(trailer) => trailer.ttl.into(),
+        None => decode(payload).ok()?.ttl,
+    };
+    field.valid()
 }
 
 /// A message to encode.

@@ -131,6 +131,33 @@ fn a_ttl_in_another_form_counts_as_none() {
 }
 
 #[test]
+fn the_ttl_is_told_without_decoding_what_lobbyd_writes() {
+    let ours = |labels, end| {
+        format!(
+            r#"{{"discovery":{{"hostname":"a","labels":[{labels}],"last_check":0}},"message":"hi"{end}"#
+        )
+    };
+    let written = ours(r#""x:1""#, r#","instance":"7","ttl":30}"#);
+    assert!(Trailer::of_envelope(written.as_bytes()).is_some());
+    let foreign = [
+        ours(r#""}","{""#, r#","ttl":30}"#),
+        ours("", r#","ttl":30,"x":{"y":1,"last_check":0}}"#),
+        ours("", r#", "ttl":30}"#),
+        ours("", r#"}"#).replacen('{', r#"{"ttl":30,"#, 1),
+        r#"{"discovery":{"hostname":"a"},"ttl":30,"x":{"y":1,"last_check":0},"message":"hi"}"#
+            .to_owned(),
+        r#"{"discovery":{"hostname":"a","x":{"y":1,"last_check":0}},"message":"hi","ttl":30}"#
+            .to_owned(),
+    ];
+    for payload in foreign {
+        assert_eq!(Trailer::of_envelope(payload.as_bytes()), None, "{payload}");
+        assert_eq!(told_ttl(payload.as_bytes()), PacketTtl::from_seconds(30), "{payload}");
+    }
+    assert_eq!(told_ttl(ours("", r#","ttl":3601}"#).as_bytes()), None);
+    assert_eq!(told_ttl(b"not a packet"), None);
+}
+
+#[test]
 fn each_fault_has_its_reason() {
     assert_eq!(reason("garbage"), "not_json");
     assert_eq!(reason(r#"{"discovery":{"hostname":5},"message":"hi"}"#), "not_json");
