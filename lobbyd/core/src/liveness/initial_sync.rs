@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RECONNECTION: Duration = Duration::from_millis(5500);
 
 /// Finds out when every living host must have been heard: one KEEP_ALIVE after the drivers came up,
-/// or one interval of a large lobby. If a driver did not come up at once, its broker was away for the other daemons, too, and they
-/// need time to come back.
+/// or one interval of a large lobby. If a driver did not come up at once, its broker was away for
+/// the other daemons, too, and they need time to come back.
 #[derive(Debug, Clone, Copy)]
 pub struct InitialSync {
     keep_alive: Duration,
