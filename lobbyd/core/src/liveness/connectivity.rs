@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::liveness::time_base::millis;
+use crate::wire::packet_ttl::PacketTtl;
+
 /// A driver by its place in the list of active drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DriverId(u8);
@@ -113,7 +116,11 @@ impl ListeningClock {
     /// What it shows when a host expires that was last heard when it showed `heard`.
     fn expiry(&self, heard: u64, ttl: u64) -> u64 {
         match self.resumed {
-            Some(resumed) if resumed >= heard => (resumed + ttl).min(heard + 2 * ttl),
+            Some(resumed) if resumed >= heard => {
+                // By an outage nobody gets more than the hour that a packet can ask for.
+                let longest = (2 * ttl).min(ttl.max(millis(PacketTtl::MAX.duration())));
+                (resumed + ttl).min(heard + longest)
+            }
             Some(_) | None => heard + ttl,
         }
     }

@@ -31,7 +31,8 @@ const MARGIN: u64 = 1000;
 /// one TTL of listening time after it was last heard: the TTL that its packet told, or the
 /// receiver's if it told none. When its links have been down in the meantime it has a full TTL
 /// from their return, because its keep-alives may come late then, but two TTL
-/// since it was last heard at most: a link that flaps keeps nobody alive.
+/// since it was last heard at most, and no more than an hour unless its TTL is longer: a link that
+/// flaps keeps nobody alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Liveness {
     time_base: TimeBase,

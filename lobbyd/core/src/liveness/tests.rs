@@ -248,6 +248,19 @@ fn outages_give_a_host_the_ttl_that_it_tells() {
 }
 
 #[test]
+fn after_an_outage_a_silent_host_is_gone_within_an_hour() {
+    for (ttl, silence) in [(3600, 3600), (2000, 3600), (1800, 3600), (900, 1800)] {
+        let mut daemon = Fixture::new(1);
+        let nearly = u32::try_from(ttl).unwrap() - 60;
+        daemon.tells(ttl).hear(0);
+        daemon.at(nearly).down_link(0);
+        daemon.at(nearly + 100).up(0);
+        let gone = silence.min(2 * nearly + 60);
+        assert_eq!(daemon.expires(), Some(gone + 100), "{ttl}");
+    }
+}
+
+#[test]
 fn a_packet_older_than_the_receivers_ttl_may_still_be_good() {
     let mut daemon = Fixture::new(1);
     daemon.tells(100).hear_kept(0, 99);
