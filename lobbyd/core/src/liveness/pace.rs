@@ -49,8 +49,8 @@ impl Pace {
     /// The TTL of packets with this interval; none if TTL is longer than a packet can tell.
     pub fn ttl_of(&self, interval: Duration) -> Option<PacketTtl> {
         let told = PacketTtl::covering(self.ttl)?;
-        let stretched =
-            u128::from(told.seconds()) * interval.as_millis() / self.keep_alive.as_millis().max(1);
+        let stretched = (u128::from(told.seconds()) * interval.as_nanos())
+            .div_ceil(self.keep_alive.as_nanos().max(1));
         let stretched = u64::try_from(stretched).ok().and_then(PacketTtl::from_seconds);
         Some(stretched.unwrap_or(PacketTtl::MAX))
     }
@@ -85,6 +85,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -147,6 +149,26 @@ mod tests {
         ] {
             let listening = pace.listening_time(ttl(told), hosts);
             assert_eq!(listening.as_secs(), expected, "{told} {hosts}");
+        }
+    }
+
+    proptest! {
+        /// As many packets may get lost in a row as without stretching: no TTL is rounded down.
+        #[test]
+        fn a_stretched_ttl_is_as_many_intervals_as_ttl_is_keep_alives(
+            keep_alive in 1..3600u64, more in 1..3600u64, max_rate in 0..1000u32,
+            hosts in 0..100_000usize,
+        ) {
+            let pace = pace(keep_alive, keep_alive + more, max_rate);
+            let interval = pace.interval(LobbySize { hosts, without_ttl: 0 });
+            prop_assert!(interval >= pace.keep_alive);
+            if let Some(told) = pace.ttl_of(interval) {
+                let intervals = told.duration().as_nanos() * pace.keep_alive.as_nanos();
+                prop_assert!(intervals >= interval.as_nanos() * pace.ttl.as_nanos(), "{interval:?}");
+                prop_assert!(told.duration() >= interval, "{interval:?}");
+            } else {
+                prop_assert!(pace.ttl > PacketTtl::MAX.duration() && interval == pace.keep_alive);
+            }
         }
     }
 }
