@@ -6,6 +6,7 @@ pub(crate) mod last_heard;
 pub mod pace;
 pub mod reception;
 pub(crate) mod time_base;
+pub(crate) mod told_ttls;
 pub(crate) mod watchdog;
 
 use std::sync::Arc;

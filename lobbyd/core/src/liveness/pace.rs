@@ -5,9 +5,8 @@ use std::time::Duration;
 use crate::liveness::time_base::millis;
 use crate::wire::packet_ttl::PacketTtl;
 
-/// How often longer than it should take a newcomer listens in a large lobby: some hosts are heard
-/// late.
-const PATIENCE: u64 = 2;
+/// So many hosts are a large lobby under any MAX_PACKET_RATE: what most of them tell is believed.
+const MANY: usize = 50;
 
 /// The size of a lobby, as one of its daemons sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,18 +54,18 @@ impl Pace {
         Some(stretched.unwrap_or(PacketTtl::MAX))
     }
 
-    /// How long a newcomer listens until it must have heard everybody, where the longest TTL that
-    /// was told is this one: the interval that it stands for. It is believed only as far as the
-    /// number of hosts that were heard makes it likely, so that a single one with a long TTL does
-    /// not matter.
-    pub fn listening_time(&self, longest: PacketTtl, hosts: usize) -> Duration {
-        let is_likely = self.max_rate > 0 && self.time_for(hosts) * 2 > self.keep_alive;
+    /// How long a newcomer that has heard so many hosts listens until it must have heard everybody,
+    /// where this is the TTL that its neighbours tell: the interval that it stands for. In a lobby of
+    /// a few hosts whose rate nothing stretches it stands for another setting of TTL.
+    ///
+    /// The rate that the others keep to may be quite another than the own one.
+    pub fn listening_time(&self, common: PacketTtl, hosts: usize) -> Duration {
+        let is_likely = hosts >= MANY || self.is_large(hosts.saturating_mul(2));
         let Some(told) = PacketTtl::covering(self.ttl).filter(|_| is_likely) else {
             return self.keep_alive;
         };
-        let interval = millis(self.keep_alive) * longest.seconds() / told.seconds();
-        let likely = millis(self.time_for(hosts)) * PATIENCE;
-        Duration::from_millis(interval.min(likely)).max(self.keep_alive)
+        let interval = millis(self.keep_alive) * common.seconds() / told.seconds();
+        Duration::from_millis(interval).max(self.keep_alive)
     }
 
     /// The time in which MAX_PACKET_RATE allows a packet of each host.
@@ -138,17 +137,20 @@ mod tests {
 
     #[test]
     fn a_newcomer_of_a_large_lobby_listens_for_an_interval() {
-        let (pace, ttl) = (pace(5, 30, 200), |seconds| PacketTtl::from_seconds(seconds).unwrap());
-        for (told, hosts, expected) in [
-            (30, 1000, 5),
-            (3600, 500, 5),
-            (300, 1000, 10),
-            (300, 10_000, 50),
-            (36, 1000, 6),
-            (10, 1000, 5),
+        let ttl = |seconds| PacketTtl::from_seconds(seconds).unwrap();
+        for (rate, told, hosts, expected) in [
+            (200, 30, 1000, 5),
+            (200, 300, 1000, 50),
+            (200, 3600, 49, 5),
+            (200, 36, 1000, 6),
+            (200, 10, 1000, 5),
+            (0, 300, 1000, 50),
+            (1_000_000, 300, 1000, 50),
+            (1, 36, 6, 6),
+            (0, 36, 6, 5),
         ] {
-            let listening = pace.listening_time(ttl(told), hosts);
-            assert_eq!(listening.as_secs(), expected, "{told} {hosts}");
+            let listening = pace(5, 30, rate).listening_time(ttl(told), hosts);
+            assert_eq!(listening.as_secs(), expected, "{rate} {told} {hosts}");
         }
     }
 

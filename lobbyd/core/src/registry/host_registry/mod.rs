@@ -16,6 +16,7 @@ use crate::liveness::Liveness;
 use crate::liveness::connectivity::DriverId;
 use crate::liveness::initial_sync::InitialSync;
 use crate::liveness::pace::{LobbySize, Pace};
+use crate::liveness::told_ttls::ToldTtls;
 pub use crate::registry::change::{Applied, Change, ChangeKind};
 use crate::registry::changes::Changes;
 use crate::registry::expiry_schedule::ExpirySchedule;
@@ -29,7 +30,6 @@ use crate::signing::keys::Keys;
 use crate::signing::verifier::PacketVerifier;
 use crate::wire::instance_id::InstanceId;
 use crate::wire::packet_json::PacketJson;
-use crate::wire::packet_ttl::PacketTtl;
 
 /// The registry: all hosts of the lobby that are alive.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub struct HostRegistry {
     /// How many hosts tell no TTL.
     without_ttl: usize,
     pace: Pace,
-    /// The longest TTL that was told before the daemon was warm.
-    longest_ttl: Option<PacketTtl>,
+    /// What hosts told that joined before the daemon was warm.
+    told_ttls: ToldTtls,
     verifier: Option<PacketVerifier>,
 }
 
@@ -90,7 +90,7 @@ impl HostRegistry {
             suspects: Suspects::default(),
             without_ttl: 0,
             pace: Pace { keep_alive: initial_sync.keep_alive(), ttl, max_rate: 0 },
-            longest_ttl: None,
+            told_ttls: ToldTtls::default(),
             verifier: None,
         }
     }

@@ -498,3 +498,4 @@ fn frozen_hosts_heard_through_another_link_may_expire() {
 mod kept;
 mod losses;
 mod schedules;
+mod warm;

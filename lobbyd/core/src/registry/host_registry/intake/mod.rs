@@ -143,9 +143,9 @@ impl HostRegistry {
     /// In a large lobby it takes longer until everybody must have been heard.
     fn stretch_initial_sync(&mut self, reception: Reception) {
         if !self.initial_sync.is_warm(reception.at) {
-            self.longest_ttl = self.longest_ttl.max(reception.ttl);
-            if let Some(longest) = self.longest_ttl {
-                let time = self.pace.listening_time(longest, self.hosts.len());
+            self.told_ttls.note(reception.ttl);
+            if let Some(common) = self.told_ttls.common() {
+                let time = self.pace.listening_time(common, self.hosts.len());
                 self.initial_sync.listen_for(time, reception.at);
             }
         }
