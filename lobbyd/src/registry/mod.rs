@@ -280,7 +280,7 @@ impl Registry {
             None => {}
             Some(SenderNews::Newcomer) => self.newcomers.send_modify(|newcomers| {
                 newcomers.count += 1;
-                newcomers.hosts = self.hosts.count_hosts();
+                newcomers.hosts = self.hosts.size().hosts;
             }),
             Some(SenderNews::Namesakes { host, instances }) => {
                 self.log.namesakes(&host, &instances);

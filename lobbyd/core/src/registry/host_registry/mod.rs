@@ -159,11 +159,6 @@ impl HostRegistry {
         LobbySize { hosts: self.hosts.len(), without_ttl: self.without_ttl }
     }
 
-    /// The number of hosts, whether alive or not.
-    pub fn count_hosts(&self) -> usize {
-        self.hosts.len()
-    }
-
     /// Whether a host of this name is known.
     pub fn is_known(&self, hostname: &str) -> bool {
         self.known.get(hostname).is_some()

@@ -139,7 +139,7 @@ fn a_keep_alive_with_a_ttl_is_recognised_and_renews_by_it() {
 /// The second at which a host expires that sent this at noon.
 fn expiry(lobby: &mut Fixture, payload: &[u8]) -> u32 {
     lobby.apply(payload, 0).unwrap();
-    while lobby.registry.count_hosts() > 0 {
+    while lobby.registry.size().hosts > 0 {
         let next = lobby.second + 1;
         lobby.at(next);
         lobby.registry.expire(lobby.start + SECOND * next);
