@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+const TTL: Duration = Duration::from_secs(30);
+
+fn pace(max_rate: u32) -> Pace {
+    Pace { keep_alive: KEEP_ALIVE, ttl: TTL, max_rate }
+}
+
+/// A daemon that hears newcomers at these moments, and the moments of its packets within a
+/// time. All in milliseconds since its start.
+fn packets(newcomers: &[(u64, f64)], hosts: usize, until: u64) -> (Vec<u64>, Vec<u64>) {
+    let start = clock::now();
+    let mut schedule = HiSchedule::new(pace(0), start);
+    let (mut packets, mut greetings) = (Vec::new(), Vec::new());
+    for millis in 0..until {
+        let now = start + MILLISECOND * millis as u32;
+        for (_, random) in newcomers.iter().filter(|(at, _)| *at == millis) {
+            schedule.newcomer(hosts, *random, now);
+        }
+        let is_greeting = now < schedule.regular;
+        if schedule.is_due(0.0, now) {
+            packets.push(millis);
+            greetings.extend(is_greeting.then_some(millis));
+        }
+    }
+    (packets, greetings)
+}
+
+#[test]
+fn without_newcomers_a_packet_is_sent_each_keep_alive() {
+    assert_eq!(packets(&[], 60, 16_000).0, [5000, 10_000, 15_000]);
+}
+
+#[test]
+fn a_newcomer_is_greeted_soon_and_the_next_packet_counts_from_there() {
+    assert_eq!(packets(&[(1000, 0.5)], 60, 7000).0, [1040, 6040]);
+    assert_eq!(packets(&[(1000, 1.0)], 60, 7000).0, [1080, 6080]);
+}
+
+#[test]
+fn a_greeting_waits_until_the_last_packet_has_some_age() {
+    let newcomers = [(1000, 0.0), (1100, 0.0), (6200, 0.0)];
+    assert_eq!(packets(&newcomers, 60, 7000).0, [1000, 1150, 6150, 6300]);
+    let crowd: Vec<_> = (1000..2000).map(|at| (at, 0.0)).collect();
+    assert_eq!(packets(&crowd, 1_000_000, 9000).0, [1000, 3500, 8500]);
+}
+
+/// A daemon whose lobby has these sizes from these seconds on: when it sends, and which TTL.
+fn sizes(sizes: &[(u32, LobbySize)], until: u32) -> Vec<(u32, u64)> {
+    let start = clock::now();
+    let (mut schedule, mut packets) = (HiSchedule::new(pace(200), start), Vec::new());
+    for second in 0..until {
+        let now = start + Duration::from_secs(second.into());
+        for (_, size) in sizes.iter().filter(|(at, _)| *at == second) {
+            schedule.resize(*size, now);
+        }
+        if schedule.is_due(1.0, now) {
+            packets.push((second, schedule.ttl().unwrap().seconds()));
+        }
+    }
+    packets
+}
+
+fn of(hosts: usize, without_ttl: usize) -> LobbySize {
+    LobbySize { hosts, without_ttl }
+}
+
+#[test]
+fn a_longer_ttl_is_told_one_packet_before_the_longer_interval() {
+    let expected = [(5, 30), (10, 300), (15, 300), (60, 300)];
+    assert_eq!(sizes(&[(6, of(10_000, 0))], 100), expected);
+}
+
+#[test]
+fn a_shorter_interval_begins_one_packet_before_the_shorter_ttl() {
+    let expected = [(5, 300), (10, 300), (55, 300), (64, 57), (69, 30), (74, 30)];
+    assert_eq!(sizes(&[(0, of(10_000, 0)), (10, of(100, 0))], 75), expected);
+}
+
+#[test]
+fn in_a_lobby_that_shrinks_the_interval_follows_steadily() {
+    // At 55 seconds, 20 after it shrank, two fifths of the way from 50 to 20 are done.
+    let packets = sizes(&[(0, of(10_000, 0)), (35, of(4000, 0))], 130);
+    let expected = [(5, 300), (10, 300), (55, 300), (90, 228), (108, 120), (126, 120)];
+    assert_eq!(packets, expected);
+}
+
+#[test]
+fn when_an_original_comes_all_send_within_a_keep_alive() {
+    let sizes = sizes(&[(0, of(10_000, 0)), (20, of(10_001, 1)), (40, of(10_000, 0))], 120);
+    assert_eq!(sizes[..6], [(5, 300), (10, 300), (24, 300), (29, 30), (34, 30), (39, 30)]);
+    assert_eq!(sizes[6..], [(44, 300), (49, 300), (94, 300)]);
+}
+
+#[test]
+fn in_a_large_lobby_nobody_greets_and_intervals_are_jittered() {
+    let start = clock::now();
+    let mut schedule = HiSchedule::new(pace(200), start);
+    schedule.newcomer(1001, 0.0, start);
+    assert_eq!(schedule.deadline(), start + KEEP_ALIVE);
+    schedule.resize(of(2000, 0), start);
+    schedule.sent(0.5, start);
+    assert_eq!(schedule.deadline(), start + KEEP_ALIVE, "none is told yet");
+    schedule.sent(1.0, start);
+    assert_eq!(schedule.deadline(), start + Duration::from_secs(9), "it is spread");
+    schedule.sent(1.0, start);
+    assert_eq!(schedule.deadline(), start + Duration::from_secs(9));
+    schedule.newcomer(1000, 0.0, start);
+    assert!(schedule.deadline() < start + KEEP_ALIVE, "it is not large any more");
+}
+
+#[test]
+fn one_who_is_doubted_is_heard_at_once_and_then_once_a_second() {
+    let start = clock::now();
+    let (mut schedule, mut packets) = (HiSchedule::new(pace(200), start), Vec::new());
+    schedule.resize(of(10_000, 0), start);
+    for millis in 0..4000 {
+        let now = start + MILLISECOND * millis;
+        if (500..2200).contains(&millis) {
+            schedule.doubted(now);
+        }
+        packets.extend(schedule.is_due(0.5, now).then_some(millis));
+    }
+    assert_eq!(packets, [500, 1500, 2500]);
+}
+
+#[test]
+fn a_fourth_greeting_in_a_keep_alive_is_put_off() {
+    let crowd: Vec<_> = (1000..2000).map(|at| (at, 0.0)).collect();
+    assert_eq!(packets(&crowd, 10, 7500).0, [1000, 1025, 1050, 6000]);
+}
+
+proptest! {
+    #[test]
+    fn greetings_are_few_and_nobody_is_left_out(
+        newcomers in prop::collection::vec((0..20_000_u64, 0.0..=1.0_f64), 0..40),
+        hosts in 0..3000_usize,
+    ) {
+        let keep_alive = KEEP_ALIVE.as_millis() as u64;
+        let (packets, greetings) = packets(&newcomers, hosts, 30_000);
+        for few in greetings.windows(MOST_GREETINGS + 1) {
+            prop_assert!(few[MOST_GREETINGS] - few[0] >= keep_alive, "{greetings:?}");
+        }
+        let age = (hosts as u64 * 5 / 2).min(keep_alive / 2);
+        for pair in packets.windows(2).filter(|pair| greetings.contains(&pair[1])) {
+            prop_assert!(pair[1] - pair[0] >= age, "{pair:?}");
+        }
+        for (at, _) in newcomers {
+            let next = packets.iter().find(|packet| **packet >= at).unwrap();
+            prop_assert!(*next <= at + keep_alive, "{at} {packets:?}");
+        }
+        for pair in packets.windows(2) {
+            prop_assert!(pair[1] - pair[0] <= keep_alive, "{pair:?}");
+        }
+    }
+}
