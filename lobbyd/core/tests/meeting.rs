@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lobby_core::link::hi_schedule::HiSchedule;
-use lobby_core::liveness::pace::Pace;
+use lobby_core::liveness::connectivity::{DriverId, DriverSet};
+use lobby_core::liveness::pace::{LobbySize, Pace};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -17,6 +18,11 @@ const PACE: Pace = Pace { keep_alive: KEEP_ALIVE, ttl: Duration::from_secs(30), 
 const HOP: Duration = Duration::from_millis(1);
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The only link is up.
+fn link() -> DriverSet {
+    DriverId::new(0).into_iter().collect()
+}
 
 /// A daemon, while it runs.
 struct Daemon {
@@ -73,7 +79,7 @@ impl Lobby {
         self.runs[place] += 1;
         let (run, known) = (self.runs[place], vec![0; self.runs.len()]);
         let mut schedule = HiSchedule::new(PACE, self.now);
-        schedule.sent(0.0, self.now);
+        schedule.sent(link(), 0.0, self.now);
         self.daemons[place] = Some(Daemon { schedule, run, known, packets: 0 });
         self.send(place);
     }
@@ -106,7 +112,7 @@ impl Lobby {
             }
             for place in 0..self.daemons.len() {
                 let now = self.now;
-                let is_due = |daemon: &mut Daemon| daemon.schedule.is_due(0.0, now);
+                let is_due = |daemon: &mut Daemon| daemon.schedule.is_due(link(), 0.0, now);
                 if self.daemons[place].as_mut().is_some_and(is_due) {
                     self.send(place);
                 }
@@ -126,6 +132,7 @@ impl Lobby {
             let Some(daemon) = &mut self.daemons[place] else { continue };
             if std::mem::replace(&mut daemon.known[from], run) != run {
                 let hosts = daemon.known.iter().filter(|run| **run > 0).count() + 1;
+                daemon.schedule.resize(LobbySize { hosts, without_ttl: 0 }, now);
                 daemon.schedule.newcomer(hosts, random, now);
             }
         }

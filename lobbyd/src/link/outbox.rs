@@ -44,11 +44,14 @@ impl Outbox {
         Self { driver, queue, task }
     }
 
-    /// Puts a packet in the queue; when that is full the packet is dropped.
-    pub(super) fn post(&self, packet: OutboundPacket) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(packet) {
+    /// Puts a packet in the queue, and tells whether it is there; when that is full the packet is
+    /// dropped.
+    pub(super) fn post(&self, packet: OutboundPacket) -> bool {
+        let posted = self.queue.try_send(packet);
+        if let Err(TrySendError::Full(_)) = posted {
             debug!(target: "lobby::link", driver = self.driver, "broker is slow, own packet dropped");
         }
+        posted.is_ok()
     }
 
     /// Sends what waits, closes the connection and returns when both are done. The caller limits

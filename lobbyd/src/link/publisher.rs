@@ -16,7 +16,7 @@ use crate::sys::clock;
 use lobby_core::link::announcer::Announcer;
 use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::link::message::OutboundPacket;
-use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::connectivity::{DriverId, DriverSet};
 use lobby_core::liveness::pace::LobbySize;
 
 /// Longest random wait before the first packet after a reconnection, so that a fleet does not
@@ -48,14 +48,19 @@ pub struct ChannelClosed(pub DriverId);
 #[rtype(result = "()")]
 pub struct OwnConnectionClosed;
 
+/// A channel did not take an own packet. *Sent by its Outbox.* No reply.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct PacketLost(DriverId);
+
 /// Say goodbye through every driver and close it. *Asked by App* at the end. Replies when the
 /// channels have it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SayGoodbye;
 
-/// The publisher: says hi in every interval of its schedule, to newcomers and when something changes, goodbye at the
-/// end.
+/// The publisher: says hi in every interval of its schedule, to newcomers and when something
+/// changes, goodbye at the end.
 #[derive(Debug)]
 pub struct Publisher {
     announcer: Announcer,
@@ -89,10 +94,25 @@ impl Publisher {
         self.schedule.resize(size, clock::now());
     }
 
-    fn publish(&self, packets: impl IntoIterator<Item = OutboundPacket>) {
+    /// The drivers whose channels are open.
+    fn links(&self) -> DriverSet {
+        let drivers = (0..).map_while(DriverId::new).zip(&self.outboxes);
+        drivers.filter_map(|(driver_id, outbox)| outbox.as_ref().map(|_| driver_id)).collect()
+    }
+
+    fn publish(&mut self, packets: impl IntoIterator<Item = OutboundPacket>) {
         for packet in packets {
             self.own.set((!packet.last).then(|| packet.payload.clone()));
-            self.outboxes.iter().flatten().for_each(|outbox| outbox.post(packet.clone()));
+            for driver_id in self.links().iter() {
+                self.post(driver_id, packet.clone());
+            }
+        }
+    }
+
+    fn post(&mut self, driver_id: DriverId, packet: OutboundPacket) {
+        let outbox = self.outboxes[driver_id.index()].as_ref();
+        if outbox.is_some_and(|outbox| !outbox.post(packet)) {
+            self.schedule.lost(driver_id);
         }
     }
 
@@ -107,7 +127,7 @@ impl Publisher {
 
     fn turn(&mut self, ctx: &mut Context<Self>) {
         self.resize();
-        if self.schedule.is_due(fastrand::f64(), clock::now()) {
+        if self.schedule.is_due(self.links(), fastrand::f64(), clock::now()) {
             self.announcer.use_ttl(self.schedule.ttl());
             let hi = self.announcer.hi(clock::unix_millis());
             self.publish(hi);
@@ -116,11 +136,12 @@ impl Publisher {
     }
 
     fn greet(&mut self, driver_id: DriverId) {
-        if let (Some(outbox), Some(hi)) =
-            (&self.outboxes[driver_id.index()], self.announcer.hi(clock::unix_millis()))
+        if self.outboxes[driver_id.index()].is_some()
+            && let Some(hi) = self.announcer.hi(clock::unix_millis())
         {
             self.own.set(Some(hi.payload.clone()));
-            outbox.post(hi);
+            self.schedule.sent_through(driver_id, clock::now());
+            self.post(driver_id, hi);
         }
     }
 }
@@ -160,7 +181,7 @@ impl Handler<LocalChanged> for Publisher {
 
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
         self.resize();
-        self.schedule.sent(fastrand::f64(), clock::now());
+        self.schedule.sent(self.links(), fastrand::f64(), clock::now());
         self.announcer.use_ttl(self.schedule.ttl());
         let announcements = self.announcer.local_changed(packet, clock::unix_millis());
         self.publish(announcements);
@@ -186,16 +207,29 @@ impl Handler<ChannelOpened> for Publisher {
             return;
         }
         let ChannelOpened { driver_id, driver, outgoing, again } = opened;
-        let sent = self.sent.clone();
+        let (sent, publisher) = (self.sent.clone(), ctx.address());
         self.outboxes[driver_id.index()] = Some(Outbox::open(driver, outgoing, move |outcome| {
+            if outcome.is_err() {
+                publisher.do_send(PacketLost(driver_id));
+            }
             sent.do_send(PacketSent { driver_id, outcome });
         }));
+        self.schedule.opened(driver_id, clock::now());
+        self.await_turn(ctx);
         if again {
             let delay = GREETING_SPREAD.mul_f64(fastrand::f64());
             ctx.run_later(delay, move |publisher, _| publisher.greet(driver_id));
         } else {
             self.greet(driver_id);
         }
+    }
+}
+
+impl Handler<PacketLost> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, PacketLost(driver_id): PacketLost, _: &mut Self::Context) {
+        self.schedule.lost(driver_id);
     }
 }
 

@@ -48,6 +48,11 @@ impl DriverSet {
         self.0
     }
 
+    /// Its drivers.
+    pub fn iter(self) -> impl Iterator<Item = DriverId> {
+        (0..DriverId::MAX).filter_map(DriverId::new).filter(move |driver| self.contains(*driver))
+    }
+
     /// Whether no driver is in the set.
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
@@ -93,6 +98,14 @@ struct ListeningClock {
     stopped: bool,
     /// What it showed when it last ran on after it had stopped.
     resumed: Option<u64>,
+}
+
+impl FromIterator<DriverId> for DriverSet {
+    fn from_iter<T: IntoIterator<Item = DriverId>>(drivers: T) -> Self {
+        let mut set = Self::default();
+        drivers.into_iter().for_each(|driver| set.insert(driver));
+        set
+    }
 }
 
 impl ListeningClock {

@@ -1,26 +1,19 @@
 //! The schedule of own packets: one in each KEEP_ALIVE, less often in a large lobby, and a greeting
 //! soon after a newcomer was heard, so that it does not wait a KEEP_ALIVE to know everybody.
 
-use std::collections::VecDeque;
+mod greetings;
+mod told;
+
 use std::time::{Duration, Instant};
 
+use crate::link::hi_schedule::greetings::Greetings;
+use crate::link::hi_schedule::told::Told;
+use crate::liveness::connectivity::{DriverId, DriverSet};
 use crate::liveness::pace::{LobbySize, Pace};
 use crate::wire::packet_ttl::PacketTtl;
 
-/// Longest delay of a greeting: this much, and more for each host. A lobby answers a newcomer with
-/// so many packets a second at most, however large it is.
-const BASE_DELAY: Duration = Duration::from_millis(20);
-const DELAY_PER_HOST: Duration = Duration::from_millis(1);
-
-/// Age that the last own packet has at least when a host greets, for each host: of many newcomers
-/// one after another, several are greeted by one packet.
-const AGE_PER_HOST: Duration = Duration::from_micros(2500);
-
 /// Age that the last own packet has at least when another one shows that this server is alive.
 const PROOF_PAUSE: Duration = Duration::from_secs(1);
-
-/// Most greetings in a KEEP_ALIVE.
-const MOST_GREETINGS: usize = 3;
 
 /// Part of a stretched interval that is taken away at random, so that no two hosts keep in step.
 const JITTER: f64 = 0.1;
@@ -29,7 +22,8 @@ const JITTER: f64 = 0.1;
 /// regular one counts from it, so nothing is sent more often while nobody comes.
 ///
 /// In a large lobby intervals stretch, and with them the TTL that packets tell. A packet may get
-/// lost, so the longer TTL is told one packet before the longer interval, and the shorter interval
+/// lost, and with it those sent close to it: so the longer interval begins only when two packets
+/// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter interval
 /// begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
 /// steadily within one of the former intervals: if it did so at once, hosts that have sent under
 /// the new one would meet those that still wait under the former one.
@@ -44,31 +38,27 @@ pub struct HiSchedule {
     /// The interval after the last packet.
     interval: Duration,
     regular: Instant,
-    sent: Option<Instant>,
-    /// When a greeting is due; none when nobody waits for it.
-    greeting: Option<Instant>,
+    /// What was told on each link.
+    links: [Told; DriverId::MAX],
+    greetings: Greetings,
     /// When others must hear that this server is alive; none when nobody doubts it.
     proof: Option<Instant>,
-    /// The last greetings, the oldest first.
-    greetings: VecDeque<Instant>,
 }
 
 impl HiSchedule {
     /// The schedule of a daemon that starts now.
     pub fn new(pace: Pace, now: Instant) -> Self {
-        let (told, interval, regular) = (pace.keep_alive, pace.keep_alive, now + pace.keep_alive);
-        let (size, greetings) = (LobbySize::default(), VecDeque::new());
+        let keep_alive = pace.keep_alive;
         Self {
             pace,
-            size,
+            size: LobbySize::default(),
             shrinking: None,
-            told,
-            interval,
-            regular,
-            sent: None,
-            greeting: None,
+            told: keep_alive,
+            interval: keep_alive,
+            regular: now + keep_alive,
+            links: [Told::nothing(keep_alive); DriverId::MAX],
+            greetings: Greetings::new(pace),
             proof: None,
-            greetings,
         }
     }
 
@@ -122,35 +112,45 @@ impl HiSchedule {
     /// A hi of an unknown host was heard, or of an instance not seen before. `hosts` is the number
     /// of all hosts, `random` from 0 to 1 spreads the greetings of all of them.
     pub fn newcomer(&mut self, hosts: usize, random: f64, now: Instant) {
-        if self.greeting.is_some() || self.pace.is_large(hosts) {
-            return;
-        }
-        let (hosts, keep_alive) = (u32::try_from(hosts).unwrap_or(u32::MAX), self.pace.keep_alive);
-        let spread = (BASE_DELAY + DELAY_PER_HOST.saturating_mul(hosts)).min(keep_alive);
-        let age = AGE_PER_HOST.saturating_mul(hosts).min(keep_alive / 2);
-        let delayed = now + spread.mul_f64(random.clamp(0.0, 1.0));
-        let aged = self.sent.map_or(delayed, |sent| sent + age);
-        let allowed = match self.greetings.front() {
-            Some(oldest) if self.greetings.len() == MOST_GREETINGS => *oldest + keep_alive,
-            _ => delayed,
-        };
-        self.greeting = Some(delayed.max(aged).max(allowed));
+        self.greetings.newcomer(hosts, random, now);
     }
 
     /// Others were told of something that makes this server look dead: it is heard again soon, at
     /// most once in [`PROOF_PAUSE`] however often they are told.
     pub fn doubted(&mut self, now: Instant) {
-        let allowed = self.sent.map_or(now, |sent| now.max(sent + PROOF_PAUSE));
+        let allowed = self.greetings.sent_at().map_or(now, |sent| now.max(sent + PROOF_PAUSE));
         self.proof.get_or_insert(allowed);
     }
 
-    /// The own packet is sent for another reason, through all links. `random` is from 0 to 1.
-    pub fn sent(&mut self, random: f64, now: Instant) {
+    /// The own packet is sent for another reason, through these links: all that are up. `random` is
+    /// from 0 to 1.
+    pub fn sent(&mut self, links: DriverSet, random: f64, now: Instant) {
         let (wanted, former) = (self.wanted(now), self.interval);
-        self.interval = wanted.min(self.told);
         self.told = wanted.max(former);
+        links.iter().for_each(|link| self.sent_through(link, now));
+        let known = links.iter().map(|link| self.links[link.index()].known()).min();
+        self.interval = wanted.min(known.unwrap_or(former));
         self.regular = now + self.interval.mul_f64(self.part(former, random.clamp(0.0, 1.0)));
-        (self.sent, self.greeting, self.proof) = (Some(now), None, None);
+        self.greetings.sent(now);
+        self.proof = None;
+    }
+
+    /// The own packet is sent through one link only: the next one is due when it was.
+    pub fn sent_through(&mut self, link: DriverId, now: Instant) {
+        let apart = self.pace.keep_alive.mul_f64(1.0 - JITTER);
+        self.links[link.index()].tell(self.told, apart, now);
+    }
+
+    /// A link did not take the last packet.
+    pub fn lost(&mut self, link: DriverId) {
+        self.links[link.index()].lost();
+    }
+
+    /// A link came up. If the interval grew in the meantime, those behind it were not told.
+    pub fn opened(&mut self, link: DriverId, now: Instant) {
+        if self.links[link.index()].known() < self.interval {
+            self.hurry(now);
+        }
     }
 
     /// The part of the interval after which the next packet is sent. One that has grown at once has
@@ -165,22 +165,17 @@ impl HiSchedule {
 
     /// When the own packet is to be sent next.
     pub fn deadline(&self) -> Instant {
-        [self.greeting, self.proof].into_iter().flatten().fold(self.regular, Instant::min)
+        let sooner = [self.greetings.due(), self.proof].into_iter().flatten();
+        sooner.fold(self.regular, Instant::min)
     }
 
-    /// Whether the own packet is sent now. `random` is from 0 to 1.
-    pub fn is_due(&mut self, random: f64, now: Instant) -> bool {
-        if now < self.deadline() {
-            return false;
+    /// Whether the own packet is sent now, through these links. `random` is from 0 to 1.
+    pub fn is_due(&mut self, links: DriverSet, random: f64, now: Instant) -> bool {
+        let is_due = now >= self.deadline();
+        if is_due {
+            self.sent(links, random, now);
         }
-        if self.greeting.is_some_and(|greeting| greeting <= now) {
-            self.greetings.push_back(now);
-            if self.greetings.len() > MOST_GREETINGS {
-                self.greetings.pop_front();
-            }
-        }
-        self.sent(random, now);
-        true
+        is_due
     }
 }
 

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::greetings::MOST_GREETINGS;
 use super::*;
 use crate::clock;
 
@@ -9,6 +10,15 @@ const TTL: Duration = Duration::from_secs(30);
 
 fn pace(max_rate: u32) -> Pace {
     Pace { keep_alive: KEEP_ALIVE, ttl: TTL, max_rate }
+}
+
+fn driver(index: usize) -> DriverId {
+    DriverId::new(index).unwrap()
+}
+
+/// The only link is up.
+fn nats() -> DriverSet {
+    [driver(0)].into_iter().collect()
 }
 
 /// A daemon that hears newcomers at these moments, and the moments of its packets within a
@@ -23,7 +33,7 @@ fn packets(newcomers: &[(u64, f64)], hosts: usize, until: u64) -> (Vec<u64>, Vec
             schedule.newcomer(hosts, *random, now);
         }
         let is_greeting = now < schedule.regular;
-        if schedule.is_due(0.0, now) {
+        if schedule.is_due(nats(), 0.0, now) {
             packets.push(millis);
             greetings.extend(is_greeting.then_some(millis));
         }
@@ -59,7 +69,7 @@ fn sizes(sizes: &[(u32, LobbySize)], until: u32) -> Vec<(u32, u64)> {
         for (_, size) in sizes.iter().filter(|(at, _)| *at == second) {
             schedule.resize(*size, now);
         }
-        if schedule.is_due(1.0, now) {
+        if schedule.is_due(nats(), 1.0, now) {
             packets.push((second, schedule.ttl().unwrap().seconds()));
         }
     }
@@ -104,14 +114,77 @@ fn in_a_large_lobby_nobody_greets_and_intervals_are_jittered() {
     schedule.newcomer(1001, 0.0, start);
     assert_eq!(schedule.deadline(), start + KEEP_ALIVE);
     schedule.resize(of(2000, 0), start);
-    schedule.sent(0.5, start);
+    schedule.sent(nats(), 0.5, start);
     assert_eq!(schedule.deadline(), start + KEEP_ALIVE, "none is told yet");
-    schedule.sent(1.0, start);
-    assert_eq!(schedule.deadline(), start + Duration::from_secs(9), "it is spread");
-    schedule.sent(1.0, start);
-    assert_eq!(schedule.deadline(), start + Duration::from_secs(9));
-    schedule.newcomer(1000, 0.0, start);
-    assert!(schedule.deadline() < start + KEEP_ALIVE, "it is not large any more");
+    let [then, later] = [start + KEEP_ALIVE, start + KEEP_ALIVE * 2];
+    schedule.sent(nats(), 1.0, then);
+    assert_eq!(schedule.deadline(), then + Duration::from_secs(9), "it is spread");
+    schedule.sent(nats(), 1.0, later);
+    assert_eq!(schedule.deadline(), later + Duration::from_secs(9));
+    schedule.resize(of(1000, 0), later);
+    schedule.newcomer(1000, 0.0, later + KEEP_ALIVE);
+    assert!(schedule.deadline() < later + KEEP_ALIVE * 2, "it is not large any more");
+}
+
+/// A daemon whose lobby has just grown to 10,000 hosts.
+fn in_a_grown_lobby() -> (HiSchedule, Instant) {
+    let start = clock::now();
+    let mut schedule = HiSchedule::new(pace(200), start);
+    schedule.sent(nats(), 1.0, start);
+    schedule.resize(of(10_000, 0), start + KEEP_ALIVE);
+    (schedule, start + KEEP_ALIVE)
+}
+
+#[test]
+fn changes_close_together_are_lost_together_and_lengthen_nothing() {
+    let (mut schedule, now) = in_a_grown_lobby();
+    for millis in [0, 50, 100, 4000] {
+        schedule.sent(nats(), 1.0, now + MILLISECOND * millis);
+        assert_eq!(schedule.ttl(), PacketTtl::from_seconds(300));
+        assert_eq!(schedule.interval(), KEEP_ALIVE, "{millis}");
+    }
+    schedule.sent(nats(), 1.0, now + MILLISECOND * 9000);
+    assert_eq!(schedule.interval(), KEEP_ALIVE * 10);
+}
+
+#[test]
+fn what_no_link_takes_lengthens_nothing() {
+    let (mut schedule, now) = in_a_grown_lobby();
+    for turn in 0..3 {
+        schedule.sent(DriverSet::default(), 1.0, now + KEEP_ALIVE * turn);
+        assert_eq!(schedule.interval(), KEEP_ALIVE, "it is down");
+    }
+    for turn in 3..6 {
+        schedule.sent(nats(), 1.0, now + KEEP_ALIVE * turn);
+        schedule.lost(driver(0));
+        assert_eq!(schedule.interval(), KEEP_ALIVE, "it is slow");
+    }
+    // It tells the longer TTL when it is up again.
+    schedule.opened(driver(0), now + KEEP_ALIVE * 6);
+    schedule.sent_through(driver(0), now + KEEP_ALIVE * 6);
+    schedule.sent(nats(), 1.0, now + KEEP_ALIVE * 7);
+    assert_eq!(schedule.interval(), KEEP_ALIVE * 10);
+}
+
+#[test]
+fn a_link_that_comes_up_late_is_told_before_the_interval_is_long_again() {
+    let (mut schedule, mut now) = in_a_grown_lobby();
+    for _ in 0..3 {
+        schedule.sent(nats(), 1.0, now);
+        now += KEEP_ALIVE;
+    }
+    let both = [driver(0), driver(1)].into_iter().collect();
+    schedule.opened(driver(1), now);
+    schedule.sent_through(driver(1), now);
+    assert!(schedule.deadline() <= now + KEEP_ALIVE);
+    for expected in [10, 10] {
+        now += KEEP_ALIVE;
+        schedule.sent(both, 1.0, now);
+        assert_eq!(schedule.interval(), KEEP_ALIVE * expected);
+    }
+    let before = schedule.deadline();
+    schedule.opened(driver(0), now);
+    assert_eq!(schedule.deadline(), before, "those behind it know");
 }
 
 #[test]
@@ -124,7 +197,7 @@ fn one_who_is_doubted_is_heard_at_once_and_then_once_a_second() {
         if (500..2200).contains(&millis) {
             schedule.doubted(now);
         }
-        packets.extend(schedule.is_due(0.5, now).then_some(millis));
+        packets.extend(schedule.is_due(nats(), 0.5, now).then_some(millis));
     }
     assert_eq!(packets, [500, 1500, 2500]);
 }

@@ -1,0 +1,310 @@
+//! A large lobby: thousands of hosts that all have the same view, and lose nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::{Duration, Instant};
+
+use lobby_core::link::hi_schedule::HiSchedule;
+use lobby_core::liveness::pace::{LobbySize, Pace};
+use proptest::prelude::*;
+
+use super::{KEEP_ALIVE, MARGIN, Random, SECOND, TTL, now, up, usual};
+
+/// The time over which the rate is counted.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The shortest and the longest pause of none.
+const NO_PAUSES: (Duration, Duration) = (Duration::MAX, Duration::ZERO);
+
+/// A large lobby in which all have the same view, and every packet arrives at once.
+struct Fleet {
+    pace: Pace,
+    now: Instant,
+    start: Instant,
+    random: Random,
+    schedules: Vec<Option<HiSchedule>>,
+    /// When the last packet of each host stops to be good.
+    good_until: Vec<Instant>,
+    size: LobbySize,
+    due: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// When the last packets of hosts were sent that are no newcomers any more.
+    sent: VecDeque<Instant>,
+    /// How many hosts there were before some left, and until when their packets count.
+    most: Option<(usize, Instant)>,
+    /// When each host joined, and how many packets it has sent.
+    joined: Vec<(Instant, usize)>,
+    /// When each host sent last.
+    last: Vec<Instant>,
+    /// The times between two packets of a host: the shortest and the longest one since they were
+    /// looked at.
+    pauses: (Duration, Duration),
+    /// Until when packets count that an original has called forth.
+    loud_until: Instant,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let start = now();
+        let pace = usual(200);
+        Self {
+            pace,
+            now: start,
+            start,
+            random: Random(7),
+            schedules: Vec::new(),
+            good_until: Vec::new(),
+            size: LobbySize::default(),
+            due: BinaryHeap::new(),
+            sent: VecDeque::new(),
+            most: None,
+            joined: Vec::new(),
+            last: Vec::new(),
+            pauses: NO_PAUSES,
+            loud_until: start,
+        }
+    }
+
+    fn join(&mut self, hosts: usize, within: Duration) {
+        for _ in 0..hosts {
+            let (index, random) = (self.schedules.len(), self.random.next());
+            self.size.hosts += 1;
+            self.joined.push((self.now, 0));
+            self.last.push(self.now);
+            self.schedules.push(Some(HiSchedule::new(self.pace, self.now)));
+            self.good_until.push(self.now);
+            self.send(index, random, true);
+            self.pass(within.div_f64(hosts as f64));
+        }
+    }
+
+    fn leave(&mut self, hosts: usize) {
+        self.most = Some((self.size.hosts, self.now + WINDOW));
+        let mut left = 0;
+        for schedule in self.schedules.iter_mut().filter(|schedule| schedule.is_some()).take(hosts)
+        {
+            *schedule = None;
+            left += 1;
+        }
+        self.size.hosts -= left;
+        self.resize();
+    }
+
+    /// So many hosts of lobby 1.x are there now.
+    fn originals(&mut self, without_ttl: usize) {
+        // When the last one has left, a longer TTL is told first.
+        self.loud_until = self.now + KEEP_ALIVE * 2 + WINDOW;
+        self.size.without_ttl = without_ttl;
+        self.resize();
+    }
+
+    /// How long the host has been silent that has been so for longest.
+    fn silence(&self) -> Duration {
+        let living = self.schedules.iter().zip(&self.last).filter(|(host, _)| host.is_some());
+        living.map(|(_, last)| self.now - *last).max().unwrap_or_default()
+    }
+
+    fn resize(&mut self) {
+        self.due.clear();
+        for (index, schedule) in self.schedules.iter_mut().enumerate() {
+            if let Some(schedule) = schedule {
+                schedule.resize(self.size, self.now);
+                self.due.push(Reverse((schedule.deadline(), index)));
+            }
+        }
+    }
+
+    fn send(&mut self, index: usize, random: f64, is_first: bool) {
+        let (size, now) = (self.size, self.now);
+        let Some(schedule) = &mut self.schedules[index] else { return };
+        if is_first {
+            // It knows nobody yet.
+            schedule.sent(up(), random, now);
+        } else {
+            schedule.resize(size, now);
+            assert!(schedule.is_due(up(), random, now));
+            assert!(self.good_until[index] > now, "law (a): it was missing");
+            let pause = now - self.last[index];
+            self.pauses = (self.pauses.0.min(pause), self.pauses.1.max(pause));
+        }
+        let ttl = if size.without_ttl > 0 { TTL } else { schedule.ttl().unwrap().duration() };
+        self.good_until[index] = now + ttl;
+        self.last[index] = now;
+        self.due.push(Reverse((schedule.deadline(), index)));
+        self.count(index);
+        self.check_rate();
+    }
+
+    /// Counts a packet. What a newcomer sends before its interval is that of the lobby does not
+    /// count: its first three packets, if they come within four KEEP_ALIVE.
+    fn count(&mut self, index: usize) {
+        let (joined, packets) = &mut self.joined[index];
+        *packets += 1;
+        if *packets > 3 || self.now - *joined > KEEP_ALIVE * 4 {
+            self.sent.push_back(self.now);
+        }
+    }
+
+    /// Law (b), over the last ten seconds.
+    fn check_rate(&mut self) {
+        while self.sent.front().is_some_and(|at| self.now - *at > WINDOW) {
+            self.sent.pop_front();
+        }
+        let hosts = self.most.filter(|(_, until)| self.now < *until).map_or(0, |(hosts, _)| hosts);
+        let hosts = hosts.max(self.size.hosts) as f64 / KEEP_ALIVE.as_secs_f64();
+        let is_loud = self.size.without_ttl > 0 || self.now < self.loud_until;
+        let rate = if is_loud { hosts.max(200.0) } else { 200.0 };
+        let allowed = rate * WINDOW.as_secs_f64() * MARGIN;
+        let at = (self.now - self.start).as_secs();
+        assert!(self.sent.len() as f64 <= allowed, "{} at {at} s: {allowed}", self.sent.len());
+    }
+
+    /// The shortest and the longest time between two packets of a host within some time.
+    fn pauses_within(&mut self, time: Duration) -> (Duration, Duration) {
+        self.pauses = NO_PAUSES;
+        self.pass(time);
+        self.pauses
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(Reverse((at, index))) = self.due.peek().copied() {
+            if at > until {
+                break;
+            }
+            self.due.pop();
+            let is_current =
+                self.schedules[index].as_ref().is_some_and(|schedule| schedule.deadline() == at);
+            if is_current {
+                self.now = self.now.max(at);
+                let random = self.random.next();
+                self.send(index, random, false);
+            }
+        }
+        self.now = until;
+    }
+
+    /// Law (c).
+    fn assert_interval(&self, seconds: f64) {
+        let expected = Duration::from_secs_f64(seconds);
+        assert_eq!(self.pace.interval(self.size), expected);
+        let intervals = self.schedules.iter().flatten().map(HiSchedule::interval);
+        assert_eq!(intervals.filter(|interval| *interval != expected).count(), 0);
+    }
+
+    /// The packets a second in a time.
+    fn rate(&mut self, time: Duration) -> f64 {
+        let (mut packets, until) = (0, self.now + time);
+        while self.now < until {
+            self.sent.clear();
+            self.pass(SECOND);
+            packets += self.sent.len();
+        }
+        packets as f64 / time.as_secs_f64()
+    }
+}
+
+#[test]
+fn ten_thousand_hosts_send_as_much_as_a_thousand() {
+    let mut fleet = Fleet::new();
+    fleet.join(1000, SECOND * 60);
+    fleet.pass(SECOND * 10);
+    fleet.assert_interval(5.0);
+    assert!((190.0..=201.0).contains(&fleet.rate(SECOND * 20)));
+    fleet.join(9000, SECOND * 1200);
+    fleet.pass(SECOND * 100);
+    fleet.assert_interval(50.0);
+    let rate = fleet.rate(SECOND * 100);
+    assert!((190.0..=220.0).contains(&rate), "{rate}");
+    // Some die, and the others notice it when their TTL is over.
+    fleet.leave(4000);
+    fleet.pass(SECOND * 100);
+    fleet.assert_interval(30.0);
+    fleet.join(4000, SECOND * 600);
+    fleet.pass(SECOND * 100);
+    fleet.assert_interval(50.0);
+}
+
+#[test]
+fn an_original_brings_ten_thousand_back_within_a_keep_alive() {
+    let mut fleet = Fleet::new();
+    fleet.join(10_000, SECOND * 1200);
+    fleet.pass(SECOND * 100);
+    for _ in 0..2 {
+        fleet.assert_interval(50.0);
+        fleet.originals(1);
+        // From now on it lets everybody expire who is silent for TTL.
+        fleet.pass(KEEP_ALIVE);
+        fleet.assert_interval(5.0);
+        assert!(fleet.silence() <= KEEP_ALIVE, "{:?}", fleet.silence());
+        assert_eq!(fleet.pauses_within(SECOND * 60), (KEEP_ALIVE, KEEP_ALIVE));
+        assert!(fleet.silence() <= KEEP_ALIVE, "{:?}", fleet.silence());
+        fleet.originals(0);
+        fleet.pass(SECOND * 60);
+    }
+}
+
+#[test]
+fn a_thousand_hosts_send_as_they_always_did() {
+    let mut fleet = Fleet::new();
+    fleet.join(1000, SECOND * 60);
+    for _ in 0..20 {
+        assert_eq!(fleet.pauses_within(KEEP_ALIVE * 2), (KEEP_ALIVE, KEEP_ALIVE));
+        assert!(fleet.silence() <= KEEP_ALIVE, "{:?}", fleet.silence());
+        let schedules = fleet.schedules.iter().flatten();
+        assert!(schedules.clone().all(|schedule| schedule.ttl().unwrap().duration() == TTL));
+    }
+}
+
+#[test]
+fn thousands_that_join_at_once_soon_keep_to_the_rate() {
+    let mut fleet = Fleet::new();
+    fleet.join(500, SECOND * 30);
+    fleet.pass(SECOND * 30);
+    fleet.join(9500, Duration::ZERO);
+    fleet.resize();
+    fleet.pass(SECOND * 65);
+    fleet.assert_interval(50.0);
+    fleet.pass(SECOND * 100);
+}
+
+/// What happens to a fleet.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Join(usize, u32),
+    Leave(usize),
+    Originals(usize),
+    Pass(u32),
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = prop_oneof![
+        3 => (1..2000usize, 10..100u32).prop_map(|(hosts, within)| Turn::Join(hosts, within)),
+        2 => (1..2000usize).prop_map(Turn::Leave),
+        1 => (0..2usize).prop_map(Turn::Originals),
+        3 => (1..100u32).prop_map(Turn::Pass),
+    ];
+    prop::collection::vec(turn, 1..10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// Laws (a) and (b) are looked at with each packet, in all that happens.
+    #[test]
+    fn whatever_happens_a_large_lobby_keeps_to_its_rate(turns in turns()) {
+        let mut fleet = Fleet::new();
+        for turn in turns {
+            match turn {
+                Turn::Join(hosts, within) => {
+                    fleet.join(hosts, SECOND * within);
+                    fleet.resize();
+                }
+                Turn::Leave(hosts) => fleet.leave(hosts),
+                Turn::Originals(hosts) => fleet.originals(hosts),
+                Turn::Pass(seconds) => fleet.pass(SECOND * seconds),
+            }
+        }
+        fleet.pass(SECOND * 200);
+        fleet.assert_interval(fleet.pace.interval(fleet.size).as_secs_f64());
+    }
+}
