@@ -45,6 +45,12 @@ impl Pace {
         self.max_rate > 0 && self.time_for(hosts) > self.keep_alive
     }
 
+    /// The pause between two packets of a host in which all others may send one, too: at a little more
+    /// than MAX_PACKET_RATE, as intervals are shorter by their jitter. Zero if there is no such rate.
+    pub fn fair_pause(&self, hosts: usize) -> Duration {
+        if self.max_rate == 0 { Duration::ZERO } else { self.time_for(hosts) * 5 / 6 }
+    }
+
     /// The TTL of packets with this interval; none if TTL is longer than a packet can tell.
     pub fn ttl_of(&self, interval: Duration) -> Option<PacketTtl> {
         let told = PacketTtl::covering(self.ttl)?;

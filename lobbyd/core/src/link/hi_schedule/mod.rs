@@ -131,7 +131,7 @@ impl HiSchedule {
         let known = links.iter().map(|link| self.links[link.index()].known()).min();
         self.interval = wanted.min(known.unwrap_or(former));
         self.regular = now + self.interval.mul_f64(self.part(former, random.clamp(0.0, 1.0)));
-        self.greetings.sent(now);
+        self.greetings.sent(self.size.hosts, now);
         self.proof = None;
     }
 

@@ -187,6 +187,37 @@ fn a_link_that_comes_up_late_is_told_before_the_interval_is_long_again() {
     assert_eq!(schedule.deadline(), before, "those behind it know");
 }
 
+/// The packets a second that so many hosts send in a minute in which newcomers come and come.
+fn rate_of_greetings(hosts: usize) -> f64 {
+    let (start, mut random, mut packets) = (clock::now(), 7_u64, 0);
+    let part = |at: usize| (at % 97) as f64 / 97.0;
+    let mut schedules: Vec<_> = (0..hosts)
+        .map(|host| HiSchedule::new(pace(200), start - KEEP_ALIVE.mul_f64(part(host))))
+        .collect();
+    for step in 0..600 {
+        let now = start + MILLISECOND * 100 * step;
+        for schedule in &mut schedules {
+            schedule.resize(of(hosts, 0), now);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let random = (random >> 11) as f64 / (1_u64 << 53) as f64;
+            schedule.newcomer(hosts, random, now);
+            packets += usize::from(schedule.is_due(nats(), random, now));
+        }
+    }
+    packets as f64 / 60.0
+}
+
+#[test]
+fn many_newcomers_are_greeted_at_the_rate_of_the_lobby() {
+    for hosts in [10, 100, 300, 1000] {
+        let (rate, regular) = (rate_of_greetings(hosts), hosts as f64 / 5.0);
+        // All of them may greet once more than is paid for.
+        let once = hosts as f64 / 60.0;
+        assert!(rate <= 200.0 * 1.2 + once, "{hosts}: {rate}");
+        assert!(rate > (regular * 2.0).min(200.0), "{hosts}: {rate}");
+    }
+}
+
 #[test]
 fn one_who_is_doubted_is_heard_at_once_and_then_once_a_second() {
     let start = clock::now();
