@@ -1,17 +1,28 @@
 //! Intervals that stretch with the lobby, MAX_PACKET_RATE.
 
-use lobby_tests::{Channel, LIMIT, Lobbyd, RawPeer, Signal, ensure, eventually};
+use std::time::Duration;
+
+use lobby_tests::{Channel, LIMIT, Lobbyd, Proxy, RawPeer, Signal, ensure, eventually};
 use serde_json::{Value, json};
 
-/// A hi as the original 1.5 writes it.
-const ORIGINAL: &str =
-    r#"{"discovery":{"hostname":"original","labels":[],"last_check":0},"message":"hi"}"#;
+use crate::outage::{BACK, NOISE};
+
+/// The longest random wait before the first packet after a reconnection.
+const SPREAD: Duration = Duration::from_millis(500);
+
+/// A hi and the goodbye of the original, as they were recorded.
+const ORIGINAL: [&str; 2] = [
+    r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#,
+    r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"goodbye"}"#,
+];
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Four daemons that together may send so many packets a second.
+/// Four daemons that together may send so many packets a second. Any of them would expire that sent
+/// more rarely than it tells.
 async fn four(channel: &Channel, rate: &str) -> Vec<Lobbyd> {
-    let start = |name| Lobbyd::named(name).set("MAX_PACKET_RATE", rate).on(channel).start();
+    let named = |name| Lobbyd::named(name).set("TTL", "3").set("MAX_PACKET_RATE", rate);
+    let start = |name| named(name).on(channel).start();
     let daemons = futures_util::future::join_all(NAMES.map(start)).await;
     for daemon in &daemons {
         for name in NAMES {
@@ -33,20 +44,34 @@ async fn all_tell(wire: &RawPeer, ttl: u64) {
     .await;
 }
 
+/// Does something while the original is there and sends as often as the others.
+async fn beside_the_original(wire: &RawPeer, work: impl Future<Output = ()>) {
+    let mut turns = tokio::time::interval(Duration::from_secs(1));
+    let speaks = async {
+        loop {
+            turns.tick().await;
+            wire.say(ORIGINAL[0]).await;
+        }
+    };
+    tokio::select! { () = speaks => (), () = work => () }
+    wire.say(ORIGINAL[1]).await;
+}
+
 async fn stretches_until_an_original_comes(channel: Channel) {
     let wire = channel.wire().await;
     let daemons = four(&channel, "1").await;
-    // Four packets a second may become one: KEEP_ALIVE of 1 and TTL of 30 are four times as long.
-    all_tell(&wire, 120).await;
-    wire.say(ORIGINAL).await;
-    daemons[0].meets("original").await;
-    all_tell(&wire, 30).await;
-    for name in NAMES {
-        let heard = wire.heard_from(name, "hi").len();
-        wire.hears(heard + 2, name, "hi").await;
-    }
-    wire.say_goodbye("original").await;
-    all_tell(&wire, 120).await;
+    // Four packets a second may become one: KEEP_ALIVE of 1 and TTL of 3 are four times as long.
+    all_tell(&wire, 12).await;
+    beside_the_original(&wire, async {
+        daemons[0].meets("node-a").await;
+        all_tell(&wire, 3).await;
+        for name in NAMES {
+            let heard = wire.heard_from(name, "hi").len();
+            wire.hears(heard + 2, name, "hi").await;
+        }
+    })
+    .await;
+    all_tell(&wire, 12).await;
     for daemon in &daemons {
         assert_eq!(daemon.logs_with("host expired"), [""; 0]);
     }
@@ -67,11 +92,40 @@ async fn labels_and_goodbyes_do_not_wait_for_an_interval() {
     let channel = Channel::nats().await;
     let wire = channel.wire().await;
     let daemons = four(&channel, "1").await;
-    all_tell(&wire, 120).await;
+    all_tell(&wire, 12).await;
     daemons[0].add_labels("x:1").await;
     daemons[1].knows(json!({"a": ["x:1"], "b": [], "c": [], "d": []})).await;
     daemons[0].signal(Signal::TERM);
     daemons[1].knows(json!({"b": [], "c": [], "d": []})).await;
+}
+
+/// Says hi for so many hosts whose packets are good for an hour.
+async fn crowd(wire: &RawPeer, hosts: usize) {
+    let hi = |number: usize| {
+        format!(
+            r#"{{"discovery":{{"hostname":"h{number}","labels":[],"last_check":0}},"message":"hi","ttl":3600}}"#
+        )
+    };
+    wire.say_all((0..hosts).map(|number| hi(number).into()).collect()).await;
+}
+
+#[actix_rt::test]
+async fn a_reconnection_does_not_wait_for_an_interval() {
+    let channel = Channel::nats().await;
+    let (proxy, wire) = (Proxy::to(channel.port()).await, channel.wire().await);
+    let a = Lobbyd::named("a").set("MAX_PACKET_RATE", "1").on_through(&channel, &proxy);
+    let a = a.start().await;
+    wire.hears(1, "a", "hi").await;
+    crowd(&wire, 100).await;
+    // From the second packet on that tells it the interval is 101 seconds.
+    let long = || wire.heard_from("a", "hi").iter().filter(|hi| hi.contains(":3030")).count();
+    eventually(LIMIT, async || ensure(long() >= 2, long())).await;
+    proxy.close();
+    a.links_are("down", LIMIT).await;
+    let before = long();
+    proxy.open();
+    a.links_are("up", BACK + NOISE).await;
+    eventually(SPREAD + NOISE, async || ensure(long() > before, long())).await;
 }
 
 #[actix_rt::test]
@@ -82,6 +136,6 @@ async fn a_rate_of_zero_never_stretches() {
     for name in NAMES {
         let heard = wire.heard_from(name, "hi").len();
         wire.hears(heard + 3, name, "hi").await;
-        assert!(wire.heard_from(name, "hi").iter().all(|hi| hi.contains("\"ttl\":30")));
+        assert!(wire.heard_from(name, "hi").iter().all(|hi| hi.contains("\"ttl\":3}")));
     }
 }
