@@ -1,11 +1,12 @@
 //! A crash is seen in seconds, where the NATS server tells of closed connections.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use lobby_tests::{
     LIMIT, Lobbyd, LobbydBuilder, NatsServer, Network, Process, Proxy, Signal, ensure, eventually,
+    now,
 };
 use serde_json::json;
 
@@ -43,7 +44,7 @@ async fn a_daemon_that_was_killed_is_gone_within_seconds() {
     let watcher = listening("watcher", nats.port()).start().await;
     let dead = listening("dead", nats.port()).labels("x:1").start().await;
     let mut feed = feed(&watcher, &["dead"]).await;
-    let killed = Instant::now();
+    let killed = now();
     dead.kill();
     let leave = feed.next_change().await;
     let took = killed.elapsed();
