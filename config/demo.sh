@@ -39,7 +39,7 @@ say() {
 
 # Becomes the command, with the settings that are shown and none of the user's: these are for other daemons.
 become() {
-    exec env -i PATH="$PATH" DRIVER=Local LOCAL_PATH=packets "$@"
+    exec env -i PATH="$PATH" DRIVER=Local LOCAL_PATH=packets STATE_PATH=state "$@"
 }
 
 # Shows a command and runs it.

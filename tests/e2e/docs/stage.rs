@@ -153,6 +153,8 @@ pub(super) fn shell(line: &str, directory: &Path) -> Command {
     let path = format!("{}:{}:/usr/sbin", programs.display(), inherited.display());
     let mut shell = Command::new("sh");
     shell.args(["-c", line]).current_dir(directory).env_clear().env("PATH", path);
+    // Labels that end are not kept where those of the machine are.
+    shell.env("STATE_PATH", directory.join("state"));
     shell.stdin(Stdio::null());
     shell
 }
