@@ -16,6 +16,8 @@ use crate::args::CheckOptions;
 pub(super) struct News {
     /// Whether the program is well from now on.
     pub(super) is_well: bool,
+    /// Whether nothing was known of it before.
+    pub(super) is_first: bool,
     /// Why, in one line.
     pub(super) reason: String,
 }
@@ -58,16 +60,21 @@ async fn repeat(check: Action, every: Duration, mut health: Health, sender: mpsc
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // One that hangs is over when the next one is due.
     let limit = every.min(action::LIMIT);
+    let mut is_first = true;
     loop {
         due.tick().await;
         let outcome = check.run_within(limit).await;
-        let Some(is_well) = health.take_in(outcome.is_ok()) else { continue };
+        let change = health.take_in(outcome.is_ok());
+        // A check that fails from the start may be one that can never pass.
+        let first_failure = (is_first && outcome.is_err()).then_some(false);
+        let Some(is_well) = change.or(first_failure) else { continue };
         let reason = match outcome {
             Ok(()) => "the check has passed".to_owned(),
             Err(error) => one_line(&format!("{error:#}")),
         };
-        if sender.send(News { is_well, reason }).await.is_err() {
+        if sender.send(News { is_well, is_first, reason }).await.is_err() {
             return;
         }
+        is_first = false;
     }
 }

@@ -184,9 +184,13 @@ impl Running<'_> {
         }
     }
 
-    fn heed(&self, News { is_well, reason }: &News) {
+    fn heed(&self, News { is_well, is_first, reason }: &News) {
         self.lease.want(*is_well);
-        let what = if *is_well { "added" } else { "removed" };
+        let what = match (is_well, is_first) {
+            (true, _) => "added",
+            (false, true) => "not added yet",
+            (false, false) => "removed",
+        };
         self.notices.say(format!("{what} {}: {reason}", self.names()));
     }
 

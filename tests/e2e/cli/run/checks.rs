@@ -64,6 +64,19 @@ async fn a_check_that_hangs_counts_as_a_failure() {
 }
 
 #[actix_rt::test]
+async fn a_check_that_fails_from_the_start_is_told_once() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let check = format!("test -e {}", place.word("well"));
+    let run = run(&daemon, &["--check", &check, "--every", "1s"], "sleep 60");
+    let told = run.logged("not added yet service:web").await;
+    assert!(told.contains("failed"), "{told}");
+    place.write("well", "");
+    has_label(&daemon).await;
+    assert_eq!(run.logs_with("not added yet").len(), 1);
+}
+
+#[actix_rt::test]
 async fn a_check_alone_decides_where_there_is_no_program() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
