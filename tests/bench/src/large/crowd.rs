@@ -187,7 +187,9 @@ struct Hosts {
     turns: BinaryHeap<Reverse<(Instant, usize)>>,
     registry: HostRegistry,
     told: LobbySize,
+    /// When all of them have spoken, and whether all were heard.
     introduced: Instant,
+    is_introduced: bool,
     next_tick: Instant,
     heard: Arc<Counts>,
 }
@@ -226,6 +228,7 @@ impl Hosts {
             registry,
             told,
             introduced,
+            is_introduced: false,
             next_tick: now,
             heard,
         })
@@ -251,6 +254,8 @@ impl Hosts {
         if newcomers {
             self.greet(now);
         }
+        let have_spoken = now >= self.introduced && !newcomers;
+        self.is_introduced |= have_spoken && self.registry.count_hosts() >= self.plan.hosts;
         self.resize(now);
         Ok(())
     }
@@ -258,7 +263,7 @@ impl Hosts {
     /// All have heard a newcomer, or several at once.
     fn greet(&mut self, now: Instant) {
         let size = self.registry.count_hosts();
-        if now >= self.introduced && !self.pace.is_large(size) {
+        if self.is_introduced && !self.pace.is_large(size) {
             for host in &mut self.hosts {
                 host.schedule.newcomer(size, fastrand::f64(), now);
             }
@@ -268,7 +273,7 @@ impl Hosts {
 
     /// All are told of another size, as in lobbyd only where it is news.
     fn resize(&mut self, now: Instant) {
-        let (size, told) = (self.size(now), self.told);
+        let (size, told) = (self.size(), self.told);
         let is_other = (told.without_ttl > 0) != (size.without_ttl > 0)
             || size.hosts.abs_diff(told.hosts) > told.hosts / NEWS_OF_SIZE;
         if is_other {
@@ -279,8 +284,8 @@ impl Hosts {
     }
 
     /// The size of the lobby, as all of them know it.
-    fn size(&self, now: Instant) -> LobbySize {
-        if now < self.introduced { self.told } else { self.registry.size() }
+    fn size(&self) -> LobbySize {
+        if self.is_introduced { self.registry.size() } else { self.told }
     }
 
     /// Notes for everybody who has spoken when the next turn is.
@@ -300,7 +305,7 @@ impl Hosts {
             self.registry.expire(now);
             self.next_tick = now + TICK;
         }
-        let size = self.size(now);
+        let size = self.size();
         while let Some(Reverse((turn, number))) = self.turns.peek().copied()
             && turn <= now
         {
