@@ -19,7 +19,6 @@ use lobby_client::{HostName, Protocol, Selector};
 
 use crate::action::Action;
 use crate::completion::{hosts, labels};
-use crate::render::mode;
 
 pub(crate) use leases::{CheckOptions, DrainOptions, LabelsCommand, RunOptions};
 pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
@@ -324,6 +323,12 @@ fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
         "must be a number of servers, at least 1; for none there is --none".to_owned()
     })
+}
+
+/// A mode as `chmod` takes it.
+fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.ok_or_else(|| "must be a mode in octal digits, such as 0644".to_owned())
 }
 
 /// A time in the manner of `1m 30s`; a bare number is in seconds.

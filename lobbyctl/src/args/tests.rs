@@ -286,3 +286,9 @@ fn called_as_an_inventory_it_is_one() {
     let Command::Ansible(options) = CommandLine::read(words).unwrap().command else { panic!() };
     assert_eq!(options.inventory_host.as_deref(), Some("a"));
 }
+
+#[test]
+fn a_mode_is_octal() {
+    assert_eq!((mode("0644"), mode("4755")), (Ok(0o644), Ok(0o4755)));
+    assert!(mode("999").is_err() && mode("").is_err() && mode("77777").is_err());
+}

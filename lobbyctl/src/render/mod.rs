@@ -20,7 +20,6 @@ use crate::connection::Connection;
 use crate::known::Known;
 
 use settle::Settle;
-pub(crate) use target::mode;
 use target::{Outcome, Target};
 use template::{TIME_LIMIT, Template, TooSlow};
 use values::Host;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use crate::action::Action;
 
@@ -213,12 +213,6 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads a mode as `chmod` takes it.
-pub(crate) fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    mode.ok_or_else(|| anyhow!("must be a mode in octal digits, such as 0644").to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
@@ -362,11 +356,5 @@ mod tests {
         fixture.target("", "").bring_up_to_date(b"two").await.unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "two");
         assert!(fs::symlink_metadata(fixture.path()).unwrap().is_symlink());
-    }
-
-    #[test]
-    fn a_mode_is_octal() {
-        assert_eq!((mode("0644"), mode("4755")), (Ok(0o644), Ok(0o4755)));
-        assert!(mode("999").is_err() && mode("").is_err() && mode("77777").is_err());
     }
 }
