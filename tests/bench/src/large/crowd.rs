@@ -16,7 +16,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use lobby_core::link::announcer::Announcer;
 use lobby_core::link::hi_schedule::HiSchedule;
-use lobby_core::liveness::connectivity::DriverId;
+use lobby_core::liveness::connectivity::{DriverId, DriverSet};
 use lobby_core::liveness::initial_sync::InitialSync;
 use lobby_core::liveness::pace::{LobbySize, Pace};
 use lobby_core::liveness::reception::Reception;
@@ -201,16 +201,20 @@ impl Hosts {
         let fleet = Fleet::new(plan.hosts.next_multiple_of(10));
         let (introduced, told) =
             (now + INTRODUCTION, LobbySize { hosts: plan.hosts, without_ttl: 0 });
+        let broker = broker()?;
         let host = |number| {
             let mut announcer = Announcer::new(fleet::instance(number), None, None);
             drop(announcer.local_changed(fleet.discovery(number, 0), 0));
             let mut schedule = HiSchedule::new(pace, now);
             schedule.resize(told, now);
-            schedule.sent(0.0, now);
-            schedule.sent(0.0, now);
+            // A longer interval begins a KEEP_ALIVE after others were told of it.
+            for rounds in (1..=3).rev() {
+                let earlier = introduced.checked_sub(pace.interval(told) + KEEP_ALIVE * rounds);
+                schedule.sent(broker, 0.0, earlier.unwrap_or(now));
+            }
             // Its last packet was sent before there was anybody to hear it.
             let ago = pace.interval(told).mul_f64(SPREAD * fastrand::f64());
-            schedule.sent(fastrand::f64(), introduced.checked_sub(ago).unwrap_or(now));
+            schedule.sent(broker, fastrand::f64(), introduced.checked_sub(ago).unwrap_or(now));
             Host { announcer, schedule, has_spoken: false }
         };
         let gap = INTRODUCTION.div_f64(plan.hosts.max(1) as f64);
@@ -255,14 +259,14 @@ impl Hosts {
             self.greet(now);
         }
         let have_spoken = now >= self.introduced && !newcomers;
-        self.is_introduced |= have_spoken && self.registry.count_hosts() >= self.plan.hosts;
+        self.is_introduced |= have_spoken && self.registry.size().hosts >= self.plan.hosts;
         self.resize(now);
         Ok(())
     }
 
     /// All have heard a newcomer, or several at once.
     fn greet(&mut self, now: Instant) {
-        let size = self.registry.count_hosts();
+        let size = self.registry.size().hosts;
         if self.is_introduced && !self.pace.is_large(size) {
             for host in &mut self.hosts {
                 host.schedule.newcomer(size, fastrand::f64(), now);
@@ -305,7 +309,7 @@ impl Hosts {
             self.registry.expire(now);
             self.next_tick = now + TICK;
         }
-        let size = self.size();
+        let (size, broker) = (self.size(), broker()?);
         while let Some(Reverse((turn, number))) = self.turns.peek().copied()
             && turn <= now
         {
@@ -313,7 +317,7 @@ impl Hosts {
             let host = &mut self.hosts[number];
             host.schedule.resize(size, now);
             let is_first = !std::mem::replace(&mut host.has_spoken, true);
-            if is_first || host.schedule.is_due(fastrand::f64(), now) {
+            if is_first || host.schedule.is_due(broker, fastrand::f64(), now) {
                 host.announcer.use_ttl(host.schedule.ttl());
                 let packet = host.announcer.hi(clock::unix_seconds() * 1000);
                 let packet = packet.context("a host has a packet")?;
@@ -328,6 +332,13 @@ impl Hosts {
 
 fn first_driver() -> Result<DriverId> {
     DriverId::new(0).context("there is a first driver")
+}
+
+/// The links of a host: to the broker alone.
+fn broker() -> Result<DriverSet> {
+    let mut broker = DriverSet::default();
+    broker.insert(first_driver()?);
+    Ok(broker)
 }
 
 /// The bytes of a message on its way to a subscriber: `MSG SUBJECT SID LENGTH`, and the packet.
