@@ -96,10 +96,9 @@ async fn no_label_comes_after_the_program_was_told_to_stop() {
     let mut feed = daemon.feed("/v1/events", &[]).await;
     assert_eq!(feed.next_change().await.name, "snapshot");
     let place = Place::new();
-    let (told, end) = (place.word("told"), place.word("end"));
+    let (told, ready) = (place.word("told"), place.word("ready"));
     let script = format!(
-        "trap 'echo >{told}' TERM; echo >{}; until test -e {end}; do sleep 0.1; done",
-        place.word("ready")
+        "trap 'echo >{told}' TERM; echo >{ready}; while test -e {ready}; do sleep 0.1; done"
     );
     daemon.pause();
     let run = run(&daemon, &[], &script);
@@ -109,7 +108,7 @@ async fn no_label_comes_after_the_program_was_told_to_stop() {
     place.becomes("told", "\n").await;
     daemon.signal(Signal::CONT);
     daemon.knows(json!({"a": []})).await;
-    place.write("end", "");
+    std::fs::remove_file(&ready).unwrap();
     run.wait(LIMIT).await;
     lobbyctl(&daemon, &["labels", "add", "mark"]).await;
     assert_eq!(update(&mut feed).await, (json!(["mark"]), json!([])));

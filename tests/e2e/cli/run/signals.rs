@@ -16,7 +16,7 @@ async fn the_label_goes_before_the_program_is_told_to_stop() {
         let ask = format!("curl -s http://{}/v1/resolve?label=service:web", daemon.address());
         let (told, ready) = (place.word("told"), place.word("ready"));
         let script = format!(
-            "trap '{ask} >{told}; exit 5' {name}; echo >{ready}; while :; do sleep 0.1; done"
+            "trap '{ask} >{told}; exit 5' {name}; echo >{ready}; while test -e {ready}; do sleep 0.1; done"
         );
         let run = run(&daemon, &[], &script);
         has_label(&daemon).await;
@@ -34,10 +34,11 @@ async fn a_peer_misses_the_label_while_the_program_still_runs() {
     let daemon = Lobbyd::named("a").nats(&nats).start().await;
     let place = Place::new();
     let ask = format!("curl -s http://{}/v1/resolve?label=service:web", peer.address());
+    let ready = place.word("ready");
+    let missed = format!("test \"$({ask})\" = [] || ! test -e {ready}");
     let script = format!(
-        "trap 'until test \"$({ask})\" = []; do sleep 0.1; done; exit 5' TERM; echo >{}\n\
-         while :; do sleep 0.1; done",
-        place.word("ready")
+        "trap 'until {missed}; do sleep 0.1; done; exit 5' TERM; echo >{ready}\n\
+         while test -e {ready}; do sleep 0.1; done"
     );
     let run = run(&daemon, &[], &script);
     peer.knows(json!({"a": ["service:web"], "b": []})).await;
@@ -47,11 +48,11 @@ async fn a_peer_misses_the_label_while_the_program_still_runs() {
 }
 
 /// A script that writes these signals to a file, each when it comes, and says first that it is
-/// ready.
+/// ready. It ends with the file, as no program outlives its test.
 fn logging(log: &str, signals: &[&str]) -> String {
     let traps = signals.iter().map(|it| format!("trap 'echo {it} >>{log}' {it}"));
     let traps = traps.collect::<Vec<_>>().join("; ");
-    format!("{traps}; echo ready >{log}; while :; do sleep 0.1; done")
+    format!("{traps}; echo ready >{log}; while test -e {log}; do sleep 0.1; done")
 }
 
 #[actix_rt::test]
@@ -85,7 +86,8 @@ async fn signals_are_passed_on_once_and_change_no_label() {
 async fn what_was_ignored_at_the_start_stays_so_for_the_program() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
-    let script = format!("echo >{}; while :; do sleep 0.1; done", place.word("ready"));
+    let ready = place.word("ready");
+    let script = format!("echo >{ready}; while test -e {ready}; do sleep 0.1; done");
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program("lobbyctl"));
     command.args(["run", "--label", "service:web", "--", "sh", "-c", &script]);

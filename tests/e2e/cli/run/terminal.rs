@@ -75,7 +75,7 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
     let log = place.word("log");
     let script = format!(
         "trap 'echo INT >>{log}' INT; trap 'exit 9' TERM; echo ready >{log}\n\
-         while :; do sleep 0.1; done\n"
+         while test -e {log}; do sleep 0.1; done\n"
     );
     let line = line(&daemon, &place, "", &script);
     let mut terminal = Terminal::start(&format!("exec {line}"));
@@ -114,7 +114,8 @@ async fn a_program_that_reads_the_terminal_can_be_ended() {
 async fn ctrl_z_stops_both_and_fg_lets_both_go_on() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
-    let script = format!("echo $$ $PPID >{}; while :; do sleep 0.1; done", place.word("ids"));
+    let ids = place.word("ids");
+    let script = format!("echo $$ $PPID >{ids}; while test -e {ids}; do sleep 0.1; done");
     let line = line(&daemon, &place, "--ttl 3s", &script);
     let go = place.word("go");
     place.write("shell", &format!("set -m\n{line}\nuntil test -e {go}; do sleep 0.1; done\nfg\n"));
@@ -141,7 +142,8 @@ async fn a_terminal_that_goes_away_tells_all_of_the_program() {
     let place = Place::new();
     let waiting = |name| {
         let (log, ready) = (place.word(name), place.word(&format!("{name}-ready")));
-        format!("trap 'echo HUP >>{log}; exit' HUP; echo >{ready}; while :; do sleep 0.1; done")
+        let traps = format!("trap 'echo HUP >>{log}; exit' HUP; echo >{ready}");
+        format!("{traps}; while test -e {ready}; do sleep 0.1; done")
     };
     let script = format!("({}) &\n{}\n", waiting("other"), waiting("first"));
     let line = line(&daemon, &place, "", &script);
