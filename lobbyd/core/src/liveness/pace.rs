@@ -45,8 +45,9 @@ impl Pace {
         self.max_rate > 0 && self.time_for(hosts) > self.keep_alive
     }
 
-    /// The pause between two packets of a host in which all others may send one, too: at a little more
-    /// than MAX_PACKET_RATE, as intervals are shorter by their jitter. Zero if there is no such rate.
+    /// The pause between two packets of a host in which all others may send one, too: at a little
+    /// more than MAX_PACKET_RATE, as intervals are shorter by their jitter. Zero if there is no
+    /// such rate.
     pub fn fair_pause(&self, hosts: usize) -> Duration {
         if self.max_rate == 0 { Duration::ZERO } else { self.time_for(hosts) * 5 / 6 }
     }
@@ -61,8 +62,8 @@ impl Pace {
     }
 
     /// How long a newcomer that has heard so many hosts listens until it must have heard everybody,
-    /// where this is the TTL that its neighbours tell: the interval that it stands for. In a lobby of
-    /// a few hosts whose rate nothing stretches it stands for another setting of TTL.
+    /// where this is the TTL that its neighbours tell: the interval that it stands for. In a lobby
+    /// of a few hosts whose rate nothing stretches it stands for another setting of TTL.
     ///
     /// The rate that the others keep to may be quite another than the own one.
     pub fn listening_time(&self, common: PacketTtl, hosts: usize) -> Duration {
@@ -171,8 +172,8 @@ mod tests {
             let interval = pace.interval(LobbySize { hosts, without_ttl: 0 });
             prop_assert!(interval >= pace.keep_alive);
             if let Some(told) = pace.ttl_of(interval) {
-                let intervals = told.duration().as_nanos() * pace.keep_alive.as_nanos();
-                prop_assert!(intervals >= interval.as_nanos() * pace.ttl.as_nanos(), "{interval:?}");
+                let kept = told.duration().as_nanos() * pace.keep_alive.as_nanos();
+                prop_assert!(kept >= interval.as_nanos() * pace.ttl.as_nanos(), "{interval:?}");
                 prop_assert!(told.duration() >= interval, "{interval:?}");
             } else {
                 prop_assert!(pace.ttl > PacketTtl::MAX.duration() && interval == pace.keep_alive);

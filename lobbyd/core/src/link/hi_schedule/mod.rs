@@ -23,8 +23,8 @@ const JITTER: f64 = 0.1;
 ///
 /// In a large lobby intervals stretch, and with them the TTL that packets tell. A packet may get
 /// lost, and with it those sent close to it: so the longer interval begins only when two packets
-/// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter interval
-/// begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
+/// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter
+/// interval begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
 /// steadily within one of the former intervals: if it did so at once, hosts that have sent under
 /// the new one would meet those that still wait under the former one.
 #[derive(Debug)]

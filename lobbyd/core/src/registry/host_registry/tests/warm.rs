@@ -9,8 +9,8 @@ use crate::wire::packet_ttl::PacketTtl;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A newcomer in a lobby of so many hosts that keep to their rate, of which one in 100 lies. Its own
-/// MAX_PACKET_RATE is another one.
+/// A newcomer in a lobby of so many hosts that keep to their rate, of which one in 100 lies. Its
+/// own MAX_PACKET_RATE is another one.
 struct Newcomer {
     registry: HostRegistry,
     start: Instant,
