@@ -112,7 +112,7 @@ mod tests {
         for line in ["", " ", r#"{"event":"comment"}"#, r#"{"event":"new","id":"i-1","more":[]}"#] {
             assert_eq!(read(line), None, "{line}");
         }
-        let leave = r#"{"event":"leave","hostname":"a","labels":[],"reason":"lost"}"#;
+        let leave = r#"{"event":"leave","hostname":"a","labels":[],"reason":"bored"}"#;
         assert!(matches!(read(leave), Some(Event::Leave { reason: LeaveReason::Other, .. })));
     }
 
