@@ -181,7 +181,8 @@ async fn endless_output_disturbs_nothing() {
 #[actix_rt::test]
 async fn on_shutdown_a_running_script_is_asked_to_end() {
     let script = Script::doing(
-        r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#,
+        // A shell that waits heeds a signal at once.
+        r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; sleep 60 & wait"#,
     );
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
