@@ -116,7 +116,7 @@ impl HiSchedule {
     }
 
     /// Others were told of something that makes this server look dead: it is heard again soon, at
-    /// most once in [`PROOF_PAUSE`] however often they are told.
+    /// most once in a second however often they are told.
     pub fn doubted(&mut self, now: Instant) {
         let allowed = self.greetings.sent_at().map_or(now, |sent| now.max(sent + PROOF_PAUSE));
         self.proof.get_or_insert(allowed);
