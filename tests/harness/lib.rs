@@ -27,7 +27,7 @@ mod systemd;
 mod web_load;
 
 pub use binaries::program;
-pub use brokers::{NatsAccounts, NatsServer, RedisServer};
+pub use brokers::{NatsAccounts, NatsServer, RedisServer, app_is_refused};
 pub use certificates::Certificates;
 pub use channel::Channel;
 pub use continuity::ContinuityCheck;

@@ -2,7 +2,7 @@
 
 use async_nats::ConnectOptions;
 use futures_util::StreamExt;
-use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal};
+use lobby_tests::{LIMIT, Lobbyd, NatsServer, Signal, app_is_refused};
 use serde_json::json;
 
 const RECOMMENDED: &str = include_str!("../../../config/nats-permissions.conf");
@@ -27,26 +27,9 @@ async fn daemons_lack_nothing_and_others_cannot_speak_in_the_lobby() {
         .await
         .expect("daemons may use inbox subjects of their own");
 
-    let (refusal, mut refusals) = tokio::sync::mpsc::unbounded_channel();
-    let app = ConnectOptions::with_user_and_password("app".into(), "CHANGE-ME-2".into());
-    let app = app.event_callback(move |event| {
-        refusal.send(event.to_string()).ok();
-        std::future::ready(())
-    });
-    let app = app.connect(nats.url()).await.unwrap();
     let forged =
         r#"{"discovery":{"hostname":"b","labels":null,"last_check":0},"message":"goodbye"}"#;
-    app.publish("lobby.discovery", forged.into()).await.unwrap();
-    app.flush().await.unwrap();
-    let refused = async {
-        while let Some(event) = refusals.recv().await {
-            if event.contains("Permissions Violation for Publish to \"lobby.discovery\"") {
-                return;
-            }
-        }
-        panic!("the server said nothing");
-    };
-    tokio::time::timeout(LIMIT, refused).await.expect("the server refuses");
+    app_is_refused(&nats, "lobby.discovery", forged.to_owned()).await;
     assert_eq!(a.lobby().await, json!({"a": [], "b": []}));
 
     b.signal(Signal::TERM);

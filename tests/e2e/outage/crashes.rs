@@ -3,10 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Network, Process, Proxy, Signal, ensure, eventually,
-    now,
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Network, Process, Proxy, Signal, app_is_refused,
+    ensure, eventually, now,
 };
 use serde_json::json;
 
@@ -111,24 +110,7 @@ async fn a_user_who_may_not_publish_there_cannot_forge_a_crash() {
     let victim = listening("victim", nats.port()).set("KEEP_ALIVE", "600").set("TTL", "1200");
     let victim = victim.start().await;
     watcher.meets("victim").await;
-    let (refusal, mut refusals) = tokio::sync::mpsc::unbounded_channel();
-    let app = ConnectOptions::with_user_and_password("app".into(), "CHANGE-ME-2".into());
-    let app = app.event_callback(move |event| {
-        refusal.send(event.to_string()).ok();
-        std::future::ready(())
-    });
-    let app = app.connect(nats.url()).await.unwrap();
-    app.publish(EVENTS, forged(&victim).await.into()).await.unwrap();
-    app.flush().await.unwrap();
-    let refused = tokio::time::timeout(LIMIT, async {
-        while let Some(event) = refusals.recv().await {
-            if event.contains("Permissions Violation for Publish") {
-                return true;
-            }
-        }
-        false
-    });
-    assert!(refused.await.unwrap());
+    app_is_refused(&nats, EVENTS, forged(&victim).await).await;
     assert!(watcher.logs_with("connection of a daemon closed").is_empty());
 }
 

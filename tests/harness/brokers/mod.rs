@@ -1,6 +1,7 @@
 //! Real brokers, each on a port of its own, killed on drop.
 
 mod nats_accounts;
+mod nats_permissions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::binaries::tied;
 use crate::{Certificates, Process, Signal, free_port};
 
 pub use nats_accounts::NatsAccounts;
+pub use nats_permissions::app_is_refused;
 
 /// Time for a broker to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(20);
