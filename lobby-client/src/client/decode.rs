@@ -1,10 +1,10 @@
 //! What an answer means.
 
 use awc::http::StatusCode;
-use awc::http::header::{HeaderMap, WWW_AUTHENTICATE};
+use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, WWW_AUTHENTICATE};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::object::deserialize_from_object;
@@ -13,6 +13,18 @@ use crate::{
     Discovery, Error, HostName, InvalidHostName, Label, LocalLabel, RefusedHost, Selector, Status,
     TargetGroup,
 };
+
+/// Whether the connection ended before the whole body was there, which the HTTP client does not
+/// tell. Without a length, as answers that are sent in pieces have none, it is seen by a text that
+/// begins as JSON and stops.
+pub(super) fn is_cut_off(headers: &HeaderMap, body: &[u8]) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match length {
+        // What was packed has the length that it had on the way.
+        Some(length) if !headers.contains_key(CONTENT_ENCODING) => body.len() < length,
+        _ => serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof()),
+    }
+}
 
 /// The body of a success, or what the refusal means.
 pub(super) fn check(

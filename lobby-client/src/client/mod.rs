@@ -9,9 +9,11 @@ mod tests;
 mod tls;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use actix_http::error::ParseError;
 use actix_rt::time;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::Method;
@@ -276,6 +278,9 @@ impl Client {
             sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
         let body =
             response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
+        if decode::is_cut_off(response.headers(), &body) {
+            return Err(cut_off(url, None));
+        }
         decode::check(url, response.status(), response.headers(), body)
     }
 
@@ -291,6 +296,8 @@ impl Client {
             SendRequestError::Http(error) => {
                 Error::Invalid(format!("cannot ask for {url}: {error}"))
             }
+            SendRequestError::Response(ParseError::Incomplete) => cut_off(url, None),
+            SendRequestError::Response(ParseError::Io(error)) => cut_off(url, Some(&error)),
             SendRequestError::Response(error) => malformed(url, &format!("not HTTP: {error}")),
             SendRequestError::Connect(ConnectError::Timeout) => self.too_late(url),
             SendRequestError::Connect(error) => unreachable(url, &connect::explained(&error)),
@@ -316,12 +323,19 @@ fn malformed(url: &str, cause: &str) -> Error {
     Error::Malformed { url: url.to_owned(), cause: one_line(cause) }
 }
 
+/// The daemon ended, or what is between it and here, in the middle of the answer.
+fn cut_off(url: &str, cause: Option<&io::Error>) -> Error {
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    unreachable(url, &format!("the connection ended before the whole answer was there{cause}"))
+}
+
 fn not_read(url: &str, error: &PayloadError) -> Error {
     match error {
         PayloadError::Overflow => {
             malformed(url, &format!("it is longer than {} MiB", MAX_ANSWER >> 20))
         }
-        PayloadError::Io(error) => unreachable(url, &error.to_string()),
+        PayloadError::Incomplete(error) => cut_off(url, error.as_ref()),
+        PayloadError::Io(error) => cut_off(url, Some(error)),
         error => malformed(url, &error.to_string()),
     }
 }

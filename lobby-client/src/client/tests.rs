@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// The answer of lobby 1.x to a wrong token, byte for byte.
-const ORIGINAL_403: &str = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 33\r\n\r\n{\n \"message\": \"access denied\"\n}\n";
+const ORIGINAL_403: &str = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 32\r\n\r\n{\n \"message\": \"access denied\"\n}\n";
 
 fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -164,8 +164,40 @@ async fn a_refusal_is_one_line_with_url_status_and_text() {
 async fn what_is_no_answer_of_a_daemon_is_malformed() {
     assert!(matches!(refusal(&answer("200 OK", "<html>")).await, Error::Malformed { .. }));
     assert!(matches!(refusal("INFO {\"server_id\":\"nats\"}\r\n").await, Error::Malformed { .. }));
-    let cut_off = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[\"a\",";
-    assert!(matches!(refusal(cut_off).await, Error::Malformed { .. }));
+}
+
+/// What a call gives when the connection ends, or is reset, behind this part of an answer.
+async fn cut_off(part: &str, is_reset: bool) -> Error {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let served = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        if is_reset {
+            // What was not read when a socket is closed resets its connection.
+            stream.readable().await.unwrap();
+            stream.write_all(part.as_bytes()).await.unwrap();
+        } else {
+            serve(stream, part).await;
+        }
+    };
+    tokio::join!(client.resolve("a:1"), served).0.unwrap_err()
+}
+
+#[actix_rt::test]
+async fn an_answer_that_is_cut_off_anywhere_is_unreachable() {
+    let parts = [
+        "",
+        "HTTP/1.1 2",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[\"a\",",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[\"a\",\r\n",
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nline",
+    ];
+    for (part, is_reset) in parts.into_iter().flat_map(|part| [(part, false), (part, true)]) {
+        let error = cut_off(part, is_reset).await;
+        assert!(matches!(error, Error::Unreachable { .. }), "{part:?} {is_reset}: {error}");
+    }
 }
 
 #[actix_rt::test]
