@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 /// Long enough for a million packets on a busy machine.
 const ENDURANCE: Duration = Duration::from_secs(300);
 
+/// In seconds: a flood of a busy machine lasts longer than the usual one, in which nobody may
+/// happen to hear the honest one among a thousand times as many others.
+const TTL: &str = "600";
+
 /// Far fewer than the packets of a flood. The log is limited by time, a hundred lines of a kind in
 /// ten seconds, of which a busy machine needs many.
 const MOST_LOG_LINES: usize = 5000;
@@ -62,10 +66,12 @@ impl Scene {
         let nats = NatsServer::start().await;
         let victim = Lobbyd::named("victim")
             .set("MAX_SERVERS", most_servers.to_string())
+            .set("TTL", TTL)
             .nats(&nats)
             .start()
             .await;
-        let honest = Lobbyd::named("honest").labels("some:label").nats(&nats).start().await;
+        let honest = Lobbyd::named("honest").set("TTL", TTL).labels("some:label").nats(&nats);
+        let honest = honest.start().await;
         victim.knows(json!({"honest": ["some:label"], "victim": []})).await;
         Self { nats, victim, honest, most_servers }
     }
