@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lobby_client::{AddressLabels, HostName, Label, Selector};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::LogFormat;
 use lobby_core::dns::{InvalidZone, ZoneName};
@@ -236,19 +235,21 @@ fn command_line(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// A filter without the white space that `tracing` would take for part of a name. A lone word must
-/// be a level: `tracing` would take a mistyped one for the name of a module, and log nothing.
+/// be a level: `tracing` would take a mistyped one for the name of a module, and log nothing. So it
+/// would with a span, of which there are none.
 fn log_filter(text: &str) -> Result<String, String> {
     let is_plausible =
-        |item: &str| item.contains(['=', '[']) || item.parse::<LevelFilter>().is_ok();
+        |item: &str| if item.contains('=') { !item.contains('[') } else { is_level(item) };
     let filter = items(text).collect::<Vec<_>>().join(",");
-    if filter.is_empty()
-        || !items(text).all(is_plausible)
-        || EnvFilter::builder().parse(&filter).is_err()
-    {
+    if filter.is_empty() || !items(text).all(is_plausible) || filter.parse::<Targets>().is_err() {
         let expected = "error, warn, info, debug, trace or a filter such as info,async_nats=debug";
         return Err(refusal(text, "log level", expected));
     }
     Ok(filter)
+}
+
+fn is_level(text: &str) -> bool {
+    text.parse::<LevelFilter>().is_ok()
 }
 
 fn selector(text: &str) -> Result<Selector, String> {

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tracing::{Subscriber, error, warn};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, LogSettings};
 use fields::CleanFields;
@@ -83,22 +84,27 @@ fn subscriber<W>(settings: &LogSettings, writer: W, is_terminal: bool) -> anyhow
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    let filter = filter(&settings.filter)?;
     // Reported on standard error, a line that could not be written there would be a panic.
-    let logs = fmt()
-        .log_internal_errors(false)
-        .with_env_filter(filter(&settings.filter)?)
-        .with_writer(writer);
+    let logs =
+        fmt().log_internal_errors(false).with_max_level(LevelFilter::TRACE).with_writer(writer);
     Ok(match settings.format {
-        LogFormat::Json => Box::new(logs.json().flatten_event(true).finish()),
+        LogFormat::Json => Box::new(logs.json().flatten_event(true).finish().with(filter)),
         // In colour, unless NO_COLOR is set.
-        LogFormat::Text if is_terminal => Box::new(logs.fmt_fields(CleanFields).finish()),
-        LogFormat::Text => Box::new(logs.with_ansi(false).fmt_fields(CleanFields).finish()),
+        LogFormat::Text if is_terminal => {
+            Box::new(logs.fmt_fields(CleanFields).finish().with(filter))
+        }
+        LogFormat::Text => {
+            Box::new(logs.with_ansi(false).fmt_fields(CleanFields).finish().with(filter))
+        }
     })
 }
 
-fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+/// The filter that a text names. Targets alone: what `EnvFilter` has beyond them is about spans,
+/// which there are none of, and brings in a second kind of regular expressions.
+fn filter(text: &str) -> anyhow::Result<Targets> {
     let directives = text.split(',').map(our_directive).collect::<Vec<_>>().join(",");
-    EnvFilter::builder().parse(format!("{SILENT},{directives}")).with_context(|| {
+    format!("{SILENT},{directives}").parse().with_context(|| {
         format!("LOG_LEVEL: {text:?} is not a valid filter: expected a level or TARGET=LEVEL, comma separated")
     })
 }
@@ -115,7 +121,7 @@ fn our_directive(directive: &str) -> String {
 /// Replaces the program's name at the beginning of a target: `lobbyd=debug` is `lobby=debug`.
 fn unalias(directive: &str) -> String {
     match directive.strip_prefix(ALIAS) {
-        Some(rest) if rest.starts_with("::") || rest.starts_with(['=', '[']) => {
+        Some(rest) if rest.starts_with("::") || rest.starts_with('=') => {
             format!("{ROOT}{rest}")
         }
         _ => directive.to_owned(),

@@ -66,6 +66,8 @@ fn a_bad_word_is_refused_with_what_is_allowed() {
         ),
         ("LOG_LEVEL", "verbose", level),
         ("LOG_LEVEL", "lobbyd=loud", level),
+        ("LOG_LEVEL", "info,lobby[link]=debug", level),
+        ("LOG_LEVEL", "[link]", level),
         ("LOG_LEVEL", ",", level),
         ("LOG_FORMAT", "xml", "is not a valid log format: expected text or json"),
         ("DRIVER", "NATS,Kafka", drivers),
