@@ -68,7 +68,8 @@ impl ClientStream {
     ) -> io::Result<Self> {
         let socket = PooledSocket::new(socket, pool);
         let transport = match tls {
-            Some(config) => Transport::with_tls(socket, config).await?,
+            // Boxed: connections without TLS would keep room for it as long as they last.
+            Some(config) => Box::pin(Transport::with_tls(socket, config)).await?,
             None => Transport::Plain(socket),
         };
         let (escaped, refusal, gone) = (Bytes::new(), Bytes::new(), ClientGone::default());
@@ -170,5 +171,22 @@ impl AsyncWrite for ClientStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(context))?;
         Pin::new(&mut self.transport).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_tls_needs_to_begin_is_not_kept_with_a_connection() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let pool = ConnectionPool::of_this_thread(1);
+        // The room for it is part of the connection's task as long as the connection lasts.
+        let room = size_of_val(&ClientStream::accept(socket, &pool, None));
+        assert!(room < 1024, "{room} bytes");
     }
 }
