@@ -18,8 +18,9 @@ use lobby_core::render::list::List;
 use lobby_core::render::prometheus::Problem;
 
 /// Longest piece of a kept body that is sent at once, in bytes. actix copies each piece into a
-/// buffer of the connection, and the shorter they are, the more often the client is woken up.
-const PIECE_LEN: usize = 1 << 20;
+/// buffer of the connection, and the shorter they are, the more often the client is woken up. What
+/// the buffer took stays with the thread for the next one.
+const PIECE_LEN: usize = 256 << 10;
 
 /// About how long a piece is that is packed while it is sent, in bytes.
 const PACKED_PIECE_LEN: usize = 64 << 10;
@@ -58,14 +59,15 @@ impl CachedBody {
         limit: usize,
         problems: &mut Vec<Problem>,
     ) -> io::Result<Option<Self>> {
-        let text = |text: String| Self { coding: ContentCoding::Identity, bytes: text.into() };
+        let coded = |coding, bytes: Box<[u8]>| Self { coding, bytes: bytes.into() };
+        let text = |text: String| coded(ContentCoding::Identity, text.into_boxed_str().into());
         match coding {
             ContentCoding::Identity => Ok(list.whole(limit, problems).map(text)),
             ContentCoding::Gzip => match list.clone().whole(WORTH_PACKING - 1, &mut Vec::new()) {
                 Some(short) => Ok(Some(text(short))),
                 None => {
                     let packed = Packer::new(list).whole(limit, problems)?;
-                    Ok(packed.map(|bytes| Self { coding, bytes: bytes.into() }))
+                    Ok(packed.map(|bytes| coded(coding, bytes.into())))
                 }
             },
         }
