@@ -8,11 +8,13 @@ use anyhow::{Context, ensure};
 use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
-use super::files::MAX_FILE_LEN;
 use super::problems::StoreError;
 use crate::sys::files;
 use crate::sys::replacement::Replacement;
 use lobby_core::lines::{self, Line};
+
+/// Greatest size of a label file, in bytes: the runtime file is one of them.
+pub const MAX_FILE_LEN: usize = 1024 * 1024;
 
 /// Age from which a temporary file is one that a crash has left: writing takes no such time.
 const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);

@@ -15,13 +15,10 @@ use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
 use super::problems::{FileProblem, Problem, StoreError};
-use super::runtime_file::RuntimeFile;
+use super::runtime_file::{MAX_FILE_LEN, RuntimeFile};
 use crate::sys::files;
 use lobby_core::lines;
 use stamp::Stamp;
-
-/// Greatest size of a label file, in bytes.
-pub const MAX_FILE_LEN: usize = 1024 * 1024;
 
 /// Most invalid lines of one file that are each a problem; the others are only counted.
 const MAX_LINES_TOLD: usize = 5;

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{FactSettings, LocalHostSettings};
-use crate::labels::files::MAX_FILE_LEN;
 use crate::labels::local_host::LocalReading;
+use crate::labels::runtime_file::MAX_FILE_LEN;
 use lobby_core::wire::envelope::MAX_LABELS;
 use lobby_core::wire::limits::LimitExceeded;
 

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, anyhow, ensure};
 use async_nats::{Client, ConnectError, ConnectErrorKind, Subscriber};
@@ -10,44 +9,15 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use lobby_client::tls;
-use rustls::pki_types::ServerName;
 
-use super::NatsSettings;
 use super::closings::{self, ClosingAccess};
 use super::events::Events;
-use super::options::{self, LoginFiles};
+use super::options::{self, Opening, Target};
 use super::sync::{NatsSync, SyncAccess};
-use super::url::ServerUrl;
 use crate::link::driver::{Connection, PacketSink, SyncChannel};
 use crate::link::drivers::diagnosis::first_words;
-use crate::link::drivers::refusal::Refusal;
 use crate::link::inbox::inbox;
 use lobby_core::link::message::OutboundPacket;
-
-/// An opening of the link: what all servers that are tried have in common.
-pub(super) struct Opening<'a> {
-    /// Tells the server who connects.
-    pub(super) client_name: &'a str,
-    pub(super) settings: &'a NatsSettings,
-    pub(super) files: LoginFiles<'a>,
-    /// The newest own packet.
-    pub(super) own: Option<Bytes>,
-    pub(super) refusal: &'a Refusal,
-    /// When the attempts are given up.
-    pub(super) deadline: Instant,
-}
-
-/// One address of a server, and everything that is needed to connect to it.
-#[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub(super) url: &'a ServerUrl,
-    pub(super) address: SocketAddr,
-    /// Whether it is the only address of the server.
-    pub(super) is_only: bool,
-    /// Names that its certificate may be for, beside the host of the URL.
-    pub(super) names: &'a [ServerName<'static>],
-    pub(super) opening: &'a Opening<'a>,
-}
 
 /// Connects to one address and subscribes to the channel. Returns the client too, which knows the
 /// other servers of the cluster.

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use rustls::pki_types::ServerName;
 
 use super::NatsSettings;
-use super::connection::{self, Opening, Target};
-use super::options::LoginFiles;
+use super::connection;
+use super::options::{LoginFiles, Opening, Target};
 use super::url::{self, ServerUrl};
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};

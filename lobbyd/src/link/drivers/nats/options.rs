@@ -1,17 +1,19 @@
 //! Options of the NATS client: it connects once, never again, and with the credentials there are.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use async_nats::{ConnectOptions, ReconnectToServer, ServerAddr};
+use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use tokio::sync::OnceCell;
 
 use super::NatsSettings;
-use super::connection::Target;
-use super::url::Login;
+use super::url::{Login, ServerUrl};
+use crate::link::drivers::refusal::Refusal;
 use crate::link::drivers::tls::{NamedFile, READ_LIMIT, TlsFiles, TlsMaterial};
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
@@ -29,6 +31,31 @@ const READ_BUFFER: u16 = 8192;
 
 /// A port where nothing can listen.
 const NOWHERE: &str = "nats://127.0.0.1:0";
+
+/// An opening of the link: what all servers that are tried have in common.
+pub(super) struct Opening<'a> {
+    /// Tells the server who connects.
+    pub(super) client_name: &'a str,
+    pub(super) settings: &'a NatsSettings,
+    pub(super) files: LoginFiles<'a>,
+    /// The newest own packet.
+    pub(super) own: Option<Bytes>,
+    pub(super) refusal: &'a Refusal,
+    /// When the attempts are given up.
+    pub(super) deadline: Instant,
+}
+
+/// One address of a server, and everything that is needed to connect to it.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) url: &'a ServerUrl,
+    pub(super) address: SocketAddr,
+    /// Whether it is the only address of the server.
+    pub(super) is_only: bool,
+    /// Names that its certificate may be for, beside the host of the URL.
+    pub(super) names: &'a [ServerName<'static>],
+    pub(super) opening: &'a Opening<'a>,
+}
 
 /// Options for exactly one connection to one address, and the pool to connect to with them. A
 /// server that is silent is given up before the silence limit ends.
