@@ -60,6 +60,8 @@ pub(super) enum Standing {
     Other {
         /// The packet of the instance that stands.
         text: PacketJson,
+        /// Whether the sender was not seen before.
+        is_new: bool,
         /// The instances that go by the name, if that is news.
         proof: Option<Vec<InstanceId>>,
     },
@@ -212,7 +214,7 @@ impl Instances {
         }
         if self.through != reception.driver_id && self.returns < RETURNS {
             // It may be a late packet of before the restart, of a driver that is slower.
-            return Standing::Other { text: host.text().clone(), proof: None };
+            return Standing::Other { text: host.text().clone(), is_new: false, proof: None };
         }
         self.is_proven = true;
         if let Some(current) = self.list.get_mut(current) {
@@ -221,7 +223,7 @@ impl Instances {
         }
         self.keep_living(reception.at, liveness);
         let proof = Some(self.ids()).filter(|ids| ids.len() > 1);
-        self.smallest().map_or(SENDER, |text| Standing::Other { text, proof })
+        self.smallest().map_or(SENDER, |text| Standing::Other { text, is_new: false, proof })
     }
 
     fn proven_hi(
@@ -231,12 +233,15 @@ impl Instances {
         reception: Reception,
         liveness: &Liveness,
     ) -> Standing {
-        let known = instance
-            .is_none_or(|instance| self.take_in(instance, text, reception, liveness).is_some());
+        // One too many takes the place of another, which would seem to be new when it comes back.
+        let has_room = self.list.len() < MOST_INSTANCES;
+        let is_unknown = instance
+            .is_some_and(|instance| self.take_in(instance, text, reception, liveness).is_none());
         self.keep_living(reception.at, liveness);
+        let is_new = is_unknown && has_room;
         match self.smallest() {
-            Some(text) if self.list.len() > 1 => Standing::Other { text, proof: None },
-            _ => Standing::Sender { is_new: !known },
+            Some(text) if self.list.len() > 1 => Standing::Other { text, is_new, proof: None },
+            _ => Standing::Sender { is_new },
         }
     }
 

@@ -237,6 +237,20 @@ fn clones_that_take_turns_settle_on_the_smallest() {
 }
 
 #[test]
+fn a_further_one_is_a_newcomer_too_until_there_are_too_many() {
+    let mut lobby = Lobby::of_two();
+    for number in 3..=20 {
+        lobby.hi(number * ONE);
+    }
+    assert_eq!(lobby.news, vec![SenderNews::Newcomer; MOST_INSTANCES - 2]);
+    for number in 1..=20 {
+        lobby.hi(number * ONE);
+    }
+    assert_eq!(lobby.news.len(), MOST_INSTANCES - 2, "one that was forgotten is not greeted again");
+    assert!(lobby.shows(ONE));
+}
+
+#[test]
 fn beyond_the_bound_the_smallest_goes_on_to_stand() {
     let mut lobby = Lobby::of_two();
     for _ in 0..3 {

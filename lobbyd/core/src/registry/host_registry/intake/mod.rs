@@ -283,11 +283,12 @@ impl HostRegistry {
                 host.said_by(sender);
                 (text, is_new.then_some(SenderNews::Newcomer))
             }
-            Standing::Other { text, proof } => {
+            Standing::Other { text, is_new, proof } => {
                 // No packet of this name is recognised by its bytes now: each of them counts.
                 host.said_by(None);
                 let host = host.name().clone();
-                (text, proof.map(|instances| SenderNews::Namesakes { host, instances }))
+                let proved = proof.map(|instances| SenderNews::Namesakes { host, instances });
+                (text, proved.or(is_new.then_some(SenderNews::Newcomer)))
             }
         };
         let changed = (*host.text() != text).then(|| self.relabel(host, text));
