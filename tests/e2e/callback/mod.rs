@@ -2,6 +2,7 @@
 
 mod failures;
 mod load_balancer;
+mod namesakes;
 mod processes;
 mod runs;
 mod settling;

@@ -14,6 +14,7 @@ on_brokers!(
     a_goodbye_for_the_own_name_is_not_heeded,
     one_who_was_restarted_is_no_duplicate,
     a_third_party_sees_one_server_that_does_not_flap,
+    two_of_one_name_are_known_long_before_a_keep_alive,
 );
 
 type Channel = lobby_tests::Channel;
@@ -133,6 +134,23 @@ async fn a_third_party_sees_one_server_that_does_not_flap(channel: Channel) {
     assert_eq!(gone, 0, "the other one has taken over");
     other.signal(Signal::TERM);
     third.knows(json!({"third": []})).await;
+}
+
+async fn two_of_one_name_are_known_long_before_a_keep_alive(channel: Channel) {
+    let start = async |name| Lobbyd::named(name).without_keep_alive().on(&channel).start().await;
+    let (third, one) = (start("third").await, start("twin").await);
+    third.meets("twin").await;
+    let two = start("twin").await;
+    has_heard(&one, 1).await;
+    has_heard(&two, 1).await;
+    let mut instances = [instance(&one).await, instance(&two).await];
+    instances.sort();
+    let known = json!([{"hostname": "twin", "instances": instances}]);
+    eventually(LIMIT, async || {
+        let namesakes = third.get_json("/v1/status").await["namesakes"].clone();
+        ensure(namesakes == known, namesakes)
+    })
+    .await;
 }
 
 /// Packets of the own name with an instance that a person had better not see.

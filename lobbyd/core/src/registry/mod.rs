@@ -3,6 +3,7 @@
 pub mod change;
 pub(crate) mod changes;
 pub mod debounce;
+mod duplicates;
 pub(crate) mod expiry_schedule;
 pub mod host;
 pub mod host_registry;

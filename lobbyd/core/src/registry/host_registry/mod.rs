@@ -19,6 +19,7 @@ use crate::liveness::pace::{LobbySize, Pace};
 use crate::liveness::told_ttls::ToldTtls;
 pub use crate::registry::change::{Applied, Change, ChangeKind};
 use crate::registry::changes::Changes;
+use crate::registry::duplicates::Duplicates;
 use crate::registry::expiry_schedule::ExpirySchedule;
 use crate::registry::host::Host;
 use crate::registry::host_table::HostTable;
@@ -43,8 +44,7 @@ pub struct HostRegistry {
     instance: Arc<str>,
     own: Option<HostName>,
     started: Instant,
-    /// The other daemon of the own name, and when it is over.
-    duplicate: Option<(Instant, DuplicateName)>,
+    duplicates: Duplicates,
     namesakes: Namesakes,
     max_servers: usize,
     /// That of the last change.
@@ -81,7 +81,7 @@ impl HostRegistry {
             instance: instance.into(),
             own: None,
             started: now,
-            duplicate: None,
+            duplicates: Duplicates::default(),
             namesakes: Namesakes::default(),
             max_servers,
             revision: 0,
@@ -145,7 +145,7 @@ impl HostRegistry {
 
     /// The other daemon that goes by the own name, if one was heard in the last TTL.
     pub fn duplicate(&self) -> Option<&DuplicateName> {
-        self.duplicate.as_ref().map(|(_, duplicate)| duplicate)
+        self.duplicates.last()
     }
 
     /// The host names other than the own one that two or more daemons go by, with their instances,
@@ -221,7 +221,7 @@ impl HostRegistry {
         let former =
             self.own.replace(packet.hostname.clone()).filter(|former| *former != packet.hostname);
         if former.is_some() {
-            self.duplicate = None;
+            self.duplicates = Duplicates::default();
         }
         let left = former.and_then(|former| self.remove(&former, ChangeKind::Left));
         left.into_iter().chain(self.put_own(packet, unix_seconds)).collect()
@@ -261,7 +261,7 @@ impl HostRegistry {
         if let Some(verifier) = &mut self.verifier {
             verifier.forget(now);
         }
-        self.duplicate.take_if(|(until, _)| *until <= now);
+        self.duplicates.sweep(now);
         self.namesakes.sweep(now, &self.liveness);
         self.look_at_all(self.liveness.judged_at(now));
         self.expire(now)

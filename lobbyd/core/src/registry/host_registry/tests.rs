@@ -497,5 +497,6 @@ fn frozen_hosts_heard_through_another_link_may_expire() {
 
 mod kept;
 mod losses;
+mod own_name;
 mod schedules;
 mod warm;

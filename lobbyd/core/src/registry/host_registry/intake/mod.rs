@@ -1,12 +1,13 @@
 //! The intake of the registry: the one way in for packets, verified or not.
 
+mod own_name;
 mod retold;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lobby_client::{Discovery, DuplicateName, HostName};
+use lobby_client::{Discovery, HostName};
 
 use super::{Applied, Change, ChangeKind, HostRegistry};
 use crate::liveness::Liveness;
@@ -159,7 +160,7 @@ impl HostRegistry {
     ) -> Result<(Applied, Option<SenderNews>), Refusal> {
         let Envelope { kind, discovery, instance, .. } = envelope;
         if self.is_own(&discovery.hostname) {
-            return Ok((self.apply_own(instance.as_ref(), reception), None));
+            return Ok(self.apply_own(kind, instance.as_ref(), reception));
         }
         // What a channel kept tells nothing of who is there now.
         let instance = instance.filter(|_| !reception.is_kept());
@@ -215,25 +216,6 @@ impl HostRegistry {
     fn is_outdated(&self, hostname: &HostName, reception: Reception) -> bool {
         let host = self.known.get(hostname.as_str());
         host.is_some_and(|host| host.is_newer_than(&self.liveness, reception))
-    }
-
-    /// A packet of the own name: it comes from this daemon itself, or from another one. What a
-    /// channel kept from before the start does not count.
-    fn apply_own(&mut self, instance: Option<&Instance>, reception: Reception) -> Applied {
-        let instance = instance.map(Instance::as_str);
-        if instance == Some(&*self.instance) {
-            self.touch_own(reception.unix_seconds());
-            return Applied::Unchanged;
-        }
-        if reception.sent_at() < self.started {
-            return Applied::Unchanged;
-        }
-        let packets = self.duplicate().map_or(0, |known| known.packets) + 1;
-        let instance = instance.map(str::to_owned);
-        let duplicate = DuplicateName { packets, last_seen: reception.unix_seconds(), instance };
-        let until = reception.sent_at() + self.liveness.ttl_of(reception);
-        self.duplicate = Some((until, duplicate));
-        Applied::DuplicateName
     }
 
     fn apply_hi(
