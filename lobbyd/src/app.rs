@@ -21,6 +21,7 @@ use crate::config::{
 use crate::dns;
 use crate::dns::server::DnsServer;
 use crate::healthz::HealthTargets;
+use crate::http::response::frames::FrameCache;
 use crate::http::response::render_pool::RenderPool;
 use crate::http::server::{HttpApi, StopServing};
 use crate::http::streams::StreamPlaces;
@@ -150,6 +151,7 @@ impl App {
         leases: Leases,
     ) -> anyhow::Result<Addr<HttpApi>> {
         let (stop, stopping) = watch::channel(false);
+        let render_pool = RenderPool::default();
         let state = AppState {
             snapshots: self.core.snapshots.clone(),
             registry: self.core.registry.clone(),
@@ -161,9 +163,8 @@ impl App {
             callback: Arc::clone(&self.core.callback_counts),
             cache: Arc::default(),
             selectors: Arc::default(),
-            render_pool: RenderPool::default(),
-            frames: Arc::default(),
-            drivers: self.core.drivers.clone(),
+            frames: Arc::new(FrameCache::new(self.core.drivers.clone(), render_pool.clone())),
+            render_pool,
             streams: StreamPlaces::new(api.max_streams),
             noticed: Arc::default(),
         };

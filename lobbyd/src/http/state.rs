@@ -48,8 +48,6 @@ pub struct AppState {
     pub render_pool: RenderPool,
     /// Events that are ready to be sent.
     pub frames: Arc<FrameCache>,
-    /// The names of the active drivers.
-    pub drivers: Vec<&'static str>,
     /// Places for clients that read events or wait.
     pub streams: StreamPlaces,
     /// Labels of the fleet that Prometheus could not be given, each logged once.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Bytes;
 use lobby_core::events::frame::Form;
 use lobby_core::events::reader::{Message, Reader};
 use lobby_core::events::status::FeedStatus;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::http::connection::client_stream::ClientGone;
 use crate::http::errors::ApiError;
 use crate::http::events::parameters::Parameters;
-use crate::http::response::frames::SharedList;
+use crate::http::response::frames::{FrameCache, SharedList};
 use crate::http::state::AppState;
 use crate::http::streams::{StreamPlace, gone_of};
 use crate::sys::clock;
@@ -32,7 +32,7 @@ const LONG_PIECE_LEN: usize = 160 << 10;
 /// The feed of one client. What the client does not take is not written, and of what it is still to
 /// be told a bounded part is held: when it takes it again it is told what has come in the meantime.
 pub(super) struct Feed {
-    state: Data<AppState>,
+    frames: Arc<FrameCache>,
     reader: Reader,
     form: Form,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -53,7 +53,7 @@ pub(super) struct Feed {
 impl Feed {
     /// Takes a place for a client.
     pub(super) fn open(
-        state: Data<AppState>,
+        state: &AppState,
         request: &HttpRequest,
         Parameters { mut selector, form, since }: Parameters,
     ) -> Result<Self, ApiError> {
@@ -61,6 +61,7 @@ impl Feed {
         let snapshots = state.snapshots.clone();
         let reader = Reader::new(selector, since.as_ref(), &snapshots.borrow());
         Ok(Self {
+            frames: Arc::clone(&state.frames),
             reader,
             form,
             snapshots,
@@ -71,7 +72,6 @@ impl Feed {
             list: None,
             rest: Bytes::new(),
             ended: false,
-            state,
             _place: place,
         })
     }
@@ -110,21 +110,19 @@ impl Feed {
 
     /// Writes a message; nothing if it cannot be written.
     async fn frame(&mut self, message: Message) -> Option<Bytes> {
-        let AppState { frames, drivers, .. } = &**self.state;
         match message {
             Message::Snapshot(_) => self.list().await,
             Message::Change(change, effect) => {
                 let snapshot = Arc::clone(&self.snapshots.borrow());
-                Some(frames.change(self.form, snapshot.instance(), &change, effect))
+                Some(self.frames.change(self.form, snapshot.instance(), &change, effect))
             }
-            Message::Status(status) => Some(frames.status(self.form, status, drivers)),
+            Message::Status(status) => Some(self.frames.status(self.form, status)),
         }
     }
 
     async fn list(&mut self) -> Option<Bytes> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        let AppState { frames, render_pool, .. } = &**self.state;
-        let list = frames.list(self.form, self.reader.selector(), &snapshot, render_pool).await;
+        let list = self.frames.list(self.form, self.reader.selector(), &snapshot).await;
         let (list, frame) = list.ok()?;
         self.reader.start_over(list.revision());
         if list.revision() < snapshot.revision() {

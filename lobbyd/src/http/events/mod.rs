@@ -37,6 +37,6 @@ pub async fn events(state: Data<AppState>, request: HttpRequest) -> Answer {
     if request.method() == Method::HEAD {
         return Ok(response.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
-    let feed = Feed::open(state, &request, parameters)?;
+    let feed = Feed::open(&state, &request, parameters)?;
     Ok(response.streaming(stream::unfold(feed, Feed::next)))
 }

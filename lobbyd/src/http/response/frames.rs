@@ -26,6 +26,9 @@ const MAX_BYTES: usize = 4 << 20;
 pub struct FrameCache {
     frames: Mutex<RecentFrames>,
     lists: Mutex<Vec<(ListKey, Weak<SharedList>)>>,
+    /// The names of the active drivers.
+    drivers: Vec<&'static str>,
+    pool: RenderPool,
 }
 
 /// The frames of late, the newest one last. One that is being written is empty.
@@ -56,6 +59,11 @@ impl SharedList {
 }
 
 impl FrameCache {
+    /// Frames that tell of these drivers, with lists that are written in a pool.
+    pub fn new(drivers: Vec<&'static str>, pool: RenderPool) -> Self {
+        Self { drivers, pool, ..Self::default() }
+    }
+
     /// What a change is to a reader. `instance` is that of this run of the daemon.
     pub(in crate::http) fn change(
         &self,
@@ -69,13 +77,8 @@ impl FrameCache {
     }
 
     /// How much a reader may rely on what it knows.
-    pub(in crate::http) fn status(
-        &self,
-        form: Form,
-        status: FeedStatus,
-        drivers: &[&str],
-    ) -> Bytes {
-        self.get_or_write(FrameKey::Status(status, form), || form.status(status, drivers))
+    pub(in crate::http) fn status(&self, form: Form, status: FeedStatus) -> Bytes {
+        self.get_or_write(FrameKey::Status(status, form), || form.status(status, &self.drivers))
     }
 
     /// The readers of a frame wait for the one of them that writes it, those of others do not.
@@ -103,13 +106,12 @@ impl FrameCache {
         form: Form,
         selector: Option<&Selector>,
         snapshot: &Arc<Snapshot>,
-        pool: &RenderPool,
     ) -> Result<(Arc<SharedList>, Bytes), BlockingError> {
         let shared = self.shared_list((selector.cloned(), form), snapshot);
         let writing = async || {
             let (snapshot, selector) = (Arc::clone(&shared.snapshot), selector.cloned());
             let write = move || form.snapshot(&snapshot, selector.as_ref());
-            pool.run(write).await.map(Bytes::from)
+            self.pool.run(write).await.map(Bytes::from)
         };
         let frame = shared.frame.get_or_try_init(writing).await?.clone();
         Ok((shared, frame))
