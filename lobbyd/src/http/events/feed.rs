@@ -153,3 +153,99 @@ impl Feed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lobby_client::{Discovery, HostName, Label};
+    use lobby_core::liveness::initial_sync::InitialSync;
+    use lobby_core::registry::host_registry::HostRegistry;
+
+    use super::*;
+    use crate::http::streams::StreamPlaces;
+
+    /// A feed that its client takes at once, and what it is fed with.
+    struct Fixture {
+        feed: Feed,
+        registry: HostRegistry,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        stop: watch::Sender<bool>,
+    }
+
+    impl Fixture {
+        /// Of the list the client has been told already.
+        async fn at_rest(form: Form) -> Self {
+            let (now, ttl) = (clock::now(), Duration::from_secs(30));
+            let sync = InitialSync::new(Duration::from_secs(5), 1, now);
+            let registry = HostRegistry::new("i1".to_owned(), ttl, 100, sync, now);
+            let snapshots = watch::Sender::new(Arc::new(registry.snapshot()));
+            let stop = watch::Sender::new(false);
+            let feed = Feed {
+                frames: Arc::default(),
+                reader: Reader::new(None, None, &snapshots.borrow()),
+                form,
+                snapshots: snapshots.subscribe(),
+                stopping: stop.subscribe(),
+                gone: ClientGone::default(),
+                comment_at: now + COMMENT_EVERY,
+                messages: VecDeque::new(),
+                list: None,
+                rest: Bytes::new(),
+                ended: false,
+                _place: StreamPlaces::new(1).take(None).unwrap(),
+            };
+            let mut fixture = Self { feed, registry, snapshots, stop };
+            for event in ["snapshot", "status"] {
+                let (piece, _) = fixture.next().await;
+                assert!(piece.contains(event), "{piece}");
+            }
+            fixture
+        }
+
+        /// The next piece, and after how many seconds it comes.
+        async fn next(&mut self) -> (String, u64) {
+            let asked = clock::now();
+            let piece = self.feed.next_piece().await.unwrap();
+            let text = String::from_utf8(piece.to_vec()).unwrap();
+            (text, clock::now().duration_since(asked).as_secs())
+        }
+
+        fn relabel(&mut self, label: &str) {
+            let labels = vec![Label::parse(label).unwrap()];
+            self.registry.set_own(Discovery::new(HostName::parse("a").unwrap(), labels), 0);
+            self.snapshots.send_replace(Arc::new(self.registry.snapshot()));
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_silent_feed_has_a_comment_every_15_seconds() {
+        tokio::time::pause();
+        for form in [Form::ServerSentEvents, Form::JsonLines] {
+            let mut fixture = Fixture::at_rest(form).await;
+            for _ in 0..5 {
+                assert_eq!(fixture.next().await, (form.comment(), 15));
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn what_is_told_puts_the_next_comment_off() {
+        tokio::time::pause();
+        let mut fixture = Fixture::at_rest(Form::ServerSentEvents).await;
+        for label in ["x:1", "x:2", "x:3"] {
+            tokio::time::sleep(Duration::from_secs(14)).await;
+            fixture.relabel(label);
+            let (event, after) = fixture.next().await;
+            assert!(event.contains(label) && after == 0, "{event} after {after} s");
+        }
+        assert_eq!(fixture.next().await, (":\n\n".to_owned(), 15));
+    }
+
+    #[actix_rt::test]
+    async fn a_feed_that_is_stopped_says_bye_and_no_comment() {
+        tokio::time::pause();
+        let mut fixture = Fixture::at_rest(Form::ServerSentEvents).await;
+        fixture.stop.send_replace(true);
+        assert_eq!(fixture.next().await, (Form::ServerSentEvents.bye(), 0));
+        assert_eq!(fixture.feed.next_piece().await, None);
+    }
+}
