@@ -117,16 +117,18 @@ pub async fn prometheus_targets(
     list_within(&state, &request, query.in_layout(layout(&params)), wait).await
 }
 
-/// `GET /v1/prometheus`: the names of the groups that there are, once this daemon must have heard
-/// every host.
+/// `GET /v1/prometheus`: the names of the groups that there are, of all hosts or of those that a
+/// selector chooses, once this daemon must have heard every host.
 pub async fn prometheus_groups(state: Data<AppState>, request: HttpRequest) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
-    wait_until_warm(&state, &request, &mut Selection::All).await?;
+    let mut selection = match state.selectors.of(&params)? {
+        Some(selector) => Selection::Selector(selector),
+        None => Selection::prefix(prometheus::PREFIX),
+    };
+    wait_until_warm(&state, &request, &mut selection).await?;
     let (snapshot, now) = (state.snapshot(), clock::now());
-    let named = state.render_pool.run(move || {
-        let hosts = snapshot.find(&Selection::prefix(prometheus::PREFIX), now);
-        prometheus::group_names(hosts)
-    });
+    let named =
+        state.render_pool.run(move || prometheus::group_names(snapshot.find(&selection, now)));
     let names = named.await.map_err(|error| ApiError::Internal(error.to_string()))?;
     json(&names, params.pretty())
 }

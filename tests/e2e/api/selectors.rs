@@ -3,6 +3,9 @@
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 use serde_json::{Value, json};
 
+const LISTS: [&str; 5] =
+    ["/", "/v1/discoveries", "/v1/resolve", "/v1/prometheus", "/v1/prometheus/web"];
+
 /// A daemon `c` that knows of hosts `a`, `b` and `d`, too.
 async fn fleet() -> (Lobbyd, NatsServer) {
     let nats = NatsServer::start().await;
@@ -11,7 +14,7 @@ async fn fleet() -> (Lobbyd, NatsServer) {
     eventually(LIMIT, async || {
         wire.say_hi("a", &["location:prague", "prometheus:web"]).await;
         wire.say_hi("b", &["location:prague", "prometheus:web:port:81", "service:web"]).await;
-        wire.say_hi("d", &["drain", "note:a \"b\"", "service:webmail"]).await;
+        wire.say_hi("d", &["drain", "note:a \"b\"", "prometheus:mail", "service:webmail"]).await;
         let hosts = daemon.discoveries().await.len();
         ensure(hosts == 4, hosts)
     })
@@ -64,9 +67,25 @@ async fn a_selector_narrows_a_prometheus_group() {
 }
 
 #[actix_rt::test]
+async fn a_selector_narrows_the_names_of_prometheus_groups() {
+    let (daemon, _nats) = fleet().await;
+    assert_eq!(daemon.get_json("/v1/prometheus").await, json!(["mail", "web"]));
+    for (selector, groups) in [
+        ("location", json!(["web"])),
+        ("drain", json!(["mail"])),
+        ("not+location", json!(["mail"])),
+        ("service", json!(["mail", "web"])),
+        ("nothing", json!([])),
+    ] {
+        let names = daemon.get_json(&format!("/v1/prometheus?selector={selector}")).await;
+        assert_eq!(names, groups, "{selector}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_bad_selector_is_400_and_shown_with_its_place() {
     let (daemon, _nats) = fleet().await;
-    for path in ["/", "/v1/discoveries", "/v1/resolve", "/v1/prometheus/web"] {
+    for path in LISTS {
         let answer = daemon.get(&format!("{path}?selector=a%3Db+%3E+c")).await;
         let shown = "a=b > c\n    ^\nexpected a word or an operator, found \">\"\nhint: values are \
                      not compared by size: use =~ with a regular expression\n";
@@ -86,7 +105,7 @@ async fn a_bad_selector_is_400_and_shown_with_its_place() {
 #[actix_rt::test]
 async fn a_selector_beside_another_choice_is_400_and_names_both() {
     let (daemon, _nats) = fleet().await;
-    for path in ["/", "/v1/discoveries", "/v1/resolve", "/v1/prometheus/web"] {
+    for path in LISTS {
         for other in ["labels", "prefixes", "label"] {
             let answer = daemon.get(&format!("{path}?{other}=x&selector=service")).await;
             let (status, text) = (answer.status, answer.text());
