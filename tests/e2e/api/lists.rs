@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
+use futures_util::join;
 use lobby_tests::{
-    Answer, LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually, http, now,
+    Answer, LIMIT, Lobbyd, NatsServer, RawPeer, Signal, ensure, eventually, free_port, http, now,
 };
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -158,6 +160,71 @@ async fn those_who_wait_are_bounded_and_let_go_at_a_stop() {
     assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
     let answer = String::from_utf8(http::rest(&mut first).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 304 "), "{answer}");
+}
+
+/// A daemon `a` that is not warm yet and hears others.
+async fn cold() -> (Lobbyd, NatsServer, RawPeer) {
+    let nats = NatsServer::start().await;
+    let wire = RawPeer::nats(&nats).await;
+    let daemon = Lobbyd::named("a").set("KEEP_ALIVE", "5").nats(&nats).start().await;
+    wire.hears(1, "a", "hi").await;
+    (daemon, nats, wire)
+}
+
+async fn is_warm(daemon: &Lobbyd) -> bool {
+    daemon.get_json("/v1/status").await["warm"] == true
+}
+
+#[actix_rt::test]
+async fn a_warm_list_comes_when_all_must_have_been_heard() {
+    let (daemon, _nats, wire) = cold().await;
+    let paths = ["/?warm", "/v1/discoveries?warm", "/v1/resolve?selector=x%3D1&warm"];
+    let waiting = join_all(paths.map(|path| daemon.get_json(path)));
+    let heard = async {
+        wire.say_hi("b", &["x:1"]).await;
+        daemon.meets("b").await;
+        assert!(!is_warm(&daemon).await, "it is a slow machine");
+    };
+    let (lists, ()) = join!(waiting, heard);
+    assert!(is_warm(&daemon).await);
+    for list in &lists[..2] {
+        let names: Vec<_> = list.as_array().unwrap().iter().map(|host| &host["hostname"]).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+    assert_eq!(lists[2], json!(["b"]));
+}
+
+#[actix_rt::test]
+async fn a_list_that_waits_and_must_be_warm_is_warm_first() {
+    let (daemon, _nats, wire) = cold().await;
+    let (path, other) = ("/v1/resolve?selector=x%3D1", "/v1/resolve?selector=x%3D2");
+    let (known, known_other) = (tag(&daemon, path).await, tag(&daemon, other).await);
+    let (changed, same) = (format!("{path}&warm&wait=60s"), format!("{other}&warm&wait=0s"));
+    let waiting = join(ask(&daemon, &changed, &known), ask(&daemon, &same, &known_other));
+    let heard = async {
+        wire.say_hi("b", &["x:1"]).await;
+        daemon.meets("b").await;
+        assert!(!is_warm(&daemon).await, "it is a slow machine");
+    };
+    let ((changed, same), ()) = join!(waiting, heard);
+    assert!(is_warm(&daemon).await);
+    assert_eq!((changed.status, changed.json()), (200, json!(["b"])));
+    assert_eq!((same.status, same.header("etag")), (304, Some(&*known_other)));
+}
+
+#[actix_rt::test]
+async fn a_warm_list_is_503_where_no_broker_is() {
+    let daemon = Lobbyd::named("a").nats_at(&format!("nats://127.0.0.1:{}", free_port()));
+    let daemon = daemon.start().await;
+    for path in ["/", "/v1/discoveries", "/v1/resolve"] {
+        for more in ["?warm", "?warm&wait=1s"] {
+            let answer = daemon.get(&format!("{path}{more}")).await;
+            let (status, again) = (answer.status, answer.header("retry-after"));
+            assert_eq!((status, again), (503, Some("1")), "{path}{more}");
+            assert!(answer.text().starts_with("no driver has come up yet"), "{}", answer.text());
+        }
+        assert_eq!(daemon.get(path).await.status, 200);
+    }
 }
 
 #[actix_rt::test]
