@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use lobby_tests::{Answer, LIMIT, Lobbyd, ensure, eventually};
+use lobby_tests::{Answer, LIMIT, Lobbyd, NatsServer, RawPeer, ensure, eventually};
 
 async fn daemon(labels: &str) -> Lobbyd {
     Lobbyd::named("a").labels(labels).start().await
@@ -45,6 +45,34 @@ async fn a_list_that_the_client_has_already_is_not_sent_again() {
                 "{path} {unknown}"
             );
         }
+    }
+}
+
+#[actix_rt::test]
+async fn a_keep_alive_makes_no_other_tag() {
+    let nats = NatsServer::start().await;
+    let (daemon, wire) = (Lobbyd::named("a").nats(&nats).start().await, RawPeer::nats(&nats).await);
+    wire.hears(1, "a", "hi").await;
+    let last_check = async || {
+        let hosts = daemon.discoveries().await;
+        let b = hosts.iter().find(|host| host["hostname"] == "b");
+        b.and_then(|host| host["last_check"].as_i64())
+    };
+    wire.say_hi("b", &["prometheus:node", "service:web"]).await;
+    daemon.meets("b").await;
+    let first = last_check().await;
+    let mut tags = Vec::new();
+    for path in LISTS {
+        tags.push((path, daemon.get(path).await.header("etag").map(str::to_owned).unwrap()));
+    }
+    eventually(LIMIT, async || {
+        wire.say_hi("b", &["prometheus:node", "service:web"]).await;
+        let last = last_check().await;
+        ensure(last > first, last)
+    })
+    .await;
+    for (path, tag) in tags {
+        assert_eq!(ask(&daemon, path, ("If-None-Match", &tag)).await.status, 304, "{path}");
     }
 }
 
