@@ -62,6 +62,19 @@ async fn the_feed_tells_who_is_there_and_then_each_change() {
 }
 
 #[actix_rt::test]
+async fn a_reader_is_told_that_the_daemon_is_warm_now() {
+    let Fixture { daemon, nats: _nats, .. } = Fixture::with(&[("KEEP_ALIVE", "5")]).await;
+    let mut feed = daemon.feed("/v1/events", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "snapshot");
+    for warm in [false, true] {
+        let status = feed.next().await.unwrap();
+        let data = json!({"warm": warm, "drivers": [{"name": "NATS", "state": "up"}]});
+        assert_eq!(told(&status), is("status", data));
+        assert_eq!(status.id, None);
+    }
+}
+
+#[actix_rt::test]
 async fn a_reader_with_a_selector_is_told_of_its_hosts_alone() {
     let Fixture { daemon, peer, nats: _nats } = Fixture::new().await;
     peer.say_hi("c", &["x:2"]).await;
