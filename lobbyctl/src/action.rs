@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_program_that_nobody_waits_for_is_killed_with_all_it_started() {
+    async fn a_program_that_nobody_waits_for_is_killed_with_its_children() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("id");
         let line = format!("sh -c 'sleep 60 & echo $! >{}; sleep 60'", file.display());

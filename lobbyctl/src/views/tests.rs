@@ -35,7 +35,7 @@ c     3s   -         -         -      -
 }
 
 #[test]
-fn what_a_hosts_file_or_ssh_would_misread_is_left_out_and_counted() {
+fn what_a_hosts_file_or_ssh_would_misread_is_left_out() {
     for (format, text) in [
         (ExportFormat::Hosts, "10.0.0.1 a\n"),
         (ExportFormat::SshConfig, "Host a\n    HostName 10.0.0.1\n"),
@@ -65,7 +65,7 @@ fn lines_of_json_are_the_packets_and_targets_have_all_labels() {
 }
 
 #[test]
-fn an_inventory_has_a_group_for_each_label_within_that_of_its_key() {
+fn an_inventory_has_a_group_for_each_label_in_that_of_its_key() {
     let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet())).unwrap();
     assert_eq!(
         inventory["service"],

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_state_path_is_the_machines_for_root_else_the_users() {
+    fn the_default_state_path_is_the_machines_or_the_users() {
         let path = |text: &str| Some(PathBuf::from(text));
         let (state_home, home) = (|| path("/home/a/state"), || path("/home/a"));
         assert_eq!(default_state_path(true, state_home(), home()), path("/var/lib/lobby"));

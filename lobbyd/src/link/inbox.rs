@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_connections_come_in_order_with_packets_and_are_bounded() {
+    fn closed_connections_keep_their_order_and_are_bounded() {
         let (sender, mut inbox) = inbox();
         let name = ConnectionName::parse("lobbyd/a/00000000000000ff").unwrap();
         let packet = Bytes::from_static(b"packet");

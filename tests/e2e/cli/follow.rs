@@ -134,7 +134,7 @@ async fn wait_ends_when_nobody_is_there_any_more() {
 }
 
 #[actix_rt::test]
-async fn wait_doubts_only_when_it_must_and_tells_of_a_broker_that_is_down() {
+async fn wait_doubts_only_when_it_must_and_names_a_broker_down() {
     let fixture = Fixture::new().await;
     let ready = async || {
         let status = fixture.daemon.get("/readyz").await.status;

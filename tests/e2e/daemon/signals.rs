@@ -67,7 +67,7 @@ async fn signals_blocked_or_ignored_by_the_parent_are_handled() {
 }
 
 #[actix_rt::test]
-async fn a_secret_file_that_hangs_does_not_keep_labels_from_being_read() {
+async fn a_secret_file_that_hangs_keeps_no_labels_from_being_read() {
     let directory = tempfile::TempDir::new().unwrap();
     let [link, good, hanging] =
         ["token", "good", "hanging"].map(|name| directory.path().join(name));

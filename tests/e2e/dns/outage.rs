@@ -7,7 +7,7 @@ use super::{Scene, address_of, is_warm};
 const WEB: &str = "web.service.lobby.internal";
 
 #[actix_rt::test]
-async fn a_daemon_that_just_started_fails_instead_of_naming_half_a_fleet() {
+async fn a_daemon_that_just_started_fails_and_names_no_half_a_fleet() {
     let nats = NatsServer::start().await;
     let daemon = super::answering(&nats).without_keep_alive().start().await;
     let server = address_of(&daemon).await;

@@ -84,7 +84,7 @@ async fn a_user_who_may_not_publish_stays_down_until_he_may() {
 }
 
 #[actix_rt::test]
-async fn a_connection_that_the_server_closed_is_renewed_for_the_packet() {
+async fn a_connection_that_the_server_closed_is_renewed_for_a_packet() {
     let server = RedisServer::start().await;
     let mut channel = opened(&Redis::new(redis_settings(server.port()))).await;
     for round in ["one", "two"] {

@@ -171,7 +171,7 @@ async fn pieces_that_are_not_valid_change_nothing() {
 }
 
 #[actix_rt::test]
-async fn what_is_told_lives_its_remaining_time_and_the_dead_do_not_come_back() {
+async fn what_is_told_lives_its_remaining_time_and_no_longer() {
     let nats = NatsServer::start().await;
     let old = lasting("old").replace("3600", "30");
     let answer = format!(
@@ -212,7 +212,7 @@ async fn where_signatures_count_a_peer_cannot_invent_servers() {
 }
 
 #[actix_rt::test]
-async fn a_question_from_elsewhere_is_not_answered_and_many_are_bounded() {
+async fn questions_from_elsewhere_are_not_answered_and_bounded() {
     let nats = NatsServer::start().await;
     let _warm = warm(&nats, &["silent"]).await;
     let client = async_nats::connect(nats.url()).await.unwrap();

@@ -76,7 +76,7 @@ async fn a_reader_that_goes_gives_its_place_back_at_once() {
 }
 
 #[actix_rt::test]
-async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing_meanwhile() {
+async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing() {
     let settings = [("MAX_STREAMS", "1"), ("TTL", "300")];
     let Fixture { daemon, peer, nats: _nats } = Fixture::with(&settings).await;
     let (_, _stream) = http::begin(daemon.address(), "/v1/events").await;

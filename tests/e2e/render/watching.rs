@@ -26,7 +26,7 @@ async fn becomes(place: &Place, text: &str) {
 }
 
 #[actix_rt::test]
-async fn the_file_follows_and_the_reload_runs_once_for_changes_together() {
+async fn changes_close_together_are_one_reload_of_the_file() {
     let nats = NatsServer::start().await;
     let peer = RawPeer::nats(&nats).await;
     let daemon = Lobbyd::named("me").nats(&nats).start().await;

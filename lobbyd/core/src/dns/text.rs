@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_in_digits_of_either_case_join_and_others_have_dots_between() {
+    fn labels_in_digits_join_and_others_have_dots_between() {
         assert_eq!(text(&["x-61", "X-6D6d"]).as_deref(), Some("amm"));
         assert_eq!(text(&["a", "x-62", "c"]).as_deref(), Some("a.b.c"));
         assert_eq!(text(&["x-6", "x-", "x-zz"]).as_deref(), Some("x-6.x-.x-zz"));

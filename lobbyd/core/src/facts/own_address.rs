@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_whose_broker_was_never_there_has_that_of_the_default_route() {
+    fn without_a_broker_the_address_is_that_of_the_default_route() {
         let mut own = OwnAddress::default();
         own.link_changed(0, None);
         assert_eq!(update(&mut own, "", "192.168.1.7"), "192.168.1.7");

@@ -358,7 +358,7 @@ proptest! {
     /// Law (a) in a lobby that has just grown from a few hosts to many, where those who were there
     /// change their labels, or lose their links, while their intervals grow.
     #[test]
-    fn none_is_missing_that_changes_or_is_cut_off_while_intervals_grow(
+    fn none_that_changes_or_is_cut_off_is_missing_meanwhile(
         losses in losses(), seed: u64, after in 1..20u32, outage in prop::option::of(1..11u32),
     ) {
         let mut lobby = Lobby::new(losses, seed);

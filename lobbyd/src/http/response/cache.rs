@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_changes_leave_as_it_was_is_good_for_later_states() {
+    async fn an_answer_that_no_change_concerns_is_good_for_later_states() {
         let (cache, key) = (ResponseCache::default(), names("a"));
         let ask = async |revision, unchanged: bool| {
             let make =

@@ -104,7 +104,7 @@ fn a_ttl_that_one_lost_packet_outlasts_is_odd() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_odd_and_the_nearest_is_named() {
+fn a_variable_that_is_no_setting_is_odd_and_the_nearest_named() {
     let misspelt = "LOBBY_TTLL: it is not a setting and does nothing: LOBBY_TTL is one";
     assert_eq!(odd("--driver=redis", "LOBBY_TTLL=60"), [misspelt]);
     let unknown = "LOBBY_COLOUR: it is not a setting and does nothing: lobbyd --help lists them";

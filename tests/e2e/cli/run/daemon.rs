@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
 
 #[actix_rt::test]
-async fn a_daemon_that_is_away_ends_no_program_and_gets_the_label_again() {
+async fn a_daemon_that_was_away_gets_the_label_of_a_program_again() {
     let port = free_port();
     let place = Place::new();
     let script = format!("echo >{}; sleep 60", place.word("ready"));

@@ -47,7 +47,7 @@ fn without_newcomers_a_packet_is_sent_each_keep_alive() {
 }
 
 #[test]
-fn a_newcomer_is_greeted_soon_and_the_next_packet_counts_from_there() {
+fn a_newcomer_is_greeted_soon_and_the_next_interval_begins() {
     assert_eq!(packets(&[(1000, 0.5)], 60, 7000).0, [1040, 6040]);
     assert_eq!(packets(&[(1000, 1.0)], 60, 7000).0, [1080, 6080]);
 }
@@ -136,7 +136,7 @@ fn in_a_grown_lobby() -> (HiSchedule, Instant) {
 }
 
 #[test]
-fn changes_close_together_are_lost_together_and_lengthen_nothing() {
+fn changes_that_are_lost_together_lengthen_no_interval() {
     let (mut schedule, now) = in_a_grown_lobby();
     for millis in [0, 50, 100, 4000] {
         schedule.sent(nats(), 1.0, now + MILLISECOND * millis);
@@ -167,7 +167,7 @@ fn what_no_link_takes_lengthens_nothing() {
 }
 
 #[test]
-fn a_link_that_comes_up_late_is_told_before_the_interval_is_long_again() {
+fn a_link_that_is_late_is_told_before_intervals_are_long() {
     let (mut schedule, mut now) = in_a_grown_lobby();
     for _ in 0..3 {
         schedule.sent(nats(), 1.0, now);

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_known_that_two_packets_told_of_which_one_may_be_lost() {
+    fn an_interval_is_known_that_two_packets_have_told() {
         assert_eq!(known(&[(0, 50)]), 5);
         assert_eq!(known(&[(0, 50), (1, 50), (4, 50)]), 5);
         assert_eq!(known(&[(0, 50), (1, 50), (5, 50)]), 50);

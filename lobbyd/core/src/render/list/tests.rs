@@ -68,7 +68,7 @@ fn a_selector_chooses_whole_hosts_in_every_form() {
 }
 
 #[test]
-fn labels_for_relabelling_tell_the_name_and_the_values_of_each_key() {
+fn labels_for_relabelling_tell_the_name_and_each_keys_values() {
     let now = clock::now();
     let labels = vec!["1st/key:é", "drain", "prometheus:web:port:81", "service:a", "service:b"];
     let fleet = snapshot([("a", labels, 0)], now);

@@ -148,7 +148,7 @@ fn expiry(lobby: &mut Fixture, payload: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_ttl_that_no_signature_covers_is_not_believed_where_they_count() {
+fn where_signatures_count_a_ttl_without_one_is_not_believed() {
     let a = packet("a", &[]);
     let first_only = String::from_utf8(signed(&a, 0xa1, 0)).unwrap();
     let added = first_only.replace("\"}", "\",\"ttl\":100}").into_bytes();
