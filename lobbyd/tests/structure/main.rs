@@ -1,8 +1,9 @@
 //! The structure of the source, as docs/internals draws it: imports lead down, folders stay small,
-//! the core stays pure.
+//! the core stays pure, names of tests stay short.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod imports;
+mod test_names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -185,6 +186,24 @@ fn the_core_depends_on_no_runtime_driver_or_operating_system() {
     }
 }
 
+/// The names of tests that are too long.
+fn long_names(text: &str) -> Vec<&str> {
+    let is_long = |name: &&str| name.chars().count() > test_names::MAX_LEN;
+    test_names::names(text).into_iter().filter(is_long).collect()
+}
+
+#[test]
+fn names_of_tests_have_at_most_60_characters() {
+    let (mut tests, mut long) = (0, Vec::new());
+    for file in rust_files(&workspace()) {
+        let text = read(&file);
+        tests += test_names::names(&text).len();
+        long.extend(long_names(&text).into_iter().map(|name| format!("{} {name}", file.display())));
+    }
+    assert!(tests > 1000, "not all tests were found: {tests}");
+    assert!(long.is_empty(), "shorten {long:#?}");
+}
+
 /// A crate of two rooms, the lower of which has two folders: one imports the other through a file.
 fn sample(wire: &str, layout: &str) -> Vec<Source> {
     let files = [
@@ -224,4 +243,23 @@ fn a_circle_of_folders_is_found() {
         found.into_iter().collect::<Vec<_>>(),
         [("wire::layout".to_owned(), "wire::text".to_owned())]
     );
+}
+
+#[test]
+fn a_test_of_too_long_a_name_is_found_whatever_makes_it_one() {
+    let (long, short) = ("x".repeat(61), "y".repeat(60));
+    for head in [
+        "#[test]\nfn",
+        "    #[test]\n    #[should_panic]\n    // fn that(\n    fn",
+        "#[actix_rt::test]\nasync fn",
+        "#[tokio::test(start_paused = true)] async fn",
+    ] {
+        let text = format!("fn f() {{}}\n{head} {long}() {{\n{head} {short}() {{");
+        assert_eq!(long_names(&text), [long.as_str()], "{head}");
+        assert_eq!(test_names::names(&text), [&long, &short], "{head}");
+    }
+    let case = format!("async fn {long}(mut channel: Channel) {{");
+    assert_eq!(long_names(&case), [long.as_str()]);
+    let helper = format!("#[cfg(test)]\nmod tests {{\nfn {long}(text: &str) {{");
+    assert_eq!(long_names(&helper), Vec::<&str>::new());
 }
