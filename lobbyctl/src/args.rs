@@ -22,7 +22,7 @@ use crate::completion::{hosts, labels};
 
 pub(crate) use leases::{CheckOptions, DrainOptions, LabelsCommand, RunOptions};
 pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
-pub(crate) use words::with_two_dashes;
+pub(crate) use words::{takes_value, with_two_dashes};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -141,7 +141,7 @@ pub(crate) enum Command {
     /// something is
     Doctor {
         /// The server that one looks for
-        #[arg(value_name = "HOST", value_parser = HostName::parse)]
+        #[arg(value_name = "HOST", value_parser = HostName::parse, add = hosts())]
         wanted: Option<HostName>,
     },
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
@@ -190,7 +190,7 @@ pub(crate) struct RenderOptions {
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Only servers that this selector chooses
-    #[arg(short = 'l', long, value_parser = Selector::parse)]
+    #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
     /// Fail rather than render fewer servers: those of with('SELECTOR'), or else all
     #[arg(long, value_name = "N", default_value = "0")]

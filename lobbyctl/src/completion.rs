@@ -12,7 +12,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use lobby_client::{Client, Discovery, Filter};
 
-use crate::args::{CommandLine, ConnectionOptions, with_two_dashes};
+use crate::args::{CommandLine, ConnectionOptions, takes_value, with_two_dashes};
 use crate::connection::Connection;
 use crate::variable;
 
@@ -71,7 +71,7 @@ fn matching<'a>(current: &OsStr, texts: impl Iterator<Item = &'a str>) -> Vec<Co
 /// The servers that the daemon names; none if anything is wrong, for a completion cannot complain.
 fn ask(question: impl AsyncFnOnce(&Client) -> Option<Vec<Discovery>>) -> Vec<Discovery> {
     let answer = || {
-        let options = options_of(env::args_os())?;
+        let options = options_of(env::args_os(), current_place())?;
         let client = Connection::resolve(&options, variable).ok()?.client();
         let system = actix_rt::System::new();
         let answered =
@@ -83,9 +83,25 @@ fn ask(question: impl AsyncFnOnce(&Client) -> Option<Vec<Discovery>>) -> Vec<Dis
     answer().unwrap_or_default()
 }
 
-/// The options about the connection that were typed so far: the words stand behind the first `--`.
-fn options_of(words: impl Iterator<Item = OsString>) -> Option<ConnectionOptions> {
-    let typed = words.skip_while(|word| word != "--").skip(1);
+/// The place of the word that is being completed, as bash, zsh and elvish tell it. For other shells
+/// it is the last one.
+fn current_place() -> Option<usize> {
+    variable("_CLAP_COMPLETE_INDEX")?.to_str()?.parse().ok()
+}
+
+/// The options about the connection among the words typed, which stand behind the first `--`. A
+/// word that is only half there says nothing yet, nor does the option whose value it becomes.
+fn options_of(
+    words: impl Iterator<Item = OsString>,
+    current: Option<usize>,
+) -> Option<ConnectionOptions> {
+    let typed: Vec<_> = words.skip_while(|word| word != "--").skip(1).collect();
+    let current = current.unwrap_or(typed.len().saturating_sub(1));
+    let before = current.checked_sub(1).and_then(|before| typed.get(before));
+    let first = if before.is_some_and(|word| takes_value(word)) { current - 1 } else { current };
+    let typed = typed.into_iter().enumerate();
+    let typed = typed.filter(|(place, _)| !(first..=current).contains(place));
+    let typed = typed.map(|(_, word)| word);
     let command = CommandLine::command().ignore_errors(true);
     let matches = command.try_get_matches_from(with_two_dashes(typed)).ok()?;
     ConnectionOptions::from_arg_matches(&matches).ok()
@@ -145,7 +161,29 @@ mod tests {
             "lobbyctl -- lobbyctl labels add --port 1321 a ",
         ] {
             let words = line.split(' ').map(OsString::from);
-            assert_eq!(options_of(words).unwrap().port, Some(1321), "{line}");
+            assert_eq!(options_of(words, None).unwrap().port, Some(1321), "{line}");
         }
+    }
+
+    #[test]
+    fn the_word_that_is_being_completed_says_nothing_yet() {
+        let options = |line: &str, current| {
+            let words = line.split(' ').map(OsString::from);
+            let options =
+                options_of(["x", "--"].map(OsString::from).into_iter().chain(words), current);
+            let ConnectionOptions { host, port, .. } = options.unwrap();
+            (host, port)
+        };
+        for (line, current) in [
+            ("lobbyctl --port 7 --host w", None),
+            ("lobbyctl --port 7 -host w", Some(4)),
+            ("lobbyctl --host w --port 7 resolve x", Some(2)),
+            ("lobbyctl --host=w --port 7 resolve x", Some(1)),
+            ("lobbyctl --port 7 doctor --host ", Some(5)),
+        ] {
+            assert_eq!(options(line, current), (None, Some(7)), "{line}");
+        }
+        let elsewhere = options("lobbyctl --host web1 --port 7 resolve se", Some(6));
+        assert_eq!(elsewhere, (Some("web1".to_owned()), Some(7)));
     }
 }

@@ -1,9 +1,8 @@
 //! Completion of lobbyctl in real shells, on a terminal.
 
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, now, program};
+use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, program};
 use tempfile::TempDir;
 
 use crate::machine::root;
@@ -55,16 +54,32 @@ impl Shell {
         .await;
     }
 
-    /// A label is completed up to its colon, and behind it.
-    async fn completes_labels(&self) {
+    /// Waits until it takes what is typed.
+    async fn is_ready(&self) {
         self.types("echo re'ady'", &["Enter"]);
         self.shows("\nready").await;
+    }
+
+    /// A label is completed up to its colon, and behind it.
+    async fn completes_labels(&self) {
+        self.is_ready().await;
         self.types("lobbyctl resolve se", &["Tab"]);
         self.shows("lobbyctl resolve service:").await;
         self.types("w", &["Tab"]);
         self.shows("lobbyctl resolve service:web").await;
         self.types("", &["Enter"]);
         self.shows("\nalpha").await;
+    }
+
+    /// A host is completed as an argument and as the daemon to ask.
+    async fn completes_hosts(&self) {
+        self.is_ready().await;
+        self.types("lobbyctl doctor al", &["Tab"]);
+        self.shows("lobbyctl doctor alpha").await;
+        self.types("", &["Enter"]);
+        self.shows("alpha is the server of this daemon").await;
+        self.types("lobbyctl --host al", &["Tab"]);
+        self.shows("lobbyctl --host alpha").await;
     }
 }
 
@@ -82,45 +97,63 @@ fn stub(name: &str) -> String {
     root().join("packaging/completions").join(name).display().to_string()
 }
 
-#[actix_rt::test]
-async fn bash_completes_labels_behind_the_colon() {
-    let daemon = daemon().await;
+/// A bash that has read the completion.
+fn bash(daemon: &Lobbyd) -> Shell {
     let shell = Shell::start(&["bash", "--norc", "--noprofile"], daemon.address().port());
     shell.types("source /usr/share/bash-completion/bash_completion", &["Enter"]);
     shell.types(&format!("source {}", stub("lobbyctl.bash")), &["Enter"]);
-    shell.completes_labels().await;
+    shell
 }
 
-#[actix_rt::test]
-async fn zsh_completes_labels_behind_the_colon() {
-    let daemon = daemon().await;
+/// A zsh that finds the completion.
+fn zsh(daemon: &Lobbyd) -> Shell {
     let shell = Shell::start(&["zsh", "-f"], daemon.address().port());
     let functions = root().join("packaging/completions");
     let setup =
         format!("fpath=({} $fpath); autoload -U compinit; compinit -u -D", functions.display());
     shell.types(&setup, &["Enter"]);
-    shell.completes_labels().await;
+    shell
+}
+
+/// A fish that has read the completion.
+fn fish(daemon: &Lobbyd) -> Shell {
+    let shell = Shell::start(&["fish", "--no-config"], daemon.address().port());
+    shell.types(&format!("source {}", stub("lobbyctl.fish")), &["Enter"]);
+    shell
+}
+
+#[actix_rt::test]
+async fn bash_completes_labels_behind_the_colon() {
+    let daemon = daemon().await;
+    bash(&daemon).completes_labels().await;
+}
+
+#[actix_rt::test]
+async fn zsh_completes_labels_behind_the_colon() {
+    let daemon = daemon().await;
+    zsh(&daemon).completes_labels().await;
 }
 
 #[actix_rt::test]
 async fn fish_completes_labels_behind_the_colon() {
     let daemon = daemon().await;
-    let shell = Shell::start(&["fish", "--no-config"], daemon.address().port());
-    shell.types(&format!("source {}", stub("lobbyctl.fish")), &["Enter"]);
-    shell.completes_labels().await;
+    fish(&daemon).completes_labels().await;
 }
 
 #[actix_rt::test]
-async fn without_an_answer_a_completion_is_empty_within_its_limit() {
+async fn bash_completes_the_names_of_hosts() {
     let daemon = daemon().await;
-    daemon.pause();
-    let mut command = Command::new(program("lobbyctl"));
-    command.args(["--", "lobbyctl", "resolve", "se"]).env_clear();
-    command.env("PORT", daemon.address().port().to_string());
-    command.envs([("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "2"), ("_CLAP_IFS", "\n")]);
-    let asked = now();
-    let output = command.output().unwrap();
-    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
-    // 300 ms, and what a busy machine adds.
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    bash(&daemon).completes_hosts().await;
+}
+
+#[actix_rt::test]
+async fn zsh_completes_the_names_of_hosts() {
+    let daemon = daemon().await;
+    zsh(&daemon).completes_hosts().await;
+}
+
+#[actix_rt::test]
+async fn fish_completes_the_names_of_hosts() {
+    let daemon = daemon().await;
+    fish(&daemon).completes_hosts().await;
 }

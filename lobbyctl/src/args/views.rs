@@ -4,12 +4,13 @@ use clap::{Args, ValueEnum};
 use lobby_client::{AddressLabels, Selector};
 
 use super::{port, selector};
+use crate::completion::labels;
 
 /// Which servers a view shows, and when it shows them.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct ViewOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
-    #[arg(short = 'l', long, value_parser = selector)]
+    #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
     /// Keys of the labels that hold a server's address, the best one first [env: ADDRESS_LABELS]
     #[arg(long, value_name = "KEY,KEY", value_parser = AddressLabels::parse)]

@@ -61,7 +61,7 @@ pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<
             command = Some(word.clone());
         }
         let is_end = word == "--";
-        let has_value = WITH_VALUE.iter().any(|option| word == OsStr::new(option));
+        let has_value = takes_value(&word);
         rewritten.push(word);
         if is_end {
             break;
@@ -72,6 +72,12 @@ pub(crate) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<
     }
     rewritten.extend(words);
     rewritten
+}
+
+/// Whether a word is an option whose value is the next word.
+pub(crate) fn takes_value(word: &OsStr) -> bool {
+    let word = option_with_two_dashes(word.to_owned());
+    WITH_VALUE.iter().any(|option| word == OsStr::new(option))
 }
 
 fn inventory_option(word: OsString) -> OsString {

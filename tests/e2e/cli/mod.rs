@@ -1,6 +1,7 @@
 //! The command lines of both programs.
 
 mod check;
+mod completion;
 mod doctor;
 mod drain;
 mod follow;
