@@ -256,6 +256,13 @@ fn about_the_packets(driver: &DriverStatus) -> Vec<String> {
             driver.unsigned
         ));
     }
+    if driver.invalid_ttl > 0 {
+        findings.push(format!(
+            "{} packets with a ttl that is not valid were taken as without on {name}: the log names the server; let \
+             its program say 1 to 3600, in whole seconds",
+            driver.invalid_ttl
+        ));
+    }
     if driver.dropped > 0 {
         findings.push(format!(
             "{} packets were dropped on {name}, as they came faster than they could be read: give the machine more \
@@ -296,6 +303,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use lobby_client::DuplicateName;
+
     use super::*;
 
     fn name(name: &str) -> HostName {
@@ -373,6 +382,55 @@ nothing is odd, 2 servers are in the list
         assert!(findings(refused).contains("3 packets were refused on NATS (not_json): something"));
         assert!(findings(|a| a.status.drivers[0].unsigned = 1).contains("PACKET_VERIFY=enforce"));
         assert!(findings(|a| a.status.drivers[0].dropped = 1).contains("dropped on NATS"));
+        let ttl = findings(|a| a.status.drivers[0].invalid_ttl = 2);
+        assert!(ttl.starts_with("2 packets with a ttl that") && ttl.contains("1 to 3600"), "{ttl}");
+        let fault = findings(|a| a.status.drivers[0].reason = Some("not allowed".to_owned()));
+        assert_eq!(fault, "NATS is up, with a fault: not allowed");
+        assert!(findings(|a| a.status.prometheus_problems = 3).starts_with("3 labels make no"));
+        let instance = Some("1f".to_owned());
+        let duplicate = DuplicateName { packets: 1, last_seen: 999, instance };
+        let told = findings(|a| a.status.duplicate = Some(duplicate));
+        assert!(told.starts_with("another daemon (instance 1f) goes by the name of this server: "));
+    }
+
+    fn refusal(host: &str, reason: &str) -> RefusedHost {
+        RefusedHost {
+            hostname: name(host),
+            driver: "NATS".to_owned(),
+            reason: reason.to_owned(),
+            text: format!("host {host}: not accepted"),
+            packets: 4,
+            last_seen: 999,
+        }
+    }
+
+    #[test]
+    fn each_reason_of_a_refusal_has_its_advice() {
+        for (reason, advice) in STRANGERS {
+            let packets = [(reason.to_owned(), 3)].into();
+            let told = findings(|a| a.status.drivers[0].refused = packets);
+            assert_eq!(told, format!("3 packets were refused on NATS ({reason}): {advice}"));
+        }
+        for (reason, advice) in [
+            ("unsigned", "give that server the PACKET_KEY_FILE of this one"),
+            ("bad_signature", "bring the same PACKET_KEY_FILE to both"),
+            ("stale", "the two clocks differ: run NTP on both"),
+            ("replayed", "its clock was set back"),
+            ("bad_label", "correct the labels of that server"),
+            ("too_many_labels", "correct the labels of that server"),
+        ] {
+            let told = findings(|a| a.refusals.push(refusal("db1", reason)));
+            let start = "4 packets of db1 were refused on NATS: host db1: not accepted: ";
+            assert!(told.starts_with(start) && told.contains(advice), "{reason}: {told}");
+        }
+        let many = |a: &mut Answers| {
+            a.refusals = (0..23).map(|n| refusal(&format!("db{n}"), "stale")).collect();
+        };
+        let told = findings(many);
+        assert!(
+            told.ends_with("packets of 3 further servers are refused: GET /v1/refusals lists all")
+        );
+        assert_eq!(told.lines().count(), MOST_REFUSED + 1);
     }
 
     #[test]
@@ -389,14 +447,7 @@ nothing is odd, 2 servers are in the list
         assert!(unheard.len() == 1 && unheard[0].starts_with("nothing was heard of db1"));
         let similar = answers.about(&name("web1.example.")).findings;
         assert!(similar[1].starts_with("there is a server Web1.example"), "{similar:?}");
-        answers.refusals.push(RefusedHost {
-            hostname: name("db1"),
-            driver: "NATS".to_owned(),
-            reason: "unsigned".to_owned(),
-            text: "host db1: not signed".to_owned(),
-            packets: 4,
-            last_seen: 999,
-        });
+        answers.refusals.push(refusal("db1", "unsigned"));
         let refused = answers.about(&name("db1")).findings;
         assert!(refused[0].starts_with("4 packets of db1 were refused on NATS"), "{refused:?}");
         assert!(refused.len() == 1 && refused[0].contains("give that server the PACKET_KEY_FILE"));
