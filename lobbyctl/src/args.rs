@@ -21,7 +21,9 @@ use crate::action::Action;
 use crate::completion::{hosts, labels};
 
 pub(crate) use leases::{CheckOptions, DrainOptions, LabelsCommand, RunOptions};
-pub(crate) use views::{AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions};
+pub(crate) use views::{
+    AddressOptions, AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions,
+};
 pub(crate) use words::{takes_value, with_two_dashes};
 
 const AFTER_HELP: &str = "\
@@ -192,6 +194,8 @@ pub(crate) struct RenderOptions {
     /// Only servers that this selector chooses
     #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
+    #[command(flatten)]
+    pub(crate) addresses: AddressOptions,
     /// Fail rather than render fewer servers: those of with('SELECTOR'), or else all
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) min_servers: usize,

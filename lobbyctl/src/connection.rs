@@ -92,7 +92,8 @@ impl Connection {
 }
 
 /// The variables that lobbyctl reads, by their shorter names.
-const VARIABLES: [&str; 6] = ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE"];
+const VARIABLES: [&str; 7] =
+    ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE", "ADDRESS_LABELS"];
 
 /// The environment, in which an empty variable is none, and LOBBY_NAME beats NAME.
 struct Variables<E>(E);

@@ -1,6 +1,7 @@
 //! Command line of lobby.
 
 mod action;
+mod addresses;
 mod args;
 mod completion;
 mod connection;

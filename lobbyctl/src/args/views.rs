@@ -6,15 +6,22 @@ use lobby_client::{AddressLabels, Selector};
 use super::{port, selector};
 use crate::completion::labels;
 
+/// Where the address of a server stands.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct AddressOptions {
+    /// Keys of the labels that hold a server's address, the best one first [env: ADDRESS_LABELS]
+    #[arg(long, value_name = "KEY,KEY", value_parser = AddressLabels::parse)]
+    pub(crate) address: Option<AddressLabels>,
+}
+
 /// Which servers a view shows, and when it shows them.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct ViewOptions {
     /// Only servers that this selector chooses, such as 'service=web and not drain'
     #[arg(short = 'l', long, value_parser = selector, add = labels())]
     pub(crate) selector: Option<Selector>,
-    /// Keys of the labels that hold a server's address, the best one first [env: ADDRESS_LABELS]
-    #[arg(long, value_name = "KEY,KEY", value_parser = AddressLabels::parse)]
-    pub(crate) address: Option<AddressLabels>,
+    #[command(flatten)]
+    pub(crate) addresses: AddressOptions,
     /// Print what the daemon knows, even if it cannot have heard every server yet
     #[arg(long)]
     pub(crate) anyway: bool,

@@ -15,6 +15,7 @@ use lobby_client::{AddressLabels, Client, Event, Events};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Failure;
+use crate::addresses::address_labels;
 use crate::args::RenderOptions;
 use crate::connection::Connection;
 use crate::known::Known;
@@ -127,7 +128,7 @@ impl<'a> Renderer<'a> {
         let RenderOptions { output, mode, check, reload, .. } = options;
         let new = |path: &_| Target::new(path, *mode, check.clone(), reload.clone());
         let target = output.as_deref().map(new).transpose()?;
-        let addresses = AddressLabels::parse(AddressLabels::DEFAULT)?;
+        let addresses = address_labels(&options.addresses)?;
         Ok(Self { options, target, addresses })
     }
 

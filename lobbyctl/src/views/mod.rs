@@ -15,9 +15,10 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 use lobby_client::{AddressLabels, Client, Discovery, Error, Filter, LinkState, Status};
 
+use crate::Failure;
+use crate::addresses::address_labels;
 use crate::args::{AnsibleOptions, ExportOptions, TableOptions, ViewOptions};
 use crate::connection::Connection;
-use crate::{Failure, variable};
 
 /// The servers of a lobby, sorted by name.
 struct Fleet {
@@ -78,7 +79,7 @@ async fn fleet(
     connection: &Connection,
     options: &ViewOptions,
 ) -> Result<Fleet, Failure> {
-    let address_labels = address_labels(options)?;
+    let address_labels = address_labels(&options.addresses).map_err(Failure::usage)?;
     let now = match client.status().await {
         Ok(status) => Some(trusted(&status, options)?),
         Err(Error::Refused { .. }) if options.anyway => None,
@@ -126,18 +127,6 @@ fn trusted(status: &Status, options: &ViewOptions) -> Result<i64, Failure> {
 /// When the last of some servers was heard.
 fn newest(servers: &[Discovery]) -> i64 {
     servers.iter().map(|server| server.last_check).max().unwrap_or_default()
-}
-
-fn address_labels(options: &ViewOptions) -> Result<AddressLabels, Failure> {
-    if let Some(labels) = &options.address {
-        return Ok(labels.clone());
-    }
-    let set = ["LOBBY_ADDRESS_LABELS", "ADDRESS_LABELS"].into_iter().find_map(|name| {
-        let text = variable(name).filter(|text| !text.is_empty())?;
-        Some((name, text.to_string_lossy().into_owned()))
-    });
-    let Some((name, text)) = set else { return Ok(AddressLabels::default()) };
-    AddressLabels::parse(&text).map_err(|error| Failure::usage(anyhow!("{name}: {error}")))
 }
 
 fn warn(problem: &str) {

@@ -39,6 +39,30 @@ async fn drained_servers_are_left_out_unless_asked_for() {
 }
 
 #[actix_rt::test]
+async fn an_address_is_that_of_the_labels_that_are_named() {
+    let daemon = warm("a", "address:10.0.0.1,lan:192.168.0.1,wan:192.0.2.1").await;
+    let place = Place::with("{% for host in hosts %}{{ host.address }}{% endfor %}");
+    let (template, port) = (place.template(), daemon.address().port().to_string());
+    let run = async |name: &str, value: &str, options: &[&str]| {
+        let words = [&["render", word(&template)], options].concat();
+        lobbyctl_with(&[("PORT", &port), (name, value)], &words).await
+    };
+    for (name, value, options, address) in [
+        ("ADDRESS_LABELS", "", &[][..], "10.0.0.1"),
+        ("ADDRESS_LABELS", "none,lan", &[], "192.168.0.1"),
+        ("LOBBY_ADDRESS_LABELS", "lan", &[], "192.168.0.1"),
+        ("ADDRESS_LABELS", "lan", &["--address", "wan,lan"], "192.0.2.1"),
+    ] {
+        let outcome = run(name, value, options).await;
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(0), address), "{outcome:?}");
+    }
+    assert_eq!(run("ADDRESS_LABELS", "none", &[]).await.status, Some(1), "there is no address");
+    let wrong = run("ADDRESS_LABELS", "a:b", &[]).await;
+    assert_eq!(wrong.status, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.starts_with("error: ADDRESS_LABELS: \"a:b\" is not a valid key"));
+}
+
+#[actix_rt::test]
 async fn a_check_that_fails_leaves_the_file_alone_and_says_why() {
     let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
     std::fs::write(place.file(), "old").unwrap();
@@ -173,6 +197,7 @@ async fn what_cannot_be_meant_is_wrong_usage() {
         &["-o", "x", "--check", "a 'b"],
         &["--watch", "--dry-run"],
         &["--min-servers", "-1"],
+        &["--address", "a:b"],
     ] {
         let words = [&["render", word(&template)][..], options].concat();
         let outcome = lobbyctl_with(&[], &words).await;
