@@ -72,6 +72,16 @@ pub(crate) fn resolve(label: &str) -> String {
     format!("/v1/resolve?label={}", escaped(label))
 }
 
+/// Path of the names of the groups that there are.
+#[cfg(feature = "http")]
+pub(crate) const PROMETHEUS: &str = "/v1/prometheus";
+
+/// Path of the targets of a group, with labels for relabelling.
+#[cfg(feature = "http")]
+pub(crate) fn prometheus_with_meta(name: &str) -> String {
+    format!("{}?meta", prometheus(name))
+}
+
 /// The original does not decode the path: what may stand there as it is, such as a colon, must.
 pub(crate) fn prometheus(name: &str) -> String {
     const SEGMENT: &AsciiSet = &VALUE

@@ -128,6 +128,10 @@ pub(super) fn target_groups(body: &[u8]) -> Result<Vec<TargetGroup>, String> {
     Ok(json::<Option<Vec<TargetGroup>>>(body)?.unwrap_or_default())
 }
 
+pub(super) fn group_names(body: &[u8]) -> Result<Vec<String>, String> {
+    json(body)
+}
+
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
@@ -235,6 +239,7 @@ mod tests {
         assert!(discoveries(b"<html>").is_err());
         assert!(discoveries(br#"{"hostname":"a"}"#).is_err());
         assert!(host_names(b"[1]").is_err());
+        assert!(group_names(b"[1]").is_err() && group_names(b"{}").is_err());
     }
 
     #[test]

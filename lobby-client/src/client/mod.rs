@@ -133,6 +133,23 @@ impl Client {
         self.get(&paths::prometheus(name), decode::target_groups).await
     }
 
+    /// As [`Client::prometheus`], each target also with the labels for relabelling that
+    /// [`TargetGroup::meta_labels`] tells of; lobby 1.x gives none.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus_with_meta(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
+        self.get(&paths::prometheus_with_meta(name), decode::target_groups).await
+    }
+
+    /// The names of the Prometheus groups that there are; lobby 1.x cannot tell.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus_groups(&self) -> Result<Vec<String>, Error> {
+        self.get(paths::PROMETHEUS, decode::group_names).await
+    }
+
     /// How the daemon is doing; lobby 1.x cannot tell.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{EventReceiver, Handle};
 use crate::{
-    Discovery, Error, Event, Filter, HostName, Label, LocalLabel, Query, Selector, Status,
-    TargetGroup,
+    Discovery, Error, Event, Filter, HostName, Label, LocalLabel, Query, RefusedHost, Selector,
+    Status, TargetGroup,
 };
 
 /// A [`Handle`] whose calls wait on the thread that makes them, made by [`Handle::blocking`]. Not
@@ -69,12 +69,36 @@ impl BlockingHandle {
         wait(self.handle.prometheus(name))
     }
 
+    /// As [`Client::prometheus_with_meta`](crate::Client::prometheus_with_meta).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn prometheus_with_meta(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
+        wait(self.handle.prometheus_with_meta(name))
+    }
+
+    /// As [`Client::prometheus_groups`](crate::Client::prometheus_groups).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn prometheus_groups(&self) -> Result<Vec<String>, Error> {
+        wait(self.handle.prometheus_groups())
+    }
+
     /// As [`Client::status`](crate::Client::status).
     ///
     /// # Errors
     /// See [`Client`](crate::Client).
     pub fn status(&self) -> Result<Status, Error> {
         wait(self.handle.status())
+    }
+
+    /// As [`Client::refusals`](crate::Client::refusals).
+    ///
+    /// # Errors
+    /// See [`Client`](crate::Client).
+    pub fn refusals(&self) -> Result<Vec<RefusedHost>, Error> {
+        wait(self.handle.refusals())
     }
 
     /// As [`Client::ping`](crate::Client::ping).

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Client, ClientBuilder, Discovery, Error, Event, Filter, HostName, Label, LocalLabel, Query,
-    Selector, Status, TargetGroup,
+    RefusedHost, Selector, Status, TargetGroup,
 };
 
 pub use blocking::{BlockingEvents, BlockingHandle};
@@ -107,12 +107,37 @@ impl Handle {
         self.call(async move |client| client.prometheus(&name).await).await
     }
 
+    /// As [`Client::prometheus_with_meta`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus_with_meta(&self, name: &str) -> Result<Vec<TargetGroup>, Error> {
+        let name = name.to_owned();
+        self.call(async move |client| client.prometheus_with_meta(&name).await).await
+    }
+
+    /// As [`Client::prometheus_groups`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prometheus_groups(&self) -> Result<Vec<String>, Error> {
+        self.call(async |client| client.prometheus_groups().await).await
+    }
+
     /// As [`Client::status`].
     ///
     /// # Errors
     /// See [`Client`].
     pub async fn status(&self) -> Result<Status, Error> {
         self.call(async |client| client.status().await).await
+    }
+
+    /// As [`Client::refusals`].
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn refusals(&self) -> Result<Vec<RefusedHost>, Error> {
+        self.call(async |client| client.refusals().await).await
     }
 
     /// As [`Client::ping`].
@@ -231,5 +256,30 @@ impl Stream for EventReceiver {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.events.poll_recv(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The names of the calls that are made in a text of Rust, behind these words.
+    fn calls<'a>(source: &'a str, words: &str) -> BTreeSet<&'a str> {
+        let methods = source.split(words).skip(1);
+        methods.filter_map(|method| Some(method.split_once("(&self")?.0)).collect()
+    }
+
+    #[test]
+    fn every_call_of_a_client_is_one_of_both_handles_and_told() {
+        let client = calls(include_str!("../client/mod.rs"), "    pub async fn ");
+        assert!(client.len() > 10, "{client:?}");
+        let of_handle = calls(include_str!("mod.rs"), "    pub async fn ");
+        let of_blocking = calls(include_str!("blocking.rs"), "    pub fn ");
+        for call in client {
+            assert!(of_handle.contains(call), "{call} is not a call of a handle");
+            assert!(of_blocking.contains(call), "{call} is not a call that blocks");
+            let told = format!("`{call}(");
+            assert!(include_str!("../../README.md").contains(&told), "{call} is not in the README");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The library lobby-client against a real daemon.
 
-use lobby_client::{Client, Discovery, Error, Filter, HostName, Label};
+use lobby_client::{Client, Discovery, Error, Filter, HostName, Label, TargetGroup};
 use lobby_tests::{Lobbyd, free_port};
 
 fn labels(texts: &[&str]) -> Vec<Label> {
@@ -29,6 +29,13 @@ async fn every_call_does_what_its_route_does() {
         (&groups[0].targets[0], &groups[0].labels["location"]),
         (&"a:9100".to_owned(), &"prague".to_owned())
     );
+    let meta = client.prometheus_with_meta("ne").await.unwrap();
+    assert_eq!(meta[0].targets, groups[0].targets);
+    let mut labels = TargetGroup::meta_labels(&name("a"), own.iter().map(Label::as_str));
+    labels.insert("location".to_owned(), "prague".to_owned());
+    assert_eq!(meta[0].labels, labels);
+    assert_eq!(client.prometheus_groups().await.unwrap(), ["ne"]);
+    assert_eq!(client.refusals().await.unwrap(), []);
 }
 
 #[actix_rt::test]

@@ -37,6 +37,10 @@ async fn a_handle_makes_every_call_from_a_runtime_of_many_threads() {
             let names = handle.resolve("prometheus:ne:x:1").await.unwrap();
             assert_eq!(names, [HostName::parse("a").unwrap()]);
             assert_eq!(handle.prometheus("ne").await.unwrap().len(), 1);
+            let meta = handle.prometheus_with_meta("ne").await.unwrap();
+            assert_eq!(meta[0].labels["__meta_lobby_hostname"], "a");
+            assert_eq!(handle.prometheus_groups().await.unwrap(), ["ne"]);
+            assert_eq!(handle.refusals().await.unwrap(), []);
             assert_eq!(handle.status().await.unwrap().records, 1);
             assert!(handle.json(&Query::Status).await.unwrap().contains("\"warm\""));
             handle.ping().await.unwrap();
@@ -59,6 +63,10 @@ async fn a_handle_makes_every_call_without_a_runtime() {
         assert_eq!(client.discoveries(&Filter::All).unwrap().len(), 1);
         assert_eq!(client.resolve("prometheus:ne:x:1").unwrap().len(), 1);
         assert_eq!(client.prometheus("ne").unwrap().len(), 1);
+        let meta = client.prometheus_with_meta("ne").unwrap();
+        assert_eq!(meta[0].labels["__meta_lobby_hostname"], "a");
+        assert_eq!(client.prometheus_groups().unwrap(), ["ne"]);
+        assert_eq!(client.refusals().unwrap(), []);
         assert!(client.json(&Query::Status).unwrap().contains("\"warm\""));
         client.ping().unwrap();
         let started = client.status().unwrap().started;
