@@ -1,11 +1,12 @@
 //! lobbyctl render --watch: a file that follows the lobby, whatever is lost meanwhile.
 
-use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, NatsServer, Process, Proxy, RawPeer, Signal, ensure, eventually, program,
+    LIMIT, Lobbyd, NatsServer, Process, Proxy, RawPeer, Signal, Tracer, ensure, eventually, program,
 };
 use serde_json::json;
 
@@ -15,7 +16,14 @@ const NAMES: &str = "{% for host in hosts %}{{ host.name }} {% endfor %}";
 
 /// Starts lobbyctl, which renders to the file from now on.
 pub(super) fn watch(place: &Place, port: u16, options: &[&str]) -> Process {
-    let mut command = Command::new(program("lobbyctl"));
+    watch_by(&[], place, port, options)
+}
+
+/// The same with a command in front that ends in running it.
+fn watch_by(launcher: &[OsString], place: &Place, port: u16, options: &[&str]) -> Process {
+    let words: Vec<_> = launcher.iter().cloned().chain([program("lobbyctl").into()]).collect();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     command.args(["render", word(&place.template()), "-o", word(&place.file()), "--watch"]);
     Process::start("render", command.args(options).env("PORT", port.to_string()))
 }
@@ -92,26 +100,77 @@ async fn each_loss_of_the_daemon_is_told() {
     }
 }
 
-#[actix_rt::test]
-async fn a_kill_at_any_moment_leaves_the_old_file_or_the_new() {
-    let nats = NatsServer::start().await;
-    let peer = RawPeer::nats(&nats).await;
-    let daemon = Lobbyd::named("me").nats(&nats).start().await;
-    daemon.links_are("up", LIMIT).await;
-    let place = Place::with("{% for n in range(20000) %}{{ hosts|length }}\n{% endfor %}");
-    let mut seen = BTreeSet::new();
-    for round in 0..12 {
-        let watch = watch(&place, daemon.address().port(), &["--check", "true {}"]);
-        watch.logged("rendered").await;
-        peer.say_hi(&format!("b{round}"), &[]).await;
-        // Sooner and later than the change settles and is written.
-        tokio::time::sleep(Duration::from_millis(900 + 20 * round)).await;
-        watch.kill();
-        let text = place.text();
-        let lines: BTreeSet<_> = text.lines().collect();
-        assert_eq!((text.lines().count(), lines.len()), (20_000, 1), "a torn file");
-        seen.insert(text.lines().next().unwrap().to_owned());
-        std::fs::remove_file(place.file()).unwrap();
+/// The text that is rendered for the label `n:NUMBER`.
+fn text_of(number: usize) -> String {
+    format!("n:{number}\n").repeat(20_000)
+}
+
+/// Holds up each step of a replacement, so that there is time to see and to kill it.
+fn slow_disk(place: &Place) -> Tracer {
+    let time = Duration::from_secs(1);
+    let calls = "openat,write,fsync,rename,renameat,renameat2,truncate";
+    let tracer = Tracer::of(calls).on(&place.file()).on(&fresh(place));
+    let tracer = tracer.delays("write", time).delays("fsync", time);
+    tracer.delays("rename,renameat,renameat2", time)
+}
+
+/// The file that takes the place of the old one.
+fn fresh(place: &Place) -> PathBuf {
+    place.file().with_file_name(".file.lobby-new")
+}
+
+/// What of a replacement can be seen from outside, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Begun,
+    Written,
+    Replaced,
+}
+
+impl Step {
+    fn is_done(self, place: &Place, number: usize) -> bool {
+        let written = std::fs::metadata(fresh(place)).map(|file| file.len());
+        match self {
+            Self::Begun => written.is_ok(),
+            Self::Written => written.is_ok_and(|length| length == text_of(number).len() as u64),
+            Self::Replaced => place.text() != text_of(number - 1),
+        }
     }
-    assert!(seen.len() > 1, "{seen:?}");
+}
+
+#[actix_rt::test]
+async fn a_kill_at_any_step_leaves_the_old_file_or_the_new() {
+    let daemon = Lobbyd::named("me").labels("n:0").start().await;
+    let place =
+        Place::with("{% for n in range(20000) %}\n{{ hosts[0].labels|last }}\n{% endfor %}");
+    let mut labels = vec!["n:0".to_owned()];
+    for (before, step) in [Step::Begun, Step::Written, Step::Replaced].into_iter().enumerate() {
+        // It puts right what the kill before has left.
+        assert_eq!(place.render(&daemon, &["--check", "true {}"]).await.status, Some(0));
+        assert_eq!((place.text(), place.files()), (text_of(before), vec!["file".to_owned()]));
+        let (tracer, port) = (slow_disk(&place), daemon.address().port());
+        let watch = watch_by(&tracer.launcher(), &place, port, &["--check", "true {}"]);
+        let after = before + 1;
+        labels.push(format!("n:{after}"));
+        daemon.add_labels(&labels[after]).await;
+        daemon.knows(json!({ "me": labels })).await;
+        eventually(LIMIT, async || ensure(step.is_done(&place, after), step)).await;
+        watch.kill();
+        watch.wait(LIMIT).await;
+        let expected = if step == Step::Replaced { after } else { before };
+        assert!(place.text() == text_of(expected), "{step:?}: a torn file");
+        is_only_read(&tracer, &place).await;
+    }
+}
+
+/// Sees to it that the file was read, and never opened for anything else.
+async fn is_only_read(tracer: &Tracer, place: &Place) {
+    let opened = || {
+        let file = format!("{:?}, ", place.file());
+        let calls = tracer.calls().into_iter().filter(|call| !call.contains("rename"));
+        calls.filter(|call| call.contains(&file)).collect::<Vec<_>>()
+    };
+    eventually(LIMIT, async || ensure(!opened().is_empty(), tracer.calls())).await;
+    let written: Vec<_> = opened().into_iter().filter(|call| !call.contains("O_RDONLY")).collect();
+    assert!(written.is_empty(), "{written:?}");
 }
