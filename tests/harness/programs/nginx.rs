@@ -65,6 +65,17 @@ impl Nginx {
         self.directory.path()
     }
 
+    /// The processes that answer: for a moment after a reload, those of before are among them.
+    ///
+    /// # Panics
+    /// If it does not run any more.
+    pub fn workers(&self) -> Vec<u32> {
+        let id = self.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))
+            .expect("a running process");
+        children.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// The process that a reload is told to.
     pub fn process(&self) -> &Process {
         &self.process
