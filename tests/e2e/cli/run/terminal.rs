@@ -3,7 +3,6 @@
 use std::process::{Command, Stdio};
 
 use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, program};
-use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin};
 
@@ -77,7 +76,7 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
         "trap 'echo INT >>{log}' INT; trap 'exit 9' TERM; echo ready >{log}\n\
          while test -e {log}; do sleep 0.1; done\n"
     );
-    let line = line(&daemon, &place, "", &script);
+    let line = line(&daemon, &place, "--ttl 3s", &script);
     let mut terminal = Terminal::start(&format!("exec {line}"));
     place.becomes("log", "ready\n").await;
     has_label(&daemon).await;
@@ -85,7 +84,7 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
     terminal.press(CTRL_Z).await;
     terminal.press(CTRL_C).await;
     place.becomes("log", "ready\nINT\n").await;
-    assert_eq!(daemon.own_labels().await, json!([]), "the label goes before");
+    has_no_label(&daemon).await;
     terminal.press(CTRL_C).await;
     place.becomes("log", "ready\nINT\nINT\n").await;
     terminate(terminal.process());
@@ -98,7 +97,7 @@ async fn a_program_that_reads_the_terminal_can_be_ended() {
     let daemon = Lobbyd::named("a").start().await;
     for script in ["read line </dev/tty", "cat </dev/tty; exit 3", "stty -echo </dev/tty"] {
         let place = Place::new();
-        let line = line(&daemon, &place, "", script);
+        let line = line(&daemon, &place, "--ttl 3s", script);
         let terminal = Terminal::start(&format!("exec {line} 2>{}", place.word("said")));
         let told = "lobbyctl: the program was stopped: it wants the terminal";
         eventually(LIMIT, async || ensure(place.text("said").contains(told), place.text("said")))
@@ -106,7 +105,7 @@ async fn a_program_that_reads_the_terminal_can_be_ended() {
         has_label(&daemon).await;
         terminate(terminal.process());
         assert_eq!(terminal.ended().await, Some(143), "{script}");
-        assert_eq!(daemon.own_labels().await, json!([]));
+        has_no_label(&daemon).await;
     }
 }
 
@@ -133,7 +132,7 @@ async fn ctrl_z_stops_both_and_fg_lets_both_go_on() {
     has_label(&daemon).await;
     terminate(ids[1]);
     assert_eq!(terminal.ended().await, Some(143));
-    assert_eq!(daemon.own_labels().await, json!([]));
+    has_no_label(&daemon).await;
 }
 
 #[actix_rt::test]
@@ -146,7 +145,7 @@ async fn a_terminal_that_goes_away_tells_all_of_the_program() {
         format!("{traps}; while test -e {ready}; do sleep 0.1; done")
     };
     let script = format!("({}) &\n{}\n", waiting("other"), waiting("first"));
-    let line = line(&daemon, &place, "", &script);
+    let line = line(&daemon, &place, "--ttl 3s", &script);
     let terminal = Terminal::start(&format!("exec {line}"));
     has_label(&daemon).await;
     place.becomes("first-ready", "\n").await;
