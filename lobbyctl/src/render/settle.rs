@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// However often something changes, no longer is waited.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The pause before what failed is tried again; it doubles up to the longest one.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ impl Settle {
     pub(super) fn changed(&mut self, now: Instant) {
         let first = self.due.map_or(now, |(first, _)| first).min(now);
         self.failures = 0;
-        self.due = Some((first, (now + QUIET).min(first + LONGEST)));
+        self.due = Some((first, (now + QUIET).min(first + LONGEST_WAIT)));
     }
 
     /// Something was done about all changes so far.
@@ -82,7 +82,7 @@ mod tests {
         for tenth in 0..1000 {
             settle.changed(start + tenth * TENTH);
         }
-        assert_eq!(settle.due(), Some(start + LONGEST));
+        assert_eq!(settle.due(), Some(start + LONGEST_WAIT));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use lobby_core::select::params::QueryParams;
 use lobby_core::select::selection::Selection;
 
 /// When a request that came too early should be tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const LIST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How soon to look again when the moment to wait for is over, and the daemon stood still.
 const LEAST_WAIT: Duration = Duration::from_millis(5);
@@ -195,7 +195,7 @@ async fn wait_until_warm(
 }
 
 fn not_ready(reason: &str) -> ApiError {
-    ApiError::NotReady { reason: reason.to_owned(), retry_after: RETRY_AFTER }
+    ApiError::NotReady { reason: reason.to_owned(), retry_after: LIST_RETRY_AFTER }
 }
 
 fn not_stored(error: StoreError) -> ApiError {

@@ -16,7 +16,7 @@ use crate::registry::{GetRefusals, GetStatus};
 use lobby_core::select::params::QueryParams;
 
 /// When a client should look again that was told that the daemon is not well or not ready.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const HEALTH_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// `GET /v1/status`: links and counters.
 pub async fn status(state: Data<AppState>, request: HttpRequest) -> Answer {
@@ -80,7 +80,7 @@ pub(super) async fn current(state: &AppState) -> Result<Status, ApiError> {
 }
 
 fn not_yet(reason: String) -> ApiError {
-    ApiError::NotReady { reason, retry_after: RETRY_AFTER }
+    ApiError::NotReady { reason, retry_after: HEALTH_RETRY_AFTER }
 }
 
 #[cfg(test)]

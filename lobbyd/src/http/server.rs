@@ -43,7 +43,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(75);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long requests that are being served may go on when the daemon stops.
-const GRACE: Duration = Duration::from_millis(600);
+const STOP_GRACE: Duration = Duration::from_millis(600);
 
 /// From what length on what is written is sent before more is written, in bytes. A reader of events
 /// keeps its buffer for as long as it reads.
@@ -96,7 +96,7 @@ impl Handler<StopServing> for HttpApi {
     fn handle(&mut self, _: StopServing, _: &mut Self::Context) -> Self::Result {
         self.stopping.send_replace(true);
         let stopped = self.server.stop(true);
-        Box::pin(async { drop(timeout(GRACE, stopped).await) })
+        Box::pin(async { drop(timeout(STOP_GRACE, stopped).await) })
     }
 }
 

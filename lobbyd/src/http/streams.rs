@@ -12,7 +12,7 @@ use crate::http::connection::client_stream::ClientGone;
 use crate::http::errors::ApiError;
 
 /// When a client that found no place should try again.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+const PLACE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Most regular expressions in the selectors of all places. Each may take half a megabyte.
 const MAX_PATTERNS: usize = 128;
@@ -80,7 +80,7 @@ impl StreamPlaces {
             "{} clients read events or wait already, the most that MAX_STREAMS and the limit of open files allow: try again",
             self.max
         );
-        ApiError::NotReady { reason, retry_after: RETRY_AFTER }
+        ApiError::NotReady { reason, retry_after: PLACE_RETRY_AFTER }
     }
 }
 
@@ -126,7 +126,7 @@ fn too_many_patterns() -> ApiError {
     let reason = format!(
         "the selectors of clients that read events or wait hold {MAX_PATTERNS} regular expressions, the most there may be: try again, or say it with \"in (…)\" instead of =~"
     );
-    ApiError::NotReady { reason, retry_after: RETRY_AFTER }
+    ApiError::NotReady { reason, retry_after: PLACE_RETRY_AFTER }
 }
 
 /// Waits until the client of a request has closed its connection, or the connection has to make
@@ -150,7 +150,7 @@ mod tests {
         let (first, _second) = (places.take(None).unwrap(), places.take(None).unwrap());
         let full = places.take(None).unwrap_err();
         assert!(full.to_string().starts_with("2 clients read events or wait already"), "{full}");
-        assert!(matches!(full, ApiError::NotReady { retry_after: RETRY_AFTER, .. }));
+        assert!(matches!(full, ApiError::NotReady { retry_after: PLACE_RETRY_AFTER, .. }));
         drop(first);
         assert!(places.clone().take(None).is_ok());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::index::host_id::HostId;
 
 /// Most members of a page. A change copies one page that a copy of the set shares.
-const PAGE_LEN: usize = 256;
+const ID_PAGE_LEN: usize = 256;
 
 /// Room that a page is given when it is full. To double it would leave half of each page empty.
 const ROOM: usize = 8;
@@ -44,8 +44,8 @@ impl IdSet {
             page.reserve_exact(ROOM);
         }
         page.insert(place, id);
-        if page.len() > PAGE_LEN {
-            let upper = page.split_off(PAGE_LEN / 2);
+        if page.len() > ID_PAGE_LEN {
+            let upper = page.split_off(ID_PAGE_LEN / 2);
             page.shrink_to_fit();
             self.pages.insert(number + 1, Arc::new(upper));
         }

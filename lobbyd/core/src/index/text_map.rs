@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Most entries of a page. A change copies one page that a copy of the map shares, a copy of the
 /// map copies one pointer a page.
-const PAGE_LEN: usize = 128;
+const TEXT_PAGE_LEN: usize = 128;
 
 /// A persistent map in the order of its keys, made of shared pages, none of them empty.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl<V: Clone> TextMap<V> {
             Err(place) => {
                 page.insert(place, key, value);
                 self.len += 1;
-                if page.values.len() > PAGE_LEN {
-                    let upper = page.split_off(PAGE_LEN / 2);
+                if page.values.len() > TEXT_PAGE_LEN {
+                    let upper = page.split_off(TEXT_PAGE_LEN / 2);
                     self.pages.insert(number + 1, Arc::new(upper));
                 }
                 None

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_millis(1500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 
 /// After a link that was up for this long the next pause is a short one again.
 const PROVEN: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: SHORTEST, opened: None }
+        Self { next: SHORTEST_PAUSE, opened: None }
     }
 }
 
@@ -33,10 +33,10 @@ impl Backoff {
     /// half of the pause away, so that a fleet does not reconnect in unison.
     pub fn pause(&mut self, now: Instant, jitter: f64) -> Duration {
         if self.opened.take().is_some_and(|opened| now - opened >= PROVEN) {
-            self.next = SHORTEST;
+            self.next = SHORTEST_PAUSE;
         }
         let pause = self.next.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0);
-        self.next = (self.next * 2).min(LONGEST);
+        self.next = (self.next * 2).min(LONGEST_PAUSE);
         pause
     }
 }
@@ -66,6 +66,6 @@ mod tests {
         backoff.opened(start);
         assert_eq!(backoff.pause(start + Duration::from_secs(1), 0.0), Duration::from_millis(200));
         backoff.opened(start);
-        assert_eq!(backoff.pause(start + Duration::from_secs(5), 0.0), SHORTEST);
+        assert_eq!(backoff.pause(start + Duration::from_secs(5), 0.0), SHORTEST_PAUSE);
     }
 }

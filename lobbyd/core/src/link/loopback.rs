@@ -9,7 +9,7 @@ use crate::wire::instance_id::InstanceId;
 use crate::wire::layout;
 
 /// How much longer than two KEEP_ALIVE an own packet may take to come back.
-const GRACE: Duration = Duration::from_secs(1);
+const LOOPBACK_GRACE: Duration = Duration::from_secs(1);
 
 /// The loopback check of one link. A packet that was never sent proves nothing.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl LoopbackCheck {
     /// When the link counts as stalled if the own packet does not come back; nothing while none is
     /// due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.sent.map(|sent| sent + self.keep_alive * 2 + GRACE)
+        self.sent.map(|sent| sent + self.keep_alive * 2 + LOOPBACK_GRACE)
     }
 }
 

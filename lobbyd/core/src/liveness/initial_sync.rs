@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::liveness::connectivity::{DriverId, DriverSet};
 
 /// How much longer than KEEP_ALIVE anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LISTENING_GRACE: Duration = Duration::from_secs(1);
 
 /// How long after a broker is back the other daemons may take to be heard: up to 5 s until they
 /// notice, and half a second of random delay, so that they do not all speak at once.
@@ -106,7 +106,7 @@ impl InitialSync {
     /// that does not come up is not waited for longer than KEEP_ALIVE and a second.
     pub fn warm_at(&self) -> Option<Instant> {
         let drivers = &self.complete_at[..self.drivers];
-        let without = self.started + PATIENCE + self.keep_alive;
+        let without = self.started + LISTENING_GRACE + self.keep_alive;
         let latest = drivers.iter().map(|complete_at| complete_at.unwrap_or(without)).max();
         latest.filter(|_| drivers.iter().any(Option::is_some))
     }
@@ -119,7 +119,7 @@ impl InitialSync {
     /// What to answer a request that came at `asked` and is still waiting `now`. None waits longer
     /// than KEEP_ALIVE and a second.
     pub fn state(&self, asked: Instant, now: Instant) -> SyncState {
-        let longest = self.keep_alive + PATIENCE;
+        let longest = self.keep_alive + LISTENING_GRACE;
         match self.warm_at() {
             Some(at) if at <= now => SyncState::Complete,
             Some(at) if at <= asked + longest => SyncState::Pending(at),

@@ -9,7 +9,7 @@ pub(crate) struct Watchdog(AtomicU64);
 
 impl Watchdog {
     /// Longest time between two ticks of a registry that works.
-    const PATIENCE: u64 = 1000;
+    const LONGEST_GAP: u64 = 1000;
 
     /// The registry works.
     pub(crate) fn tick(&self, now: u64) {
@@ -18,6 +18,6 @@ impl Watchdog {
 
     /// Until when the registry can tell who is alive.
     pub(crate) fn covers_until(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) + Self::PATIENCE
+        self.0.load(Ordering::Relaxed) + Self::LONGEST_GAP
     }
 }

@@ -13,7 +13,7 @@ const MAX_HOSTS: usize = 1000;
 
 /// Longest interval that is taken for a KEEP_ALIVE. One that comes and goes each night does not
 /// send too rarely.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(3600);
 
 /// Finds hosts whose KEEP_ALIVE is longer than this daemon's TTL, and tells of each once.
 #[derive(Debug)]
@@ -44,7 +44,9 @@ impl RareKeepAlives {
             return;
         }
         if self.expired.len() == MAX_HOSTS {
-            self.expired.retain(|_, expired| now.saturating_duration_since(expired.at) < LONGEST);
+            self.expired.retain(|_, expired| {
+                now.saturating_duration_since(expired.at) < LONGEST_KEEP_ALIVE
+            });
         }
         if self.expired.len() < MAX_HOSTS {
             self.expired.insert(host.clone(), Expired { at: now, interval: None });
@@ -61,7 +63,8 @@ impl RareKeepAlives {
     pub fn joined(&mut self, host: &HostName, now: Instant) -> Option<Duration> {
         let expired = self.expired.get_mut(host)?;
         let interval = now.saturating_duration_since(expired.at) + self.ttl;
-        let before = expired.interval.replace(interval).filter(|_| interval < LONGEST)?;
+        let before =
+            expired.interval.replace(interval).filter(|_| interval < LONGEST_KEEP_ALIVE)?;
         let regular = interval.abs_diff(before) <= Duration::from_secs(1) + interval / 10;
         (regular && !self.told.fresh(vec![host.clone()]).is_empty()).then_some(interval)
     }
@@ -108,7 +111,7 @@ mod tests {
         assert_eq!(rare.joined(&host(0), start + TTL), None);
         (0..MAX_HOSTS * 2).for_each(|number| rare.expired(&host(number), start));
         assert_eq!(rare.expired.len(), MAX_HOSTS);
-        rare.expired(&host(MAX_HOSTS), start + LONGEST);
+        rare.expired(&host(MAX_HOSTS), start + LONGEST_KEEP_ALIVE);
         assert_eq!(rare.expired.len(), 1);
     }
 }

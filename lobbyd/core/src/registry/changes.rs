@@ -14,7 +14,7 @@ const MAX_TEXT_LEN: usize = 16 << 20;
 
 /// Changes in a page. A change copies one page that a copy of the ring shares, one more when the
 /// ring is full.
-const PAGE_LEN: usize = 64;
+const CHANGE_PAGE_LEN: usize = 64;
 
 /// A persistent ring of the latest changes, in order and without a gap.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ impl Changes {
     pub(crate) fn push(&mut self, change: Arc<Change>) {
         self.len += 1;
         self.text_len += change.text_len();
-        match self.pages.back_mut().filter(|page| page.len() < PAGE_LEN) {
+        match self.pages.back_mut().filter(|page| page.len() < CHANGE_PAGE_LEN) {
             Some(page) => Arc::make_mut(page).push_back(change),
             None => self.pages.push_back(Arc::new(VecDeque::from([change]))),
         }

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 /// Least time between two snapshots.
-const SHORTEST: Duration = Duration::from_millis(2);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Least time between two snapshots for each change that the first of them shows, so that a flood
 /// of changes costs little more than their number; and the longest that readers wait for it.
 const PER_CHANGE: Duration = Duration::from_micros(100);
-const LONGEST: Duration = Duration::from_millis(40);
+const LONGEST_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Lets the first change through at once and collects those that follow closely.
 #[derive(Debug, Default)]
@@ -53,8 +53,9 @@ impl Debounce {
     /// All that has changed so far was shown.
     pub fn done(&mut self, now: Instant) {
         (self.done, self.pending) = (Some(now), false);
-        self.pause =
-            PER_CHANGE.saturating_mul(std::mem::take(&mut self.changes)).clamp(SHORTEST, LONGEST);
+        self.pause = PER_CHANGE
+            .saturating_mul(std::mem::take(&mut self.changes))
+            .clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
     }
 }
 
@@ -70,10 +71,13 @@ mod tests {
         let (start, mut debounce) = (clock::now(), Debounce::default());
         assert_eq!(debounce.turn(start), Schedule::Now);
         debounce.done(start);
-        assert_eq!(debounce.turn(start + SHORTEST / 4), Schedule::After(SHORTEST * 3 / 4));
-        assert_eq!(debounce.turn(start + SHORTEST / 2), Schedule::Pending);
-        debounce.done(start + SHORTEST);
-        assert_eq!(debounce.turn(start + SHORTEST * 3), Schedule::Now);
+        assert_eq!(
+            debounce.turn(start + SHORTEST_INTERVAL / 4),
+            Schedule::After(SHORTEST_INTERVAL * 3 / 4)
+        );
+        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL / 2), Schedule::Pending);
+        debounce.done(start + SHORTEST_INTERVAL);
+        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL * 3), Schedule::Now);
     }
 
     #[test]

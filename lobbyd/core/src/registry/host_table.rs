@@ -8,7 +8,7 @@ use crate::index::text_map::TextMap;
 use crate::registry::host::Host;
 
 /// Hosts in a page. A change copies one page that a copy of the table shares.
-const PAGE_LEN: usize = 64;
+const HOST_PAGE_LEN: usize = 64;
 
 /// A persistent table of hosts, in the order of their names, too. Copies share what neither side
 /// has changed since.
@@ -19,15 +19,15 @@ pub struct HostTable {
     text_len: usize,
 }
 
-type Page = [Option<Arc<Host>>; PAGE_LEN];
+type Page = [Option<Arc<Host>>; HOST_PAGE_LEN];
 
 impl HostId {
     fn page(self) -> usize {
-        self.index() / PAGE_LEN
+        self.index() / HOST_PAGE_LEN
     }
 
     fn index_in_page(self) -> usize {
-        self.index() % PAGE_LEN
+        self.index() % HOST_PAGE_LEN
     }
 }
 
@@ -81,7 +81,7 @@ impl HostTable {
     }
 
     fn filter(&self, ids: &[HostId]) -> Vec<&Arc<Host>> {
-        let mut wanted = vec![false; self.pages.len() * PAGE_LEN];
+        let mut wanted = vec![false; self.pages.len() * HOST_PAGE_LEN];
         for id in ids {
             wanted[id.index()] = true;
         }

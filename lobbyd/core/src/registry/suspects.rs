@@ -10,7 +10,7 @@ use crate::liveness::connectivity::DriverId;
 use crate::wire::instance_id::InstanceId;
 
 /// Time to be heard again, in milliseconds.
-pub(super) const GRACE: u64 = 3000;
+pub(super) const RETURN_GRACE: u64 = 3000;
 
 /// What makes a host a suspect. Times are in milliseconds of running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Suspects {
     /// A host is suspected, for this reason instead of another one.
     pub(super) fn put(&mut self, host: &HostName, suspicion: Suspicion) {
         if self.by_host.insert(host.clone(), suspicion).is_none() {
-            self.turns.push(Reverse((suspicion.since + GRACE, host.clone())));
+            self.turns.push(Reverse((suspicion.since + RETURN_GRACE, host.clone())));
         }
     }
 
@@ -59,7 +59,7 @@ impl Suspects {
         while self.next() <= now {
             let Reverse((_, host)) = self.turns.pop()?;
             let Some(suspicion) = self.get(&host) else { continue };
-            let end = suspicion.since + GRACE;
+            let end = suspicion.since + RETURN_GRACE;
             if end <= now {
                 self.by_host.remove(&host);
                 return Some((host, suspicion));

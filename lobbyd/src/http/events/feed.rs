@@ -26,8 +26,8 @@ const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
 /// Length of the pieces of a list. actix keeps a buffer for each connection that has grown to this
 /// length, and gives it back only if it has grown beyond 128 KiB.
-const PIECE_LEN: usize = 3 << 10;
-const LONG_PIECE_LEN: usize = 160 << 10;
+const FEED_PIECE_LEN: usize = 3 << 10;
+const LONG_FEED_PIECE_LEN: usize = 160 << 10;
 
 /// The feed of one client. What the client does not take is not written, and of what it is still to
 /// be told a bounded part is held: when it takes it again it is told what has come in the meantime.
@@ -97,7 +97,11 @@ impl Feed {
             }
         }
         self.comment_at = clock::now() + COMMENT_EVERY;
-        let len = if self.rest.len() > LONG_PIECE_LEN { LONG_PIECE_LEN } else { PIECE_LEN };
+        let len = if self.rest.len() > LONG_FEED_PIECE_LEN {
+            LONG_FEED_PIECE_LEN
+        } else {
+            FEED_PIECE_LEN
+        };
         Some(self.rest.split_to(self.rest.len().min(len)))
     }
 

@@ -20,7 +20,7 @@ use lobby_core::render::prometheus::Problem;
 /// Longest piece of a kept body that is sent at once, in bytes. actix copies each piece into a
 /// buffer of the connection, and the shorter they are, the more often the client is woken up. What
 /// the buffer took stays with the thread for the next one.
-const PIECE_LEN: usize = 256 << 10;
+const BODY_PIECE_LEN: usize = 256 << 10;
 
 /// About how long a piece is that is packed while it is sent, in bytes.
 const PACKED_PIECE_LEN: usize = 64 << 10;
@@ -110,12 +110,13 @@ impl Packer {
 
 /// Answers with a whole body that others may be sent, too.
 pub(super) fn send(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {
-    if body.len() <= PIECE_LEN {
+    if body.len() <= BODY_PIECE_LEN {
         return response.body(body);
     }
     let len = body.len();
-    let pieces =
-        (0..len).step_by(PIECE_LEN).map(move |from| body.slice(from..len.min(from + PIECE_LEN)));
+    let pieces = (0..len)
+        .step_by(BODY_PIECE_LEN)
+        .map(move |from| body.slice(from..len.min(from + BODY_PIECE_LEN)));
     response.body(SizedStream::new(len as u64, stream::iter(pieces.map(Ok::<_, Infallible>))))
 }
 

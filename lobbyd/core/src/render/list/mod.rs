@@ -17,7 +17,7 @@ use crate::wire::packet_json::unquoted;
 const MOST_PROBLEMS: usize = 10_000;
 
 /// About how long a piece of whole packets is, in bytes: it fits into a processor's cache.
-const PIECE_LEN: usize = 256 << 10;
+const PACKET_PIECE_LEN: usize = 256 << 10;
 
 /// About how long a piece is in every other form, in bytes. They take longer to write, and others
 /// wait meanwhile.
@@ -242,7 +242,7 @@ impl Query {
     }
 
     fn piece_len(&self) -> usize {
-        if self.is_plain() { PIECE_LEN } else { SLOW_PIECE_LEN }
+        if self.is_plain() { PACKET_PIECE_LEN } else { SLOW_PIECE_LEN }
     }
 }
 
