@@ -39,7 +39,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 use crate::sys::children::Children;
 use crate::sys::clock;
-use lobby_core::callback::schedule::{Pauses, Schedule};
+use lobby_core::callback::schedule::{Pauses, RunSchedule};
 use lobby_core::link::announcer::Announcer;
 use lobby_core::link::connection_name::ConnectionName;
 use lobby_core::link::hi_schedule::HiSchedule;
@@ -392,7 +392,7 @@ impl CoreActors {
             settle: settings.settle,
             cooldown: settings.cooldown,
         };
-        let schedule = Schedule::new(pauses, clock::now());
+        let schedule = RunSchedule::new(pauses, clock::now());
         let selection = settings.selector.clone().map_or(Selection::All, Selection::Selector);
         let query = Query::packets(selection);
         let counts = Arc::clone(&self.callback_counts);

@@ -15,7 +15,7 @@ use crate::callback::output::OutputLog;
 use crate::callback::program;
 use crate::config::{CallbackSettings, PREFIX};
 use crate::sys::children::Children;
-use lobby_core::callback::schedule::Reason;
+use lobby_core::callback::schedule::RunReason;
 
 /// How long a run waits for output that comes after the end of its program, from processes that it
 /// left behind.
@@ -38,7 +38,7 @@ pub struct CallbackCommand {
 #[derive(Debug, Clone, Copy)]
 pub struct RunContext {
     /// LOBBY_REASON: why it starts.
-    pub reason: Reason,
+    pub reason: RunReason,
     /// LOBBY_WARM: whether the daemon must have heard everybody.
     pub is_warm: bool,
     /// LOBBY_REVISION: that of the list; it grows with each change.

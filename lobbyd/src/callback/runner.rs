@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use crate::callback::process::{CallbackCommand, CallbackProcess, Ended, ProcessGroup, RunContext};
 use crate::sys::clock;
 use lobby_core::callback::host_list::HostList;
-use lobby_core::callback::schedule::{Reason, Schedule};
+use lobby_core::callback::schedule::{RunReason, RunSchedule};
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::Query;
 use lobby_core::render::list::List;
@@ -51,7 +51,7 @@ pub struct KillCallback;
 /// Actor that watches the registry and runs the callback when its schedule says so.
 pub struct CallbackRunner {
     command: Arc<CallbackCommand>,
-    schedule: Schedule,
+    schedule: RunSchedule,
     counts: Arc<CallbackCounts>,
     /// The list that runs are given.
     query: Arc<Query>,
@@ -72,7 +72,7 @@ impl CallbackRunner {
     /// A runner of this command for changes of what a query selects of the snapshot.
     pub fn new(
         command: CallbackCommand,
-        schedule: Schedule,
+        schedule: RunSchedule,
         query: Query,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         counts: Arc<CallbackCounts>,
@@ -227,7 +227,7 @@ struct Start {
 
 impl Preparation {
     /// The input is the list of packets as the API returns it. May take long.
-    fn new(snapshot: Arc<Snapshot>, query: &Query, reason: Reason, now: Instant) -> Self {
+    fn new(snapshot: Arc<Snapshot>, query: &Query, reason: RunReason, now: Instant) -> Self {
         let list = HostList::new(&snapshot, &query.selection, now);
         let is_warm = snapshot.is_warm(now);
         let context = RunContext { reason, is_warm, revision: snapshot.revision() };

@@ -67,13 +67,14 @@ pub trait SyncChannel: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be asked, in words for a log.
-    fn ask(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Reply>>>;
+    fn ask(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, SyncReply>>>;
 
     /// The questions of others, from now on.
     ///
     /// # Errors
     /// Why they cannot be heard, in words for a log.
-    fn questions(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Box<dyn Question>>>>;
+    fn questions(&self)
+    -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Box<dyn SyncQuestion>>>>;
 
     /// Checks that the broker lets this daemon ask and answer.
     ///
@@ -84,7 +85,7 @@ pub trait SyncChannel: fmt::Debug + Send + Sync {
 
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum SyncReply {
     /// There is nobody who could answer.
     Nobody,
     /// A piece, as it came.
@@ -92,7 +93,7 @@ pub enum Reply {
 }
 
 /// A question of another daemon.
-pub trait Question: fmt::Debug + Send + Sync {
+pub trait SyncQuestion: fmt::Debug + Send + Sync {
     /// Greatest length of a piece, in bytes.
     fn max_len(&self) -> usize;
 

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::driver::{Question, Reply, SyncChannel};
+use super::driver::{SyncChannel, SyncQuestion, SyncReply};
 use super::own_packet::OwnPacket;
 use crate::registry::{PieceTaken, Registry, SyncEnded, SyncPiece};
 use crate::sys::clock;
@@ -170,8 +170,8 @@ impl SyncPeer {
         loop {
             let reply = timeout(STEP_LIMIT, replies.next()).await.map_err(silence)?;
             let piece = match reply {
-                Some(Reply::Piece(piece)) => piece,
-                Some(Reply::Nobody) => return Ok(Outcome::Nobody),
+                Some(SyncReply::Piece(piece)) => piece,
+                Some(SyncReply::Nobody) => return Ok(Outcome::Nobody),
                 None => return Err(anyhow!("the answer was cut off")),
             };
             let taken = self.registry.send(SyncPiece { driver_id, piece }).await?;
@@ -224,7 +224,7 @@ impl SyncPeer {
         }
     }
 
-    async fn answer(&self, driver_id: DriverId, question: Box<dyn Question>) {
+    async fn answer(&self, driver_id: DriverId, question: Box<dyn SyncQuestion>) {
         match timeout(ANSWER_LIMIT, self.send_answer(driver_id, &*question)).await {
             Ok(Ok(pieces)) => {
                 debug!(target: "lobby::link", pieces, "a newcomer was told of all servers");
@@ -241,7 +241,7 @@ impl SyncPeer {
     async fn send_answer(
         &self,
         driver_id: DriverId,
-        question: &dyn Question,
+        question: &dyn SyncQuestion,
     ) -> anyhow::Result<usize> {
         let (snapshot, own) = (Arc::clone(&self.snapshots.borrow()), self.own.with_age());
         let (max_len, now) = (question.max_len(), clock::now());

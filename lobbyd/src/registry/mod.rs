@@ -18,7 +18,7 @@ use lobby_core::link::stats::{ChannelPlace, LinkStats};
 use lobby_core::liveness::connectivity::DriverId;
 use lobby_core::liveness::pace::LobbySize;
 use lobby_core::liveness::reception::Reception;
-use lobby_core::registry::debounce::{Debounce, Schedule};
+use lobby_core::registry::debounce::{Debounce, PublishTime};
 use lobby_core::registry::host_registry::{Accepted, Applied, Change, HostRegistry, SenderNews};
 use lobby_core::registry::recent_refusals::RecentRefusals;
 use lobby_core::registry::snapshot::Snapshot;
@@ -311,9 +311,9 @@ impl Registry {
     /// moment with all that comes until then.
     fn publish_soon(&mut self, ctx: &mut Context<Self>) {
         match self.debounce.turn(clock::now()) {
-            Schedule::Now => self.publish(),
-            Schedule::After(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
-            Schedule::Pending => {}
+            PublishTime::Now => self.publish(),
+            PublishTime::After(wait) => drop(ctx.run_later(wait, |registry, _| registry.publish())),
+            PublishTime::Pending => {}
         }
     }
 

@@ -10,14 +10,14 @@ const VERSION: u8 = 0xa0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validity {
     /// The first second.
-    pub begin: Moment,
+    pub begin: CertificateTime,
     /// The last second.
-    pub end: Moment,
+    pub end: CertificateTime,
 }
 
 /// A moment that a certificate names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub struct CertificateTime {
     /// Seconds since the Unix epoch.
     pub unix_seconds: i64,
     /// Its day, as in 2026-11-26.
@@ -61,7 +61,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// The moment that begins here, and what follows it.
-fn time(bytes: &[u8]) -> Option<(Moment, &[u8])> {
+fn time(bytes: &[u8]) -> Option<(CertificateTime, &[u8])> {
     if let Some((text, rest)) = element(bytes, GENERALIZED_TIME) {
         return Some((moment(std::str::from_utf8(text).ok()?)?, rest));
     }
@@ -73,13 +73,13 @@ fn time(bytes: &[u8]) -> Option<(Moment, &[u8])> {
 }
 
 /// The moment of a text such as 20261126161500Z.
-fn moment(text: &str) -> Option<Moment> {
+fn moment(text: &str) -> Option<CertificateTime> {
     let digits = text.strip_suffix('Z').filter(|digits| digits.len() == 14)?;
     let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let seconds = number(8, 10)? * 3600 + number(10, 12)? * 60 + number(12, 14)?;
     let unix_seconds = days_since_epoch(year, month, day) * 86_400 + seconds;
-    Some(Moment { unix_seconds, day: format!("{year:04}-{month:02}-{day:02}") })
+    Some(CertificateTime { unix_seconds, day: format!("{year:04}-{month:02}-{day:02}") })
 }
 
 /// Days since the Unix epoch in the Gregorian calendar. A year is counted from March, so that a

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use lobby_client::{LinkState, Selector};
 
 use crate::events::event_id::DisplayId;
-use crate::events::reader::{Effect, Reason};
+use crate::events::reader::{Effect, LeaveReason};
 use crate::events::status::FeedStatus;
 use crate::liveness::connectivity::DriverId;
 use crate::registry::change::{Change, ChangeKind, Labels};
@@ -148,12 +148,12 @@ fn name(effect: Effect) -> &'static str {
     }
 }
 
-fn word(reason: Reason) -> &'static str {
+fn word(reason: LeaveReason) -> &'static str {
     match reason {
-        Reason::Goodbye => "goodbye",
-        Reason::Expired => "expired",
-        Reason::Lost => "lost",
-        Reason::Unmatched => "unmatched",
+        LeaveReason::Goodbye => "goodbye",
+        LeaveReason::Expired => "expired",
+        LeaveReason::Lost => "lost",
+        LeaveReason::Unmatched => "unmatched",
     }
 }
 
@@ -200,10 +200,10 @@ mod tests {
         );
         assert_eq!(line, expected);
         for (reason, word) in [
-            (Reason::Goodbye, "goodbye"),
-            (Reason::Expired, "expired"),
-            (Reason::Lost, "lost"),
-            (Reason::Unmatched, "unmatched"),
+            (LeaveReason::Goodbye, "goodbye"),
+            (LeaveReason::Expired, "expired"),
+            (LeaveReason::Lost, "lost"),
+            (LeaveReason::Unmatched, "unmatched"),
         ] {
             let leave = Form::ServerSentEvents.change("a1", &update, Effect::Leave(reason));
             let data = r#"{"hostname":"a","labels":["b:\"2\"","c"],"reason":""#;

@@ -22,10 +22,10 @@ pub struct Debounce {
 
 /// When readers are to be shown what is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schedule {
+pub enum PublishTime {
     /// At once.
     Now,
-    /// After this time; changes until then are told [`Schedule::Pending`].
+    /// After this time; changes until then are told [`PublishTime::Pending`].
     After(Duration),
     /// It is pending already.
     Pending,
@@ -38,14 +38,14 @@ impl Debounce {
     }
 
     /// There is something to be shown.
-    pub fn turn(&mut self, now: Instant) -> Schedule {
+    pub fn turn(&mut self, now: Instant) -> PublishTime {
         let since = self.done.map_or(Duration::MAX, |done| now.saturating_duration_since(done));
         match self.pause.checked_sub(since) {
-            None => Schedule::Now,
-            Some(_) if self.pending => Schedule::Pending,
+            None => PublishTime::Now,
+            Some(_) if self.pending => PublishTime::Pending,
             Some(rest) => {
                 self.pending = true;
-                Schedule::After(rest)
+                PublishTime::After(rest)
             }
         }
     }
@@ -69,15 +69,15 @@ mod tests {
     #[test]
     fn the_first_is_done_at_once_and_those_close_behind_it_together() {
         let (start, mut debounce) = (clock::now(), Debounce::default());
-        assert_eq!(debounce.turn(start), Schedule::Now);
+        assert_eq!(debounce.turn(start), PublishTime::Now);
         debounce.done(start);
         assert_eq!(
             debounce.turn(start + SHORTEST_INTERVAL / 4),
-            Schedule::After(SHORTEST_INTERVAL * 3 / 4)
+            PublishTime::After(SHORTEST_INTERVAL * 3 / 4)
         );
-        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL / 2), Schedule::Pending);
+        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL / 2), PublishTime::Pending);
         debounce.done(start + SHORTEST_INTERVAL);
-        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL * 3), Schedule::Now);
+        assert_eq!(debounce.turn(start + SHORTEST_INTERVAL * 3), PublishTime::Now);
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
         for (changes, pause) in [(1, 2), (20, 2), (100, 10), (1_000_000, 40), (1, 2)] {
             debounce.add(changes);
             debounce.done(start);
-            assert_eq!(debounce.turn(start), Schedule::After(MILLISECOND * pause), "{changes}");
+            assert_eq!(debounce.turn(start), PublishTime::After(MILLISECOND * pause), "{changes}");
         }
     }
 }

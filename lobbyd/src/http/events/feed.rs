@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use actix_web::web::Bytes;
 use lobby_core::events::frame::Form;
-use lobby_core::events::reader::{Message, Reader};
+use lobby_core::events::reader::{FeedMessage, Reader};
 use lobby_core::events::status::FeedStatus;
 use lobby_core::registry::snapshot::Snapshot;
 use tokio::sync::watch;
@@ -41,7 +41,7 @@ pub(super) struct Feed {
     /// When it has been silent for long enough.
     comment_at: Instant,
     /// What is to be told next. Each message is written when its turn comes.
-    messages: VecDeque<Message>,
+    messages: VecDeque<FeedMessage>,
     /// The list that is being sent, which others are sent as long as it is there.
     list: Option<Arc<SharedList>>,
     /// What is left of a frame in pieces.
@@ -113,14 +113,14 @@ impl Feed {
     }
 
     /// Writes a message; nothing if it cannot be written.
-    async fn frame(&mut self, message: Message) -> Option<Bytes> {
+    async fn frame(&mut self, message: FeedMessage) -> Option<Bytes> {
         match message {
-            Message::Snapshot(_) => self.list().await,
-            Message::Change(change, effect) => {
+            FeedMessage::Snapshot(_) => self.list().await,
+            FeedMessage::Change(change, effect) => {
                 let snapshot = Arc::clone(&self.snapshots.borrow());
                 Some(self.frames.change(self.form, snapshot.instance(), &change, effect))
             }
-            Message::Status(status) => Some(self.frames.status(self.form, status)),
+            FeedMessage::Status(status) => Some(self.frames.status(self.form, status)),
         }
     }
 

@@ -43,7 +43,7 @@ impl Version {
 
 /// The moment that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct AnswerTime {
     /// The state of the fleet.
     pub version: Version,
     /// The wall clock, in seconds since the Unix epoch.
@@ -69,7 +69,7 @@ impl CacheKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The moment that it is about.
-    pub at: Moment,
+    pub at: AnswerTime,
     /// What answers have in common that say the same but for times; `None` where their version
     /// tells.
     pub fingerprint: Option<u64>,
@@ -99,7 +99,7 @@ impl ResponseCache {
     pub async fn get_or_make<E>(
         &self,
         key: &CacheKey,
-        now: Moment,
+        now: AnswerTime,
         unchanged: impl Fn(Version) -> bool,
         make: impl AsyncFnOnce() -> Result<Made, E>,
     ) -> Result<Made, E> {
@@ -187,7 +187,7 @@ impl Entries {
     fn get(
         &mut self,
         key: &CacheKey,
-        now: Moment,
+        now: AnswerTime,
         unchanged: impl Fn(Version) -> bool,
     ) -> Result<Made, Tick> {
         let made = self.answers.get_mut(key).map(|entry| &mut entry.made);
@@ -208,7 +208,7 @@ impl Entries {
     fn get_later(
         &mut self,
         key: &CacheKey,
-        now: Moment,
+        now: AnswerTime,
         unchanged: impl Fn(Version) -> bool,
         asked: Tick,
     ) -> Result<Made, Tick> {
@@ -266,15 +266,15 @@ mod tests {
 
     use super::*;
 
-    const NOW: Moment =
-        Moment { version: Version { revision: 7, living: 3, expired: 0 }, unix_seconds: 100 };
+    const NOW: AnswerTime =
+        AnswerTime { version: Version { revision: 7, living: 3, expired: 0 }, unix_seconds: 100 };
 
     fn changed(_: Version) -> bool {
         false
     }
 
-    fn at_revision(revision: u64) -> Moment {
-        Moment { version: Version { revision, ..NOW.version }, ..NOW }
+    fn at_revision(revision: u64) -> AnswerTime {
+        AnswerTime { version: Version { revision, ..NOW.version }, ..NOW }
     }
 
     fn key(query: Query) -> CacheKey {
@@ -285,7 +285,7 @@ mod tests {
         key(Query::names(label))
     }
 
-    fn made(at: Moment, bytes: impl Into<Vec<u8>>) -> Made {
+    fn made(at: AnswerTime, bytes: impl Into<Vec<u8>>) -> Made {
         let bytes = bytes.into().into();
         Made {
             at,
@@ -295,7 +295,7 @@ mod tests {
     }
 
     /// Asks at a moment; what is made then is this text.
-    async fn ask(cache: &ResponseCache, key: &CacheKey, at: Moment, new: &str) -> String {
+    async fn ask(cache: &ResponseCache, key: &CacheKey, at: AnswerTime, new: &str) -> String {
         let Ok::<_, Infallible>(made) =
             cache.get_or_make(key, at, changed, async || Ok(made(at, new))).await;
         String::from_utf8(made.body.unwrap().bytes.to_vec()).unwrap()
@@ -305,8 +305,8 @@ mod tests {
     async fn an_answer_is_good_while_the_state_is_the_same() {
         let (cache, key) = (ResponseCache::default(), names("a"));
         assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
-        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 101, ..NOW }, "2").await, "1");
-        let death = Moment { version: Version { living: 2, ..NOW.version }, ..NOW };
+        assert_eq!(ask(&cache, &key, AnswerTime { unix_seconds: 101, ..NOW }, "2").await, "1");
+        let death = AnswerTime { version: Version { living: 2, ..NOW.version }, ..NOW };
         assert_eq!(ask(&cache, &key, death, "3").await, "3");
         assert_eq!(ask(&cache, &key, at_revision(8), "4").await, "4");
     }
@@ -316,9 +316,9 @@ mod tests {
         let (cache, key) = (ResponseCache::default(), key(Query::ALL_PACKETS));
         assert_eq!(ask(&cache, &key, NOW, "1").await, "1");
         assert_eq!(ask(&cache, &key, NOW, "2").await, "1");
-        assert_eq!(ask(&cache, &key, Moment { unix_seconds: 101, ..NOW }, "3").await, "3");
+        assert_eq!(ask(&cache, &key, AnswerTime { unix_seconds: 101, ..NOW }, "3").await, "3");
         assert_eq!(
-            ask(&cache, &key, Moment { unix_seconds: 20, ..NOW }, "4").await,
+            ask(&cache, &key, AnswerTime { unix_seconds: 20, ..NOW }, "4").await,
             "4",
             "the clock was put back"
         );

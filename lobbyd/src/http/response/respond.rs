@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::http::errors::ApiError;
 use crate::http::response::body::{self, CachedBody, ContentCoding};
-use crate::http::response::cache::{CacheKey, MAX_BYTES, Made, Moment, Version};
+use crate::http::response::cache::{AnswerTime, CacheKey, MAX_BYTES, Made, Version};
 use crate::http::response::conditional::Known;
 use crate::http::state::AppState;
 use crate::sys::clock;
@@ -92,7 +92,7 @@ pub(super) fn not_modified(tag: EntityTag) -> HttpResponse {
 pub(super) struct View {
     snapshot: Arc<Snapshot>,
     now: Instant,
-    at: Moment,
+    at: AnswerTime,
 }
 
 impl View {
@@ -105,7 +105,7 @@ impl View {
             living,
             expired: snapshot.count_hosts() - living,
         };
-        Self { snapshot, now, at: Moment { version, unix_seconds: clock::unix_seconds() } }
+        Self { snapshot, now, at: AnswerTime { version, unix_seconds: clock::unix_seconds() } }
     }
 
     /// The tag of all answers about the whole fleet in a version. A weak one, as `last_check` may be

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the last own packet was refused; a clone is the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Refusal(Arc<AtomicBool>);
+pub(super) struct RefusalFlag(Arc<AtomicBool>);
 
-impl Refusal {
+impl RefusalFlag {
     /// Whether the last one was refused.
     pub(super) fn stands(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -31,7 +31,7 @@ pub struct Pauses {
 
 /// Why a run starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum RunReason {
     /// It is the first one.
     First,
     /// The list has changed.
@@ -40,11 +40,11 @@ pub enum Reason {
     Retry,
 }
 
-/// Schedule of the callback: a first run always, then one when the list is another than that of the
-/// last run, after it has settled; never two at once, a pause after each, and one more after a
+/// The schedule of the callback: a first run always, then one when the list is another than that of
+/// the last run, after it has settled; never two at once, a pause after each, and one more after a
 /// failure.
 #[derive(Debug)]
-pub struct Schedule {
+pub struct RunSchedule {
     pauses: Pauses,
     phase: Phase,
     retired: bool,
@@ -69,7 +69,7 @@ enum Phase {
     Running,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RunReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::First => "first",
@@ -79,7 +79,7 @@ impl fmt::Display for Reason {
     }
 }
 
-impl Schedule {
+impl RunSchedule {
     /// The schedule of a daemon that starts now.
     pub fn new(pauses: Pauses, now: Instant) -> Self {
         let not_before = now + pauses.first;
@@ -134,15 +134,15 @@ impl Schedule {
 
     /// Whether a run starts now, and why. If so, its list is to be made, and
     /// [`prepared`](Self::prepared) must follow.
-    pub fn start(&mut self, now: Instant) -> Option<Reason> {
+    pub fn start(&mut self, now: Instant) -> Option<RunReason> {
         self.deadline().filter(|deadline| *deadline <= now)?;
         let changed = self.differences.settled_at(self.pauses.settle).is_some();
         let reason = match (self.is_first, changed) {
-            (true, _) => Reason::First,
-            (false, true) => Reason::Change,
-            (false, false) => Reason::Retry,
+            (true, _) => RunReason::First,
+            (false, true) => RunReason::Change,
+            (false, false) => RunReason::Retry,
         };
-        if reason != Reason::Retry {
+        if reason != RunReason::Retry {
             self.failures = 0;
         }
         (self.is_first, self.phase) = (false, Phase::Preparing);

@@ -18,7 +18,7 @@ const PAUSES: Pauses =
 /// A run that has begun.
 #[derive(Debug, Clone, PartialEq)]
 struct Run {
-    reason: Reason,
+    reason: RunReason,
     began: Duration,
     /// How long the list had not changed by then.
     calm: Duration,
@@ -31,7 +31,7 @@ struct Run {
 /// A daemon with a callback, in a time of its own.
 struct Daemon {
     registry: HostRegistry,
-    schedule: Schedule,
+    schedule: RunSchedule,
     start: Instant,
     now: Instant,
     changed: Instant,
@@ -46,7 +46,7 @@ impl Daemon {
         let sync = InitialSync::new(SECOND * 5, 1, start);
         let mut registry = HostRegistry::new("i".to_owned(), SECOND * 7200, 100, sync, start);
         registry.link_opened(driver(0), start);
-        let mut schedule = Schedule::new(pauses, start);
+        let mut schedule = RunSchedule::new(pauses, start);
         schedule.follow(&registry.snapshot(), &Selection::All, start);
         let (fates, runs) = (VecDeque::new(), Vec::new());
         Self { registry, schedule, start, now: start, changed: start, fates, runs }
@@ -57,7 +57,7 @@ impl Daemon {
         let mut daemon = Self::new(pauses);
         daemon.hear(&hi(&packet("a", &["x:1"]), instance(16)));
         daemon.pass(SECOND * 60);
-        assert_eq!(daemon.reasons(), [Reason::First]);
+        assert_eq!(daemon.reasons(), [RunReason::First]);
         daemon.runs.clear();
         daemon
     }
@@ -124,7 +124,7 @@ impl Daemon {
         }
     }
 
-    fn reasons(&self) -> Vec<Reason> {
+    fn reasons(&self) -> Vec<RunReason> {
         self.runs.iter().map(|run| run.reason).collect()
     }
 
@@ -144,7 +144,7 @@ fn the_first_run_comes_after_the_delay_even_if_nothing_changed() {
     daemon.pass(SECOND * 30 - MILLISECOND);
     assert_eq!(daemon.runs, []);
     daemon.pass(MILLISECOND);
-    assert_eq!(daemon.reasons(), [Reason::First]);
+    assert_eq!(daemon.reasons(), [RunReason::First]);
     daemon.pass(SECOND * 3600);
     assert_eq!(daemon.runs.len(), 1);
 }
@@ -158,7 +158,7 @@ fn a_run_waits_until_nothing_has_changed_for_a_while() {
         assert_eq!(daemon.runs, []);
     }
     daemon.pass(SECOND / 10);
-    assert_eq!(daemon.reasons(), [Reason::Change]);
+    assert_eq!(daemon.reasons(), [RunReason::Change]);
     assert_eq!((daemon.runs[0].calm, daemon.runs[0].list.len()), (SECOND, 4));
 }
 
@@ -191,7 +191,7 @@ fn a_host_that_stays_away_is_told_once_the_list_has_settled() {
     let mut daemon = Daemon::after_its_first_run(PAUSES);
     daemon.leaves("a");
     daemon.pass(SECOND);
-    assert_eq!((daemon.reasons(), daemon.list().len()), (vec![Reason::Change], 0));
+    assert_eq!((daemon.reasons(), daemon.list().len()), (vec![RunReason::Change], 0));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_failed_run_is_tried_again_ever_more_rarely() {
     let pauses = daemon.runs.windows(2).map(|pair| (pair[1].began - pair[0].began).as_secs());
     let expected = [15, 30, 60, 120, 240, 480, 600, 600, 600, 600, 600, 600];
     assert_eq!(pauses.collect::<Vec<_>>(), expected);
-    assert!(daemon.runs[1..].iter().all(|run| run.reason == Reason::Retry));
+    assert!(daemon.runs[1..].iter().all(|run| run.reason == RunReason::Retry));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_change_after_failures_is_told_soon_and_begins_anew() {
     daemon.is_there("b", "x:2");
     daemon.pass(SECOND * 2);
     let fresh: Vec<_> = daemon.reasons()[failed..].to_vec();
-    assert_eq!(fresh, [Reason::Change, Reason::Retry]);
+    assert_eq!(fresh, [RunReason::Change, RunReason::Retry]);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn after_a_failure_the_same_list_as_before_is_told_again() {
     daemon.pass(SECOND);
     daemon.is_there("a", "x:1");
     daemon.pass(SECOND * 60);
-    assert_eq!(daemon.reasons(), [Reason::Change, Reason::Change]);
+    assert_eq!(daemon.reasons(), [RunReason::Change, RunReason::Change]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Reader {
 
 /// What a reader is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub enum FeedMessage {
     /// The hosts at this revision: what it knew before no longer counts.
     Snapshot(u64),
     /// A change, and what it is to this reader.
@@ -45,12 +45,12 @@ pub enum Effect {
     /// Other labels of a host that it knows.
     Update,
     /// A host has gone.
-    Leave(Reason),
+    Leave(LeaveReason),
 }
 
 /// Why a host has gone for a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum LeaveReason {
     /// It said goodbye.
     Goodbye,
     /// It was not heard for TTL.
@@ -76,7 +76,7 @@ impl Reader {
 
     /// What it is to be told, in order; nothing if it knows all that the snapshot tells. Messages
     /// that are returned count as told.
-    pub fn catch_up(&mut self, snapshot: &Snapshot, status: FeedStatus) -> Vec<Message> {
+    pub fn catch_up(&mut self, snapshot: &Snapshot, status: FeedStatus) -> Vec<FeedMessage> {
         let (mut messages, mut text_len) = (Vec::new(), 0);
         match self.told.and_then(|told| snapshot.changes_since(told)) {
             Some(changes) => {
@@ -90,7 +90,7 @@ impl Reader {
                     };
                     if let Some(effect) = effect {
                         text_len += change.text_len();
-                        messages.push(Message::Change(Arc::clone(change), effect));
+                        messages.push(FeedMessage::Change(Arc::clone(change), effect));
                     }
                     self.told = Some(change.revision);
                 }
@@ -99,15 +99,15 @@ impl Reader {
         }
         if self.status != Some(status) {
             self.status = Some(status);
-            messages.push(Message::Status(status));
+            messages.push(FeedMessage::Status(status));
         }
         messages
     }
 
     /// The reader is shown the list of this revision instead of the newest one.
-    pub fn start_over(&mut self, revision: u64) -> Message {
+    pub fn start_over(&mut self, revision: u64) -> FeedMessage {
         self.told = Some(revision);
-        Message::Snapshot(revision)
+        FeedMessage::Snapshot(revision)
     }
 
     /// The status was not told after all: it comes behind the changes that lead up to it.
@@ -122,9 +122,9 @@ impl Effect {
         match kind {
             ChangeKind::Joined => Self::Join,
             ChangeKind::Relabelled { .. } => Self::Update,
-            ChangeKind::Left => Self::Leave(Reason::Goodbye),
-            ChangeKind::Expired => Self::Leave(Reason::Expired),
-            ChangeKind::Lost => Self::Leave(Reason::Lost),
+            ChangeKind::Left => Self::Leave(LeaveReason::Goodbye),
+            ChangeKind::Expired => Self::Leave(LeaveReason::Expired),
+            ChangeKind::Lost => Self::Leave(LeaveReason::Lost),
         }
     }
 }
@@ -145,7 +145,7 @@ fn effect(change: &Change, selector: &Selector) -> Option<Effect> {
     match (chosen(&before), chosen(&labels)) {
         (true, true) => Some(Effect::Update),
         (false, true) => Some(Effect::Join),
-        (true, false) => Some(Effect::Leave(Reason::Unmatched)),
+        (true, false) => Some(Effect::Leave(LeaveReason::Unmatched)),
         (false, false) => None,
     }
 }

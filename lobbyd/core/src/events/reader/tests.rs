@@ -134,11 +134,11 @@ impl Client {
     }
 }
 
-fn line(message: &Message, reader: &Reader, snapshot: &Snapshot) -> String {
+fn line(message: &FeedMessage, reader: &Reader, snapshot: &Snapshot) -> String {
     match message {
-        Message::Snapshot(_) => Form::JsonLines.snapshot(snapshot, reader.selector()),
-        Message::Change(change, effect) => Form::JsonLines.change("a1", change, *effect),
-        Message::Status(status) => Form::JsonLines.status(*status, &["NATS"]),
+        FeedMessage::Snapshot(_) => Form::JsonLines.snapshot(snapshot, reader.selector()),
+        FeedMessage::Change(change, effect) => Form::JsonLines.change("a1", change, *effect),
+        FeedMessage::Status(status) => Form::JsonLines.status(*status, &["NATS"]),
     }
 }
 
@@ -211,10 +211,10 @@ fn a_reader_of_another_run_or_of_long_ago_starts_over() {
         reader.catch_up(&snapshot, status).remove(0)
     };
     for id in ["b2-4999", "a1-900", "a1-5001"] {
-        assert_eq!(first(id), Message::Snapshot(5000), "{id}");
+        assert_eq!(first(id), FeedMessage::Snapshot(5000), "{id}");
     }
-    assert!(matches!(first("a1-905"), Message::Change(change, _) if change.revision == 906));
-    assert_eq!(first("a1-5000"), Message::Status(status));
+    assert!(matches!(first("a1-905"), FeedMessage::Change(change, _) if change.revision == 906));
+    assert_eq!(first("a1-5000"), FeedMessage::Status(status));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_reader_far_behind_gets_all_changes_in_portions() {
         }
         told.extend(messages);
     }
-    assert_eq!((told.len(), told.last()), (1001, Some(&Message::Status(status))));
+    assert_eq!((told.len(), told.last()), (1001, Some(&FeedMessage::Status(status))));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_portion_of_long_packets_is_bounded_in_bytes() {
     while told < 1000 {
         let messages = reader.catch_up(&snapshot, status);
         let changes = messages.iter().filter_map(|message| match message {
-            Message::Change(change, _) => Some(change.text_len()),
+            FeedMessage::Change(change, _) => Some(change.text_len()),
             _ => None,
         });
         let lengths: Vec<_> = changes.collect();
@@ -276,5 +276,5 @@ fn behind_an_older_list_the_status_comes_after_the_changes() {
     reader.start_over(older);
     reader.hold_status_back();
     let told = reader.catch_up(&snapshot, status(&fleet));
-    assert!(matches!(told[..], [Message::Change(..), Message::Status(_)]), "{told:?}");
+    assert!(matches!(told[..], [FeedMessage::Change(..), FeedMessage::Status(_)]), "{told:?}");
 }

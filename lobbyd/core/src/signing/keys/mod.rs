@@ -27,13 +27,13 @@ use crate::wire::packet_ttl::PacketTtl;
 
 /// A version of the signature: which fields it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum SignatureVersion {
     First,
     /// The TTL, too.
     Second,
 }
 
-impl Version {
+impl SignatureVersion {
     /// The first field. A signature made with the same key for another purpose, or in another
     /// version, is not valid here.
     fn domain(self) -> &'static str {
@@ -124,8 +124,8 @@ impl Keys {
             labels: labels.iter(),
         };
         let code = |version| self.code(&fields.clone().bytes(version, timestamp)).into();
-        let code2 = message.ttl.map(|_| code(Version::Second));
-        Signature { timestamp, code: Some(code(Version::First)), code2 }
+        let code2 = message.ttl.map(|_| code(SignatureVersion::Second));
+        Signature { timestamp, code: Some(code(SignatureVersion::First)), code2 }
     }
 
     fn code(&self, bytes: &[u8]) -> String {
@@ -142,8 +142,8 @@ impl Keys {
         signature: &Signature<'_>,
     ) -> bool {
         let (version, code) = match &signature.code2 {
-            Some(code) => (Version::Second, Some(code)),
-            None => (Version::First, signature.code.as_ref()),
+            Some(code) => (SignatureVersion::Second, Some(code)),
+            None => (SignatureVersion::First, signature.code.as_ref()),
         };
         let Some(code) = code.and_then(|code| from_hex(code)) else { return false };
         let bytes = fields.bytes(version, signature.timestamp);
@@ -200,13 +200,13 @@ pub struct SignedFields<'a, L> {
 }
 
 impl<'a, L: AsRef<str>, I: Iterator<Item = L>> SignedFields<'a, I> {
-    fn bytes(self, version: Version, timestamp: u64) -> Vec<u8> {
+    fn bytes(self, version: SignatureVersion, timestamp: u64) -> Vec<u8> {
         let (mut bytes, timestamp) = (Vec::with_capacity(USUAL_LEN), timestamp.to_string());
         let (domain, kind) = (version.domain(), self.kind.word());
         for field in [domain, kind, self.hostname.as_str(), self.instance, &timestamp] {
             push_field(&mut bytes, field);
         }
-        if version == Version::Second {
+        if version == SignatureVersion::Second {
             let ttl = self.ttl.map(|seconds| seconds.to_string());
             push_field(&mut bytes, &ttl.unwrap_or_default());
         }

@@ -16,7 +16,7 @@ use super::url::{self, ServerUrl};
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};
 use crate::link::drivers::race::{LIMIT, race, until};
-use crate::link::drivers::refusal::Refusal;
+use crate::link::drivers::refusal::RefusalFlag;
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
 use lobby_core::link::stats::ChannelPlace;
@@ -27,7 +27,7 @@ pub struct Nats {
     settings: NatsSettings,
     /// The other servers of the cluster, as named by the last one that we were connected to.
     learned: Mutex<Vec<Candidate>>,
-    refusal: Refusal,
+    refusal: RefusalFlag,
     work: FileWork,
 }
 
@@ -43,7 +43,7 @@ impl Nats {
     /// A driver that is not connected yet.
     pub fn new(settings: NatsSettings) -> Self {
         let work = FileWork::on("NATS_CREDS_FILE, NATS_CA_FILE, NATS_CERT_FILE or NATS_KEY_FILE");
-        Self { settings, learned: Mutex::default(), refusal: Refusal::default(), work }
+        Self { settings, learned: Mutex::default(), refusal: RefusalFlag::default(), work }
     }
 
     /// Tries the servers of NATS_URL, each with its own credentials and in random order so that a

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::closings::ClosingAccess;
 use super::sync::SyncAccess;
-use crate::link::drivers::refusal::Refusal;
+use crate::link::drivers::refusal::RefusalFlag;
 use crate::link::inbox::InboxSender;
 
 /// How the server begins to refuse a packet.
@@ -23,7 +23,7 @@ pub(super) struct Events {
     pub(super) settled: Notify,
     /// Notified when the connection is gone.
     pub(super) closed: Notify,
-    refusal: Refusal,
+    refusal: RefusalFlag,
     sync: SyncAccess,
     closings: ClosingAccess,
 }
@@ -31,7 +31,7 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(
         inbox: InboxSender,
-        refusal: Refusal,
+        refusal: RefusalFlag,
         sync: SyncAccess,
         closings: ClosingAccess,
     ) -> Self {

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::NatsSettings;
 use super::url::{Login, ServerUrl};
-use crate::link::drivers::refusal::Refusal;
+use crate::link::drivers::refusal::RefusalFlag;
 use crate::link::drivers::tls::{NamedFile, READ_LIMIT, TlsFiles, TlsMaterial};
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
@@ -40,7 +40,7 @@ pub(super) struct Opening<'a> {
     pub(super) files: LoginFiles<'a>,
     /// The newest own packet.
     pub(super) own: Option<Bytes>,
-    pub(super) refusal: &'a Refusal,
+    pub(super) refusal: &'a RefusalFlag,
     /// When the attempts are given up.
     pub(super) deadline: Instant,
 }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::link::driver::{Question, Reply, SyncChannel};
+use crate::link::driver::{SyncChannel, SyncQuestion, SyncReply};
 
 /// What the subject of questions ends with, behind NATS_DISCOVERY_CHANNEL.
 const SUFFIX: &str = ".sync";
@@ -53,7 +53,7 @@ pub(super) struct NatsSync {
 }
 
 impl NatsSync {
-    async fn ask(&self) -> anyhow::Result<BoxStream<'static, Reply>> {
+    async fn ask(&self) -> anyhow::Result<BoxStream<'static, SyncReply>> {
         // Nobody else may guess it.
         let inbox = format!("{INBOX}{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?);
         let (client, subject) = (&self.client, &self.access.subject);
@@ -61,30 +61,32 @@ impl NatsSync {
         client.publish_with_reply(subject.clone(), inbox, Bytes::new()).await?;
         client.flush().await?;
         let replies = answers.map(|message| match message.status {
-            Some(StatusCode::NO_RESPONDERS) => Reply::Nobody,
-            _ => Reply::Piece(message.payload),
+            Some(StatusCode::NO_RESPONDERS) => SyncReply::Nobody,
+            _ => SyncReply::Piece(message.payload),
         });
         Ok(replies.take_until(self.access.forbidden.clone().cancelled_owned()).boxed())
     }
 
-    async fn questions(&self) -> anyhow::Result<BoxStream<'static, Box<dyn Question>>> {
+    async fn questions(&self) -> anyhow::Result<BoxStream<'static, Box<dyn SyncQuestion>>> {
         let subject = self.access.subject.clone();
         let questions = self.client.queue_subscribe(subject, QUEUE_GROUP.to_owned()).await;
         let (client, access) = (self.client.clone(), self.access.clone());
         let questions = questions.context("cannot answer")?.filter_map(move |message| {
             let question = NatsQuestion::of(message, &client, &access);
-            std::future::ready(question.map(|question| Box::new(question) as Box<dyn Question>))
+            std::future::ready(question.map(|question| Box::new(question) as Box<dyn SyncQuestion>))
         });
         Ok(questions.take_until(self.access.forbidden.clone().cancelled_owned()).boxed())
     }
 }
 
 impl SyncChannel for NatsSync {
-    fn ask(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Reply>>> {
+    fn ask(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, SyncReply>>> {
         Box::pin(self.ask())
     }
 
-    fn questions(&self) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Box<dyn Question>>>> {
+    fn questions(
+        &self,
+    ) -> BoxFuture<'_, anyhow::Result<BoxStream<'static, Box<dyn SyncQuestion>>>> {
         Box::pin(self.questions())
     }
 
@@ -124,7 +126,7 @@ impl fmt::Debug for NatsQuestion {
     }
 }
 
-impl Question for NatsQuestion {
+impl SyncQuestion for NatsQuestion {
     fn max_len(&self) -> usize {
         self.client.max_payload()
     }

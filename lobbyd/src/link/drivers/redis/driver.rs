@@ -16,7 +16,7 @@ use super::watch::watch;
 use crate::config::Secret;
 use crate::link::driver::{Connection, Driver};
 use crate::link::drivers::race::{LIMIT, race, until};
-use crate::link::drivers::refusal::Refusal;
+use crate::link::drivers::refusal::RefusalFlag;
 use crate::link::inbox::inbox;
 use crate::sys::clock;
 use crate::sys::file_work::FileWork;
@@ -29,14 +29,14 @@ const REPLICA: &str = "the Redis server is a replica: packets published here do 
 #[derive(Debug)]
 pub struct Redis {
     settings: RedisSettings,
-    refusal: Refusal,
+    refusal: RefusalFlag,
     work: FileWork,
 }
 
 impl Redis {
     /// A driver that is not connected yet.
     pub fn new(settings: RedisSettings) -> Self {
-        Self { settings, refusal: Refusal::default(), work: FileWork::on("REDIS_CA_FILE") }
+        Self { settings, refusal: RefusalFlag::default(), work: FileWork::on("REDIS_CA_FILE") }
     }
 
     /// Tries every address of the server.

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::dialer::{Dialer, explained};
 use crate::link::driver::PacketSink;
-use crate::link::drivers::refusal::Refusal;
+use crate::link::drivers::refusal::RefusalFlag;
 use crate::link::inbox::InboxSender;
 use lobby_core::link::message::OutboundPacket;
 
@@ -75,7 +75,7 @@ pub(super) struct RedisSink {
     pub(super) publisher: Arc<Publisher>,
     pub(super) channel: String,
     pub(super) inbox: InboxSender,
-    pub(super) refusal: Refusal,
+    pub(super) refusal: RefusalFlag,
 }
 
 impl RedisSink {
