@@ -105,14 +105,23 @@ pub async fn try_send(
     Answer::parse(method, &reply).ok_or_else(no_answer)
 }
 
-/// Asks with GET for something whose answer may go on for ever. Returns the status, and the
-/// connection on which the rest of the answer comes.
+/// Asks for something whose answer may go on for ever. Returns the status, and the connection on
+/// which the rest of the answer comes.
 ///
 /// # Panics
 /// If no answer begins.
-pub async fn begin(address: SocketAddr, path: &str) -> (u16, TcpStream) {
+pub async fn begin(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> (u16, TcpStream) {
     let mut stream = connect(address).await;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Host"));
+    let host = if given { String::new() } else { format!("Host: {address}\r\n") };
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!("{method} {path} HTTP/1.1\r\n{host}Content-Length: 0\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request can be sent");
     let mut head = [0; "HTTP/1.1 200".len()];
     let read = tokio::time::timeout(LIMIT, stream.read_exact(&mut head)).await;

@@ -54,7 +54,7 @@ async fn regular_expressions_of_those_who_stay_are_bounded() {
     daemon.feed("/v1/events?selector=service", &[]).await;
     feeds.truncate(15);
     eventually(LIMIT, async || {
-        let (status, _stream) = http::begin(daemon.address(), &path(99)).await;
+        let (status, _stream) = http::begin(daemon.address(), "GET", &path(99), &[]).await;
         ensure(status == 200, status)
     })
     .await;

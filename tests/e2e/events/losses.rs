@@ -68,7 +68,7 @@ async fn a_reader_that_goes_gives_its_place_back_at_once() {
     let asked = now();
     drop(first);
     eventually(LIMIT, async || {
-        let (status, _stream) = http::begin(daemon.address(), "/v1/events").await;
+        let (status, _stream) = http::begin(daemon.address(), "GET", "/v1/events", &[]).await;
         ensure(status == 200, status)
     })
     .await;
@@ -79,7 +79,7 @@ async fn a_reader_that_goes_gives_its_place_back_at_once() {
 async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing() {
     let settings = [("MAX_STREAMS", "1"), ("TTL", "300")];
     let Fixture { daemon, peer, nats: _nats } = Fixture::with(&settings).await;
-    let (_, _stream) = http::begin(daemon.address(), "/v1/events").await;
+    let (_, _stream) = http::begin(daemon.address(), "GET", "/v1/events", &[]).await;
     let before = daemon.peak_memory();
     let begun = now();
     let mut round = 0;
@@ -93,7 +93,7 @@ async fn a_reader_that_takes_nothing_is_cut_and_costs_nothing() {
         }
         let answer = daemon.request("HEAD", "/v1/events", &[], "").await;
         assert_eq!(answer.status, 200);
-        let (status, _other) = http::begin(daemon.address(), "/v1/events").await;
+        let (status, _other) = http::begin(daemon.address(), "GET", "/v1/events", &[]).await;
         ensure(status == 200, status)
     });
     place.await;
