@@ -21,10 +21,12 @@ test:
 	CHAOS_ROUNDS=6 $(BUILT)/chaos
 
 # What needs root, a systemd or packages: the unit, the Debian package, what is handed out, Ansible, completion in shells. Each test has
-# a machine of its own, in namespaces over this one's files, which is gone afterwards. Builds one release.
+# a machine of its own, in namespaces over this one's files, which is gone afterwards. Builds one release. Before that the description of
+# the API, with few examples; the first time that needs the network.
 test-system:
 	tests/install-system
 	cargo build --workspace --locked
+	EXAMPLES=5 tests/openapi/run
 	RUST_TEST_THREADS=4 cargo test --workspace --locked --test system
 
 # A fleet of daemons through random faults of brokers, daemons and what is around them, about four minutes, and a table of how it got over them.
@@ -53,7 +55,8 @@ check:
 fuzz:
 	tests/fuzz/run
 
-# Holds the description of the API against its rules and against a daemon, EXAMPLES (60) for each request. Needs python3 with venv.
+# Holds the description of the API against its rules and against a daemon, EXAMPLES (60) for each request. Needs python3 with venv, and the
+# network the first time. `make test-system` does the same with fewer examples.
 openapi:
 	cargo build --locked --bin lobbyd
 	tests/openapi/run
