@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Process, ensure, eventually, free_port, now};
+use lobby_tests::{LIMIT, Process, ensure, eventually, free_port};
 use tempfile::TempDir;
 
 use super::{Fleet, recipe};
@@ -16,14 +16,20 @@ const UNRESOLVED: u32 = 0x20;
 
 const BOTH: [&str; 2] = ["127.0.0.2:8080", "127.0.0.3:8081"];
 
-/// An HAProxy with the recipe.
+/// What the recipe sets so that servers stay while lobbyd is away.
+const HOLDS: [&str; 3] = ["hold timeout", "hold refused", "hold other"];
+
+/// After this time at most a server is gone, with the recipe or with HAProxy's defaults.
+const HELD: Duration = Duration::from_secs(60);
+
+/// An HAProxy with the recipe, or most of it.
 struct HaProxy {
     directory: TempDir,
     _process: Process,
 }
 
 impl HaProxy {
-    fn start(server: SocketAddr) -> Self {
+    fn start(recipe: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let socket = directory.path().join("socket");
         let basics = format!(
@@ -33,8 +39,6 @@ impl HaProxy {
             socket.display(),
             free_port()
         );
-        // A server that is gone goes sooner than the recipe lets it, for the sake of the test.
-        let recipe = recipe("haproxy.cfg", server).replace("obsolete 30s", "obsolete 2s");
         let file = directory.path().join("haproxy.cfg");
         std::fs::write(&file, format!("{basics}\n{recipe}")).unwrap();
         let process =
@@ -58,8 +62,8 @@ impl HaProxy {
         Ok(servers)
     }
 
-    async fn uses(&self, expected: &[&str]) {
-        eventually(LIMIT, async move || {
+    async fn uses(&self, expected: &[&str], within: Duration) {
+        eventually(within, async move || {
             let servers = self.servers()?;
             ensure(servers == expected, servers)
         })
@@ -67,23 +71,47 @@ impl HaProxy {
     }
 }
 
+/// The recipe.
+fn whole(server: SocketAddr) -> String {
+    recipe("haproxy.cfg", server)
+}
+
+/// The recipe with the defaults in place of the lines that keep servers.
+fn without_holds(server: SocketAddr) -> String {
+    let recipe = whole(server);
+    let is_hold = |line: &&str| HOLDS.iter().any(|hold| line.trim().starts_with(hold));
+    assert_eq!(recipe.lines().filter(is_hold).count(), HOLDS.len(), "{recipe}");
+    recipe.lines().filter(|line| !is_hold(line)).map(|line| format!("{line}\n")).collect()
+}
+
 #[actix_rt::test]
 async fn haproxy_keeps_its_servers_while_lobbyd_is_away() {
     let mut fleet = Fleet::start().await;
-    let haproxy = HaProxy::start(fleet.server);
-    haproxy.uses(&BOTH).await;
+    let haproxy = HaProxy::start(&whole(fleet.server));
+    let forgetful = HaProxy::start(&without_holds(fleet.server));
+    haproxy.uses(&BOTH, LIMIT).await;
+    forgetful.uses(&BOTH, LIMIT).await;
     fleet.without_broker(async || assert_eq!(haproxy.servers().unwrap(), BOTH)).await;
+    forgetful.uses(&BOTH, LIMIT).await;
     fleet.me.kill();
-    let (away, mut looks) = (now(), tokio::time::interval(Duration::from_millis(100)));
-    while away.elapsed() < Duration::from_secs(15) {
-        assert_eq!(haproxy.servers().unwrap(), BOTH, "after {:?}", away.elapsed());
-        looks.tick().await;
-    }
+    eventually(HELD, async || {
+        assert_eq!(haproxy.servers().unwrap(), BOTH);
+        let left = forgetful.servers()?;
+        ensure(left.is_empty(), format!("without the lines there still are {left:?}"))
+    })
+    .await;
     fleet.restart().await;
     fleet.me.meets("a").await;
     fleet.me.meets("b").await;
     super::is_warm(fleet.server).await;
     assert_eq!(haproxy.servers().unwrap(), BOTH);
+}
+
+#[actix_rt::test]
+async fn haproxy_leaves_a_drained_server_after_hold_obsolete() {
+    let fleet = Fleet::start().await;
+    let haproxy = HaProxy::start(&whole(fleet.server));
+    haproxy.uses(&BOTH, LIMIT).await;
     assert_eq!(fleet.a.add_labels("drain:test").await.status, 200);
-    haproxy.uses(&BOTH[1..]).await;
+    haproxy.uses(&BOTH[1..], HELD).await;
 }
