@@ -105,6 +105,17 @@ impl Browser {
         self.order("POST", &format!("element/{id}/value"), json!({ "text": text })).await;
     }
 
+    /// Presses and releases keys one after the other, wherever the focus is.
+    ///
+    /// # Panics
+    /// If the browser is gone.
+    pub async fn press(&self, keys: &str) {
+        let press = |key: char| ["keyDown", "keyUp"].map(|way| json!({"type": way, "value": key}));
+        let presses: Vec<_> = keys.chars().flat_map(press).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": presses});
+        self.order("POST", "actions", json!({ "actions": [keyboard] })).await;
+    }
+
     /// What the browser wrote into its log since it was last asked: faults of scripts, and what a
     /// content security policy kept away.
     ///
@@ -197,6 +208,8 @@ mod tests {
         browser.open(&format!("data:text/html,{page}")).await;
         browser.keys("#i", "typed").await;
         browser.becomes("document.getElementById('i').value === 'typed'").await;
+        browser.press("so").await;
+        browser.becomes("document.getElementById('i').value === 'typedso'").await;
         let log = browser.log().await;
         assert!(log.iter().any(|line| line.contains("a fault")), "{log:?}");
         assert!(browser.picture().await.starts_with(b"\x89PNG"));
