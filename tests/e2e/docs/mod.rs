@@ -13,6 +13,7 @@ mod generated;
 mod links;
 mod man_page;
 mod page;
+mod permissions;
 mod recipes;
 mod selectors;
 mod stage;
