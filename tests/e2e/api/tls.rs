@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lobby_tests::{
-    Certificates, LIMIT, Lobbyd, LobbydBuilder, Outcome, Prometheus, Signal, ensure, eventually,
-    http, lobbyctl_with,
+    Certificates, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Outcome, Process, Prometheus, RawPeer,
+    Signal, ensure, eventually, http, lobbyctl_with, now, program,
 };
 use lobbyd::raise_open_files;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -244,4 +245,101 @@ async fn a_slow_request_within_tls_gets_408() {
     let mut answer = String::new();
     let read = tokio::time::timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap();
     assert!(read.is_ok() && answer.starts_with("HTTP/1.1 408 "), "{read:?} {answer}");
+}
+
+/// A daemon with TLS in a lobby with a peer.
+struct Scene {
+    daemon: Lobbyd,
+    peer: RawPeer,
+    certificates: Certificates,
+    _nats: NatsServer,
+}
+
+impl Scene {
+    async fn set(settings: &[(&str, &str)]) -> Self {
+        let (nats, certificates) = (NatsServer::start().await, Certificates::new());
+        let peer = RawPeer::nats(&nats).await;
+        let daemon = Lobbyd::named("me").nats(&nats).set("TTL", "300");
+        let daemon = settings.iter().fold(daemon, |daemon, (name, value)| daemon.set(name, *value));
+        let daemon = with_tls(daemon, &certificates).start().await;
+        peer.hears(1, "me", "hi").await;
+        Self { daemon, peer, certificates, _nats: nats }
+    }
+
+    /// Asks for events, and returns the status and what is to come.
+    async fn events(&self) -> (u16, TlsStream<TcpStream>) {
+        let mut stream = connected(&self.daemon, &self.certificates.authority()).await;
+        let request = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut head = [0; "HTTP/1.1 200".len()];
+        tokio::time::timeout(LIMIT, stream.read_exact(&mut head)).await.unwrap().unwrap();
+        (std::str::from_utf8(&head[9..]).unwrap().parse().unwrap(), stream)
+    }
+
+    /// Starts `lobbyctl watch` with its output in a file.
+    fn watch(&self, output: &Path) -> Process {
+        let line = format!("exec {} watch >{}", program("lobbyctl").display(), output.display());
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).env("PORT", self.daemon.address().port().to_string());
+        shell.envs([("PROTOCOL", "https"), ("HOST", "127.0.0.1")]);
+        shell.env("CA_FILE", self.certificates.authority());
+        Process::start("lobbyctl", &mut shell)
+    }
+}
+
+/// Reads until this comes.
+async fn comes(stream: &mut TlsStream<TcpStream>, text: &str) {
+    let mut seen = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            assert!(stream.read_buf(&mut seen).await.unwrap() > 0, "the feed ends");
+        }
+    };
+    tokio::time::timeout(LIMIT, read).await.unwrap_or_else(|_| panic!("no {text:?}"));
+}
+
+#[actix_rt::test]
+async fn events_are_followed_over_tls() {
+    let scene = Scene::set(&[]).await;
+    let directory = TempDir::new().unwrap();
+    let output = directory.path().join("output");
+    let _watch = scene.watch(&output);
+    let prints = async |text: &str| {
+        eventually(LIMIT, async || {
+            let printed = std::fs::read_to_string(&output).map_err(|error| error.to_string())?;
+            ensure(printed.contains(text), printed)
+        })
+        .await;
+    };
+    let (status, mut feed) = scene.events().await;
+    assert_eq!(status, 200);
+    comes(&mut feed, "event: snapshot").await;
+    prints("  here    me\n").await;
+    scene.peer.say_hi("b", &["x:1"]).await;
+    comes(&mut feed, "event: join").await;
+    prints("  join    b  x:1\n").await;
+    scene.peer.say_goodbye("b").await;
+    comes(&mut feed, "event: leave").await;
+    prints("  leave   b  goodbye  x:1\n").await;
+}
+
+#[actix_rt::test]
+async fn a_reader_within_tls_that_takes_nothing_is_cut() {
+    let scene = Scene::set(&[("MAX_STREAMS", "1")]).await;
+    let (status, _stream) = scene.events().await;
+    assert_eq!(status, 200);
+    let (begun, mut round) = (now(), 0);
+    // Until it is cut it is written to, more than all buffers on the way hold.
+    eventually(Duration::from_secs(90), async || {
+        round += 1;
+        let labels: Vec<_> = (0..100).map(|n| format!("{round}:{n:0900}")).collect();
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        if round < 300 {
+            scene.peer.say_hi("b", &labels).await;
+        }
+        let (status, _other) = scene.events().await;
+        ensure(status == 200, status)
+    })
+    .await;
+    assert!(begun.elapsed() > Duration::from_secs(25), "cut after {:?}", begun.elapsed());
 }
