@@ -128,3 +128,13 @@ fn the_containers_are_given_settings_that_there_are() {
         assert!(help.contains(&format!("[env: {name}]")), "lobbyd has no setting {name}");
     }
 }
+
+#[test]
+fn the_container_has_the_same_programs_as_the_package() {
+    let image = Page::read("config/Containerfile").text;
+    for program in
+        ["/release/lobbyd ", "/release/lobbyctl ", "ln -s lobbyctl /usr/bin/lobby-inventory\n"]
+    {
+        assert!(image.contains(program), "no {program:?} in {image}");
+    }
+}
