@@ -164,6 +164,40 @@ async fn the_alerts_fire_when_they_should_and_at_no_other_time() {
     assert!(said.contains("SUCCESS"), "{said}");
 }
 
+/// A series with its labels in order, without those that Prometheus adds.
+fn as_told(series: &str) -> String {
+    let (name, labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+    let mut labels: Vec<_> = labels.split(',').filter(|label| !label.is_empty()).collect();
+    labels.retain(|label| !label.starts_with("job=") && !label.starts_with("instance="));
+    labels.sort_unstable();
+    format!("{name}{labels:?}")
+}
+
+#[actix_rt::test]
+async fn the_alerts_and_their_test_use_series_that_there_are() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let read = |file: &str| std::fs::read_to_string(format!("{root}{file}")).unwrap();
+    let daemon = Lobbyd::named("a").nats_at("nats://127.0.0.1:1").redis_at(1);
+    let daemon = daemon.set("CALLBACK", "/bin/true").start().await;
+    let told: Vec<_> = series(&daemon).await.iter().map(|series| as_told(series)).collect();
+
+    let tried = read("e2e/prometheus/alerts_test.yml");
+    let tried = tried.lines().filter_map(|line| line.split_once("series: '")?.1.strip_suffix('\''));
+    let tried: Vec<_> = tried.map(as_told).collect();
+    for series in &tried {
+        assert!(told.contains(series), "no {series} in {told:?}");
+    }
+    let rules = read("../config/alerts.yml");
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: Vec<_> = words.filter(|word| word.starts_with("lobby_")).collect();
+    assert!(names.len() > 6, "{names:?}");
+    for name in names {
+        let is_of = |series: &&String| series.split('[').next() == Some(name);
+        assert!(told.iter().any(|series| is_of(&series)), "no {name} in {told:?}");
+        assert!(tried.iter().any(|series| is_of(&series)), "no test of {name}");
+    }
+}
+
 /// All queries of the dashboard, with its variables filled in.
 fn queries() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/dashboard.json");
