@@ -142,14 +142,26 @@ async fn a_user_of_before_who_may_not_ask_loses_nothing_but_sync() {
 #[actix_rt::test]
 async fn a_peer_that_dies_in_the_middle_is_told_once_and_asked_again() {
     let nats = NatsServer::start().await;
-    let _dying = answering(&nats, vec![format!("10 {}\n", lasting("told"))]).await;
-    let newcomer = newcomer("new").set("KEEP_ALIVE", "1").set("TTL", "3600").nats(&nats);
+    let dying = answering(&nats, vec![format!("10 {}\n", lasting("told"))]).await;
+    let mut questions = dying.subscribe(SUBJECT).await.unwrap();
+    dying.flush().await.unwrap();
+    let wire = RawPeer::nats(&nats).await;
+    let newcomer = newcomer("new").set("KEEP_ALIVE", "5").set("TTL", "1500").nats(&nats);
     let newcomer = newcomer.start().await;
+    wire.hears(1, "new", "hi").await;
+    // A large lobby with intervals of 12 seconds, as it tells: so long the newcomer is cold.
+    for number in 0..60 {
+        wire.say(lasting(&format!("large-{number}"))).await;
+    }
     newcomer.meets("told").await;
     let told = newcomer.logged("no sync with other daemons").await;
     assert!(told.contains("no answer within 2s"), "{told}");
+    for _ in 0..2 {
+        tokio::time::timeout(LIMIT, questions.next()).await.unwrap().unwrap();
+    }
     is_warm(&newcomer).await;
-    newcomer.knows(json!({"new": [], "told": ["x:1"]})).await;
+    assert_eq!(newcomer.logs_with("no sync").len(), 1, "{:?}", newcomer.logs());
+    knows_so_many(&newcomer, 62).await;
 }
 
 #[actix_rt::test]
