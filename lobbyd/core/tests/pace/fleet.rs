@@ -8,10 +8,19 @@ use lobby_core::link::hi_schedule::HiSchedule;
 use lobby_core::liveness::pace::{LobbySize, Pace};
 use proptest::prelude::*;
 
-use super::{KEEP_ALIVE, MARGIN, Random, SECOND, TTL, now, up, usual};
+use super::{KEEP_ALIVE, Random, SECOND, TTL, now, up, usual};
 
 /// The time over which the rate is counted.
 const WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a host is a newcomer, and the packets that it sends meanwhile before its interval is
+/// that of the lobby: they come on top of the rate.
+const NEWCOMER: (Duration, usize) = (Duration::from_secs(20), 3);
+
+/// How much more than the rate a lobby may send in ten seconds and in one. Hosts that have joined
+/// together keep together for some time.
+const MARGIN_OF_TEN_SECONDS: f64 = 1.5;
+const MARGIN_OF_A_SECOND: f64 = 2.0;
 
 /// The shortest and the longest pause of none.
 const NO_PAUSES: (Duration, Duration) = (Duration::MAX, Duration::ZERO);
@@ -29,6 +38,10 @@ struct Fleet {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// When the last packets of hosts were sent that are no newcomers any more.
     sent: VecDeque<Instant>,
+    /// When the packets of the last second were sent, of all hosts.
+    burst: VecDeque<Instant>,
+    /// When those joined that are newcomers.
+    newcomers: VecDeque<Instant>,
     /// How many hosts there were before some left, and until when their packets count.
     most: Option<(usize, Instant)>,
     /// When each host joined, and how many packets it has sent.
@@ -56,6 +69,8 @@ impl Fleet {
             size: LobbySize::default(),
             due: BinaryHeap::new(),
             sent: VecDeque::new(),
+            burst: VecDeque::new(),
+            newcomers: VecDeque::new(),
             most: None,
             joined: Vec::new(),
             last: Vec::new(),
@@ -69,6 +84,7 @@ impl Fleet {
             let (index, random) = (self.schedules.len(), self.random.next());
             self.size.hosts += 1;
             self.joined.push((self.now, 0));
+            self.newcomers.push_back(self.now);
             self.last.push(self.now);
             self.schedules.push(Some(HiSchedule::new(self.pace, self.now)));
             self.good_until.push(self.now);
@@ -134,28 +150,39 @@ impl Fleet {
         self.check_rate();
     }
 
-    /// Counts a packet. What a newcomer sends before its interval is that of the lobby does not
-    /// count: its first three packets, if they come within four KEEP_ALIVE.
+    /// Counts a packet. The first ones of a newcomer count for the burst only.
     fn count(&mut self, index: usize) {
         let (joined, packets) = &mut self.joined[index];
         *packets += 1;
-        if *packets > 3 || self.now - *joined > KEEP_ALIVE * 4 {
+        if *packets > NEWCOMER.1 || self.now - *joined > NEWCOMER.0 {
             self.sent.push_back(self.now);
         }
+        self.burst.push_back(self.now);
     }
 
-    /// Law (b), over the last ten seconds.
+    /// Law (b): in ten seconds those who are no newcomers send no more than the rate and a margin,
+    /// in a second all hosts no more than a burst and a packet of each newcomer.
     fn check_rate(&mut self) {
-        while self.sent.front().is_some_and(|at| self.now - *at > WINDOW) {
-            self.sent.pop_front();
-        }
+        let now = self.now;
+        forget(&mut self.sent, now, WINDOW);
+        forget(&mut self.burst, now, SECOND);
+        forget(&mut self.newcomers, now, NEWCOMER.0);
+        let rate = self.allowed_rate();
+        let at = (now - self.start).as_secs();
+        let allowed = rate * WINDOW.as_secs_f64() * MARGIN_OF_TEN_SECONDS;
+        assert!(self.sent.len() as f64 <= allowed, "{} at {at} s: {allowed}", self.sent.len());
+        let allowed = rate * MARGIN_OF_A_SECOND + self.newcomers.len() as f64;
+        let burst = self.burst.len();
+        assert!(burst as f64 <= allowed, "{burst} in a second at {at} s: {allowed}");
+    }
+
+    /// The packets a second that are allowed now, of hosts that are no newcomers: one of each host
+    /// in KEEP_ALIVE where an original is there, or has just left.
+    fn allowed_rate(&self) -> f64 {
         let hosts = self.most.filter(|(_, until)| self.now < *until).map_or(0, |(hosts, _)| hosts);
         let hosts = hosts.max(self.size.hosts) as f64 / KEEP_ALIVE.as_secs_f64();
         let is_loud = self.size.without_ttl > 0 || self.now < self.loud_until;
-        let rate = if is_loud { hosts.max(200.0) } else { 200.0 };
-        let allowed = rate * WINDOW.as_secs_f64() * MARGIN;
-        let at = (self.now - self.start).as_secs();
-        assert!(self.sent.len() as f64 <= allowed, "{} at {at} s: {allowed}", self.sent.len());
+        if is_loud { hosts.max(200.0) } else { 200.0 }
     }
 
     /// The shortest and the longest time between two packets of a host within some time.
@@ -200,6 +227,13 @@ impl Fleet {
             packets += self.sent.len();
         }
         packets as f64 / time.as_secs_f64()
+    }
+}
+
+/// Leaves out what is older than this.
+fn forget(times: &mut VecDeque<Instant>, now: Instant, age: Duration) {
+    while times.front().is_some_and(|at| now - *at > age) {
+        times.pop_front();
     }
 }
 
