@@ -78,8 +78,12 @@ impl Shell {
         self.shows("lobbyctl doctor alpha").await;
         self.types("", &["Enter"]);
         self.shows("alpha is the server of this daemon").await;
-        self.types("lobbyctl --host al", &["Tab"]);
-        self.shows("lobbyctl --host alpha").await;
+        for begun in ["lobbyctl --host al", "lobbyctl --host=al"] {
+            self.types(begun, &["Tab"]);
+            self.shows(&format!("{begun}pha")).await;
+            // It takes the line away.
+            self.types("", &["C-u"]);
+        }
     }
 }
 
