@@ -31,13 +31,17 @@ async fn a_program_that_flaps_loses_its_label_by_rows_only() {
     let check = plan(&place, "pfppfpfffpfpp");
     let options = ["--check", &check, "--every", "1s", "--rise", "2", "--fall", "3"];
     let run = run(&daemon, &options, "sleep 60");
-    let checked = || place.text("done").replace('\n', "");
+    // On a busy machine the next checks may be over when the test hears of a change.
+    let checked = |letters: &str| {
+        let done = place.text("done").replace('\n', "");
+        assert!(done.starts_with(letters), "{done} instead of {letters}");
+    };
     assert_eq!(update(&mut feed).await, (json!(["service:web"]), json!([])));
-    assert_eq!(checked(), "pfpp");
+    checked("pfpp");
     assert_eq!(update(&mut feed).await, (json!([]), json!(["service:web"])));
-    assert_eq!(checked(), "pfppfpfff");
+    checked("pfppfpfff");
     assert_eq!(update(&mut feed).await, (json!(["service:web"]), json!([])));
-    assert_eq!(checked(), "pfppfpfffpfpp");
+    checked("pfppfpfffpfpp");
     let told = run.logged("lobbyctl: removed service:web: sh ").await;
     assert!(told.ends_with("failed, exit status: 1"), "{told}");
     assert!(run.is_running());
