@@ -8,6 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::eventually::LIMIT;
+use crate::machine::unshare;
 
 /// Renames the host when told so through the pipe, then becomes the command.
 const SCRIPT: &str = r#"hostname "$1" || exit; pipe=$2; (read -r name <"$pipe" && hostname "$name") & shift 2; exec "$@""#;
@@ -51,29 +52,6 @@ impl RenamableHost {
         let written = tokio::time::timeout(LIMIT, write).await.expect("somebody reads the pipe");
         written.expect("the writer does not panic").expect("the pipe can be written");
     }
-}
-
-/// The words that run a command in a namespace of its own, of a kind in which it may do what this
-/// shell command does.
-pub(crate) fn unshare(kind: &'static str, deed: &str) -> Vec<&'static str> {
-    let ways = [vec!["unshare", kind], vec!["unshare", "--map-root-user", kind]];
-    let works = |way: &Vec<&str>| {
-        let run = Command::new(way[0]).args(&way[1..]).args(["sh", "-c", deed]).output();
-        run.is_ok_and(|output| output.status.success())
-    };
-    ways.into_iter().find(works).unwrap_or_else(|| {
-        panic!("no way to {deed:?}: run the tests as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces")
-    })
-}
-
-/// The words that run a command as process 1, as in a container. It is killed when its launcher is.
-///
-/// # Panics
-/// If this machine lets us make no namespace of process ids, neither as root nor in a user
-/// namespace.
-pub fn process_one() -> Vec<OsString> {
-    let words = unshare("--pid", "true").into_iter().chain(["--fork", "--kill-child=KILL"]);
-    words.map(OsString::from).collect()
 }
 
 /// Puts its own files in the place of the machine's, then becomes the command.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::Process;
 use crate::binaries::tied;
-use crate::fake_host::unshare;
+use crate::machine::unshare;
 
 /// A network namespace, which is gone when this value is dropped. At first it has no interface but
 /// loopback.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use tempfile::TempDir;
 
-use crate::fake_host::unshare;
+use crate::machine::unshare;
 
 /// Brings up the loopback of a network of its own and a name server on it that is bound before the
 /// command begins.

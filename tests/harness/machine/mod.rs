@@ -1,9 +1,13 @@
-//! The machine of a daemon under test: its disk, its clock and its system calls.
+//! The machine of a daemon under test: its disk, its clock, its namespaces and its system calls.
 
+mod namespaces;
 mod small_disk;
 mod tracer;
 mod wall_clock;
 
+pub(crate) use namespaces::unshare;
+
+pub use namespaces::process_one;
 pub use small_disk::SmallDisk;
 pub use tracer::Tracer;
 pub use wall_clock::WallClock;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Process;
-use crate::fake_host::unshare;
+use crate::machine::unshare;
 
 /// Mounts the disk, then becomes the command.
 const SCRIPT: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1" && shift && exec "$@""#;
