@@ -178,7 +178,7 @@ impl LobbydBuilder {
         let mut command = tied(&words[0]);
         command.args(&words[1..]).env_clear().envs(self.environment());
         let start = if self.muted { Process::start_muted } else { Process::start };
-        start(&self.name, &mut command)
+        start(&self.name, &mut command).living_in(Arc::clone(&self.home))
     }
 
     /// The environment that it is started with: Local on a directory of its own, unless another

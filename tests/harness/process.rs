@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use tempfile::TempDir;
 
 use crate::eventually::{LIMIT, eventually, now};
 
@@ -18,6 +19,8 @@ pub struct Process {
     child: Mutex<Child>,
     lines: Arc<Mutex<Vec<String>>>,
     gate: Arc<Gate>,
+    /// Dropped after this value itself, so after the program has ended, which else made it again.
+    home: Option<Arc<TempDir>>,
 }
 
 /// Holds up the reading of stderr while it is shut.
@@ -77,7 +80,14 @@ impl Process {
         let (lines, gate) = (Arc::default(), Arc::<Gate>::default());
         let stderr = child.stderr.take().expect("stderr is piped");
         keep(name.to_owned(), stderr, show, Arc::clone(&lines), Arc::clone(&gate));
-        Self { name: name.to_owned(), child: Mutex::new(child), lines, gate }
+        Self { name: name.to_owned(), child: Mutex::new(child), lines, gate, home: None }
+    }
+
+    /// Keeps the directory of its files until it has ended.
+    #[must_use]
+    pub(crate) fn living_in(mut self, home: Arc<TempDir>) -> Self {
+        self.home = Some(home);
+        self
     }
 
     /// Reads its stderr no further, or again.
