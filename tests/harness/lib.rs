@@ -37,7 +37,7 @@ pub use feed::{Feed, FeedEvent};
 pub use http::Answer;
 pub use lobbyctl::{Outcome, lobbyctl, lobbyctl_by, lobbyctl_with};
 pub use lobbyd::{Lobbyd, LobbydBuilder};
-pub use machine::{SmallDisk, Tracer, WallClock, process_one};
+pub use machine::{SmallDisk, Tracer, WallClock, enter, process_one, unshare};
 pub use network::Network;
 pub use old_daemon::OldDaemon;
 pub use ports::free_port;

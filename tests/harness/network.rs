@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::Process;
 use crate::binaries::tied;
-use crate::machine::unshare;
+use crate::machine::{enter, unshare};
 
 /// A network namespace, which is gone when this value is dropped. At first it has no interface but
 /// loopback.
@@ -21,8 +21,23 @@ impl Network {
     /// If this machine lets us make none.
     pub async fn new() -> Self {
         let words = unshare("--net", "ip link set lo up");
+        let words: Vec<_> = words.into_iter().map(OsString::from).collect();
+        Self::of(&words).await
+    }
+
+    /// Another one, of the same user namespace: a cable can be laid between the two.
+    ///
+    /// # Panics
+    /// If this machine lets us make none.
+    pub async fn beside(&self) -> Self {
+        let mut words = self.launcher();
+        words.extend(["unshare", "--net"].map(OsString::from));
+        Self::of(&words).await
+    }
+
+    async fn of(words: &[OsString]) -> Self {
         let script = "ip link set lo up && echo ready >&2 && exec sleep infinity";
-        let mut command = tied(words[0]);
+        let mut command = tied(&words[0]);
         command.args(&words[1..]).args(["sh", "-c", script]);
         let holder = Process::start("network", &mut command);
         holder.logged("ready").await;
@@ -31,8 +46,7 @@ impl Network {
 
     /// The words to put in front of a command that is to run in this network.
     pub fn launcher(&self) -> Vec<OsString> {
-        let id = self.holder.id().to_string();
-        ["nsenter", "-t", &id, "-n", "--"].map(OsString::from).to_vec()
+        enter(self.holder.id(), "--net")
     }
 
     /// Adds an interface that is down, and leads to another one of this network.
@@ -44,7 +58,7 @@ impl Network {
         self.ip(&format!("link set {name}-peer up"));
     }
 
-    /// Lays a cable to another network: an interface `cable` in each, with these addresses.
+    /// Lays a cable to a network beside it: an interface `cable` in each, with these addresses.
     ///
     /// # Panics
     /// If there cannot be one.

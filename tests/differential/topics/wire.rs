@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use lobby_tests::{enter, unshare};
+
 use super::Run;
 use crate::brokers::{Broker, Ear, Kind};
 use crate::http::{self, Request};
@@ -87,8 +89,9 @@ const CHANGES: &[(&str, &str, usize)] = &[
 fn renamed(run: &Run, broker: &Broker) {
     let topic = format!("wire: {} rename", broker.name());
     let ears = Pair::of(|side| broker.ear(&format!("{}.rename", side.name())));
-    let launcher = ["unshare", "--uts", "sh", "-c", "hostname before && exec \"$0\" \"$@\""]
-        .map(str::to_owned);
+    let named = ["sh", "-c", "hostname before && exec \"$0\" \"$@\""];
+    let launcher = unshare("--uts", "hostname lobby-test").into_iter().chain(named);
+    let launcher: Vec<_> = launcher.map(str::to_owned).collect();
     let of = |side: crate::pair::Side| {
         let own = settings(&[("HOSTNAME", ""), ("KEEP_ALIVE", "1"), ("TTL", "60")]);
         [announcing(&[]), own, broker.settings(&format!("{}.rename", side.name()))].concat()
@@ -98,9 +101,8 @@ fn renamed(run: &Run, broker: &Broker) {
     daemons.new.wait_until_it_listens();
     compare_until(run, &topic, "hello", &ears, "\"before\"");
     for daemon in daemons.both() {
-        let target = daemon.id().to_string();
-        let renamed =
-            clean("nsenter").args(["--uts", "--target", &target, "hostname", "after"]).status();
+        let words = enter(daemon.id(), "--uts");
+        let renamed = clean(&words[0]).args(&words[1..]).args(["hostname", "after"]).status();
         assert!(renamed.is_ok_and(|status| status.success()), "a host can be renamed");
     }
     compare_until(run, &topic, "renamed", &ears, "\"after\"");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, Process, Script, Signal, ensure, eventually, process_one,
+    LIMIT, Lobbyd, LobbydBuilder, Process, Script, Signal, ensure, enter, eventually, process_one,
 };
 
 /// Takes a lease on a file: whoever opens it waits until the lease is given back. So does a file on
@@ -90,10 +90,11 @@ fn children_of(id: &str) -> String {
 async fn as_process_1_it_reaps_orphans_without_a_callback_too() {
     let daemon = Lobbyd::named("me").launched_by(process_one()).start().await;
     let id = children_of(&daemon.id().to_string());
-    let mut enter = Command::new("nsenter");
+    let words = enter(id.parse().unwrap(), "--pid");
     let in_background = "sh -c 'while :; do sleep 0.1; done' & echo left behind";
-    enter.args(["--target", &id, "--pid", "sh", "-c", in_background]);
-    assert!(enter.stdout(std::process::Stdio::null()).status().unwrap().success());
+    let mut inside = Command::new(&words[0]);
+    inside.args(&words[1..]).args(["sh", "-c", in_background]);
+    assert!(inside.stdout(std::process::Stdio::null()).status().unwrap().success());
     eventually(LIMIT, async || ensure(!children_of(&id).is_empty(), daemon.logs())).await;
     assert!(Command::new("kill").arg(children_of(&id)).status().unwrap().success());
     eventually(LIMIT, async || ensure(children_of(&id).is_empty(), children_of(&id))).await;

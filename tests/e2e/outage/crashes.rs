@@ -161,7 +161,8 @@ async fn a_subject_that_may_not_be_subscribed_to_leaves_the_link_up() {
 /// The server takes its own deliveries for a sign of life, and does not notice that nobody gets them.
 #[actix_rt::test]
 async fn a_cut_cable_lasts_a_ttl_and_its_late_end_loses_nobody() {
-    let (broker, far) = (Network::new().await, Network::new().await);
+    let broker = Network::new().await;
+    let far = broker.beside().await;
     broker.connect(&far, "10.77.0.1/24", "10.77.0.2/24");
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("nats.conf");

@@ -5,9 +5,7 @@ mod small_disk;
 mod tracer;
 mod wall_clock;
 
-pub(crate) use namespaces::unshare;
-
-pub use namespaces::process_one;
+pub use namespaces::{enter, process_one, unshare};
 pub use small_disk::SmallDisk;
 pub use tracer::Tracer;
 pub use wall_clock::WallClock;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Process;
-use crate::machine::unshare;
+use crate::machine::namespaces::{enter, unshare};
 
 /// Mounts the disk, then becomes the command.
 const SCRIPT: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1" && shift && exec "$@""#;
@@ -71,15 +71,12 @@ impl SmallDisk {
     /// # Panics
     /// If that cannot be done.
     pub fn remount(&self, program: &Process, mode: &str) {
-        let id = program.id().to_string();
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &id, "--mount"]);
-        if self.unshare.contains(&"--map-root-user") {
-            command.args(["--user", "--preserve-credentials"]);
-        }
+        let words = enter(program.id(), "--mount");
+        let mut command = Command::new(&words[0]);
         // With `bind` the options of the file system stay as they are: an ordinary user may not
         // repeat its owner.
-        command.args(["mount", "-o", &format!("remount,bind,{mode}")]).arg(&self.directory);
+        command.args(&words[1..]).args(["mount", "-o", &format!("remount,bind,{mode}")]);
+        command.arg(&self.directory);
         let output = command.output().expect("nsenter can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
