@@ -13,12 +13,13 @@ demo:
 	@cargo build --locked --bin lobbyd --bin lobbyctl
 	@config/demo.sh $(BUILT)
 
-# Every test, end to end ones included: they run the programs that are built first. Then a short form of `make chaos`.
+# Every test, end to end ones included: they run the programs that are built first. Then a short form of `make chaos`. What they leave
+# in the temporary directory is a fault, too.
 test:
 	tests/install-servers
 	cargo build --workspace --locked
-	cargo test --workspace --locked
-	CHAOS_ROUNDS=6 $(BUILT)/chaos
+	tests/own-tmpdir cargo test --workspace --locked
+	CHAOS_ROUNDS=6 tests/own-tmpdir $(BUILT)/chaos
 
 # What needs root, a systemd or packages: the unit, the Debian package, what is handed out, Ansible, completion in shells. Each test has
 # a machine of its own, in namespaces over this one's files, which is gone afterwards. Builds one release. Before that the description of
