@@ -13,6 +13,8 @@ mod discovery;
 #[cfg(feature = "http")]
 mod error;
 mod event;
+#[cfg(feature = "files")]
+pub mod files;
 mod filter;
 #[cfg(feature = "http")]
 mod handle;
