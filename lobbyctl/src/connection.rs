@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use lobby_client::files::read_bounded;
 use lobby_client::{Client, Protocol};
 
 use crate::args::{self, ConnectionOptions};
@@ -90,6 +91,9 @@ impl Connection {
         }
     }
 }
+
+/// Greatest size of a token file, in bytes; that of lobbyd.
+const MAX_TOKEN_FILE: usize = 64 << 10;
 
 /// The variables that lobbyctl reads, by their shorter names.
 const VARIABLES: [&str; 7] =
@@ -194,9 +198,10 @@ impl Token {
     /// file.
     fn from_file(path: &Path, named_by: &str) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read token file {shown}"))?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let cannot_read = || format!("cannot read token file {shown}");
+        let bytes = read_bounded(path, MAX_TOKEN_FILE).with_context(cannot_read)?;
+        let text = str::from_utf8(&bytes).with_context(cannot_read)?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         ensure!(!text.is_empty(), "token file {shown} is empty");
         Ok(Self::new(text, format!("the file {shown}, given by {named_by}")))
@@ -206,6 +211,8 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
 
@@ -357,11 +364,30 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_that_is_missing_or_empty_is_refused_by_name() {
-        assert_eq!(
-            refusal(&[("TOKEN_FILE", "/nowhere/token")]),
-            "cannot read token file /nowhere/token"
-        );
-        assert_eq!(refusal(&[("TOKEN_FILE", "/dev/null")]), "token file /dev/null is empty");
+    fn a_token_file_that_cannot_be_one_is_refused_by_name_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        fs::write(at("empty"), "\n").unwrap();
+        fs::write(at("huge"), vec![b'x'; MAX_TOKEN_FILE + 1]).unwrap();
+        fs::write(at("latin-1"), b"\xe9").unwrap();
+        for (path, why) in [
+            (at("fifo"), "is a FIFO, not a regular file"),
+            ("/dev/zero".into(), "is a device, not a regular file"),
+            (directory.path().to_owned(), "is a directory, not a regular file"),
+            (at("huge"), "is larger than 65536 bytes"),
+            (at("missing"), "No such file or directory"),
+            (at("latin-1"), "utf-8"),
+            (at("empty"), "is empty"),
+        ] {
+            let shown = path.display().to_string();
+            let options =
+                ConnectionOptions { token_file: Some(path.clone()), ..Default::default() };
+            let by_option = format!("{:#}", resolved(&options, &[]).unwrap_err());
+            let by_variable = resolved(&ConnectionOptions::default(), &[("TOKEN_FILE", &shown)]);
+            assert_eq!(by_option, format!("{:#}", by_variable.unwrap_err()));
+            assert!(by_option.contains(&format!("token file {shown}")), "{by_option}");
+            assert!(by_option.contains(why), "{by_option}");
+        }
     }
 }

@@ -89,8 +89,8 @@ impl ClientBuilder {
         self
     }
 
-    /// File with the PEM certificates to trust for `https`, instead of those of the system (or of
-    /// the variable SSL_CERT_FILE).
+    /// Regular file with the PEM certificates to trust for `https`, instead of those of the system
+    /// (or of the variable SSL_CERT_FILE).
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
@@ -206,13 +206,8 @@ mod tests {
 
     #[test]
     fn an_unusable_certificate_file_stops_the_build_of_a_client() {
-        let build = |path: &str| {
-            Client::builder("https://h").ca_file(path).build().unwrap_err().to_string()
-        };
-        assert!(
-            build("/nowhere/ca.pem")
-                .starts_with("certificate file /nowhere/ca.pem cannot be used: ")
-        );
-        assert!(build("/dev/null").ends_with("it holds no PEM certificate"));
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let error = Client::builder("https://h").ca_file(empty.path()).build().unwrap_err();
+        assert!(error.to_string().ends_with("it holds no PEM certificate"), "{error}");
     }
 }

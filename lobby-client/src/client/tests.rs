@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -283,4 +284,25 @@ async fn https_to_a_server_with_an_unknown_certificate_is_unreachable() {
         "{error:?}"
     );
     assert!(!accepted);
+}
+
+#[test]
+fn a_certificate_file_that_is_not_a_file_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    std::fs::write(at("huge"), vec![b'#'; (4 << 20) + 1]).unwrap();
+    for (path, why) in [
+        (at("fifo"), "is a FIFO, not a regular file"),
+        ("/dev/zero".into(), "is a device, not a regular file"),
+        (directory.path().to_owned(), "is a directory, not a regular file"),
+        (at("huge"), "is larger than 4194304 bytes"),
+        (at("missing"), "No such file or directory (os error 2)"),
+    ] {
+        let Err(error) = Client::builder("https://localhost").ca_file(&path).build() else {
+            panic!("{} is taken", path.display())
+        };
+        let expected = format!("certificate file {} cannot be used: {why}", path.display());
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
 }

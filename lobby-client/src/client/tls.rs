@@ -1,8 +1,6 @@
 //! TLS for `https`, with ring and over HTTP/1.1 only.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,10 +10,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::Error;
+use crate::files::read_bounded;
 use crate::tls::{CertificateCheck, in_words};
 
 /// Greatest size of a certificate file, in bytes.
-const LONGEST_FILE: u64 = 4 << 20;
+const LONGEST_FILE: usize = 4 << 20;
 
 /// A configuration that trusts the certificates of the system, or those of a file instead.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
@@ -56,7 +55,7 @@ fn own_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>
     let bad = |cause: &dyn Display| {
         Error::Invalid(format!("certificate file {} cannot be used: {cause}", path.display()))
     };
-    let pem = beginning(path).map_err(|error| bad(&error))?;
+    let pem = read_bounded(path, LONGEST_FILE).map_err(|error| bad(&error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|error| bad(&error))?;
     let mut roots = RootCertStore::empty();
@@ -68,11 +67,4 @@ fn own_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>
     } else {
         Ok((roots, certificates))
     }
-}
-
-/// A file up to its greatest size: it may be a pipe, or a device that never ends.
-fn beginning(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -1,11 +1,12 @@
 //! A target: the file that is rendered, replaced as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use lobby_client::files::read_bounded;
 
 use crate::action::Action;
 
@@ -55,15 +56,16 @@ impl Target {
     }
 
     /// Whether the file holds just this.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is none: a device or a FIFO would else be replaced by a file.
     pub(super) fn holds(&self, text: &[u8]) -> anyhow::Result<bool> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            file => file.with_context(|| self.cannot("read"))?,
-        };
-        let mut now = Vec::new();
-        let most = text.len() as u64 + 1;
-        file.take(most).read_to_end(&mut now).with_context(|| self.cannot("read"))?;
-        Ok(now == text)
+        match read_bounded(&self.path, text.len()) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+                Ok(false)
+            }
+            now => Ok(now.with_context(|| self.cannot("read"))? == text),
+        }
     }
 
     /// Checks what would be put into the file, if the check takes a file.
@@ -215,6 +217,9 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileTypeExt;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use tempfile::TempDir;
 
     use super::*;
@@ -248,6 +253,18 @@ mod tests {
             names.sort();
             names
         }
+    }
+
+    #[actix_rt::test]
+    async fn a_target_that_is_not_a_regular_file_stays_as_it_is() {
+        let fixture = Fixture::new();
+        mknodat(CWD, fixture.path(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let error = fixture.target("", "").bring_up_to_date(b"one").await.unwrap_err();
+        let expected =
+            format!("cannot read {}: is a FIFO, not a regular file", fixture.path().display());
+        assert_eq!(format!("{error:#}"), expected);
+        assert!(fs::metadata(fixture.path()).unwrap().file_type().is_fifo());
+        assert_eq!(fixture.files(), ["file"]);
     }
 
     #[actix_rt::test]

@@ -1,21 +1,21 @@
 //! A template: Jinja, strict and bounded.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use lobby_client::InvalidSelector;
+use lobby_client::files::read_bounded;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::values::{Chosen, Host, chosen, is_plain_name, listed};
 
 /// Longest template, in bytes.
-const MAX_TEMPLATE: u64 = 1 << 20;
+const MAX_TEMPLATE: usize = 1 << 20;
 
 /// Longest output, in bytes.
 const MAX_OUTPUT: usize = 64 << 20;
@@ -66,15 +66,8 @@ impl Template {
     /// Reads a template, and makes sure that it is one.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot read the template {}", path.display());
-        let mut text = String::new();
-        let file = File::open(path).with_context(cannot)?;
-        file.take(MAX_TEMPLATE + 1).read_to_string(&mut text).with_context(cannot)?;
-        ensure!(
-            text.len() as u64 <= MAX_TEMPLATE,
-            "the template {} is longer than {} KiB",
-            path.display(),
-            MAX_TEMPLATE >> 10
-        );
+        let bytes = read_bounded(path, MAX_TEMPLATE).with_context(cannot)?;
+        let text = String::from_utf8(bytes).with_context(cannot)?;
         let template = Self { path: path.to_owned(), text };
         template.environment(&[], &Chosen::default())?;
         Ok(template)

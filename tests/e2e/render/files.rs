@@ -133,7 +133,7 @@ async fn a_template_that_fails_names_its_place_and_shows_no_data() {
     std::fs::write(place.template(), "x".repeat((1 << 20) + 1)).unwrap();
     let huge = place.render(&daemon, &[]).await;
     assert_eq!((huge.status, place.text().as_str()), (Some(2), "old"), "{huge:?}");
-    assert!(huge.stderr.contains("template.j2 is longer than 1024 KiB"), "{huge:?}");
+    assert!(huge.stderr.contains("template.j2: is larger than 1048576 bytes"), "{huge:?}");
 }
 
 /// Starts lobbyctl for what takes longer than [`lobbyctl`] waits.
