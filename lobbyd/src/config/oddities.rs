@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 
 use lobby_client::Label;
+use lobby_client::text::is_invisible;
 use tracing::warn;
 
 use super::declaration::Declaration;
@@ -66,7 +67,9 @@ pub(super) fn find<D>(
         } else {
             None
         };
-        oddities.extend(hint.map(|hint| Oddity::new(info.name, hint)));
+        // Which of the labels it is says whoever puts them together.
+        let unseen = (info.name != table::LABELS.info.name).then(|| unseen(&text)).flatten();
+        oddities.extend(hint.into_iter().chain(unseen).map(|hint| Oddity::new(info.name, hint)));
     }
     oddities.extend(of_address(values));
     oddities.extend(of_idle_drivers(declaration, values)?);
@@ -104,6 +107,15 @@ fn looks_like_label(word: &str) -> bool {
     word.split_once(':').is_some_and(|(key, value)| {
         key.starts_with(|first: char| first.is_alphabetic()) && !value.starts_with("//")
     })
+}
+
+/// A text that is not what it looks like. It may be a secret, so only the character is shown.
+fn unseen(text: &str) -> Option<String> {
+    let character = text.chars().find(|&c| is_invisible(c) && !c.is_control())?;
+    Some(format!(
+        "it holds the invisible character U+{:04X}, expected none that cannot be seen",
+        u32::from(character)
+    ))
 }
 
 fn open_secret(text: &str) -> Option<String> {

@@ -31,7 +31,7 @@ async fn a_fine_daemon_is_0_with_settings_and_labels() {
 
 #[actix_rt::test]
 async fn something_odd_is_1_and_the_daemon_warns_of_the_same() {
-    let daemon = Lobbyd::named("a").labels("service=web").set("NATS_URL", "nats://b");
+    let daemon = Lobbyd::named("a\u{200b}b").labels("service=web").set("NATS_URL", "nats://b");
     let daemon = daemon.set("CALLBACK", "/nowhere/callback");
     let (status, text) = check(&daemon, "--check").await;
     assert_eq!(status, Some(1), "{text}");
@@ -39,6 +39,7 @@ async fn something_odd_is_1_and_the_daemon_warns_of_the_same() {
     for (odd, logged) in [
         ("odd: LABELS: ", "holds a = and no colon"),
         ("odd: NATS_URL: ", "it is set and not used"),
+        ("odd: HOSTNAME: ", "it holds the invisible character U+200B"),
         ("odd: CALLBACK: ", "/nowhere/callback does not exist"),
     ] {
         assert!(text.contains(odd), "{odd} in {text}");

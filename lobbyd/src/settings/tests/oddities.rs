@@ -112,3 +112,20 @@ fn a_variable_that_is_no_setting_is_odd_and_the_nearest_named() {
     let others = "TTLL=60 LOBBY_PROTO=https LOBBY_SERVICE_HOST=10.0.0.1 LOBBY_TTL=60 LOBBY_LABELZ=";
     assert_eq!(odd("--driver=redis", others), [""; 0]);
 }
+
+#[test]
+fn an_invisible_character_is_odd_and_shown_by_its_number() {
+    let odd = |variables: &[(&str, &str)]| {
+        let variables = [variables, &[("DRIVER", "Redis")]].concat();
+        let oddities = read_exactly(&[], &variables).unwrap().oddities;
+        oddities.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let unseen = |setting, number| {
+        format!(
+            "{setting}: it holds the invisible character U+{number}, expected none that cannot be seen"
+        )
+    };
+    assert_eq!(odd(&[("HOSTNAME", "a\u{200b}b")]), [unseen("HOSTNAME", "200B")]);
+    assert_eq!(odd(&[("TOKEN", "hush\u{feff}")]), [unseen("TOKEN", "FEFF")]);
+    assert_eq!(odd(&[("HOSTNAME", "host-1"), ("LABELS", "m\u{11b}sto:Praha")]), [""; 0]);
+}
