@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::eventually::{LIMIT, eventually, now};
 
@@ -17,11 +18,14 @@ use crate::eventually::{LIMIT, eventually, now};
 pub struct Process {
     name: String,
     child: Mutex<Child>,
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: Lines,
     gate: Arc<Gate>,
     /// Dropped after this value itself, so after the program has ended, which else made it again.
     home: Option<Arc<TempDir>>,
 }
+
+/// Lines of stderr, and when they came.
+type Lines = Arc<Mutex<Vec<(Instant, String)>>>;
 
 /// Holds up the reading of stderr while it is shut.
 #[derive(Debug, Default)]
@@ -97,7 +101,14 @@ impl Process {
 
     /// All lines of stderr so far.
     pub fn logs(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// When the lines of stderr so far came that hold this text.
+    pub fn times_of(&self, text: &str) -> Vec<Instant> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|(_, line)| line.contains(text)).map(|(time, _)| *time).collect()
     }
 
     /// The lines of stderr so far that hold this text.
@@ -227,13 +238,7 @@ impl Drop for Process {
 }
 
 #[expect(clippy::print_stderr, reason = "the test's output is where a failure is explained")]
-fn keep(
-    name: String,
-    stderr: ChildStderr,
-    show: bool,
-    lines: Arc<Mutex<Vec<String>>>,
-    gate: Arc<Gate>,
-) {
+fn keep(name: String, stderr: ChildStderr, show: bool, lines: Lines, gate: Arc<Gate>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
             gate.pass();
@@ -241,7 +246,7 @@ fn keep(
             if show {
                 eprintln!("[{name}] {line}");
             }
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push((now(), line));
         }
     });
 }
