@@ -3,18 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use lobby_tests::{HostNames, LIMIT, Lobbyd, Signal, ensure, eventually, free_port, http};
+use lobby_tests::{HostNames, LIMIT, Lobbyd, Signal, SilentResolver, free_port, http};
 use serde_json::json;
 
 /// As in the tests of the end: nothing that waits for a resolver ends within this.
 const AT_ONCE: Duration = Duration::from_secs(3);
-
-/// Becomes the command, on a machine whose only name server takes questions and never answers.
-const DEAF_RESOLVER: &str = r#"$^F = 1000;
-$up = pack("Z16 s x22", "lo", 0x49);
-socket(S, 2, 2, 0) && ioctl(S, 0x8914, $up) or die "no interface: $!";
-bind(S, pack("S n a4 x8", 2, 53, "\x7f\0\0\1")) or die "no name server: $!";
-exec @ARGV"#;
 
 async fn answers(address: &str, port: u16) -> bool {
     let address: SocketAddr = format!("{address}:{port}").parse().unwrap();
@@ -69,18 +62,17 @@ async fn all_ipv4_or_all_ipv6_addresses_means_both() {
 
 #[actix_rt::test]
 async fn sigterm_ends_it_at_once_while_a_resolver_is_silent() {
-    let names = HostNames::none();
-    let mut launcher = names.launcher();
-    launcher.extend(["unshare", "--net", "perl", "-e", DEAF_RESOLVER].map(Into::into));
-    let daemon = Lobbyd::named("a").set("HOST", "api.example").launched_by(launcher).spawn();
-    eventually(LIMIT, async || {
-        let sockets = std::fs::read_to_string(format!("/proc/{}/net/udp", daemon.id())).unwrap();
-        // Connected to port 53 of 127.0.0.1.
-        let asks =
-            sockets.lines().any(|socket| socket.split_whitespace().nth(2) == Some("0100007F:0035"));
-        ensure(asks, (sockets, daemon.logs()))
-    })
-    .await;
-    daemon.signal(Signal::TERM);
-    assert!(daemon.wait(AT_ONCE).await.status.success());
+    let named = || Lobbyd::named("a");
+    for (setting, daemon) in [
+        ("HOST", named().set("HOST", "api.example")),
+        ("NATS_URL", named().nats_at("nats://broker.example")),
+        ("REDIS_HOST", named().redis_at(6379).set("REDIS_HOST", "broker.example")),
+    ] {
+        let resolver = SilentResolver::new();
+        let daemon = daemon.launched_by(resolver.launcher()).spawn();
+        resolver.is_asked(daemon.id()).await;
+        daemon.signal(Signal::TERM);
+        let exit = daemon.wait(AT_ONCE).await;
+        assert!(exit.status.success(), "{setting}: {exit:?}");
+    }
 }
