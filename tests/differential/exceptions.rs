@@ -98,7 +98,7 @@ pub(crate) static EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         name: "moment of death",
-        reason: "When a silent host is swept is better from issue 8 on; that it is, is compared.",
+        reason: "A silent host goes at its moment instead of at the next sweep; that it goes, is compared.",
         covers: |place| place.part == "seconds to death",
         level: |old, new| paired(old, new, |text| number_after(text, ""), |_, _| true),
     },
