@@ -3,15 +3,21 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, setrlimit,
+    waitid,
+};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::eventually::{LIMIT, eventually, now};
+
+/// Open files of a test process, as far as its hard limit lets it.
+const OPEN_FILES: u64 = 16_384;
 
 /// A running program, killed when this value is dropped.
 #[derive(Debug)]
@@ -73,6 +79,7 @@ impl Process {
     }
 
     fn start_showing(name: &str, command: &mut Command, show: bool) -> Self {
+        raise_open_files();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -235,6 +242,18 @@ impl Drop for Process {
         self.kill();
         self.gate.set(false);
     }
+}
+
+/// Tests beside each other have more open files than the 1,024 that an ordinary user starts with.
+fn raise_open_files() {
+    static RAISED: Once = Once::new();
+    RAISED.call_once(|| {
+        let limit = getrlimit(Resource::Nofile);
+        let most = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+        let current = limit.current.map(|current| current.max(most));
+        // Where it cannot be raised, a test will say what it could not open.
+        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).ok();
+    });
 }
 
 #[expect(clippy::print_stderr, reason = "the test's output is where a failure is explained")]
