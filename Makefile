@@ -64,10 +64,11 @@ openapi:
 
 # Figures beside their limits, in about five minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
 # (target/release/lobby-bench --help names them all), LOBBYD=PATH another daemon; BENCH_WRITE=1 puts the table into BENCHMARKS.md.
-# lobbyd is built by itself, so that it is the program that a release holds.
+# lobbyd is built by itself, so that it is the program that a release holds; so is lobbyctl.
 bench:
 	tests/install-servers
 	cargo build --release --locked --package lobbyd
+	cargo build --release --locked --package lobbyctl
 	cargo build --release --locked --package lobby-bench
 	"$${CARGO_TARGET_DIR:-target}/release/lobby-bench" $(if $(ROWS),--rows $(ROWS)) $(if $(LOBBYD),--lobbyd $(LOBBYD)) $(if $(BENCH_WRITE),--write BENCHMARKS.md)
 

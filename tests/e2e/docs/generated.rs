@@ -59,7 +59,9 @@ fn the_tables_of_settings_are_what_help_says() {
 }
 
 /// The rows of BENCHMARKS.md that the README repeats: what, and for how many hosts.
-const COSTS: [(&str, &str); 9] = [
+const COSTS: [(&str, &str); 11] = [
+    ("size of the program lobbyd", ""),
+    ("size of the program lobbyctl", ""),
     ("resident memory, limit: names and labels", "1,000"),
     ("resident memory, limit: names and labels", "10,000"),
     ("resident memory, limit: names and labels", "100,000"),

@@ -12,6 +12,7 @@ mod memory;
 mod names;
 mod reading;
 mod rest;
+mod size;
 mod spreading;
 mod starting;
 mod strain;
@@ -55,6 +56,7 @@ measurements! {
     "keepalives": intake::keep_alives,
     "signed": intake::signed_keep_alives,
     "changes": intake::changes,
+    "size": size::size,
     "memory": memory::memory,
     "strain": strain::strain,
     "stuck": strain::clients_that_do_not_read,
