@@ -23,13 +23,13 @@ pub(crate) struct Report {
 
 /// What a daemon says.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(crate) struct DaemonAnswers {
     pub(crate) status: Status,
     pub(crate) refusals: Vec<RefusedHost>,
     pub(crate) servers: Vec<Discovery>,
 }
 
-impl Answers {
+impl DaemonAnswers {
     /// The report about the daemon itself.
     pub(crate) fn about_the_daemon(&self) -> Report {
         let mut findings = self.about_the_drivers();
@@ -311,7 +311,7 @@ mod tests {
         HostName::parse(name).unwrap()
     }
 
-    fn answers() -> Answers {
+    fn answers() -> DaemonAnswers {
         let nats = DriverStatus {
             name: "NATS".to_owned(),
             state: LinkState::Up,
@@ -334,10 +334,14 @@ mod tests {
         };
         let server =
             |host: &str| Discovery { last_check: 990, ..Discovery::new(name(host), vec![]) };
-        Answers { status, refusals: vec![], servers: vec![server("a"), server("Web1.example")] }
+        DaemonAnswers {
+            status,
+            refusals: vec![],
+            servers: vec![server("a"), server("Web1.example")],
+        }
     }
 
-    fn findings(change: impl FnOnce(&mut Answers)) -> String {
+    fn findings(change: impl FnOnce(&mut DaemonAnswers)) -> String {
         let mut answers = answers();
         change(&mut answers);
         answers.about_the_daemon().findings.join("\n")
@@ -378,7 +382,7 @@ nothing is odd, 2 servers are in the list
         let down = findings(|a| a.status.drivers[0].state = LinkState::Down);
         assert!(down.contains("NATS is down") && down.contains("no link is up"), "{down}");
         let refused =
-            |a: &mut Answers| a.status.drivers[0].refused = [("not_json".into(), 3)].into();
+            |a: &mut DaemonAnswers| a.status.drivers[0].refused = [("not_json".into(), 3)].into();
         assert!(findings(refused).contains("3 packets were refused on NATS (not_json): something"));
         assert!(findings(|a| a.status.drivers[0].unsigned = 1).contains("PACKET_VERIFY=enforce"));
         assert!(findings(|a| a.status.drivers[0].dropped = 1).contains("dropped on NATS"));
@@ -423,7 +427,7 @@ nothing is odd, 2 servers are in the list
             let start = "4 packets of db1 were refused on NATS: host db1: not accepted: ";
             assert!(told.starts_with(start) && told.contains(advice), "{reason}: {told}");
         }
-        let many = |a: &mut Answers| {
+        let many = |a: &mut DaemonAnswers| {
             a.refusals = (0..23).map(|n| refusal(&format!("db{n}"), "stale")).collect();
         };
         let told = findings(many);

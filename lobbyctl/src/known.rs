@@ -6,7 +6,7 @@ use lobby_client::{Discovery, Event, HostName, Label};
 
 /// The servers that were told of, with their labels.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownServers {
     hosts: Option<BTreeMap<HostName, Vec<Label>>>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Change {
     Leave { hostname: HostName, labels: Vec<Label>, reason: Option<&'static str> },
 }
 
-impl Known {
+impl KnownServers {
     /// The number of servers; none if nothing was told yet.
     pub(crate) fn count(&self) -> Option<usize> {
         self.hosts.as_ref().map(BTreeMap::len)
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_first_list_tells_who_is_here() {
-        let mut known = Known::default();
+        let mut known = KnownServers::default();
         assert_eq!(known.count(), None);
         let hosts = vec![host("a", &[]), host("b", &["x"])];
         let here: Vec<_> = hosts.iter().cloned().map(Change::Here).collect();
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_later_list_tells_what_was_missed() {
-        let mut known = Known::default();
+        let mut known = KnownServers::default();
         let hosts = vec![host("a", &["x", "y"]), host("b", &["x"]), host("c", &[])];
         known.take_in(Event::Snapshot { hosts });
         let reason = LeaveReason::Goodbye;

@@ -27,7 +27,7 @@ use lobby_client::{Client, Error, Filter, HostName, LinkState, Query, Selector};
 
 use args::{Command, CommandLine, DiscoveryFilter};
 use connection::Connection;
-use doctor::Answers;
+use doctor::DaemonAnswers;
 use output::{Output, Palette};
 
 #[expect(
@@ -161,7 +161,7 @@ async fn ask(client: &Client, command: Command, json: bool) -> Result<Output, Er
 async fn examine(client: &Client, host: Option<&HostName>, json: bool) -> Result<Output, Error> {
     let (status, refusals) = (client.status().await?, client.refusals().await?);
     let servers = client.discoveries(&Filter::All).await?;
-    let answers = Answers { status, refusals, servers };
+    let answers = DaemonAnswers { status, refusals, servers };
     let report = match host {
         Some(host) => answers.about(host),
         None => answers.about_the_daemon(),

@@ -7,7 +7,7 @@ use lobby_client::{Client, Event, LinkState};
 use crate::Failure;
 use crate::args::WaitOptions;
 use crate::connection::Connection;
-use crate::known::Known;
+use crate::known::KnownServers;
 
 /// Waits until what is wanted is there. Says on standard error what that is, and how far it is.
 pub(super) async fn run(
@@ -54,7 +54,7 @@ struct Progress {
     wanted: String,
     /// The number of servers that is wanted; none at all if there is none.
     count: Option<usize>,
-    known: Known,
+    known: KnownServers,
     /// Whether the daemon must have heard every server; none until it has told.
     warm: Option<bool>,
     /// The drivers that are down.
@@ -73,7 +73,7 @@ impl Progress {
             Some(1) => format!("1 server{whose}"),
             Some(count) => format!("{count} servers{whose}"),
         };
-        let (known, said) = (Known::default(), String::new());
+        let (known, said) = (KnownServers::default(), String::new());
         Self { wanted, count, known, warm: None, down: Vec::new(), lost: None, said }
     }
 

@@ -9,7 +9,7 @@ use lobby_client::{Client, Event, FeedStatus, LinkState};
 use crate::Failure;
 use crate::args::WatchOptions;
 use crate::connection::Connection;
-use crate::known::{Change, Known};
+use crate::known::{Change, KnownServers};
 use crate::output::Palette;
 
 /// Prints each event as a line, or as the JSON that it came in where there is no palette.
@@ -20,7 +20,7 @@ pub(super) async fn run(
     palette: Option<Palette>,
 ) -> Result<(), Failure> {
     let mut events = client.events(options.selector.as_ref());
-    let (mut known, mut begun) = (Known::default(), false);
+    let (mut known, mut begun) = (KnownServers::default(), false);
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| Failure::asking(error, connection))?;
         if let Event::Lost { cause } = &event {
@@ -61,7 +61,7 @@ fn now() -> String {
 }
 
 /// A line for each change of an event, with the time in front.
-fn lines(event: Event, known: &mut Known, palette: Palette, time: &str) -> String {
+fn lines(event: Event, known: &mut KnownServers, palette: Palette, time: &str) -> String {
     let lines = match event {
         Event::Status(status) => vec![format!("status  {}", status_words(&status))],
         Event::Bye => vec!["bye     the daemon stops".to_owned()],
@@ -118,13 +118,13 @@ mod tests {
         Discovery::new(HostName::parse(name).unwrap(), labels(texts))
     }
 
-    fn printed(known: &mut Known, event: Event) -> String {
+    fn printed(known: &mut KnownServers, event: Event) -> String {
         lines(event, known, Palette::Plain, "TIME")
     }
 
     #[test]
     fn a_line_tells_when_who_and_what() {
-        let mut known = Known::default();
+        let mut known = KnownServers::default();
         let hosts = vec![host("a", &["x:1"]), host("b", &[])];
         let here = printed(&mut known, Event::Snapshot { hosts });
         assert_eq!(here, "TIME  here    a  x:1\nTIME  here    b\n");
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn strangers_do_not_write_to_the_terminal() {
         let odd = host("a\u{202e}b", &["x:\u{200b}1"]);
-        let line = printed(&mut Known::default(), Event::Join { host: odd });
+        let line = printed(&mut KnownServers::default(), Event::Join { host: odd });
         assert_eq!(line, "TIME  join    ab  x:1\n");
     }
 }

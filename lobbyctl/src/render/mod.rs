@@ -18,7 +18,7 @@ use crate::Failure;
 use crate::addresses::address_labels;
 use crate::args::RenderOptions;
 use crate::connection::Connection;
-use crate::known::Known;
+use crate::known::KnownServers;
 
 use settle::Settle;
 use target::{Outcome, Target};
@@ -53,7 +53,7 @@ pub(crate) async fn run(
 /// What is known of the lobby, and whether that is all of it.
 struct Lobby {
     events: Events,
-    known: Known,
+    known: KnownServers,
     warm: bool,
     lost: Option<String>,
     told: bool,
@@ -61,7 +61,7 @@ struct Lobby {
 
 impl Lobby {
     fn new(events: Events) -> Self {
-        Self { events, known: Known::default(), warm: false, lost: None, told: false }
+        Self { events, known: KnownServers::default(), warm: false, lost: None, told: false }
     }
 
     /// Takes in the next event. Returns whether a template may make something else of the lobby

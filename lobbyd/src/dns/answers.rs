@@ -11,12 +11,12 @@ use lobby_core::registry::snapshot::Snapshot;
 
 /// What UDP and TCP answer with, on one thread.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct FreshAuthority {
     authority: RefCell<Authority>,
     snapshots: RefCell<watch::Receiver<Arc<Snapshot>>>,
 }
 
-impl Answers {
+impl FreshAuthority {
     pub(super) fn new(zone: Zone, mut snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let authority = Authority::new(zone, snapshot);

@@ -11,14 +11,14 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use tracing::error;
 
-use super::answers::Answers;
+use super::answers::FreshAuthority;
 use super::{Sockets, tcp, udp};
 use lobby_core::dns::Zone;
 use lobby_core::registry::snapshot::Snapshot;
 
 /// Actor that answers questions to the DNS.
 pub struct DnsServer {
-    answers: Rc<Answers>,
+    answers: Rc<FreshAuthority>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     sockets: Option<Sockets>,
 }
@@ -31,7 +31,7 @@ impl DnsServer {
         snapshots: watch::Receiver<Arc<Snapshot>>,
     ) -> Addr<Self> {
         Self::start_in_arbiter(&Arbiter::new().handle(), move |_| Self {
-            answers: Rc::new(Answers::new(zone, snapshots.clone())),
+            answers: Rc::new(FreshAuthority::new(zone, snapshots.clone())),
             snapshots,
             sockets: Some(sockets),
         })

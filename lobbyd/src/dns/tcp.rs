@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::answers::Answers;
+use super::answers::FreshAuthority;
 use crate::sys::clock;
 use lobby_core::dns::Transport;
 
@@ -35,7 +35,7 @@ struct Connection {
 }
 
 /// Accepts and answers for ever.
-pub(super) async fn serve(listener: TcpListener, answers: Rc<Answers>) {
+pub(super) async fn serve(listener: TcpListener, answers: Rc<FreshAuthority>) {
     let mut connections = Vec::new();
     loop {
         match listener.accept().await {
@@ -64,7 +64,7 @@ fn make_room(connections: &mut Vec<Connection>) {
     }
 }
 
-fn attend(stream: TcpStream, answers: Rc<Answers>) -> Connection {
+fn attend(stream: TcpStream, answers: Rc<FreshAuthority>) -> Connection {
     let last_used = Rc::new(Cell::new(clock::now()));
     let used = Rc::clone(&last_used);
     // A connection that breaks has nobody to tell it to.
@@ -75,7 +75,7 @@ fn attend(stream: TcpStream, answers: Rc<Answers>) -> Connection {
 /// Answers one question after another. What deserves no answer ends it, too.
 async fn converse(
     mut stream: TcpStream,
-    answers: &Answers,
+    answers: &FreshAuthority,
     used: &Cell<Instant>,
 ) -> io::Result<()> {
     loop {

@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::answers::Answers;
+use super::answers::FreshAuthority;
 use lobby_core::dns::Transport;
 
 /// Longest message that is read: a question is shorter.
@@ -18,7 +18,7 @@ const MAX_QUESTION: usize = 4096;
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers for ever.
-pub(super) async fn serve(socket: UdpSocket, answers: Rc<Answers>) {
+pub(super) async fn serve(socket: UdpSocket, answers: Rc<FreshAuthority>) {
     let mut question = vec![0; MAX_QUESTION];
     loop {
         match socket.recv_from(&mut question).await {

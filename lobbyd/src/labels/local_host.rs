@@ -9,7 +9,7 @@ use crate::config::LocalHostSettings;
 use crate::labels::facts::Facts;
 use crate::labels::files::{FileLabels, LabelsRead};
 use crate::labels::leases::Leases;
-use crate::labels::problems::Problem;
+use crate::labels::problems::LabelProblem;
 use lobby_core::lines;
 use lobby_core::wire::file_name;
 use lobby_core::wire::limits::{self, LimitExceeded};
@@ -20,7 +20,7 @@ pub struct LocalReading {
     /// The host's packet; `None` while the machine's name is not a valid host name.
     pub packet: Option<Discovery>,
     /// What is wrong with the sources.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<LabelProblem>,
 }
 
 /// This host: HOSTNAME or the machine's name, LABELS, the facts, and where its label files are. Once
@@ -93,18 +93,18 @@ impl LocalHost {
         let mut problems = files.problems.clone();
         if !self.settings.labels_path_is_set {
             // The default directory need not be there.
-            problems.retain(|problem| !matches!(problem, Problem::NoDirectory(_)));
+            problems.retain(|problem| !matches!(problem, LabelProblem::NoDirectory(_)));
         }
         problems.extend(self.invisible_labels());
         let packet = match self.hostname() {
             Ok(hostname) => {
                 let (packet, excess) =
                     limits::truncate_to_limits(hostname, self.all_labels(files.labels()));
-                problems.extend(excess.map(Problem::Labels));
+                problems.extend(excess.map(LabelProblem::Labels));
                 Some(packet)
             }
             Err(error) => {
-                problems.push(Problem::HostName(format!("{error:#}")));
+                problems.push(LabelProblem::HostName(format!("{error:#}")));
                 None
             }
         };
@@ -155,10 +155,10 @@ impl LocalHost {
         })
     }
 
-    fn invisible_labels(&self) -> impl Iterator<Item = Problem> {
+    fn invisible_labels(&self) -> impl Iterator<Item = LabelProblem> {
         let labels = self.settings.labels.iter();
         labels.filter_map(|label| {
-            Some(Problem::invisible(&"LABELS", label, lines::invisible_character(label)?))
+            Some(LabelProblem::invisible(&"LABELS", label, lines::invisible_character(label)?))
         })
     }
 

@@ -30,7 +30,7 @@ pub enum StoreError {
 
 /// What is wrong with this host's name or labels. Everything else counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Problem {
+pub enum LabelProblem {
     /// In a label file.
     File(FileProblem),
     /// In the sum of all labels, of which the last ones are left out.
@@ -43,7 +43,7 @@ pub enum Problem {
     NoDirectory(PathBuf),
 }
 
-impl Problem {
+impl LabelProblem {
     pub(super) fn invisible(source: &impl fmt::Display, label: &Label, character: char) -> Self {
         // Debug shows the character by its number.
         Self::Invisible(format!(
@@ -65,7 +65,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for LabelProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(problem) => problem.fmt(f),

@@ -29,7 +29,7 @@ pub(crate) struct LastHeard {
 
 /// What is known of the last sign of life of a host.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Heard {
+pub(crate) struct LastSign {
     /// The drivers that the host was heard through of late.
     pub(crate) drivers: DriverSet,
     /// The TTL that it told last; none where it tells none.
@@ -38,7 +38,7 @@ pub(crate) struct Heard {
     pub(crate) listened: u64,
 }
 
-impl Heard {
+impl LastSign {
     fn of(bits: u64) -> Self {
         Self {
             drivers: DriverSet::from_bits((bits & 0xff) as u8),
@@ -73,8 +73,8 @@ pub(crate) struct Sign {
 
 impl LastHeard {
     /// What is known of the last sign of life.
-    pub(crate) fn get(&self) -> Heard {
-        Heard::of(self.heard.load(Ordering::Relaxed))
+    pub(crate) fn get(&self) -> LastSign {
+        LastSign::of(self.heard.load(Ordering::Relaxed))
     }
 
     /// The drivers that the host was heard through of late.
@@ -91,10 +91,10 @@ impl LastHeard {
     pub(crate) fn renew(&self, sign: Sign, own_ttl: u64, connectivity: &Connectivity) {
         let Sign { driver_id, now, age, .. } = sign;
         let former = self.get();
-        let Heard { drivers: before, listened: heard, .. } = former;
+        let LastSign { drivers: before, listened: heard, .. } = former;
         let is_old = !before.is_empty() && now - age < self.at.load(Ordering::Relaxed);
         // What was sent before tells nothing of the TTL that holds now.
-        let told = Heard { ttl: if is_old { former.ttl } else { sign.ttl }, ..former };
+        let told = LastSign { ttl: if is_old { former.ttl } else { sign.ttl }, ..former };
         let (former_ttl, ttl) = (former.ttl_or(own_ttl), told.ttl_or(own_ttl));
         self.scale_lags(former_ttl, ttl);
         let drivers = self.renew_drivers(before, driver_id, now - age, ttl);
@@ -113,7 +113,7 @@ impl LastHeard {
             };
             listened.saturating_sub(silent)
         };
-        let heard = Heard { drivers, listened: heard, ..told };
+        let heard = LastSign { drivers, listened: heard, ..told };
         self.heard.store(heard.bits(), Ordering::Relaxed);
     }
 

@@ -195,7 +195,7 @@ impl<'a> Trailer<'a> {
     /// The trailer, if it is one that [`Self::write`] may have written, without a text that needs
     /// escapes. Of any other, whatever it holds, only a decoder can tell the meaning.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader(bytes.strip_prefix(PACKET_END.as_bytes())?);
+        let mut reader = FieldReader(bytes.strip_prefix(PACKET_END.as_bytes())?);
         let mut trailer = Self::default();
         trailer.visit(&mut reader)?;
         (reader.0 == b"}").then_some(trailer)
@@ -247,9 +247,9 @@ impl<'a> Visitor<'a> for Writer<'_> {
 }
 
 /// Reads fields off the bytes that are left.
-struct Reader<'a>(&'a [u8]);
+struct FieldReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     /// Reads a field whose value `split` takes off the bytes; a field that does not come next is
     /// absent.
     fn read<T>(
@@ -266,7 +266,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Reader<'a> {
+impl<'a> Visitor<'a> for FieldReader<'a> {
     fn text(&mut self, field: Field, value: &mut Option<&'a str>) -> Option<()> {
         self.read(field, value, split_text)
     }

@@ -5,9 +5,9 @@ use actix_web::http::header::{EntityTag, Header, IF_NONE_MATCH, IfNoneMatch};
 
 /// The answers that a client has, by their tags.
 #[derive(Debug)]
-pub(super) struct Known(IfNoneMatch);
+pub(super) struct KnownTags(IfNoneMatch);
 
-impl Known {
+impl KnownTags {
     /// What a request says that its client has; `None` if it says nothing that can be read.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let is_told = request.headers().contains_key(IF_NONE_MATCH);

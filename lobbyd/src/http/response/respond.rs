@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use crate::http::errors::ApiError;
 use crate::http::response::body::{self, CachedBody, ContentCoding};
 use crate::http::response::cache::{AnswerTime, CacheKey, MAX_BYTES, Made, Version};
-use crate::http::response::conditional::Known;
+use crate::http::response::conditional::KnownTags;
 use crate::http::state::AppState;
 use crate::sys::clock;
 use lobby_core::registry::snapshot::Snapshot;
@@ -51,7 +51,7 @@ pub(in crate::http) fn text(line: &'static str) -> HttpResponse {
 /// # Errors
 /// When the answer cannot be made or packed.
 pub async fn answer(state: &AppState, request: &HttpRequest, query: Query) -> Answer {
-    let (view, known) = (View::new(state), Known::of(request));
+    let (view, known) = (View::new(state), KnownTags::of(request));
     let is_known = |tag: &EntityTag| known.as_ref().is_some_and(|known| known.has(tag));
     if query.selection == Selection::All {
         let tag = view.tag_of_fleet(view.at.version);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use tokio::sync::watch;
 
-use crate::http::response::conditional::Known;
+use crate::http::response::conditional::KnownTags;
 use crate::http::response::respond::{Answer, View, answer, not_modified, tag_of};
 use crate::http::state::AppState;
 use crate::http::streams::client_gone;
@@ -29,7 +29,7 @@ pub async fn answer_within(
     query: Query,
     wait: Duration,
 ) -> Answer {
-    let Some(known) = Known::of(request) else { return answer(state, request, query).await };
+    let Some(known) = KnownTags::of(request) else { return answer(state, request, query).await };
     let mut waiter = Waiter {
         state,
         request,

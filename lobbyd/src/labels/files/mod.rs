@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use lobby_client::Label;
 
 use super::commit_gate::CommitGate;
-use super::problems::{FileProblem, Problem, StoreError};
+use super::problems::{FileProblem, LabelProblem, StoreError};
 use super::runtime_file::{MAX_FILE_LEN, RuntimeFile};
 use crate::sys::files;
 use lobby_core::lines;
@@ -55,7 +55,7 @@ pub struct LabelsRead {
     /// Each file with its labels, the runtime file last.
     pub files: Vec<FileLabels>,
     /// What could not be read as labels, or should not be one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<LabelProblem>,
 }
 
 /// The labels of one file.
@@ -88,7 +88,7 @@ impl LabelFiles {
         let mut others = LabelsRead::default();
         let names = match self.names() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                others.problems.push(Problem::NoDirectory(self.directory.clone()));
+                others.problems.push(LabelProblem::NoDirectory(self.directory.clone()));
                 Vec::new()
             }
             names => names.map_err(|error| FileProblem::with_file(&self.directory, &error))?,
@@ -155,7 +155,7 @@ impl FilesRead {
             Ok(contents) => self.labels_with(contents.as_deref().unwrap_or_default()),
             Err(problem) => {
                 let mut read = self.labels_with(b"");
-                read.problems.push(Problem::File(problem.clone()));
+                read.problems.push(LabelProblem::File(problem.clone()));
                 read
             }
         }
@@ -190,7 +190,9 @@ impl LabelsRead {
             Ok(contents) => self.read_lines(path, &contents),
             // Removed since the directory was listed; a link that leads nowhere is still there.
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => (),
-            Err(error) => self.problems.push(Problem::File(FileProblem::with_file(path, &error))),
+            Err(error) => {
+                self.problems.push(LabelProblem::File(FileProblem::with_file(path, &error)))
+            }
         }
     }
 
@@ -200,7 +202,7 @@ impl LabelsRead {
         match files::read_bounded(path, MAX_FILE_LEN) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if path.is_symlink() {
-                    self.problems.push(Problem::File(FileProblem::with_file(path, &error)));
+                    self.problems.push(LabelProblem::File(FileProblem::with_file(path, &error)));
                 }
                 Ok(None)
             }
@@ -216,24 +218,28 @@ impl LabelsRead {
                 Ok(label) => {
                     if let Some(character) = lines::invisible_character(&label) {
                         let source = format_args!("{}:{}", path.display(), line.number);
-                        invisible.push(Problem::invisible(&source, &label, character));
+                        invisible.push(LabelProblem::invisible(&source, &label, character));
                     }
                     labels.push(label);
                 }
                 Err(reason) => {
-                    invalid.push(Problem::File(FileProblem::with_line(path, line.number, &reason)));
+                    invalid.push(LabelProblem::File(FileProblem::with_line(
+                        path,
+                        line.number,
+                        &reason,
+                    )));
                 }
             }
         }
         self.files.push(FileLabels { path: path.to_owned(), labels });
         self.tell_some(invalid, |more| {
-            Problem::File(FileProblem::with_file(
+            LabelProblem::File(FileProblem::with_file(
                 path,
                 &format_args!("{more} more lines are no labels"),
             ))
         });
         self.tell_some(invisible, |more| {
-            Problem::Invisible(format!(
+            LabelProblem::Invisible(format!(
                 "{}: {more} more labels hold invisible characters",
                 path.display()
             ))
@@ -241,7 +247,11 @@ impl LabelsRead {
     }
 
     /// Takes in the first problems of one kind, and the number of the others.
-    fn tell_some(&mut self, problems: Vec<Problem>, others: impl FnOnce(usize) -> Problem) {
+    fn tell_some(
+        &mut self,
+        problems: Vec<LabelProblem>,
+        others: impl FnOnce(usize) -> LabelProblem,
+    ) {
         let more = problems.len().saturating_sub(MAX_LINES_TOLD);
         self.problems.extend(problems.into_iter().take(MAX_LINES_TOLD));
         if more > 0 {

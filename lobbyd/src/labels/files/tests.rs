@@ -49,7 +49,7 @@ fn labels_of_all_files_are_united_trimmed_and_sorted() {
 fn a_missing_directory_is_empty_a_file_in_its_place_is_not() {
     let dir = directory_of(&[("file", b"a:1\n")]);
     let missing = LabelFiles::new(&dir.path().join("missing"), RUNTIME).read().unwrap();
-    let no_directory = vec![Problem::NoDirectory(dir.path().join("missing"))];
+    let no_directory = vec![LabelProblem::NoDirectory(dir.path().join("missing"))];
     assert_eq!((missing.labels().labels(), missing.labels().problems), (vec![], no_directory));
     let problem = LabelFiles::new(&dir.path().join("file"), RUNTIME).read().unwrap_err();
     assert_eq!((problem.path, problem.line), (dir.path().join("file"), None));

@@ -19,7 +19,7 @@ use crate::labels::agenda::{Agenda, NextReading, WorkDone};
 use crate::labels::files::LabelsRead;
 use crate::labels::local_host::LocalHost;
 use crate::labels::pending::DISK_LIMIT;
-use crate::labels::problems::Problem;
+use crate::labels::problems::LabelProblem;
 use crate::labels::runtime_file::LabelChange;
 use crate::labels::store::{LabelStore, StoreError};
 use crate::registry::{BrokerChanged, LocalChanged};
@@ -83,7 +83,7 @@ pub struct LabelSource {
     /// Whether the work that is being done takes too long.
     is_late: bool,
     listeners: Vec<Recipient<LocalChanged>>,
-    problems: Transitions<Problem>,
+    problems: Transitions<LabelProblem>,
     known: Option<Arc<Discovery>>,
     keep_alive: Duration,
 }

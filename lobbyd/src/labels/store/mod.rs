@@ -6,7 +6,7 @@ mod tests;
 use super::commit_gate::CommitGate;
 use super::files::{FileLabels, FilesRead, LabelFiles, LabelsRead};
 use super::local_host::LocalHost;
-use super::problems::{FileProblem, Problem};
+use super::problems::{FileProblem, LabelProblem};
 use super::runtime_file::LabelChange;
 
 pub use super::problems::StoreError;
@@ -80,9 +80,10 @@ impl LabelStore {
     fn reading(&mut self, files: Result<FilesRead, FileProblem>) -> LabelsRead {
         let read = match files {
             Ok(files) => files.labels(),
-            Err(problem) => {
-                LabelsRead { files: self.last_read.clone(), problems: vec![Problem::File(problem)] }
-            }
+            Err(problem) => LabelsRead {
+                files: self.last_read.clone(),
+                problems: vec![LabelProblem::File(problem)],
+            },
         };
         self.last_read.clone_from(&read.files);
         read

@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::LocalSettings;
-use super::reader::Reader;
+use super::reader::DirectoryReader;
 use super::writer::{Turn, Writer};
 use crate::link::driver::{Connection, Driver};
 use crate::sys::file_work::FileWork;
@@ -37,7 +37,8 @@ impl Driver for Local {
         let settings = self.settings.clone();
         async move {
             let outgoing = Writer::new(settings.path.clone(), self.turn.clone());
-            let incoming = Reader::start(settings, self.reading.clone()).await?.into_stream();
+            let incoming =
+                DirectoryReader::start(settings, self.reading.clone()).await?.into_stream();
             let outgoing = std::sync::Arc::new(outgoing);
             Ok(Connection { incoming, outgoing, note: None, server: None, peer: None, sync: None })
         }

@@ -50,7 +50,7 @@ pub(super) struct Scan {
 /// A file of the directory, as it was last seen.
 #[derive(Debug, Default)]
 struct FileState {
-    stamp: Stamp,
+    stamp: FileStamp,
     /// The packet that was last read.
     payload: Option<Bytes>,
     /// For how long it is good, if it tells that.
@@ -67,13 +67,13 @@ struct FileState {
 
 /// What differs when a file was replaced or written to.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     inode: u64,
     modified: Option<SystemTime>,
     len: u64,
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self { inode: metadata.ino(), modified: metadata.modified().ok(), len: metadata.len() }
     }
@@ -110,7 +110,7 @@ impl PacketDirectory {
         Ok(look)
     }
 
-    fn list(&self) -> anyhow::Result<BTreeMap<OsString, Stamp>> {
+    fn list(&self) -> anyhow::Result<BTreeMap<OsString, FileStamp>> {
         self.expect_same_directory()?;
         let path = &self.settings.path;
         let entries = fs::read_dir(path)
@@ -144,7 +144,7 @@ impl PacketDirectory {
         self.files.values_mut().for_each(|seen| seen.watched += watched);
     }
 
-    fn forget_missing(&mut self, present: &BTreeMap<OsString, Stamp>, look: &mut Scan) {
+    fn forget_missing(&mut self, present: &BTreeMap<OsString, FileStamp>, look: &mut Scan) {
         let ttl = self.settings.ttl;
         self.files.retain(|name, seen| {
             let missed_before = std::mem::replace(&mut seen.missed, !present.contains_key(name));
@@ -164,7 +164,7 @@ impl PacketDirectory {
     fn observe(
         &mut self,
         name: &OsStr,
-        stamp: Stamp,
+        stamp: FileStamp,
         gap: Option<Duration>,
     ) -> Option<InboundEvent> {
         let seen = self.files.entry(name.to_owned()).or_default();
@@ -202,7 +202,7 @@ impl FileState {
         self.ttl.map_or(own, PacketTtl::duration)
     }
 
-    fn renew(&mut self, stamp: Stamp, age: Duration) {
+    fn renew(&mut self, stamp: FileStamp, age: Duration) {
         (self.stamp, self.initial_age, self.watched, self.missed) =
             (stamp, age, Duration::ZERO, false);
     }
@@ -230,19 +230,19 @@ impl FileState {
 }
 
 /// The stamp of a regular file; nothing for anything else, which cannot be a packet.
-fn stamp_of(metadata: io::Result<Metadata>) -> Option<Stamp> {
-    metadata.ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
+fn stamp_of(metadata: io::Result<Metadata>) -> Option<FileStamp> {
+    metadata.ok().filter(Metadata::is_file).map(|metadata| FileStamp::of(&metadata))
 }
 
-fn read_packet(path: &Path) -> io::Result<(Stamp, Bytes)> {
+fn read_packet(path: &Path) -> io::Result<(FileStamp, Bytes)> {
     let file = files::open_without_following(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
+    let stamp = FileStamp::of(&file.metadata()?);
     Ok((stamp, files::read_beginning(&file, MOST_READ)?.into()))
 }
 
 /// Removes a dead file; tells whether it is gone. Looks once more before: its host may have woken
 /// up and renewed it.
-fn swept(directory: &Path, name: &OsStr, stamp: Stamp) -> bool {
+fn swept(directory: &Path, name: &OsStr, stamp: FileStamp) -> bool {
     let path = directory.join(name);
     if stamp_of(fs::symlink_metadata(&path)) != Some(stamp) {
         return false;

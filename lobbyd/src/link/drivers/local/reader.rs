@@ -25,7 +25,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(50);
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Reads what changes in the directory.
-pub(super) struct Reader {
+pub(super) struct DirectoryReader {
     packet_directory: PacketDirectory,
     work: FileWork,
     pub(super) watch: DirectoryWatch,
@@ -35,7 +35,7 @@ pub(super) struct Reader {
     news: VecDeque<InboundEvent>,
 }
 
-impl Reader {
+impl DirectoryReader {
     /// Takes the first look, at everything that is there, from a watch that is in place.
     pub(super) async fn start(settings: LocalSettings, work: FileWork) -> anyhow::Result<Self> {
         let keep_alive = settings.keep_alive;

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use tokio::time::timeout;
 
 use super::super::Local;
-use super::super::reader::{DEBOUNCE, Reader};
+use super::super::reader::{DEBOUNCE, DirectoryReader};
 use super::*;
 use crate::link::driver::{Connection, Driver};
 use crate::sys::clock;
@@ -125,7 +125,7 @@ async fn every_packet_is_a_file_and_the_sender_hears_itself() {
 async fn without_events_the_directory_is_read_every_keep_alive() {
     let directory = tempfile::tempdir().unwrap();
     let mut reader =
-        Reader::start(settings(&directory), FileWork::on("the directory")).await.unwrap();
+        DirectoryReader::start(settings(&directory), FileWork::on("the directory")).await.unwrap();
     // A watch over something else: its events never come.
     reader.watch = DirectoryWatch::new(&directory.path().join("elsewhere"), DEBOUNCE);
     reader.watch.changed().await;
