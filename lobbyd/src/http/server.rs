@@ -46,8 +46,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const STOP_GRACE: Duration = Duration::from_millis(600);
 
 /// From what length on what is written is sent before more is written, in bytes. A reader of events
-/// keeps its buffer for as long as it reads.
-const WRITE_BUFFER_LEN: usize = 4 << 10;
+/// keeps what its buffer was filled with for as long as it reads.
+const WRITE_BUFFER_LEN: usize = 1 << 10;
 
 /// Take no more requests and finish those that are being served. *Asked by main* at the end.
 /// Replies when that is done.

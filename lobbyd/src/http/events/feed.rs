@@ -24,10 +24,16 @@ use crate::sys::clock;
 /// How long a feed is silent at most.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
-/// Length of the pieces of a list. actix keeps a buffer for each connection that has grown to this
-/// length, and gives it back only if it has grown beyond 128 KiB.
-const FEED_PIECE_LEN: usize = 3 << 10;
+/// Length of the pieces of a frame. actix keeps a buffer for each connection, and what of it was
+/// filled once takes memory for as long as the client reads.
+const FEED_PIECE_LEN: usize = 1536;
+
+/// Length of the pieces of a long frame, but for its end. actix gives back a buffer that has grown
+/// beyond 128 KiB.
 const LONG_FEED_PIECE_LEN: usize = 160 << 10;
+
+/// From what length on a frame is long: in short pieces it would take too many writings.
+const LONG_FRAME_LEN: usize = 1 << 20;
 
 /// The feed of one client. What the client does not take is not written, and of what it is still to
 /// be told a bounded part is held: when it takes it again it is told what has come in the meantime.
@@ -44,8 +50,8 @@ pub(super) struct Feed {
     messages: VecDeque<FeedMessage>,
     /// The list that is being sent, which others are sent as long as it is there.
     list: Option<Arc<SharedList>>,
-    /// What is left of a frame in pieces.
-    rest: Bytes,
+    /// The frame that is being sent.
+    pieces: FramePieces,
     ended: bool,
     _place: StreamPlace,
 }
@@ -70,7 +76,7 @@ impl Feed {
             comment_at: clock::now() + COMMENT_EVERY,
             messages: VecDeque::new(),
             list: None,
-            rest: Bytes::new(),
+            pieces: FramePieces::default(),
             ended: false,
             _place: place,
         })
@@ -83,26 +89,21 @@ impl Feed {
     }
 
     async fn next_piece(&mut self) -> Option<Bytes> {
-        while self.rest.is_empty() {
+        while self.pieces.rest.is_empty() {
             self.list = None;
             if let Some(message) = self.messages.pop_front() {
-                self.rest = self.frame(message).await?;
+                self.pieces = FramePieces::of(self.frame(message).await?);
             } else if self.ended {
                 return None;
             } else if *self.stopping.borrow_and_update() {
                 self.ended = true;
-                self.rest = self.form.bye().into();
+                self.pieces = FramePieces::of(self.form.bye().into());
             } else if !self.catch_up() && !self.wait().await {
                 return None;
             }
         }
         self.comment_at = clock::now() + COMMENT_EVERY;
-        let len = if self.rest.len() > LONG_FEED_PIECE_LEN {
-            LONG_FEED_PIECE_LEN
-        } else {
-            FEED_PIECE_LEN
-        };
-        Some(self.rest.split_to(self.rest.len().min(len)))
+        Some(self.pieces.take())
     }
 
     /// Finds what the reader has not been told yet. Returns whether there is anything.
@@ -150,11 +151,31 @@ impl Feed {
             () = self.gone.wait() => false,
             () = clock::sleep_until(until) => {
                 if clock::now() >= self.comment_at {
-                    self.rest = self.form.comment().into();
+                    self.pieces = FramePieces::of(self.form.comment().into());
                 }
                 true
             }
         }
+    }
+}
+
+/// What is left of a frame, to be sent in pieces.
+#[derive(Debug, Default)]
+struct FramePieces {
+    rest: Bytes,
+    is_long: bool,
+}
+
+impl FramePieces {
+    fn of(frame: Bytes) -> Self {
+        Self { is_long: frame.len() >= LONG_FRAME_LEN, rest: frame }
+    }
+
+    /// The next piece; nothing at the end.
+    fn take(&mut self) -> Bytes {
+        let len = self.rest.len();
+        let is_long = self.is_long && len > LONG_FEED_PIECE_LEN;
+        self.rest.split_to(if is_long { LONG_FEED_PIECE_LEN } else { len.min(FEED_PIECE_LEN) })
     }
 }
 
@@ -193,7 +214,7 @@ mod tests {
                 comment_at: now + COMMENT_EVERY,
                 messages: VecDeque::new(),
                 list: None,
-                rest: Bytes::new(),
+                pieces: FramePieces::default(),
                 ended: false,
                 _place: StreamPlaces::new(1).take(None).unwrap(),
             };
@@ -251,5 +272,20 @@ mod tests {
         fixture.stop.send_replace(true);
         assert_eq!(fixture.next().await, (Form::ServerSentEvents.bye(), 0));
         assert_eq!(fixture.feed.next_piece().await, None);
+    }
+
+    #[test]
+    fn a_connection_keeps_no_large_buffer_for_a_frame() {
+        // actix gives back a buffer that has grown beyond this.
+        const KEPT: usize = 128 << 10;
+        for len in [0, 1, FEED_PIECE_LEN, 300_000, LONG_FRAME_LEN - 1, LONG_FRAME_LEN, 6_000_000] {
+            let mut pieces = FramePieces::of(Bytes::from(vec![0; len]));
+            let lens: Vec<_> = std::iter::from_fn(|| Some(pieces.take().len()))
+                .take_while(|len| *len > 0)
+                .collect();
+            assert_eq!(lens.iter().sum::<usize>(), len);
+            assert!(lens.iter().all(|piece| *piece <= FEED_PIECE_LEN || *piece > KEPT), "{lens:?}");
+            assert!(lens.len() < 1_000, "{len} bytes take {} writings", lens.len());
+        }
     }
 }
