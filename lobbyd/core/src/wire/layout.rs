@@ -94,15 +94,9 @@ pub(crate) const PACKET_START: &str = HOSTNAME.first;
 /// packet.
 const PACKET_END: &str = "0}";
 
-/// At least the length of all that stands in a packet beside its start, its host name and its labels,
-/// in bytes.
-const MOST_BETWEEN: usize = 64;
-
 /// Writes a packet up to the value of `last_check`, its last field.
 pub(crate) fn write_packet(hostname: &HostName, labels: Option<&[Label]>, text: &mut String) {
-    let labels_len: usize =
-        labels.iter().copied().flatten().map(|label| label.as_str().len() + "\"\",".len()).sum();
-    text.reserve(PACKET_START.len() + hostname.as_str().len() + labels_len + MOST_BETWEEN);
+    text.reserve(packet_len(hostname, labels));
     text.push_str(PACKET_START);
     write_text(hostname.as_str(), text);
     text.push_str(LABELS.next);
@@ -111,6 +105,19 @@ pub(crate) fn write_packet(hostname: &HostName, labels: Option<&[Label]>, text: 
         None => text.push_str("null"),
     }
     text.push_str(LAST_CHECK.next);
+}
+
+/// The length of a packet without escapes, in bytes. What is kept of it then needs no shrinking,
+/// which would leave a hole in the memory behind each.
+fn packet_len(hostname: &HostName, labels: Option<&[Label]>) -> usize {
+    let text_len = |text: &str| text.len() + "\"\"".len();
+    let list_len = |labels: &[Label]| match labels {
+        [] => "[]".len(),
+        _ => 1 + labels.iter().map(|label| text_len(label.as_str()) + ",".len()).sum::<usize>(),
+    };
+    let labels_len = labels.map_or("null".len(), list_len);
+    let fields_len = PACKET_START.len() + LABELS.next.len() + LAST_CHECK.next.len();
+    fields_len + text_len(hostname.as_str()) + labels_len
 }
 
 fn write_list(labels: &[Label], text: &mut String) {
@@ -325,6 +332,17 @@ mod tests {
         );
         let lasting = Trailer { ttl: Some(30), signature2: Some("cd"), ..hi };
         assert_eq!(written(lasting), r#"0},"message":"hi","ttl":30,"signature2":"cd"}"#);
+    }
+
+    #[test]
+    fn the_length_of_a_packet_is_known_before_it_is_written() {
+        let hostname = HostName::parse("a.example.com").unwrap();
+        let labels = ["b", "c:1", "é"].map(|label| Label::parse(label).unwrap());
+        for labels in [None, Some(&labels[..0]), Some(&labels[..1]), Some(&labels)] {
+            let mut text = String::new();
+            write_packet(&hostname, labels, &mut text);
+            assert_eq!((text.len(), text.capacity()), (packet_len(&hostname, labels), text.len()));
+        }
     }
 
     #[test]
