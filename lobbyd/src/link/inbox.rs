@@ -208,9 +208,11 @@ impl Waiting {
             .filter(|dropped| *dropped > 0)
             .map(InboundEvent::Dropped);
         let many = self.events.len().min(LARGEST_BATCH - usize::from(dropped.is_some()));
-        let events: Vec<_> = self.events.drain(..many).collect();
-        events.iter().for_each(|event| self.taken(event));
-        dropped.into_iter().chain(events).collect()
+        let mut batch = Vec::with_capacity(many + usize::from(dropped.is_some()));
+        batch.extend(dropped);
+        batch.extend(self.events.drain(..many));
+        batch.iter().for_each(|event| self.taken(event));
+        batch
     }
 }
 
