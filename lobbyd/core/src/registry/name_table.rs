@@ -18,7 +18,16 @@ pub(crate) struct NameTable {
 impl NameTable {
     /// The host of a name.
     pub(crate) fn get(&self, hostname: &str) -> Option<&Arc<Host>> {
-        self.hosts.find(self.hasher.hash_one(hostname), |host| host.name().as_str() == hostname)
+        self.find(hostname, |host| host.name().as_str() == hostname)
+    }
+
+    /// The host of a name that `is_same` knows again, by whatever only the host of this name has.
+    pub(crate) fn find(
+        &self,
+        hostname: &str,
+        mut is_same: impl FnMut(&Host) -> bool,
+    ) -> Option<&Arc<Host>> {
+        self.hosts.find(self.hasher.hash_one(hostname), |host| is_same(host))
     }
 
     /// Adds a host, or replaces the one of its name.

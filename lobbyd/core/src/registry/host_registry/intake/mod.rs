@@ -123,8 +123,10 @@ impl HostRegistry {
 
     /// Keeps what proves the packet that a host goes by now, if it is this one.
     fn keep_proof(&self, hostname: &HostName, payload: &[u8]) {
-        let host = self.known.get(hostname.as_str());
-        if let Some((host, trailer)) = host.and_then(|host| again(host, payload)) {
+        if let Some(host) = self.known.get(hostname.as_str())
+            && let Some(trailer) = trailer_in(host.text(), payload)
+            && host.is_from(trailer.sender_of_hi())
+        {
             host.proved_by(trailer.signature().as_ref(), trailer.ttl);
         }
     }
@@ -346,22 +348,28 @@ fn match_known<'r, 'p>(
     payload: &'p [u8],
     at: Instant,
 ) -> Option<(&'r Arc<Host>, Trailer<'p>)> {
-    let host = known.get(packet_json::hostname_in(payload)?)?;
-    again(host, payload).filter(|(host, _)| host.is_alive(at, liveness))
-}
-
-/// A host and what follows its packet in a payload, if the payload says the same again.
-fn again<'r, 'p>(host: &'r Arc<Host>, payload: &'p [u8]) -> Option<(&'r Arc<Host>, Trailer<'p>)> {
-    let trailer = trailer_in(host.text(), payload)?;
-    host.is_from(trailer.sender_of_hi()).then_some((host, trailer))
+    let (hostname, mut rest) = (packet_json::hostname_in(payload)?, None);
+    // The name stands in the packet, so to compare that is enough.
+    let host = known.find(hostname, |host| {
+        rest = packet_rest(host.text(), payload);
+        rest.is_some()
+    })?;
+    let trailer = Trailer::read(rest?)?;
+    let is_known = host.is_from(trailer.sender_of_hi()) && host.is_alive(at, liveness);
+    is_known.then_some((host, trailer))
 }
 
 /// What follows a packet in an envelope, if it begins with that packet and is written as lobbyd
 /// writes it.
 fn trailer_in<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<Trailer<'p>> {
+    Trailer::read(packet_rest(packet, payload)?)
+}
+
+/// The bytes behind a packet in an envelope, if it begins with that packet.
+fn packet_rest<'p>(packet: &PacketJson, payload: &'p [u8]) -> Option<&'p [u8]> {
     // A decoder refuses a longer one, whatever is in it.
     let payload = Some(payload).filter(|payload| payload.len() <= MAX_ENVELOPE_LEN)?;
-    Trailer::read(packet.suffix_if_same(payload)?)
+    packet.suffix_if_same(payload)
 }
 
 /// What the signature of a recognised keep-alive must cover.
