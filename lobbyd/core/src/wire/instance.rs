@@ -16,9 +16,13 @@ impl Instance {
 
     /// The instance of a text, if it is a valid one as it stands.
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = !text.is_empty() && text.len() <= Self::MAX_LEN;
-        (valid && !text.contains(|c: char| c.is_whitespace() || is_invisible(c)))
-            .then(|| Self(text.into()))
+        Self::is_valid(text).then(|| Self(text.into()))
+    }
+
+    /// Whether a text is a valid instance as it stands.
+    pub fn is_valid(text: &str) -> bool {
+        let has_length = !text.is_empty() && text.len() <= Self::MAX_LEN;
+        has_length && !text.contains(|c: char| c.is_whitespace() || is_invisible(c))
     }
 
     /// The text.

@@ -36,8 +36,8 @@ macro_rules! field {
 
 const DISCOVERY: Field = field!("discovery");
 const HOSTNAME: Field = field!("hostname");
-const LABELS: Field = field!("labels");
-const LAST_CHECK: Field = field!("last_check");
+pub(crate) const LABELS: Field = field!("labels");
+pub(crate) const LAST_CHECK: Field = field!("last_check");
 const MESSAGE: Field = field!("message");
 const INSTANCE: Field = field!("instance");
 const TIMESTAMP: Field = field!("timestamp");

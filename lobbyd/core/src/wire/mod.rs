@@ -8,3 +8,4 @@ pub(crate) mod layout;
 pub mod limits;
 pub(crate) mod packet_json;
 pub mod packet_ttl;
+pub(crate) mod plain_packet;

@@ -23,6 +23,11 @@ impl PacketJson {
         Self(text.into_boxed_str())
     }
 
+    /// The packet of a text that is one.
+    pub(super) fn of_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The text itself.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -2,12 +2,15 @@
 
 mod own_name;
 mod retold;
+mod said;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lobby_client::{Discovery, HostName};
+use lobby_client::HostName;
+
+use said::Said;
 
 use super::{Applied, Change, ChangeKind, HostRegistry};
 use crate::liveness::Liveness;
@@ -19,8 +22,7 @@ use crate::registry::name_table::NameTable;
 use crate::registry::namesakes::{Farewell, Standing};
 use crate::signing::keys::SignedFields;
 use crate::signing::verifier::Authenticity;
-use crate::wire::envelope::{self, Envelope, MAX_ENVELOPE_LEN, MessageKind, Refusal, Signature};
-use crate::wire::instance::Instance;
+use crate::wire::envelope::{self, MAX_ENVELOPE_LEN, MessageKind, Refusal, Signature};
 use crate::wire::instance_id::InstanceId;
 use crate::wire::layout::Trailer;
 use crate::wire::packet_json::{self, PacketJson};
@@ -83,7 +85,10 @@ impl HostRegistry {
                 let applied = Applied::Unchanged;
                 Ok(Accepted { applied, authenticity, news: None, invalid_ttl })
             }
-            None => self.decode_and_apply(payload, reception),
+            None => match Said::plainly(payload) {
+                Some(said) => self.apply_said(said, payload, reception),
+                None => self.decode_and_apply(payload, reception),
+            },
         }
     }
 
@@ -93,29 +98,27 @@ impl HostRegistry {
         payload: &[u8],
         reception: Reception,
     ) -> Result<Accepted, Refusal> {
-        self.apply_envelope(envelope::decode(payload)?, payload, reception)
+        self.apply_said((&envelope::decode(payload)?).into(), payload, reception)
     }
 
-    fn apply_envelope(
+    fn apply_said(
         &mut self,
-        envelope: Envelope,
+        said: Said<'_>,
         payload: &[u8],
         reception: Reception,
     ) -> Result<Accepted, Refusal> {
-        let ttl = self.believed_ttl(envelope.ttl, envelope.signature.as_ref());
+        let ttl = self.believed_ttl(said.ttl, said.signature.as_ref());
         let reception = reception.good_for(ttl);
-        let is_own = self.is_own(&envelope.discovery.hostname);
+        let is_own = self.is_own(&said.hostname);
         let authenticity = match &mut self.verifier {
             None => Authenticity::Unchecked,
-            Some(verifier) => verifier.admit(
-                envelope.signed_fields(),
-                envelope.signature.as_ref(),
-                is_own,
-                reception,
-            )?,
+            Some(verifier) => {
+                let signature = said.signature.as_ref();
+                verifier.admit(said.signed_fields(), signature, is_own, reception)?
+            }
         };
-        let (hostname, ttl) = (envelope.discovery.hostname.clone(), envelope.ttl);
-        let (applied, news) = self.apply(envelope, payload, reception)?;
+        let (hostname, ttl) = (said.hostname.clone(), said.ttl);
+        let (applied, news) = self.apply(said, payload, reception)?;
         self.keep_proof(&hostname, payload);
         let invalid_ttl = ttl.is_invalid().then_some(hostname);
         Ok(Accepted { applied, authenticity, news, invalid_ttl })
@@ -156,21 +159,20 @@ impl HostRegistry {
 
     fn apply(
         &mut self,
-        envelope: Envelope,
+        said: Said<'_>,
         payload: &[u8],
         reception: Reception,
     ) -> Result<(Applied, Option<SenderNews>), Refusal> {
-        let Envelope { kind, discovery, instance, .. } = envelope;
-        if self.is_own(&discovery.hostname) {
-            return Ok(self.apply_own(kind, instance.as_ref(), reception));
+        let Said { kind, hostname, text, instance, .. } = said;
+        if self.is_own(&hostname) {
+            return Ok(self.apply_own(kind, instance, reception));
         }
         // What a channel kept tells nothing of who is there now.
-        let instance = instance.filter(|_| !reception.is_kept());
-        let instance = InstanceId::named(instance.as_ref().map(Instance::as_str));
+        let instance = InstanceId::named(instance.filter(|_| !reception.is_kept()));
         match kind {
-            MessageKind::Hi => self.apply_hi(discovery, instance, payload, reception),
+            MessageKind::Hi => self.apply_hi(hostname, text, instance, payload, reception),
             MessageKind::Goodbye => {
-                Ok((self.apply_goodbye(&discovery.hostname, instance, reception).into(), None))
+                Ok((self.apply_goodbye(&hostname, instance, reception).into(), None))
             }
         }
     }
@@ -222,16 +224,16 @@ impl HostRegistry {
 
     fn apply_hi(
         &mut self,
-        packet: Discovery,
+        hostname: HostName,
+        text: PacketJson,
         instance: Option<InstanceId>,
         payload: &[u8],
         reception: Reception,
     ) -> Result<(Applied, Option<SenderNews>), Refusal> {
-        let text = PacketJson::new(&packet);
         let sender = trailer_in(&text, payload).and_then(|trailer| trailer.sender_of_hi());
         match self
             .known
-            .get(packet.hostname.as_str())
+            .get(hostname.as_str())
             .filter(|host| host.is_alive(reception.sent_at(), &self.liveness))
         {
             Some(host) if host.is_newer_than(&self.liveness, reception) => {
@@ -244,7 +246,7 @@ impl HostRegistry {
                 Ok(self.apply_hi_of(&host, instance, sender, text, reception))
             }
             None => {
-                let joined = self.join(packet.hostname, text, sender, reception)?;
+                let joined = self.join(hostname, text, sender, reception)?;
                 let is_new = joined.is_some() && !reception.is_kept();
                 Ok((joined.into(), is_new.then_some(SenderNews::Newcomer)))
             }

@@ -3,7 +3,6 @@
 use super::{Applied, HostRegistry, SenderNews};
 use crate::liveness::reception::Reception;
 use crate::wire::envelope::MessageKind;
-use crate::wire::instance::Instance;
 use crate::wire::instance_id::InstanceId;
 
 impl HostRegistry {
@@ -14,10 +13,9 @@ impl HostRegistry {
     pub(super) fn apply_own(
         &mut self,
         kind: MessageKind,
-        instance: Option<&Instance>,
+        instance: Option<&str>,
         reception: Reception,
     ) -> (Applied, Option<SenderNews>) {
-        let instance = instance.map(Instance::as_str);
         if instance == Some(&*self.instance) {
             self.touch_own(reception.unix_seconds());
             return (Applied::Unchanged, None);

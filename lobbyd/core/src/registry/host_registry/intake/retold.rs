@@ -22,7 +22,7 @@ impl HostRegistry {
         let envelope = envelope::decode(payload)?;
         let reception = self.proved_age(&envelope, reception);
         if envelope.kind == MessageKind::Hi && !self.knows_as_new(&envelope, reception) {
-            return self.apply_envelope(envelope, payload, reception);
+            return self.apply_said((&envelope).into(), payload, reception);
         }
         let (applied, authenticity) = (Applied::Unchanged, Authenticity::Unchecked);
         Ok(Accepted { applied, authenticity, news: None, invalid_ttl: None })
