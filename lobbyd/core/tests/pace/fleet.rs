@@ -22,6 +22,11 @@ const NEWCOMER: (Duration, usize) = (Duration::from_secs(20), 3);
 const MARGIN_OF_TEN_SECONDS: f64 = 1.5;
 const MARGIN_OF_A_SECOND: f64 = 2.0;
 
+/// After so long all have an interval of up to 50 seconds that the lobby asks for: a newcomer has two
+/// packets before its interval grows, the next one may come too soon to count, and it takes
+/// two more to tell of what has changed meanwhile.
+const SETTLED: Duration = Duration::from_secs(2 * 5 + 5 + 2 * 50);
+
 /// The shortest and the longest pause of none.
 const NO_PAUSES: (Duration, Duration) = (Duration::MAX, Duration::ZERO);
 
@@ -245,16 +250,16 @@ fn ten_thousand_hosts_send_as_much_as_a_thousand() {
     fleet.assert_interval(5.0);
     assert!((190.0..=201.0).contains(&fleet.rate(SECOND * 20)));
     fleet.join(9000, SECOND * 1200);
-    fleet.pass(SECOND * 100);
+    fleet.pass(SETTLED);
     fleet.assert_interval(50.0);
     let rate = fleet.rate(SECOND * 100);
     assert!((190.0..=220.0).contains(&rate), "{rate}");
     // Some die, and the others notice it when their TTL is over.
     fleet.leave(4000);
-    fleet.pass(SECOND * 100);
+    fleet.pass(SETTLED);
     fleet.assert_interval(30.0);
     fleet.join(4000, SECOND * 600);
-    fleet.pass(SECOND * 100);
+    fleet.pass(SETTLED);
     fleet.assert_interval(50.0);
 }
 
@@ -262,7 +267,7 @@ fn ten_thousand_hosts_send_as_much_as_a_thousand() {
 fn an_original_brings_ten_thousand_back_within_a_keep_alive() {
     let mut fleet = Fleet::new();
     fleet.join(10_000, SECOND * 1200);
-    fleet.pass(SECOND * 100);
+    fleet.pass(SETTLED);
     for _ in 0..2 {
         fleet.assert_interval(50.0);
         fleet.originals(1);
@@ -299,6 +304,20 @@ fn thousands_that_join_at_once_soon_keep_to_the_rate() {
     fleet.pass(SECOND * 65);
     fleet.assert_interval(50.0);
     fleet.pass(SECOND * 100);
+}
+
+#[test]
+fn thousands_whose_interval_grew_at_once_send_evenly() {
+    let mut fleet = Fleet::new();
+    fleet.join(10_000, Duration::ZERO);
+    fleet.resize();
+    // Their second packet tells the longer interval, the third one begins it.
+    fleet.pass(KEEP_ALIVE * 2);
+    fleet.assert_interval(50.0);
+    for turn in 0..12 {
+        let rate = fleet.rate(SECOND * 10);
+        assert!((195.0..=225.0).contains(&rate), "{rate} in turn {turn}");
+    }
 }
 
 /// What happens to a fleet.

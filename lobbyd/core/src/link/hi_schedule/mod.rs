@@ -16,7 +16,7 @@ use crate::wire::packet_ttl::PacketTtl;
 const PROOF_PAUSE: Duration = Duration::from_secs(1);
 
 /// Part of a stretched interval that is taken away at random, so that no two hosts keep in step.
-const JITTER: f64 = 0.1;
+pub const JITTER: f64 = 0.1;
 
 /// When the own packet is sent. Any own packet greets all who were heard before it, and the next
 /// regular one counts from it, so nothing is sent more often while nobody comes.
@@ -157,7 +157,7 @@ impl HiSchedule {
     /// grown for all, who have sent within the short former one: they spread over the long one.
     fn part(&self, former: Duration, random: f64) -> f64 {
         match self.interval {
-            interval if interval >= former * 2 => (1.0 - JITTER) * random,
+            interval if interval >= former * 2 => part_left(random),
             interval if interval > self.pace.keep_alive => 1.0 - JITTER * random,
             _ => 1.0,
         }
@@ -176,6 +176,17 @@ impl HiSchedule {
             self.sent(links, random, now);
         }
         is_due
+    }
+}
+
+/// The part of a jittered interval that is left at a random moment. Where all hosts wait for what is
+/// left, they send at once at the rate that they keep: as if the interval had long been the same.
+fn part_left(random: f64) -> f64 {
+    let (shortest, mean) = (1.0 - JITTER, 1.0 - JITTER / 2.0);
+    match random * mean {
+        left if left <= shortest => left,
+        // Only the longer an interval is the likelier so much of it is left.
+        beyond => 1.0 - (2.0 * JITTER * (beyond - shortest)).sqrt(),
     }
 }
 
