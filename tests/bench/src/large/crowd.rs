@@ -15,7 +15,7 @@ use async_nats::{Client, Message};
 use clap::Args;
 use futures_util::StreamExt;
 use lobby_core::link::announcer::Announcer;
-use lobby_core::link::hi_schedule::HiSchedule;
+use lobby_core::link::hi_schedule::{HiSchedule, JITTER};
 use lobby_core::liveness::connectivity::{DriverId, DriverSet};
 use lobby_core::liveness::initial_sync::InitialSync;
 use lobby_core::liveness::pace::{LobbySize, Pace};
@@ -35,9 +35,6 @@ const TTL: Duration = Duration::from_secs(30);
 /// Time in which all of them are heard for the first time. From then on they behave as hosts of a
 /// lobby that has been as large for long.
 pub const INTRODUCTION: Duration = Duration::from_secs(5);
-
-/// Part of an interval in which all have spoken, as they are jittered.
-const SPREAD: f64 = 0.9;
 
 /// Messages that are taken in at once.
 const BATCH: usize = 256;
@@ -202,7 +199,9 @@ impl Hosts {
         let (introduced, told) =
             (now + INTRODUCTION, LobbySize { hosts: plan.hosts, without_ttl: 0 });
         let broker = broker()?;
-        let host = |number| {
+        let mut places: Vec<_> = (0..plan.hosts).collect();
+        fastrand::shuffle(&mut places);
+        let host = |(number, place): (usize, usize)| {
             let mut announcer = Announcer::new(fleet::instance(number), None, None);
             drop(announcer.local_changed(fleet.discovery(number, 0), 0));
             let mut schedule = HiSchedule::new(pace, now);
@@ -212,9 +211,10 @@ impl Hosts {
                 let earlier = introduced.checked_sub(pace.interval(told) + KEEP_ALIVE * rounds);
                 schedule.sent(broker, 0.0, earlier.unwrap_or(now));
             }
-            // Its last packet was sent before there was anybody to hear it.
-            let ago = pace.interval(told).mul_f64(SPREAD * fastrand::f64());
-            schedule.sent(broker, fastrand::f64(), introduced.checked_sub(ago).unwrap_or(now));
+            // Its last packet was sent before there was anybody to hear it, somewhere in its interval.
+            let (random, part) = (fastrand::f64(), place as f64 / plan.hosts as f64);
+            let ago = pace.interval(told).mul_f64((1.0 - JITTER * random) * part);
+            schedule.sent(broker, random, introduced.checked_sub(ago).unwrap_or(now));
             Host { announcer, schedule, has_spoken: false }
         };
         let gap = INTRODUCTION.div_f64(plan.hosts.max(1) as f64);
@@ -224,7 +224,7 @@ impl Hosts {
             .stretching_above(plan.rate);
         registry.link_opened(first_driver()?, now);
         Ok(Self {
-            hosts: (0..plan.hosts).map(host).collect(),
+            hosts: places.into_iter().enumerate().map(host).collect(),
             turns: (0..plan.hosts).zip(0..).map(turn).collect(),
             plan: plan.clone(),
             links,
