@@ -44,17 +44,31 @@ pub(crate) fn to_hex(code: &[u8]) -> String {
 
 /// The code of a text, if it is one.
 pub(crate) fn from_hex(text: &str) -> Option<Code> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut code = Code::default();
+    let (mut code, mut all) = (Code::default(), 0);
     if pairs.len() != code.len() || !rest.is_empty() {
         return None;
     }
     for (byte, [high, low]) in code.iter_mut().zip(pairs) {
-        *byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+        let [high, low] = [high, low].map(|digit| DIGITS[usize::from(*digit)]);
+        *byte = high << 4 | low;
+        all |= high | low;
     }
-    Some(code)
+    (all < NO_DIGIT).then_some(code)
 }
+
+/// More than any digit.
+const NO_DIGIT: u8 = 16;
+
+/// The value of each byte as a digit.
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut value) = ([NO_DIGIT; 256], 0);
+    while value < NO_DIGIT {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +86,9 @@ mod tests {
 
     #[test]
     fn a_code_in_another_form_makes_no_proof() {
-        for odd in ["", "0A", &"0A".repeat(32), &"0".repeat(63), &"0a".repeat(33)] {
+        let texts =
+            ["", "0A", &"0A".repeat(32), &"0g".repeat(32), &"0".repeat(63), &"0a".repeat(33)];
+        for odd in texts {
             let code = Some(odd.to_owned().into());
             let signature = Signature { timestamp: 7, code, code2: None };
             assert_eq!(Proof::of(&signature, None), None, "{odd}");
