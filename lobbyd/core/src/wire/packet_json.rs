@@ -66,7 +66,9 @@ impl PacketJson {
 
     /// The labels in order.
     pub(crate) fn labels(&self) -> impl Iterator<Item = Cow<'_, str>> + Clone {
-        self.json_labels().map(unquoted)
+        let texts = self.json_labels();
+        let are_plain = memchr::memchr(b'\\', texts.0.as_bytes()).is_none();
+        texts.map(move |json| if are_plain { within_quotes(json).into() } else { unquoted(json) })
     }
 }
 
@@ -83,8 +85,12 @@ pub(crate) fn unquoted(json: &str) -> Cow<'_, str> {
     if json.contains('\\') {
         Cow::Owned(serde_json::from_str(json).unwrap_or_default())
     } else {
-        Cow::Borrowed(&json[1..json.len() - 1])
+        Cow::Borrowed(within_quotes(json))
     }
+}
+
+fn within_quotes(json: &str) -> &str {
+    &json[1..json.len() - 1]
 }
 
 /// Texts in JSON with commas in between.
