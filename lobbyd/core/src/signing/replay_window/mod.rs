@@ -1,9 +1,9 @@
 //! The replay window: a signed packet counts once, and not after one of its host that was signed
 //! later.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
 use lobby_client::HostName;
 
 use crate::liveness::connectivity::DriverId;
