@@ -132,6 +132,14 @@ impl Snapshot {
         hosts
     }
 
+    /// The lengths of the packets of all hosts that are looked at for a selector, in bytes, if the
+    /// index tells that they are `most` or fewer.
+    pub fn len_of_few(&self, selector: &Selector, most: usize) -> Option<usize> {
+        let hosts = plan::looked_at(selector.condition(), self, most)?;
+        let len = |id: HostId| self.hosts.get(id).map_or(0, |host| host.text().len());
+        Some(hosts.into_iter().map(len).sum())
+    }
+
     /// The hosts of this revision that a selector matches, or all, sorted by name. Liveness does
     /// not count: one that has expired is among them until a change says so.
     pub(crate) fn hosts_matching(&self, selector: Option<&Selector>) -> Vec<&Arc<Host>> {

@@ -46,6 +46,12 @@ impl Servers {
         self.find(selector);
         self.asked.get()
     }
+
+    /// The number of hosts that a plan looks at, if it is known to be `most` or less.
+    #[cfg(test)]
+    pub(crate) fn looked_at(&self, selector: &Selector, most: usize) -> Option<usize> {
+        plan::looked_at(selector.condition(), self, most).map(|hosts| hosts.len())
+    }
 }
 
 fn id(place: usize) -> HostId {

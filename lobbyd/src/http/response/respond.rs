@@ -157,6 +157,14 @@ impl View {
         is_short(self.at.version.living, self.snapshot.text_len())
     }
 
+    /// Whether the hosts that a question is about are known to be so few that they are found and
+    /// written on this thread.
+    fn is_about_few(&self, Query { selection, .. }: &Query) -> bool {
+        let Selection::Selector(selector) = selection else { return false };
+        let len = self.snapshot.len_of_few(selector, MAX_HOSTS_HERE);
+        len.is_some_and(|len| len <= MAX_BYTES_HERE)
+    }
+
     fn list(&self, query: Query) -> List {
         List::new(Arc::clone(&self.snapshot), query, self.now)
     }
@@ -175,7 +183,7 @@ fn is_short(hosts: usize, bytes: usize) -> bool {
 /// Makes an answer about what is known now.
 async fn make(state: &AppState, key: &CacheKey) -> Result<Made, ApiError> {
     let (view, key, hasher) = (View::new(state), key.clone(), state.cache.hasher().clone());
-    let (at, is_short) = (view.at, view.is_short());
+    let (at, is_short) = (view.at, view.is_short() || view.is_about_few(&key.query));
     let limit = if key.query.shows_times() { MAX_LIST_LEN } else { MAX_BYTES };
     let making = move |problems: &mut _| {
         let list = view.list(key.query.clone());

@@ -74,8 +74,24 @@ fn is_looked_up(condition: &Condition) -> bool {
     }
 }
 
-/// The hosts for which all operands hold.
-fn find_all(operands: &[Condition], fleet: &impl Fleet) -> Vec<HostId> {
+/// The hosts that [`find`] looks at, if the index tells that they are `most` or fewer.
+pub(crate) fn looked_at(
+    condition: &Condition,
+    fleet: &impl Fleet,
+    most: usize,
+) -> Option<Vec<HostId>> {
+    match condition {
+        Condition::All(operands) => looked_at(rarest(operands, fleet)?, fleet, most),
+        Condition::Has(_) | Condition::In(..) | Condition::Matches(..) => {
+            let are_few = estimate(condition, fleet, most.saturating_add(1)) <= most;
+            are_few.then(|| find(condition, fleet))
+        }
+        Condition::Any(_) | Condition::Not(_) => None,
+    }
+}
+
+/// The operand that leaves the fewest hosts, if any leaves fewer than all.
+fn rarest<'c>(operands: &'c [Condition], fleet: &impl Fleet) -> Option<&'c Condition> {
     // Those that take the least to be estimated come first: they limit how far others are looked
     // at.
     let (first, then): (Vec<_>, Vec<_>) =
@@ -87,6 +103,12 @@ fn find_all(operands: &[Condition], fleet: &impl Fleet) -> Vec<HostId> {
             (rarest, limit) = (Some(operand), hosts);
         }
     }
+    rarest
+}
+
+/// The hosts for which all operands hold.
+fn find_all(operands: &[Condition], fleet: &impl Fleet) -> Vec<HostId> {
+    let rarest = rarest(operands, fleet);
     let mut hosts = rarest.map_or_else(|| fleet.all(), |operand| find(operand, fleet));
     let others =
         operands.iter().filter(|operand| !rarest.is_some_and(|r| std::ptr::eq(r, *operand)));

@@ -33,6 +33,32 @@ fn only_what_the_index_leaves_is_asked() {
     }
 }
 
+#[test]
+fn how_few_are_looked_at_is_known_before() {
+    let packets = (0..100).map(|number| {
+        let service = if number < 7 { "service:db" } else { "service:web" };
+        packet(&format!("h{number}"), &[service, "dc:a", &format!("ip:{number}")])
+    });
+    let servers = Servers::new(packets.collect());
+    for (selector, few) in [
+        ("service=db", Some(7)),
+        ("service=db and dc=a, ip!=3", Some(7)),
+        ("dc=a and (ip=1 or not service=db) and service=db", Some(7)),
+        ("service=db, absent", Some(0)),
+        ("@hostname in (h1,h2) and dc", Some(2)),
+        ("service=~'d.'", Some(7)),
+        ("service=web", None),
+        ("dc=a and service", None),
+        ("not service=web", None),
+        ("service=db or ip=9", None),
+        ("@hostname=~'h1.*'", None),
+        ("@hostname", None),
+    ] {
+        let looked_at = servers.looked_at(&selector.parse().unwrap(), 50);
+        assert_eq!(looked_at, few, "{selector}");
+    }
+}
+
 fn fleet() -> impl Strategy<Value = Vec<Discovery>> {
     let labels = prop::collection::vec("[abc](:[xy\"]{0,2})?", 0..4);
     prop::collection::vec(labels, 0..12).prop_map(|hosts| {
