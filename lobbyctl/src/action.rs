@@ -221,9 +221,30 @@ mod tests {
             outcome = running => panic!("{outcome:?}"),
             id = written => id,
         };
-        let stat = format!("/proc/{}/stat", id.trim());
-        let is_running = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
-        while is_running() {
+        ends(id.trim()).await;
+    }
+
+    #[actix_rt::test]
+    async fn what_is_left_behind_goes_on_until_it_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (id, mark) = (directory.path().join("id"), directory.path().join("mark"));
+        let (id, mark) = (id.display(), mark.display());
+        let wait = format!("while test ! -e {mark}; do sleep 0.01; done");
+        let left = format!("{{ {wait}; while echo x; do sleep 0.01; done; }}");
+        assert_eq!(run(&format!("sh -c '{left} & echo $! >{id}'")).await, Ok(()));
+        let id = std::fs::read_to_string(id.to_string()).unwrap();
+        assert!(is_running(id.trim()));
+        std::fs::write(mark.to_string(), "").unwrap();
+        ends(id.trim()).await;
+    }
+
+    fn is_running(id: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    async fn ends(id: &str) {
+        while is_running(id) {
             actix_rt::time::sleep(Duration::from_millis(5)).await;
         }
     }
