@@ -125,8 +125,8 @@ impl<'a> Renderer<'a> {
     fn new(options: &'a RenderOptions) -> anyhow::Result<Self> {
         // One that is wrong is told before anybody is asked.
         Template::read(&options.template)?;
-        let RenderOptions { output, mode, check, reload, .. } = options;
-        let new = |path: &_| Target::new(path, *mode, check.clone(), reload.clone());
+        let RenderOptions { output, mode, check, reload, watch, .. } = options;
+        let new = |path: &_| Target::new(path, *mode, check.clone(), reload.clone(), *watch);
         let target = output.as_deref().map(new).transpose()?;
         let addresses = address_labels(&options.addresses)?;
         Ok(Self { options, target, addresses })

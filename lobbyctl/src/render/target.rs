@@ -17,6 +17,8 @@ pub(super) struct Target {
     mode: u32,
     check: Option<Action>,
     reload: Option<Action>,
+    /// Whether what fails is tried again without anybody's doing.
+    is_watched: bool,
 }
 
 /// What became of a file.
@@ -46,13 +48,14 @@ impl Target {
         mode: u32,
         check: Option<Action>,
         reload: Option<Action>,
+        is_watched: bool,
     ) -> anyhow::Result<Self> {
         let path = match fs::canonicalize(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
             path => path?,
         };
         path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
-        Ok(Self { path, mode, check, reload })
+        Ok(Self { path, mode, check, reload, is_watched })
     }
 
     /// Whether the file holds just this.
@@ -116,8 +119,7 @@ impl Target {
         // What was checked is good: from here on nothing leads back.
         remove(&self.beside("old"))?;
         if let Some(reload) = &self.reload {
-            let again = || format!("{} is new, the reload is tried again", self.path.display());
-            reload.run_with(&self.path).await.with_context(again)?;
+            reload.run_with(&self.path).await.with_context(|| self.is_owed_a_reload())?;
         }
         remove(&self.mark())?;
         Ok(())
@@ -203,6 +205,15 @@ impl Target {
         format!("cannot {deed} {}", self.path.display())
     }
 
+    fn is_owed_a_reload(&self) -> String {
+        let path = self.path.display();
+        if self.is_watched {
+            format!("{path} is new, the reload is tried again")
+        } else {
+            format!("{path} is new, the next run tries the reload again")
+        }
+    }
+
     fn stays(&self) -> String {
         format!("{} stays as it was", self.path.display())
     }
@@ -239,7 +250,7 @@ mod tests {
 
         fn target(&self, check: &str, reload: &str) -> Target {
             let action = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
-            Target::new(&self.path(), 0o640, action(check), action(reload)).unwrap()
+            Target::new(&self.path(), 0o640, action(check), action(reload), false).unwrap()
         }
 
         fn text(&self) -> String {
@@ -315,7 +326,12 @@ mod tests {
         let flag = fixture.directory.path().join("flag");
         let target = fixture.target("true", &format!("rm {}", flag.display()));
         let error = target.bring_up_to_date(b"one").await.unwrap_err();
-        assert!(format!("{error:#}").contains("the reload is tried again"), "{error:#}");
+        let told = "file is new, the next run tries the reload again: rm ";
+        assert!(format!("{error:#}").contains(told), "{error:#}");
+        let watched = Target { is_watched: true, ..fixture.target("true", "false") };
+        let error = watched.bring_up_to_date(b"one").await.unwrap_err();
+        let told = "file is new, the reload is tried again: false failed";
+        assert!(format!("{error:#}").contains(told), "{error:#}");
         assert_eq!(fixture.text(), "one");
         assert!(target.bring_up_to_date(b"one").await.is_err());
         fs::write(&flag, "").unwrap();
