@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::notices::Notices;
-use crate::labels::is_stored;
+use crate::labels::{is_stored, listed};
 
 /// The longest pause before what failed is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -76,7 +76,7 @@ impl Keeper {
             } else if *self.stands.borrow() {
                 self.remove().await
             } else {
-                Ok(())
+                Ok(None)
             };
             let pause = pause(self.ttl, is_wanted, outcome.is_ok());
             self.tell(outcome);
@@ -93,22 +93,24 @@ impl Keeper {
         }
     }
 
-    async fn renew(&mut self, wanted: &watch::Receiver<bool>) -> Result<(), Error> {
+    /// Adds the labels. Returns what was done, in words, if anything was.
+    async fn renew(&mut self, wanted: &watch::Receiver<bool>) -> Result<Option<String>, Error> {
         if !self.is_known {
             self.client.labels().await?;
             self.is_known = true;
             // Who wants them no more did not wait for this answer: nothing was there to go.
             if !*wanted.borrow() {
-                return Ok(());
+                return Ok(None);
             }
         }
         self.stands.send_replace(true);
-        self.client.add_labels_for(&self.labels, self.ttl).await
+        self.client.add_labels_for(&self.labels, self.ttl).await?;
+        Ok(Some(format!("added {}", listed(&self.labels))))
     }
 
     /// Removes the labels, but for those that somebody has added for good: they stay, and the
-    /// lease of them ends by itself.
-    async fn remove(&mut self) -> Result<(), Error> {
+    /// lease of them ends by itself. Returns what was done, in words, if anything was.
+    async fn remove(&mut self) -> Result<Option<String>, Error> {
         let there = self.client.labels().await?;
         let is_mine = |label: &&Label| !is_stored(label, &there);
         let mine: Vec<_> = self.labels.iter().filter(is_mine).cloned().collect();
@@ -116,17 +118,19 @@ impl Keeper {
             self.client.delete_labels(&mine).await?;
         }
         self.stands.send_replace(false);
-        Ok(())
+        Ok((!mine.is_empty()).then(|| format!("removed {}", listed(&mine))))
     }
 
-    /// Tells of the first failure in a row, and of its end.
-    fn tell(&mut self, outcome: Result<(), Error>) {
+    /// Tells of the first failure in a row, and of its end: a daemon that failed may have answered
+    /// all the time, with an error.
+    fn tell(&mut self, outcome: Result<Option<String>, Error>) {
         match outcome {
-            Ok(()) if self.has_failed => {
+            Ok(done) => {
+                if let Some(done) = done.filter(|_| self.has_failed) {
+                    self.notices.say(format!("the daemon has {done}"));
+                }
                 self.has_failed = false;
-                self.notices.say("the daemon has answered again");
             }
-            Ok(()) => {}
             Err(error) => {
                 // The next run of the daemon may be another program.
                 self.is_known = false;

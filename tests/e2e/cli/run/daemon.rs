@@ -29,7 +29,7 @@ async fn a_daemon_that_was_away_gets_the_label_of_a_program_again() {
     run.logged("trying again").await;
     let second = Lobbyd::named("a").set("PORT", port.to_string()).start().await;
     has_label(&second).await;
-    run.logged("the daemon has answered again").await;
+    run.logged("the daemon has added service:web").await;
     second.kill();
     assert!(run.is_running());
     run.signal(Signal::TERM);
@@ -37,6 +37,24 @@ async fn a_daemon_that_was_away_gets_the_label_of_a_program_again() {
     assert_eq!(exit.status.code(), Some(143));
     assert!(exit.after < Duration::from_secs(10), "{exit:?}");
     run.logged("service:web could not be removed, and ends within 3s").await;
+}
+
+#[actix_rt::test]
+async fn the_end_of_a_refusal_is_told_by_what_was_done() {
+    let builder = Lobbyd::named("a");
+    let file = builder.labels_path().with_file_name("state");
+    std::fs::write(&file, "").unwrap();
+    let daemon = builder.set("STATE_PATH", &file).start().await;
+    let run = run(&daemon, &[], "sleep 60");
+    // It answers all the time.
+    run.logged("STATE_PATH").await;
+    std::fs::remove_file(&file).unwrap();
+    run.logged("the daemon has added service:web").await;
+    has_label(&daemon).await;
+    assert_eq!(run.logs_with("answered again"), [""; 0]);
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(LIMIT).await.status.code(), Some(143));
+    assert_eq!(run.logs_with("the daemon has"), ["lobbyctl: the daemon has added service:web"]);
 }
 
 #[actix_rt::test]
