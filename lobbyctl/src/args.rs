@@ -212,7 +212,7 @@ pub(crate) struct RenderOptions {
     /// Go on, and render again whenever something changes
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Print what the file would hold, check it, and change nothing
+    /// Print what the file would hold, check it if the check has {}, and change nothing
     #[arg(long, conflicts_with = "watch")]
     pub(crate) dry_run: bool,
     /// The mode of a file that is not there yet

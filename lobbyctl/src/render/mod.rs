@@ -1,5 +1,6 @@
 //! Templates: files that are made of what the lobby knows.
 
+mod rendering;
 mod settle;
 mod target;
 mod template;
@@ -20,6 +21,7 @@ use crate::args::RenderOptions;
 use crate::connection::Connection;
 use crate::known::KnownServers;
 
+use rendering::Rendering;
 use settle::Settle;
 use target::{Outcome, Target};
 use template::{TIME_LIMIT, Template, TooSlow};
@@ -133,34 +135,48 @@ impl<'a> Renderer<'a> {
     }
 
     /// The template is read each time: it may have been changed.
-    async fn render(&self, lobby: &Lobby) -> anyhow::Result<Vec<u8>> {
-        let hosts = lobby.known.hosts();
-        let hosts = hosts.map(|(name, labels)| Host::new(name, labels, &self.addresses));
-        let hosts = hosts.filter(|host| self.options.drained || !host.is_drained());
-        let hosts: Vec<_> = hosts.map(Arc::new).collect();
+    async fn render(&self, lobby: &Lobby) -> anyhow::Result<Rendering> {
+        let all = lobby.known.hosts();
+        let all = all.map(|(name, labels)| Host::new(name, labels, &self.addresses));
+        let (hosts, drained): (Vec<_>, Vec<_>) =
+            all.partition(|host| self.options.drained || !host.is_drained());
+        let hosts: Vec<_> = hosts.into_iter().map(Arc::new).collect();
         let there = hosts.len();
         let template = Template::read(&self.options.template)?;
         let rendered = template.render_within(hosts, TIME_LIMIT).await?;
         let (taken, least) = (rendered.servers, self.options.min_servers);
+        let rendering = Rendering { text: rendered.text, taken, there, drained: drained.len() };
         ensure!(
             taken >= least,
-            "fewer than --min-servers {least}: the template takes {taken} of {there} servers"
+            "fewer than --min-servers {least}: the template takes {}",
+            rendering.servers()
         );
-        Ok(rendered.text)
+        Ok(rendering)
     }
 
     async fn once(&self, lobby: &Lobby) -> anyhow::Result<()> {
-        let text = self.render(lobby).await?;
+        let rendering = self.render(lobby).await?;
+        let text = &rendering.text;
         match &self.target {
-            Some(target) if self.options.dry_run => {
-                print(&text)?;
-                target.try_out(&text).await?;
-                let same = target.holds(&text)?;
-                say(if same { "nothing would change" } else { "the file would be replaced" });
-                Ok(())
+            Some(target) if !self.options.dry_run => drop(target.bring_up_to_date(text).await?),
+            target => {
+                print(text)?;
+                if self.options.dry_run {
+                    say(&format!("the template takes {}", rendering.servers()));
+                }
+                if let Some(target) = target {
+                    rehearse(target, text).await?;
+                }
             }
-            Some(target) => target.bring_up_to_date(&text).await.map(drop),
-            None => print(&text),
+        }
+        self.warn_of_nobody(&rendering);
+        Ok(())
+    }
+
+    /// Tells of a text that most likely lacks its servers.
+    fn warn_of_nobody(&self, rendering: &Rendering) {
+        if let Some(warning) = rendering.warning(self.options.selector.as_ref()) {
+            say(&format!("warning: {warning}"));
         }
     }
 
@@ -168,16 +184,9 @@ impl<'a> Renderer<'a> {
     async fn watch(&self, lobby: &mut Lobby, connection: &Connection) -> Result<(), Failure> {
         let mut settle = Settle::default();
         loop {
-            let due = settle.due();
-            let wait = async {
-                match due {
-                    Some(due) => sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
-                () = wait => match self.refresh(lobby).await {
+                () = at(settle.due()) => match self.refresh(lobby).await {
                     Ok(()) => settle.succeeded(),
                     // Only the end of the program ends the work on it.
                     Err(error) if error.is::<TooSlow>() => return Err(Failure::other(error)),
@@ -200,12 +209,33 @@ impl<'a> Renderer<'a> {
     }
 
     async fn refresh(&self, lobby: &Lobby) -> anyhow::Result<()> {
-        let text = self.render(lobby).await?;
-        let Some(target) = &self.target else { return print(&text) };
-        if target.bring_up_to_date(&text).await? == Outcome::Done {
-            say(&format!("rendered {} servers", lobby.known.count().unwrap_or_default()));
+        let rendering = self.render(lobby).await?;
+        match &self.target {
+            None => print(&rendering.text)?,
+            Some(target) => match target.bring_up_to_date(&rendering.text).await? {
+                Outcome::Unchanged => return Ok(()),
+                Outcome::Done => say(&format!("rendered {}", rendering.servers())),
+            },
         }
+        self.warn_of_nobody(&rendering);
         Ok(())
+    }
+}
+
+/// Checks what a file would hold, and says what would be done.
+async fn rehearse(target: &Target, text: &[u8]) -> anyhow::Result<()> {
+    if let Some(checked) = target.try_out(text).await? {
+        say(checked);
+    }
+    say(target.prospect(text)?);
+    Ok(())
+}
+
+/// Waits until a moment, or for ever if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -71,13 +71,31 @@ impl Target {
         }
     }
 
-    /// Checks what would be put into the file, if the check takes a file.
-    pub(super) async fn try_out(&self, text: &[u8]) -> anyhow::Result<()> {
+    /// Checks what would be put into the file, if the check takes a file. Returns what became of the
+    /// check, in words, if there is one.
+    pub(super) async fn try_out(&self, text: &[u8]) -> anyhow::Result<Option<&'static str>> {
         let fresh = self.beside("new");
         self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;
         let checked = self.check_new(&fresh).await;
         remove(&fresh)?;
-        checked
+        checked?;
+        Ok(self.check.as_ref().map(|check| {
+            if check.takes_file() {
+                "the check has passed"
+            } else {
+                "the check was not run: it has no {}, and looks at the file in its place"
+            }
+        }))
+    }
+
+    /// What bringing the file up to date would do, in words.
+    pub(super) fn prospect(&self, text: &[u8]) -> anyhow::Result<&'static str> {
+        Ok(match (self.holds(text)?, self.mark().exists(), &self.reload) {
+            (true, false, _) => "nothing would change",
+            (true, true, _) => "the file would stay, and what failed after the last time be done",
+            (false, _, Some(_)) => "the file would be replaced, and the reload run",
+            (false, _, None) => "the file would be replaced",
+        })
     }
 
     /// Makes the file hold this. Until the check has passed it is as it was; when a check after the

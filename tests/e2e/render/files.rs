@@ -27,13 +27,28 @@ async fn a_template_becomes_a_file_or_is_printed() {
     assert_eq!(printed.stdout, "a 1\n");
     let none = lobbyctl(&daemon, &["render", word(&place.template()), "-l", "x=2"]).await;
     assert_eq!((none.status, none.stdout.as_str()), (Some(0), ""));
+    assert_eq!(none.stderr, "warning: there is no server with x=2\n");
+}
+
+#[actix_rt::test]
+async fn a_template_that_takes_no_server_is_warned_of() {
+    let (daemon, place) =
+        (warm("a", "x:1").await, Place::with("{% for host in with('x=2') %}x{% endfor %}"));
+    std::fs::write(place.file(), "old").unwrap();
+    let empty = place.render(&daemon, &[]).await;
+    assert_eq!((empty.status, place.text().as_str()), (Some(0), ""), "{empty:?}");
+    assert_eq!(empty.stderr, "warning: the template takes none of 1 servers\n");
+    std::fs::write(place.template(), "{% for host in with('x=1') %}x{% endfor %}").unwrap();
+    let some = place.render(&daemon, &[]).await;
+    assert_eq!((place.text().as_str(), some.stderr.as_str()), ("x", ""));
 }
 
 #[actix_rt::test]
 async fn drained_servers_are_left_out_unless_asked_for() {
     let (daemon, place) = (warm("a", "x:1,drain:disk").await, Place::with(NAMES));
-    place.render(&daemon, &[]).await;
+    let none = place.render(&daemon, &[]).await;
     assert_eq!(place.text(), "");
+    assert_eq!(none.stderr, "warning: of 1 servers all are drained, and left out\n");
     place.render(&daemon, &["--drained"]).await;
     assert_eq!(place.text(), "a 1\n");
 }
@@ -104,8 +119,33 @@ async fn a_dry_run_changes_nothing() {
     let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
     let outcome = place.render(&daemon, &["--dry-run", "--check", "grep -q a {}"]).await;
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(0), "a 1\n"), "{outcome:?}");
+    let said = "the template takes 1 of 1 servers\nthe check has passed\n";
+    assert_eq!(outcome.stderr, format!("{said}the file would be replaced\n"));
+    let printed = lobbyctl(&daemon, &["render", word(&place.template()), "--dry-run"]).await;
+    assert_eq!(printed.stderr, "the template takes 1 of 1 servers\n");
     let failed = place.render(&daemon, &["--dry-run", "--check", "grep -q b {}"]).await;
     assert_eq!((failed.status, place.files().len()), (Some(1), 0), "{failed:?}");
+}
+
+#[actix_rt::test]
+async fn a_dry_run_says_what_it_did_not_do() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let last_said = async |options: &[&str]| {
+        let outcome = place.render(&daemon, &[&["--dry-run"], options].concat()).await;
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        let lines: Vec<_> = outcome.stderr.lines().skip(1).map(str::to_owned).collect();
+        lines
+    };
+    let unchecked = "the check was not run: it has no {}, and looks at the file in its place";
+    let replaced = "the file would be replaced, and the reload run";
+    assert_eq!(last_said(&["--check", "false", "--reload", "false"]).await, [unchecked, replaced]);
+    let reload = ["--reload", "false"];
+    assert_eq!(place.render(&daemon, &reload).await.status, Some(1));
+    let owed = "the file would stay, and what failed after the last time be done";
+    assert_eq!(last_said(&reload).await, [owed]);
+    assert_eq!(place.files(), [".file.lobby-pending", "file"]);
+    assert_eq!(place.render(&daemon, &["--reload", "true"]).await.status, Some(0));
+    assert_eq!(last_said(&reload).await, ["nothing would change"]);
 }
 
 #[actix_rt::test]

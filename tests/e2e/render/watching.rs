@@ -83,6 +83,22 @@ async fn an_outage_of_broker_and_daemon_does_not_touch_the_file() {
 }
 
 #[actix_rt::test]
+async fn the_servers_that_the_template_took_are_told() {
+    let nats = NatsServer::start().await;
+    let peer = RawPeer::nats(&nats).await;
+    let daemon = Lobbyd::named("me").nats(&nats).start().await;
+    daemon.links_are("up", LIMIT).await;
+    peer.say_hi("b", &["x:1"]).await;
+    daemon.knows(json!({"b": ["x:1"], "me": []})).await;
+    let place = Place::with("{% for host in with('x=1') %}{{ host.name }} {% endfor %}");
+    let watch = watch(&place, daemon.address().port(), &[]);
+    watch.logged("rendered 1 of 2 servers").await;
+    peer.say_hi("b", &[]).await;
+    watch.logged("warning: the template takes none of 2 servers").await;
+    assert_eq!((place.text().as_str(), watch.logs_with("warning").len()), ("", 1));
+}
+
+#[actix_rt::test]
 async fn each_loss_of_the_daemon_is_told() {
     let daemon = Lobbyd::named("me").start().await;
     let road = Proxy::to(daemon.address().port()).await;
