@@ -1,5 +1,6 @@
 //! Templates: files that are made of what the lobby knows.
 
+mod patience;
 mod rendering;
 mod settle;
 mod target;
@@ -21,6 +22,7 @@ use crate::args::RenderOptions;
 use crate::connection::Connection;
 use crate::known::KnownServers;
 
+use patience::{Patience, WAITS, with_notice};
 use rendering::Rendering;
 use settle::Settle;
 use target::{Outcome, Target};
@@ -41,10 +43,11 @@ pub(crate) async fn run(
     if options.watch {
         return renderer.watch(&mut lobby, connection).await;
     }
-    match timeout(WARM_LIMIT, lobby.becomes_warm(connection)).await {
+    let limit = WARM_LIMIT.as_secs();
+    let waiting = timeout(WARM_LIMIT, lobby.becomes_warm(connection));
+    match with_notice(waiting, &format!("{WAITS}, for at most {limit} s")).await {
         Ok(warm) => warm?,
         Err(_) => {
-            let limit = WARM_LIMIT.as_secs();
             let why = anyhow!("after {limit} s the daemon still may not know every server");
             return Err(Failure::other(why));
         }
@@ -182,10 +185,15 @@ impl<'a> Renderer<'a> {
 
     /// Renders whenever something has changed and settled. Whatever fails is told and tried again.
     async fn watch(&self, lobby: &mut Lobby, connection: &Connection) -> Result<(), Failure> {
-        let mut settle = Settle::default();
+        let (mut settle, mut patience) = (Settle::default(), Patience::default());
         loop {
+            patience.is_tried(!lobby.warm && lobby.lost.is_none(), now());
             tokio::select! {
                 biased;
+                () = at(patience.end()) => {
+                    patience.is_over();
+                    say(WAITS);
+                }
                 () = at(settle.due()) => match self.refresh(lobby).await {
                     Ok(()) => settle.succeeded(),
                     // Only the end of the program ends the work on it.

@@ -188,6 +188,7 @@ async fn half_a_fleet_is_not_rendered_however_long_one_waits() {
     let daemon = Lobbyd::named("a").without_keep_alive().start().await;
     let place = Place::with(NAMES);
     let waiting = start(&daemon, &place, &[]);
+    waiting.logged("which may not know every server yet, for at most 30 s").await;
     let exit = waiting.wait(Duration::from_secs(30) + LIMIT).await;
     assert_eq!((exit.status.code(), place.files().len()), (Some(1), 0));
     waiting.logged("the daemon still may not know every server").await;

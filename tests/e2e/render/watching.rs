@@ -99,6 +99,15 @@ async fn the_servers_that_the_template_took_are_told() {
 }
 
 #[actix_rt::test]
+async fn a_wait_for_a_daemon_that_is_not_warm_is_told() {
+    let daemon = Lobbyd::named("me").without_keep_alive().start().await;
+    let place = Place::with(NAMES);
+    let watch = watch(&place, daemon.address().port(), &[]);
+    watch.logged("waiting for the daemon, which may not know every server yet").await;
+    assert_eq!(place.text(), "no file");
+}
+
+#[actix_rt::test]
 async fn each_loss_of_the_daemon_is_told() {
     let daemon = Lobbyd::named("me").start().await;
     let road = Proxy::to(daemon.address().port()).await;
