@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand};
 use lobby_client::{HostName, Protocol, Selector};
 
 use crate::action::Action;
@@ -127,12 +127,16 @@ pub(crate) enum Command {
     /// Print what changes, a line an event, until it is ended
     Watch(WatchOptions),
     /// Make a file of a template and of what the lobby knows
+    #[command(arg = hidden_json())]
     Render(RenderOptions),
     /// Wait until servers are there, or none is; exit status 5 if time is up
+    #[command(arg = hidden_json())]
     Wait(WaitOptions),
     /// Print a table of the servers, for grep and awk
+    #[command(arg = hidden_json())]
     Table(TableOptions),
     /// Print the servers in a form that other programs read
+    #[command(arg = hidden_json())]
     Export(ExportOptions),
     /// Be the inventory of Ansible, as when called by the name lobby-inventory
     #[command(override_usage = "lobbyctl [CONNECTION] ansible [OPTIONS] <--list | --host NAME>")]
@@ -147,17 +151,30 @@ pub(crate) enum Command {
         wanted: Option<HostName>,
     },
     /// Check that the connected daemon works, for containers: exit status 0 if so, with any broker
+    #[command(arg = hidden_json())]
     Ping,
     /// List the labels of the connected daemon's server, and change those of run time
     #[command(subcommand)]
     Labels(LabelsCommand),
     /// Run a program; the server has labels as long as it runs and its check passes
     #[command(
+        arg = hidden_json(),
         override_usage = "lobbyctl run [OPTIONS] --label <LABEL> [--check <COMMAND>] [-- <CMD>...]"
     )]
     Run(RunOptions),
     /// Ask for no more work: give the server the label drain, or drain:REASON
+    #[command(arg = json().help("Print what --show shows as one line of JSON"))]
     Drain(DrainOptions),
+}
+
+/// The option of a command that has nothing to print as JSON, which refuses it.
+fn hidden_json() -> Arg {
+    json().hide(true)
+}
+
+/// What stands below a command in the place of the option of all.
+fn json() -> Arg {
+    Arg::new("json").long("json").global(true).action(ArgAction::SetTrue)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

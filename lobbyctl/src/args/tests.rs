@@ -226,6 +226,32 @@ fn commands_without_json_refuse_it() {
 }
 
 #[test]
+fn the_help_of_a_command_shows_json_only_where_it_is_taken() {
+    for (line, is_shown) in [
+        ("table", false),
+        ("export", false),
+        ("render", false),
+        ("ping", false),
+        ("wait", false),
+        ("run", false),
+        ("drain", true),
+        ("discovery", true),
+        ("discoveries labels", true),
+        ("labels list", true),
+        ("status", true),
+        ("doctor", true),
+        ("watch", true),
+    ] {
+        for words in [format!("{line} --help"), format!("help {line}")] {
+            let help = refusal(&words).to_string();
+            assert_eq!(help.contains("--json"), is_shown, "{words}: {help}");
+        }
+    }
+    assert!(read("--json drain --show").unwrap().json && read("drain --show --json").unwrap().json);
+    assert!(refusal("--json table").to_string().contains("has no JSON to print"));
+}
+
+#[test]
 fn columns_may_have_blanks_around_their_commas() {
     let columns = |text: &str| {
         let words = ["lobbyctl", "table", "-L", text].map(OsString::from);
