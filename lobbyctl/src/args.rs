@@ -248,7 +248,7 @@ pub(crate) struct WaitOptions {
     /// Wait until there is none; believed only of a daemon that must have heard every server
     #[arg(long, conflicts_with = "count")]
     pub(crate) none: bool,
-    /// How long to wait, such as 90s, 5m or 1h
+    /// How long to wait, such as 90s, 5m or 1h; a bare number is in seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(crate) timeout: Duration,
 }
@@ -352,10 +352,26 @@ fn mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "must be a mode in octal digits, such as 0644".to_owned())
 }
 
-/// A time in the manner of `1m 30s`; a bare number is in seconds.
+/// A time as the API takes it for a label: a bare number is in seconds.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().map(Duration::from_secs);
-    let time = seconds.or_else(|| humantime::parse_duration(text).ok());
-    time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME)
-        .ok_or_else(|| "must be a time such as 90s, 5m or 1h, at most a year".to_owned())
+    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60), ("", 1)];
+    let time = units.into_iter().find_map(|(unit, seconds)| {
+        number(text.strip_suffix(unit)?)?.checked_mul(seconds).map(Duration::from_secs)
+    });
+    time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME).ok_or_else(|| {
+        "must be a whole number with s, m, h or d, up to 365d, such as 90s, 5m or 1h".to_owned()
+    })
+}
+
+/// The time that a label lasts. Somebody who types a bare number may have forgotten the unit, and
+/// would hear of it when the label is gone.
+fn time_of_label(text: &str) -> Result<Duration, String> {
+    match number(text) {
+        Some(number) => Err(format!("has no unit: {number}s, {number}m, {number}h or {number}d")),
+        None => time(text),
+    }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -6,13 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use lobby_client::Label;
 
-use super::time;
+use super::{time, time_of_label};
 use crate::action::Action;
 use crate::completion::{labels, own_labels};
 use crate::drain;
-
-/// Shortest time of a label that ends, and between two checks.
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Shortest time of the labels of a program: they are renewed each second then.
 const SHORTEST_TTL: Duration = Duration::from_secs(3);
@@ -23,8 +20,8 @@ pub(crate) enum LabelsCommand {
     List,
     /// Add labels; they survive a restart of the daemon
     Add {
-        /// Remove them after this time, such as 90s, 5m or 1h; the same again begins anew
-        #[arg(long = "for", value_name = "TIME", value_parser = a_second_or_more)]
+        /// Remove them after this time, 1s to 365d, such as 5m or 1h; the same again begins anew
+        #[arg(long = "for", value_name = "TIME", value_parser = time_of_label)]
         time: Option<Duration>,
         /// Labels, by convention NAME:VALUE; at most 1024 bytes each, without control characters
         #[arg(required = true, value_name = "LABEL", value_parser = Label::parse, add = labels())]
@@ -68,7 +65,7 @@ pub(crate) struct CheckOptions {
     pub(crate) check: Option<Action>,
     /// Time from one check to the next; one that takes longer, or over 30s, has failed
     #[arg(
-        long, value_name = "TIME", default_value = "10s", value_parser = a_second_or_more,
+        long, value_name = "TIME", default_value = "10s", value_parser = time,
         requires = "check"
     )]
     pub(crate) every: Duration,
@@ -82,8 +79,8 @@ pub(crate) struct CheckOptions {
 
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct DrainOptions {
-    /// End it after this time, such as 90s, 5m or 1h
-    #[arg(long = "for", value_name = "TIME", value_parser = a_second_or_more)]
+    /// End it after this time, 1s to 365d, such as 5m or 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = time_of_label)]
     pub(crate) time: Option<Duration>,
     /// Why; others see it
     #[arg(long = "reason", value_name = "TEXT", value_parser = drain::with_reason)]
@@ -101,18 +98,10 @@ fn row() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=1_000)
 }
 
-fn a_second_or_more(text: &str) -> Result<Duration, String> {
-    time_of_at_least(SECOND, text)
-}
-
 fn ttl(text: &str) -> Result<Duration, String> {
-    time_of_at_least(SHORTEST_TTL, text)
-}
-
-fn time_of_at_least(least: Duration, text: &str) -> Result<Duration, String> {
     let given = time(text)?;
-    if given < least {
-        return Err(format!("must be at least {}", humantime::format_duration(least)));
+    if given < SHORTEST_TTL {
+        return Err(format!("must be at least {}", humantime::format_duration(SHORTEST_TTL)));
     }
     Ok(given)
 }

@@ -187,6 +187,29 @@ fn a_program_is_run_with_its_labels_and_its_check() {
 }
 
 #[test]
+fn a_time_is_a_whole_number_that_needs_its_unit_for_a_label() {
+    for (text, seconds) in
+        [("90s", 90), ("5m", 300), ("1h", 3_600), ("365d", 31_536_000), ("01s", 1)]
+    {
+        assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+    }
+    assert_eq!(time("1"), Ok(Duration::from_secs(1)));
+    for text in
+        ["", "s", "0s", "366d", "1M", "1y", "1.5h", "1h 30m", "1h30m", "-1s", "+1s", "500ms", "1 s"]
+    {
+        let refused = time(text).unwrap_err();
+        assert!(refused.starts_with("must be a whole number with s, m, h or d"), "{text}");
+    }
+    for line in ["labels add --for 1 x", "drain --for 1"] {
+        let refusal = refusal(line).to_string();
+        assert!(refusal.contains("has no unit: 1s, 1m, 1h or 1d"), "{refusal}");
+    }
+    for line in ["wait --timeout 1", "run --label a --ttl 9 -- x", "drain --for 1m"] {
+        assert!(read(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn a_server_is_drained_for_a_time_and_a_reason() {
     let drain = |words: &[&str]| {
         let words = [&["lobbyctl", "drain"], words].concat();

@@ -136,7 +136,7 @@ async fn a_daemon_that_cannot_store_says_why_nothing_was_added() {
 
 #[actix_rt::test]
 async fn a_time_that_cannot_be_meant_is_wrong_usage() {
-    for time in ["0", "soon", "2y", "500ms", ""] {
+    for time in ["0", "1", "soon", "2y", "500ms", ""] {
         let outcome = lobbyctl_with(&[], &["labels", "add", "--for", time, "x"]).await;
         assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{time:?}");
         assert!(outcome.stderr.contains("--for"), "{}", outcome.stderr);
