@@ -1,4 +1,5 @@
-//! The grid: lines of cells, made for `grep` and `awk`. No cell is empty or holds white space.
+//! The grid: lines of cells, made for `grep` and `awk`. No cell is empty; one that holds white
+//! space is quoted as for a shell.
 
 use lobby_client::text::printable;
 use unicode_width::UnicodeWidthStr;
@@ -17,7 +18,7 @@ pub(crate) fn text(rows: &[Vec<String>]) -> String {
     rows.iter().map(|row| line(row, &widths)).collect()
 }
 
-/// A text in one word.
+/// A text in one word without quotes, which is not quite the text where that holds white space.
 pub(crate) fn cell(text: &str) -> String {
     let word = printable(text).replace(char::is_whitespace, "_");
     if word.is_empty() { "''".to_owned() } else { word }

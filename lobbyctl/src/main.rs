@@ -14,6 +14,7 @@ mod labels;
 mod output;
 mod render;
 mod run;
+mod shell;
 mod status;
 mod views;
 

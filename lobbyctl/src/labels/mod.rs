@@ -7,12 +7,11 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
-use lobby_client::text::printable;
 use lobby_client::{Client, Error, Label, LabelOrigin, LocalLabel, Query};
 
 use crate::args::LabelsCommand;
 use crate::connection::Connection;
-use crate::{Failure, print_view};
+use crate::{Failure, print_view, shell};
 
 pub(crate) use words::{places, table};
 
@@ -40,7 +39,7 @@ pub(crate) async fn run(
             client.add_labels_for(labels, *time).await.map_err(asking)?;
             for label in labels {
                 if let Some(places) = lasting(label, &there) {
-                    let label = printable(label.as_str());
+                    let label = shell::word(label.as_str());
                     warn(&format!("{label} stays after that: {places}"));
                 }
             }
@@ -125,9 +124,9 @@ fn cannot_tell() -> Failure {
     ))
 }
 
-/// Labels for people.
+/// Labels for people, each as a shell takes it.
 pub(crate) fn listed(labels: &[Label]) -> String {
-    labels.iter().map(|label| printable(label.as_str())).collect::<Vec<_>>().join(", ")
+    labels.iter().map(|label| shell::word(label.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 /// What a clock says, in seconds since the Unix epoch, rounded up as the ends of labels are.

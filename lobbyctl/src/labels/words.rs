@@ -3,10 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::{format_duration, format_rfc3339_seconds};
-use lobby_client::text::{one_line, printable};
 use lobby_client::{Label, LabelOrigin, LocalLabel};
 
-use crate::grid::{self, NOTHING, cell};
+use crate::grid::{self, NOTHING};
+use crate::shell;
 
 /// A line for each label and each place that it comes from.
 pub(crate) fn table(labels: &[LocalLabel], now: i64) -> String {
@@ -18,9 +18,9 @@ pub(crate) fn table(labels: &[LocalLabel], now: i64) -> String {
 fn row(label: &LocalLabel, now: i64) -> Vec<String> {
     let nothing = || NOTHING.to_owned();
     vec![
-        cell(label.label.as_str()),
+        shell::word(label.label.as_str()),
         source(label.source).to_owned(),
-        label.file.as_deref().map_or_else(nothing, cell),
+        label.file.as_deref().map_or_else(nothing, shell::word),
         label.until.map_or_else(nothing, moment),
         label.until.map_or_else(nothing, |until| left_time(until, now).replace(' ', "")),
     ]
@@ -57,7 +57,7 @@ pub(crate) fn places<'a>(label: &Label, there: impl Iterator<Item = &'a LocalLab
 }
 
 fn place(label: &LocalLabel) -> String {
-    let file = label.file.as_deref().map(one_line).unwrap_or_default();
+    let file = label.file.as_deref().map(shell::word).unwrap_or_default();
     match label.source {
         LabelOrigin::Env => "LABELS".to_owned(),
         LabelOrigin::File => format!("the file {file}"),
@@ -70,7 +70,7 @@ fn place(label: &LocalLabel) -> String {
 
 /// What is to be said of a label that was to be removed; nothing if it was there and has gone.
 pub(super) fn left(label: &Label, before: &[LocalLabel], after: &[LocalLabel]) -> Option<String> {
-    let shown = printable(label.as_str());
+    let shown = shell::word(label.as_str());
     let staying = places(label, after.iter());
     if !staying.is_empty() {
         return Some(format!("{shown} stays: {staying}"));
@@ -104,11 +104,11 @@ mod tests {
     #[test]
     fn a_table_tells_each_place_and_each_end() {
         let expected = "\
-LABEL           SOURCE   FILE                        UNTIL                 LEFT
-a:1             env      -                           -                     -
-a:1             file     /etc/lobby/labels/base      -                     -
-note:two_words  runtime  /etc/lobby/labels/_runtime  -                     -
-web             lease    -                           2026-11-23T08:54:25Z  1m5s
+LABEL             SOURCE   FILE                        UNTIL                 LEFT
+a:1               env      -                           -                     -
+a:1               file     /etc/lobby/labels/base      -                     -
+'note:two words'  runtime  /etc/lobby/labels/_runtime  -                     -
+web               lease    -                           2026-11-23T08:54:25Z  1m5s
 ";
         assert_eq!(table(&labels(), 1_795_424_000), expected);
         assert!(table(&labels(), 1_795_424_100).ends_with("  0s\n"));
@@ -121,6 +121,7 @@ web             lease    -                           2026-11-23T08:54:25Z  1m5s
         let stays = "a:1 stays: it comes from LABELS and the file /etc/lobby/labels/base";
         assert_eq!(of("a:1").as_deref(), Some(stays));
         assert_eq!(of("b").as_deref(), Some("b was not there"));
+        assert_eq!(of("two words").as_deref(), Some("'two words' was not there"));
         assert_eq!(of("web"), None);
     }
 }

@@ -22,6 +22,7 @@ use crate::Failure;
 use crate::args::RunOptions;
 use crate::connection::Connection;
 use crate::labels;
+use crate::shell;
 
 use checks::{Checks, News};
 use lease::Lease;
@@ -97,7 +98,7 @@ async fn meet(
         Ok(there) => {
             for label in &options.labels {
                 if let Some(places) = labels::lasting(label, &there) {
-                    let name = one_line(label.as_str());
+                    let name = shell::word(label.as_str());
                     notices.say(format!("{name} stays whatever is run: {places}"));
                 }
             }

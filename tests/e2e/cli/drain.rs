@@ -17,7 +17,7 @@ async fn a_server_is_drained_for_a_reason_until_that_is_ended() {
     assert_eq!(drained, quiet());
     assert_eq!(daemon.own_labels().await, json!(["drain:kernel update", "service:web"]));
     let shown = lobbyctl(&daemon, &["drain", "--show"]).await;
-    assert!(shown.stdout.contains("\ndrain:kernel_update  runtime  "), "{shown:?}");
+    assert!(shown.stdout.contains("\n'drain:kernel update'  runtime  "), "{shown:?}");
     let shown = lobbyctl(&daemon, &["drain", "--show", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(shown[0]["label"], "drain:kernel update");

@@ -1,7 +1,8 @@
 //! lobbyctl labels: where they come from, those that end, and what is told of those that stay.
 
-use lobby_tests::{Lobbyd, OldDaemon, Outcome, lobbyctl, lobbyctl_with};
+use lobby_tests::{Lobbyd, OldDaemon, Outcome, lobbyctl, lobbyctl_with, program};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 async fn ask(daemon: &OldDaemon, arguments: &[&str]) -> Outcome {
     lobbyctl_with(&[("PORT", &daemon.port().to_string())], arguments).await
@@ -32,9 +33,9 @@ async fn labels_list_tells_where_each_label_comes_from() {
     assert_eq!(rows[0], ["LABEL", "SOURCE", "FILE", "UNTIL", "LEFT"]);
     let mut found: Vec<_> = rows[1..].iter().map(|row| (row[0], row[1], row[2])).collect();
     found.sort_unstable();
-    let (base, runtime) = (file("base"), file("_runtime"));
+    let base = file("base");
     let expected = [
-        ("added:two_words", "runtime", runtime.as_str()),
+        ("'added:two", "words'", "runtime"),
         ("both:1", "env", "-"),
         ("both:1", "file", &base),
         ("env:1", "env", "-"),
@@ -42,12 +43,33 @@ async fn labels_list_tells_where_each_label_comes_from() {
         ("rack:b7", "file", &base),
     ];
     assert_eq!(found, expected);
+    let runtime = file("_runtime");
+    assert!(listed.stdout.contains(&format!("\n'added:two words'  runtime  {runtime}  ")));
     let lease = rows.iter().find(|row| row[1] == "lease").unwrap();
     let left = &lease[4];
     assert!(lease[3].ends_with('Z') && (*left == "1h" || left.starts_with("59m")), "{lease:?}");
     let listed = lobbyctl(&daemon, &["labels", "list", "--json"]).await.stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed, daemon.get_json("/v1/labels").await);
+}
+
+#[actix_rt::test]
+async fn a_label_is_shown_so_that_a_shell_takes_it() {
+    let daemon = Lobbyd::named("a").start().await;
+    let odd = ["note:two words", "it's:1", "x:$(id)", "město:Praha", "a;b", "hidden:\u{200b}1"];
+    let added = lobbyctl(&daemon, &[&["labels", "add"], &odd[..]].concat()).await;
+    assert_eq!(added.status, Some(0), "{added:?}");
+    let listed = lobbyctl(&daemon, &["labels", "list"]).await.stdout;
+    let shown: Vec<_> = listed.lines().filter_map(|line| line.split_once("  runtime")).collect();
+    let words: Vec<_> = shown.iter().map(|(word, _)| word.trim_end()).collect();
+    assert_eq!(words.len(), odd.len(), "{listed}");
+    let script =
+        format!("{} labels del --strict {}", program("lobbyctl").display(), words.join(" "));
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script]).env("PORT", daemon.address().port().to_string());
+    let removed = shell.env("LC_ALL", "C.UTF-8").output().await.unwrap();
+    assert_eq!((removed.status.code(), removed.stderr.as_slice()), (Some(0), &b""[..]), "{script}");
+    assert_eq!(daemon.own_labels().await, json!([]));
 }
 
 #[actix_rt::test]
