@@ -149,7 +149,18 @@ pub(crate) fn host(text: &str, port_setting: &str) -> Result<String, String> {
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bare = bare.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).unwrap_or(text);
-    unspaced(bare, "host").map_err(|_| refusal(text, "host", "an IP address or a name"))
+    let host = unspaced(bare, "host").ok().filter(|host| host.contains(':') || is_name(host));
+    host.ok_or_else(|| refusal(text, "host", "an IP address or a name"))
+}
+
+/// Whether a text can be a name that a resolver finds, whatever its characters are: its labels are
+/// neither empty nor too long, and have no `-` at their ends.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let text = text.strip_suffix('.').unwrap_or(text);
+    text.len() <= HostName::MAX_LEN && text.split('.').all(is_label)
 }
 
 /// Whether the text is a host with a port behind it. An IPv6 address has more than one colon and no

@@ -395,11 +395,14 @@ fn messages_that_are_not_questions_get_their_code_or_silence() {
 
 #[test]
 fn a_name_of_a_zone_is_one_of_host_names() {
-    for good in ["lobby.internal", "LOBBY.internal.", "x", "a-b_c.example"] {
+    for good in ["lobby.internal", "LOBBY.internal.", "x", "a-b_c.example", "_lobby.x", "1.2"] {
         assert!(good.parse::<ZoneName>().is_ok(), "{good}");
     }
     let long = "a.".repeat(65);
     for bad in ["", ".", "a..b", ".a", "a b", "é", "a/b", "*.a", &"a".repeat(64), &long] {
+        assert!(bad.parse::<ZoneName>().is_err(), "{bad}");
+    }
+    for bad in ["-bad.", "bad-", "a.-b", "a-.b", "-", "_", "a_", "a.b_."] {
         assert!(bad.parse::<ZoneName>().is_err(), "{bad}");
     }
     assert_eq!("Lobby.Internal.".parse::<ZoneName>().unwrap().to_string(), "lobby.internal");

@@ -39,7 +39,7 @@ pub struct ZoneName(Name);
 /// Why a text is not the name of a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "labels of 1 to 63 letters, digits, - and _, with dots between them, 128 bytes in all, such as lobby.internal"
+    "labels of 1 to 63 letters, digits, - and _, none of which begins with - or ends with - or _, with dots between them, 128 bytes in all, such as lobby.internal"
 )]
 pub struct InvalidZone;
 
@@ -48,15 +48,19 @@ impl FromStr for ZoneName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let labels = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if labels.len() > MAX_ZONE_LEN
-            || !labels.split('.').all(|label| label.bytes().all(is_legal))
-        {
+        if labels.len() > MAX_ZONE_LEN || !labels.split('.').all(is_legal) {
             return Err(InvalidZone);
         }
         let name = Name::from_labels(labels.split('.').map(str::as_bytes));
         name.map(Self).map_err(|_| InvalidZone)
     }
+}
+
+/// Whether it may be a label of a zone, but for its length: one of a host, or one that begins with
+/// `_` as those of services do.
+fn is_legal(label: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    label.bytes().all(is_legal) && !label.starts_with('-') && !label.ends_with(['-', '_'])
 }
 
 impl fmt::Display for ZoneName {

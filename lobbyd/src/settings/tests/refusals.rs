@@ -84,12 +84,16 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
     let subject = "is not a valid subject: expected words joined by single dots, without the wildcards * and >";
     let events = "is not a valid subject: expected words joined by single dots, where * stands for one word and > at the end for all that follow";
     let listen = "is not a valid address: expected an IP address and a port, such as 127.0.0.1:8653 or [::1]:8653";
-    let zone = "is not a valid zone: expected labels of 1 to 63 letters, digits, - and _, with dots between them, 128 bytes in all, such as lobby.internal";
+    let zone = "is not a valid zone: expected labels of 1 to 63 letters, digits, - and _, none of which begins with - or ends with - or _, with dots between them, 128 bytes in all, such as lobby.internal";
     let keys = "is not a valid list of keys: expected keys of labels, which hold no colon, comma separated";
     let program = "is not a valid command line: expected a program with its arguments";
     for (setting, bad, expected) in [
         ("HOST", "a b", host),
         ("REDIS_HOST", " ", host),
+        ("HOST", "a..b", host),
+        ("HOST", "-bad.", host),
+        ("REDIS_HOST", "redis-", host),
+        ("REDIS_HOST", ".redis", host),
         (
             "HOSTNAME",
             "a b",
@@ -130,6 +134,7 @@ fn a_bad_name_is_refused_with_what_is_allowed() {
         ("DNS_LISTEN", "localhost:8653", listen),
         ("DNS_ZONE", "lobby..internal", zone),
         ("DNS_ZONE", ".", zone),
+        ("DNS_ZONE", "-bad.", zone),
         ("ADDRESS_LABELS", "address:10.0.0.1", keys),
         ("ADDRESS_LABELS", ",", keys),
     ] {

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail, ensure};
 use percent_encoding::percent_decode_str;
 
+use crate::config::kinds;
+
 const DEFAULT_PORT: u16 = 4222;
 
 /// One server of NATS_URL. Its `Debug` and `Display` show no credentials.
@@ -137,7 +139,7 @@ fn is_ipv6(host: &str) -> bool {
 }
 
 fn is_name(host: &str) -> bool {
-    !host.is_empty()
+    kinds::is_name(host)
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
@@ -209,7 +211,9 @@ mod tests {
         for list in ["a:0", "a:65536", "a:", "[::1]4222"] {
             assert!(refusal(list).contains("the port is not"), "{list}");
         }
-        for list in ["nats://", "::1", "a b", "a/path", "[1.2.3.4]", "nats://u:p@"] {
+        for list in
+            ["nats://", "::1", "a b", "a/path", "[1.2.3.4]", "nats://u:p@", "a..b", "-a.", "a-"]
+        {
             assert!(refusal(list).contains("the host is neither"), "{list}");
         }
         assert!(refusal("[::1").contains("not closed"));
