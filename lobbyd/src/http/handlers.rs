@@ -83,7 +83,9 @@ pub async fn add_labels(
     request: HttpRequest,
     LabelBody(labels): LabelBody,
 ) -> Answer {
-    let stored = match QueryParams::parse(request.query_string())?.ttl()? {
+    let params = QueryParams::parse(request.query_string())?;
+    params.check_only(&["ttl"])?;
+    let stored = match params.ttl()? {
         Some(ttl) => state.label_source.send(LeaseLabels { labels, ttl }).await,
         None => state.label_source.send(AddLabels(labels)).await,
     };
@@ -92,7 +94,12 @@ pub async fn add_labels(
 }
 
 /// `DELETE /v1/labels`: removes runtime labels, also those that end.
-pub async fn delete_labels(state: Data<AppState>, LabelBody(labels): LabelBody) -> Answer {
+pub async fn delete_labels(
+    state: Data<AppState>,
+    request: HttpRequest,
+    LabelBody(labels): LabelBody,
+) -> Answer {
+    QueryParams::parse(request.query_string())?.check_only(&[])?;
     state.label_source.send(DeleteLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
     Ok(text("OK"))
 }

@@ -70,7 +70,6 @@ fn requests() -> Vec<Request> {
         post(&format!("{long}x")),
         post(&format!("fine\n{long}x\n")),
         Request::new("POST", "/v1/labels", b"fine\n\xff\xfe\n"),
-        Request::new("POST", "/v1/labels?pretty", "query:1"),
         Request::new("POST", "/v1/labels?%zz", "query:2"),
         post("type:1").header("Content-Type", "application/json"),
         delete("type:1"),

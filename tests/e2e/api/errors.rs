@@ -53,6 +53,28 @@ async fn a_query_that_cannot_be_decoded_is_400() {
 }
 
 #[actix_rt::test]
+async fn an_unknown_parameter_of_a_change_is_400_by_its_name() {
+    let daemon = Lobbyd::named("a").start().await;
+    assert_eq!(daemon.add_labels("kept:1").await.status, 200);
+    for (method, query, words) in [
+        ("POST", "tll=1h", &["\"tll\"", "takes ttl"][..]),
+        ("POST", "ttl=1h&pretty", &["\"pretty\"", "takes ttl"]),
+        ("POST", "ttl=1h&ttl=2h", &["\"ttl\"", "more than once"]),
+        ("DELETE", "ttl=1h", &["\"ttl\"", "takes none"]),
+        ("DELETE", "label=kept:1", &["\"label\"", "takes none"]),
+        ("DELETE", "%zz", &["%"]),
+    ] {
+        let path = format!("/v1/labels?{query}");
+        assert_refused(&daemon.request(method, &path, &[], "kept:1\nnew:1").await, 400, words);
+        assert_eq!(daemon.own_labels().await, json!(["kept:1"]), "{method} {query}");
+    }
+    for path in ["/v1/labels?other=x", "/v1/discoveries?other=x", "/v1/status?other=x"] {
+        assert_eq!(daemon.get(path).await.status, 200, "what changes nothing ignores it: {path}");
+    }
+    assert_eq!(daemon.request("POST", "/v1/labels?", &[], "new:1").await.status, 200);
+}
+
+#[actix_rt::test]
 async fn an_invalid_label_is_400_by_its_line_and_nothing_is_applied() {
     let daemon = Lobbyd::named("a").start().await;
     let long = "x".repeat(1025);

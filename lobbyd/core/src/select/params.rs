@@ -11,7 +11,7 @@ use crate::leases::parse_ttl;
 /// Longest time that a request may wait for another answer.
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
-/// The parameters of a request, in their order. Unknown ones are ignored.
+/// The parameters of a request, in their order. Unknown ones are ignored where nothing changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryParams(Vec<(String, String)>);
 
@@ -35,6 +35,12 @@ pub enum InvalidQuery {
     /// The text that is not a time to wait.
     #[error("wait={0:?} is not a time to wait: expected 0s to {max}s, such as 30s or 5m", max = MAX_WAIT.as_secs())]
     Wait(String),
+    /// A parameter that a request to change something does not take, and those that it takes.
+    #[error("unknown query parameter {0:?}: {known}, and nothing was changed", known = taken(.1))]
+    Unknown(String, &'static [&'static str]),
+    /// The parameter that a request to change something has twice.
+    #[error("query parameter {0:?} is given more than once, and nothing was changed")]
+    Repeated(String),
     /// The text that is not the time of a lease.
     #[error("ttl={0:?} is not a time for a label: expected 1s to 365d, such as 60s, 5m, 12h or 7d")]
     Ttl(String),
@@ -111,6 +117,23 @@ impl QueryParams {
         parse_ttl(text).map(Some).ok_or_else(|| InvalidQuery::Ttl(text.to_owned()))
     }
 
+    /// Checks that there are no parameters but these, each at most once: a request that changes
+    /// something must not do something else than its sender has meant.
+    ///
+    /// # Errors
+    /// The first other parameter.
+    pub fn check_only(&self, known: &'static [&'static str]) -> Result<(), InvalidQuery> {
+        for (at, (name, _)) in self.0.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(InvalidQuery::Unknown(name.clone(), known));
+            }
+            if self.0[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(InvalidQuery::Repeated(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether JSON shall be indented: `pretty` is there and not switched off.
     pub fn pretty(&self) -> bool {
         self.is_on("pretty")
@@ -147,6 +170,14 @@ impl QueryParams {
 
     fn first(&self, wanted: &str) -> &str {
         self.parameter(wanted).unwrap_or_default()
+    }
+}
+
+/// The parameters that are taken, in words.
+fn taken(known: &[&str]) -> String {
+    match known {
+        [] => "this request takes none".to_owned(),
+        known => format!("this request takes {}", known.join(", ")),
     }
 }
 
@@ -299,6 +330,27 @@ mod tests {
         assert_eq!(
             ttl("ttl=0s").unwrap_err().to_string(),
             "ttl=\"0s\" is not a time for a label: expected 1s to 365d, such as 60s, 5m, 12h or 7d"
+        );
+    }
+
+    #[test]
+    fn what_changes_something_takes_its_own_parameters_once() {
+        let check = |raw: &str, known| QueryParams::parse(raw).unwrap().check_only(known);
+        for raw in ["", "&", "ttl=1h", "ttl"] {
+            assert_eq!(check(raw, &["ttl"]), Ok(()), "{raw}");
+        }
+        for raw in ["tll=1h", "ttl=1h&tll=2h", "TTL=1h", "=1h", "ttl%20=1h"] {
+            let refused = check(raw, &["ttl"]).unwrap_err();
+            assert!(matches!(refused, InvalidQuery::Unknown(..)), "{raw}: {refused}");
+        }
+        assert_eq!(check("ttl=1h&ttl=1h", &["ttl"]), Err(InvalidQuery::Repeated("ttl".into())));
+        assert_eq!(
+            check("tll=1h", &["ttl"]).unwrap_err().to_string(),
+            "unknown query parameter \"tll\": this request takes ttl, and nothing was changed"
+        );
+        assert_eq!(
+            check("ttl=1h", &[]).unwrap_err().to_string(),
+            "unknown query parameter \"ttl\": this request takes none, and nothing was changed"
         );
     }
 
