@@ -12,6 +12,7 @@ use crate::callback::process::CallbackCommand;
 use crate::config::{ApiSettings, Checked, Oddity};
 use crate::dns;
 use crate::http;
+use crate::labels::leases::LeaseFile;
 use crate::labels::local_host::LocalHost;
 use crate::labels::store::LabelStore;
 use crate::link::driver::Driver;
@@ -48,6 +49,7 @@ pub async fn check(checked: Checked<Box<dyn Driver>>) -> u8 {
     checked.lines.iter().for_each(|line| report.line(line));
     if let Some(settings) = &checked.settings {
         report.labels(settings);
+        report.state(settings);
         report.callback(settings);
         report.sockets(settings).await;
         if checked.connect {
@@ -92,6 +94,14 @@ impl Report {
         reading.problems.iter().for_each(|problem| {
             self.odd(&format!("{}: {problem}", problem.message()));
         });
+    }
+
+    /// Whether labels that end could be stored.
+    fn state(&mut self, settings: &Settings) {
+        let file = LeaseFile::new(LocalHost::new(settings.local.clone()).leases_file());
+        if let Some(problem) = file.problem() {
+            self.odd(&Oddity::new("STATE_PATH", problem).to_string());
+        }
     }
 
     fn callback(&mut self, settings: &Settings) {

@@ -48,6 +48,26 @@ async fn something_odd_is_1_and_the_daemon_warns_of_the_same() {
 }
 
 #[actix_rt::test]
+async fn a_state_path_that_cannot_be_used_is_odd_and_warned_of() {
+    let daemon = Lobbyd::named("a");
+    let (status, text) = check(&daemon, "--check").await;
+    assert_eq!((status, daemon.state_path().exists()), (Some(0), false), "{text}");
+    let file = daemon.labels_path().with_file_name("a-file");
+    std::fs::write(&file, "").unwrap();
+    for state_path in [file.clone(), file.join("state")] {
+        let daemon = daemon.clone().set("STATE_PATH", &state_path);
+        let (status, text) = check(&daemon, "--check").await;
+        assert_eq!(status, Some(1), "{text}");
+        let told = format!("labels that end cannot be stored in {}: ", state_path.display());
+        assert!(text.contains(&format!("odd: STATE_PATH: {told}")), "{text}");
+        let daemon = daemon.start().await;
+        let logged = daemon.logged(&told).await;
+        assert!(logged.contains("WARN") && logged.contains("STATE_PATH"), "{logged}");
+        assert_eq!(daemon.lease_labels("short:1", "2s").await.status, 200, "it runs on");
+    }
+}
+
+#[actix_rt::test]
 async fn wrong_settings_are_2_and_all_are_named() {
     let daemon = Lobbyd::named("a").set("PORT", "x").set("TTL", "y");
     let (status, text) = check(&daemon, "--check").await;

@@ -1,9 +1,10 @@
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use rustix::fs::{Access, access};
 
 use crate::sys::files;
 use crate::sys::replacement::Replacement;
@@ -14,6 +15,9 @@ const MAX_FILE_LEN: usize = 4 << 20;
 
 /// Age from which a temporary file is one that a crash has left.
 const TEMPORARIES_KEPT: Duration = Duration::from_secs(60);
+
+const NO_DIRECTORY: &str =
+    "there is no directory for labels that end: set STATE_PATH to one that lobbyd can write";
 
 /// The file of leases in STATE_PATH. Everything here blocks.
 #[derive(Debug, Clone)]
@@ -80,10 +84,20 @@ impl LeaseFile {
         replaced.sync().map_err(NotWritten::InDoubt)
     }
 
+    /// What will keep leases from being stored, with what would be right; `None` if nothing is known
+    /// to. It changes nothing.
+    pub fn problem(&self) -> Option<String> {
+        let Some(path) = &self.path else { return Some(NO_DIRECTORY.to_owned()) };
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let error = can_be_written(directory).err()?;
+        Some(format!(
+            "labels that end cannot be stored in {}: {error}: expected a directory that lobbyd can write",
+            directory.display()
+        ))
+    }
+
     fn prepare(&self, contents: &[u8]) -> anyhow::Result<Replacement> {
-        let path = self.path.as_deref().context(
-            "there is no directory for labels that end: set STATE_PATH to one that lobbyd can write",
-        )?;
+        let path = self.path.as_deref().context(NO_DIRECTORY)?;
         ensure!(
             contents.len() <= MAX_FILE_LEN,
             "labels that end make {} bytes, more than the {MAX_FILE_LEN} that {} may have",
@@ -95,6 +109,20 @@ impl LeaseFile {
             .with_context(|| format!("cannot create {} (STATE_PATH)", directory.display()))?;
         files::remove_temporaries(directory, TEMPORARIES_KEPT);
         Replacement::write(path, contents).context("labels that end need STATE_PATH")
+    }
+}
+
+/// Whether files can be made in a directory, which need not exist if it can be made.
+fn can_be_written(directory: &Path) -> io::Result<()> {
+    match fs::metadata(directory) {
+        Ok(found) if !found.is_dir() => Err(ErrorKind::NotADirectory.into()),
+        Ok(_) => Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => match directory.parent() {
+            Some(above) if above.as_os_str().is_empty() => can_be_written(Path::new(".")),
+            Some(above) => can_be_written(above),
+            None => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 
@@ -180,5 +208,35 @@ mod tests {
         let refused = error(Some(dir.path().join("file/leases.json")));
         assert!(refused.contains("STATE_PATH") && refused.contains("/file"), "{refused}");
         assert!(error(None).contains("set STATE_PATH"), "{}", error(None));
+    }
+
+    #[test]
+    fn a_problem_is_known_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let problem = |name: &str| LeaseFile::new(Some(dir.path().join(name))).problem();
+        for name in ["leases.json", "to/be/made/leases.json"] {
+            assert_eq!(problem(name), None, "{name}");
+        }
+        for name in ["file/leases.json", "file/below/leases.json"] {
+            let told = problem(name).unwrap();
+            let (begin, end) = ("labels that end cannot be stored in /", "that lobbyd can write");
+            assert!(told.starts_with(begin) && told.contains("ot a directory"), "{told}");
+            assert!(told.ends_with(end), "{told}");
+        }
+        assert!(LeaseFile::new(None).problem().unwrap().contains("set STATE_PATH"));
+        assert_eq!(names_in(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_directory_that_only_others_may_write_is_a_problem() {
+        // Root may write all.
+        if rustix::process::geteuid().is_root() {
+            return;
+        }
+        let problem = |path: &str| LeaseFile::new(Some(path.into())).problem().unwrap();
+        for path in ["/leases.json", "/made/leases.json"] {
+            assert!(problem(path).contains("ermission denied"), "{}", problem(path));
+        }
     }
 }

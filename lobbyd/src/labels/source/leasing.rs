@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::LabelSource;
+use crate::config::Oddity;
 use crate::labels::leases::{LeaseBatch, LeaseFile, LeaseQueue, Leases};
 use crate::labels::local_host::LocalHost;
 use crate::labels::pending::DISK_LIMIT;
@@ -18,6 +19,9 @@ use lobby_core::leases::{LeaseChange, Moment};
 
 /// How often the source looks whether the wall clock was set.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The setting that names the directory of leases.
+const STATE_PATH: &str = "STATE_PATH";
 
 /// Add labels that end after a time, or give them that time anew. *Asked by HttpApi.* Replies when
 /// they are stored; those that need not survive a restart are not stored.
@@ -74,11 +78,12 @@ impl LabelSource {
     pub(super) fn read_leases(&self, ctx: &mut Context<Self>) {
         let file = self.leasing.file.clone();
         let late = tell_if_late(ctx);
-        let read = spawn_blocking(move || file.read());
+        let read = spawn_blocking(move || (file.read(), file.problem()));
         ctx.spawn(read.into_actor(self).map(move |read, source, ctx| {
             ctx.cancel_future(late);
             // The runtime is ending.
-            let Ok(read) = read else { return ctx.stop() };
+            let Ok((read, problem)) = read else { return ctx.stop() };
+            problem.iter().for_each(|problem| Oddity::new(STATE_PATH, problem).log());
             let stored = read.unwrap_or_else(|error| {
                 warn!(target: "lobby::labels", error = format!("{error:#}"), "labels of the last run that end are lost");
                 None
