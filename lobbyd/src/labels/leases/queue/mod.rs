@@ -217,3 +217,6 @@ impl LeaseQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
