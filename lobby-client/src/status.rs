@@ -36,12 +36,20 @@ pub struct Status {
     /// Whether the server announces itself (REGISTER).
     #[serde(default)]
     pub register: bool,
-    /// Interval of own packets, in seconds.
+    /// Interval of own packets in a lobby that is not large, in seconds (KEEP_ALIVE).
     #[serde(default)]
     pub keep_alive: u64,
-    /// Age at which a server counts as dead, in seconds.
+    /// Age at which a server counts as dead whose packets tell none, in seconds (TTL).
     #[serde(default)]
     pub ttl: u64,
+    /// Interval of own packets now, in seconds, rounded up: longer than KEEP_ALIVE in a large lobby.
+    /// Nothing while the server does not announce itself.
+    #[serde(default)]
+    pub interval: Option<u64>,
+    /// For how long an own packet is good now, in seconds, as it tells itself. Nothing if it tells
+    /// nothing.
+    #[serde(default)]
+    pub packet_ttl: Option<u64>,
     /// What is done with signatures: `off`, `warn` or `enforce`.
     #[serde(default)]
     pub verify: String,

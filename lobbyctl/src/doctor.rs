@@ -7,6 +7,8 @@ use lobby_client::text::one_line;
 use lobby_client::{Discovery, DriverStatus, HostName, LinkState, Namesakes, RefusedHost, Status};
 use serde_json::json;
 
+use crate::status::intervals;
+
 /// Most servers with refused packets that are told one by one.
 const MOST_REFUSED: usize = 20;
 
@@ -131,10 +133,7 @@ impl DaemonAnswers {
         lines.extend([
             ("register".to_owned(), if status.register { "yes" } else { "no" }.to_owned()),
             ("verify".to_owned(), format!("{}, {keys}", status.verify)),
-            (
-                "intervals".to_owned(),
-                format!("keep-alive {} s, TTL {} s", status.keep_alive, status.ttl),
-            ),
+            ("intervals".to_owned(), intervals(status)),
         ]);
         lines
     }
@@ -166,7 +165,8 @@ impl DaemonAnswers {
 
     /// What the time so far cannot have told, while some link is up.
     fn about_the_time(&self) -> Option<String> {
-        let (is_blind, wait) = (self.is_blind(), self.status.keep_alive);
+        let Status { keep_alive, interval, .. } = self.status;
+        let (is_blind, wait) = (self.is_blind(), interval.unwrap_or_default().max(keep_alive));
         if is_blind {
             None
         } else if self.status.warm {
@@ -377,6 +377,10 @@ nothing is odd, 2 servers are in the list
     fn whatever_is_odd_is_a_line_with_what_to_do() {
         assert!(findings(|a| a.status.register = false).starts_with("REGISTER=false: "));
         assert!(findings(|a| a.status.warm = false).contains("ask again in 5 s"));
+        let cold_in_a_large_lobby = findings(|a| {
+            (a.status.warm, a.status.interval) = (false, Some(50));
+        });
+        assert!(cold_in_a_large_lobby.contains("ask again in 50 s"), "{cold_in_a_large_lobby}");
         assert!(findings(|a| a.status.alone_since = Some(900)).contains("heard for 1m 40s"));
         assert_eq!(findings(|a| a.status.alone_since = Some(997)), "");
         let down = findings(|a| a.status.drivers[0].state = LinkState::Down);

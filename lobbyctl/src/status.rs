@@ -43,8 +43,7 @@ pub(crate) fn text(status: &Status) -> String {
 fn rules(status: &Status) -> String {
     let register = if status.register { "yes" } else { "no, it is announced to nobody" };
     let mut text = line("register", register);
-    text +=
-        &line("intervals", &format!("keep-alive {} s, TTL {} s", status.keep_alive, status.ttl));
+    text += &line("intervals", &intervals(status));
     let keys = status.keys.join(" ");
     let keys = if keys.is_empty() { "no key".to_owned() } else { format!("keys {keys}") };
     text += &line("verify", &format!("{}, {keys}", status.verify));
@@ -53,6 +52,19 @@ fn rules(status: &Status) -> String {
     }
     text += &line("streams", &status.streams.to_string());
     text
+}
+
+/// The settings of the time, and what is in use instead in a large lobby.
+pub(crate) fn intervals(status: &Status) -> String {
+    let Status { keep_alive, ttl, .. } = *status;
+    let settings = format!("keep-alive {keep_alive} s, TTL {ttl} s");
+    let interval = status.interval.filter(|interval| *interval > keep_alive);
+    let packet_ttl = status.packet_ttl.filter(|packet_ttl| *packet_ttl > ttl);
+    if interval.is_none() && packet_ttl.is_none() {
+        return settings;
+    }
+    let (interval, packet_ttl) = (interval.unwrap_or(keep_alive), packet_ttl.unwrap_or(ttl));
+    format!("{settings}; stretched to {interval} s and {packet_ttl} s, as the lobby is large")
 }
 
 fn link(driver: &DriverStatus, status: &Status) -> String {
@@ -136,6 +148,8 @@ mod tests {
             register: true,
             keep_alive: 5,
             ttl: 30,
+            interval: Some(5),
+            packet_ttl: Some(30),
             verify: "enforce".into(),
             keys: vec!["9f3c01aa".into(), "07d1e2c4".into()],
             alone_since: Some(1_795_424_000),
@@ -166,6 +180,21 @@ NATS is DOWN for 1m 5s
   refused    2 (not_json)
 ";
         assert_eq!(text(&status()), expected);
+    }
+
+    #[test]
+    fn intervals_in_use_are_told_where_they_are_stretched() {
+        let intervals = |interval, packet_ttl| {
+            let text = text(&Status { interval, packet_ttl, ..status() });
+            text.lines().find_map(|line| Some(line.strip_prefix("  intervals  ")?.to_owned()))
+        };
+        let plain = Some("keep-alive 5 s, TTL 30 s".to_owned());
+        let and = |more: &str| plain.clone().map(|plain| format!("{plain}; {more}"));
+        assert_eq!(intervals(None, None), plain);
+        let stretched = and("stretched to 50 s and 300 s, as the lobby is large");
+        assert_eq!(intervals(Some(50), Some(300)), stretched);
+        let first = and("stretched to 5 s and 300 s, as the lobby is large");
+        assert_eq!(intervals(Some(5), Some(300)), first, "the TTL is told before");
     }
 
     #[test]

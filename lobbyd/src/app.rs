@@ -333,10 +333,11 @@ impl CoreActors {
         let ttl = PacketTtl::covering(timing.ttl);
         let announcer = settings.register.then(|| Announcer::new(instance, signer, ttl));
         let own = OwnPacket::default();
-        let on_sent = registry.clone().recipient();
+        let (on_sent, paced) = (registry.clone().recipient(), registry.clone().recipient());
         let publisher = announcer.map(|announcer| {
             let schedule = HiSchedule::new(pace, now);
-            Publisher::new(announcer, schedule, newcomers, sizes, on_sent, own.clone()).start()
+            Publisher::new(announcer, schedule, newcomers, sizes, on_sent, paced, own.clone())
+                .start()
         });
         let children = Children::new();
         let callback_counts = Arc::default();

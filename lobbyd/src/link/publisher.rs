@@ -11,7 +11,7 @@ use tokio_stream::wrappers::WatchStream;
 use super::driver::PacketSink;
 use super::outbox::Outbox;
 use super::own_packet::OwnPacket;
-use crate::registry::{KeysChanged, LocalChanged, Newcomers, PacketSent};
+use crate::registry::{KeysChanged, LocalChanged, Newcomers, PaceChanged, PacketSent};
 use crate::sys::clock;
 use lobby_core::link::announcer::Announcer;
 use lobby_core::link::hi_schedule::HiSchedule;
@@ -70,22 +70,35 @@ pub struct Publisher {
     newcomers: watch::Receiver<Newcomers>,
     sizes: watch::Receiver<LobbySize>,
     sent: Recipient<PacketSent>,
+    paced: Recipient<PaceChanged>,
+    /// The last pace that was told.
+    pace: Option<PaceChanged>,
     own: OwnPacket,
 }
 
 impl Publisher {
     /// `schedule` says when the own packet is sent; `sent` is told of each one whether a channel
-    /// took it; `own` is always the newest.
+    /// took it, `paced` of the pace; `own` is always the newest.
     pub fn new(
         announcer: Announcer,
         schedule: HiSchedule,
         newcomers: watch::Receiver<Newcomers>,
         sizes: watch::Receiver<LobbySize>,
         sent: Recipient<PacketSent>,
+        paced: Recipient<PaceChanged>,
         own: OwnPacket,
     ) -> Self {
-        let (outboxes, timer) = (Default::default(), None);
-        Self { announcer, outboxes, schedule, timer, newcomers, sizes, sent, own }
+        let (outboxes, timer, pace) = (Default::default(), None, None);
+        Self { announcer, outboxes, schedule, timer, newcomers, sizes, sent, paced, pace, own }
+    }
+
+    /// Tells the pace, if it is another one.
+    fn tell_pace(&mut self) {
+        let (interval, ttl) = (self.schedule.interval(), self.schedule.ttl());
+        let pace = PaceChanged { interval, ttl };
+        if self.pace.replace(pace) != Some(pace) {
+            self.paced.do_send(pace);
+        }
     }
 
     /// Lets the schedule know the lobby, as it is now.
@@ -131,6 +144,7 @@ impl Publisher {
             self.announcer.use_ttl(self.schedule.ttl());
             let hi = self.announcer.hi(clock::unix_millis());
             self.publish(hi);
+            self.tell_pace();
         }
         self.await_turn(ctx);
     }
@@ -154,6 +168,7 @@ impl Actor for Publisher {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.add_stream(WatchStream::from_changes(self.newcomers.clone()));
         ctx.add_stream(WatchStream::from_changes(self.sizes.clone()));
+        self.tell_pace();
         self.await_turn(ctx);
     }
 }
@@ -185,6 +200,7 @@ impl Handler<LocalChanged> for Publisher {
         self.announcer.use_ttl(self.schedule.ttl());
         let announcements = self.announcer.local_changed(packet, clock::unix_millis());
         self.publish(announcements);
+        self.tell_pace();
         self.await_turn(ctx);
     }
 }

@@ -26,6 +26,7 @@ use lobby_core::signing::keys::Keys;
 use lobby_core::signing::verifier::{Authenticity, VerifyMode};
 use lobby_core::wire::envelope::Refusal;
 use lobby_core::wire::instance_id::InstanceId;
+use lobby_core::wire::packet_ttl::PacketTtl;
 
 pub use sync::{PieceTaken, SyncEnded, SyncPiece};
 
@@ -106,6 +107,17 @@ pub struct PacketSent {
     pub outcome: Result<(), String>,
 }
 
+/// The own packets are sent at this interval now, and are good for so long. *Sent by the Publisher*
+/// when that is something else than before. No reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct PaceChanged {
+    /// The interval.
+    pub interval: Duration,
+    /// The TTL that packets tell; none if they tell none.
+    pub ttl: Option<PacketTtl>,
+}
+
 /// The newcomers that were heard since the start: hosts that were not known, and instances that
 /// were not seen before.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,6 +147,8 @@ pub struct Registry {
     /// Since when no other host is in the list.
     alone_since: Option<i64>,
     rules: LobbyRules,
+    /// The pace of the own packets; none while nothing is sent.
+    pace: Option<PaceChanged>,
     refusals: RecentRefusals,
     debounce: Debounce,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -179,6 +193,7 @@ impl Registry {
             started,
             alone_since: Some(started),
             rules: LobbyRules::default(),
+            pace: None,
             refusals: RecentRefusals::default(),
             debounce: Debounce::default(),
             snapshots: watch::Sender::new(Arc::new(hosts.snapshot())),
@@ -373,6 +388,11 @@ impl Registry {
     }
 }
 
+/// A time in seconds, rounded up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}
+
 fn namesakes((hostname, instances): (&HostName, Vec<InstanceId>)) -> Namesakes {
     let instances = instances.iter().map(InstanceId::to_string).collect();
     Namesakes { hostname: hostname.clone(), instances }
@@ -459,6 +479,14 @@ impl Handler<PacketSent> for Registry {
     }
 }
 
+impl Handler<PaceChanged> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, pace: PaceChanged, _: &mut Self::Context) {
+        self.pace = Some(pace);
+    }
+}
+
 impl Handler<GetStatus> for Registry {
     type Result = MessageResult<GetStatus>;
 
@@ -479,6 +507,8 @@ impl Handler<GetStatus> for Registry {
             register: self.rules.register,
             keep_alive: self.rules.keep_alive.as_secs(),
             ttl: self.hosts.ttl().as_secs(),
+            interval: self.pace.map(|pace| whole_seconds(pace.interval)),
+            packet_ttl: self.pace.and_then(|pace| pace.ttl).map(PacketTtl::seconds),
             verify: VerifyMode::word(self.rules.verify).to_owned(),
             keys: self.rules.keys.clone(),
             alone_since: self.alone_since,

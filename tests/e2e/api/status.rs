@@ -60,6 +60,17 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
 }
 
 #[actix_rt::test]
+async fn it_tells_the_interval_in_use_of_one_that_sends() {
+    let daemon = Lobbyd::named("a").start().await;
+    let told = status(&daemon).await;
+    assert_eq!((&told["interval"], &told["packet_ttl"]), (&told["keep_alive"], &told["ttl"]));
+    let listening = Lobbyd::named("b").set("REGISTER", "false").start().await;
+    let told = status(&listening).await;
+    assert_eq!((&told["interval"], &told["packet_ttl"]), (&json!(null), &json!(null)));
+    assert!(told.as_object().unwrap().contains_key("interval"), "{told}");
+}
+
+#[actix_rt::test]
 async fn packets_are_counted_as_received_sent_and_refused_by_reason() {
     let nats = NatsServer::start().await;
     let wire = lobby_tests::RawPeer::nats(&nats).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobby_tests::{Channel, LIMIT, Lobbyd, Proxy, RawPeer, Signal, ensure, eventually};
+use lobby_tests::{Channel, LIMIT, Lobbyd, Proxy, RawPeer, Signal, ensure, eventually, lobbyctl};
 use serde_json::{Value, json};
 
 use crate::outage::{BACK, NOISE};
@@ -44,6 +44,12 @@ async fn all_tell(wire: &RawPeer, ttl: u64) {
     .await;
 }
 
+/// The interval and the TTL in use, by the status.
+async fn in_use(daemon: &Lobbyd) -> Value {
+    let status = daemon.get_json("/v1/status").await;
+    json!([status["interval"], status["packet_ttl"]])
+}
+
 /// Does something while the original is there and sends as often as the others.
 async fn beside_the_original(wire: &RawPeer, work: impl Future<Output = ()>) {
     let mut turns = tokio::time::interval(Duration::from_secs(1));
@@ -62,9 +68,15 @@ async fn stretches_until_an_original_comes(channel: Channel) {
     let daemons = four(&channel, "1").await;
     // Four packets a second may become one: KEEP_ALIVE of 1 and TTL of 3 are four times as long.
     all_tell(&wire, 12).await;
+    eventually(LIMIT, async || ensure(in_use(&daemons[0]).await == json!([4, 12]), "not yet"))
+        .await;
+    let shown = lobbyctl(&daemons[0], &["status"]).await.stdout;
+    let expected = "keep-alive 1 s, TTL 3 s; stretched to 4 s and 12 s, as the lobby is large\n";
+    assert!(shown.contains(expected), "{shown}");
     beside_the_original(&wire, async {
         daemons[0].meets("node-a").await;
         all_tell(&wire, 3).await;
+        assert_eq!(in_use(&daemons[0]).await, json!([1, 3]));
         for name in NAMES {
             let heard = wire.heard_from(name, "hi").len();
             wire.hears(heard + 2, name, "hi").await;
