@@ -5,6 +5,7 @@ mod leases;
 mod man_page;
 #[cfg(test)]
 mod tests;
+mod values;
 mod views;
 mod words;
 
@@ -21,10 +22,13 @@ use crate::action::Action;
 use crate::completion::{hosts, labels};
 
 pub(crate) use leases::{CheckOptions, DrainOptions, LabelsCommand, RunOptions};
+pub(crate) use values::{host, port, protocol, selector};
 pub(crate) use views::{
     AddressOptions, AnsibleOptions, ExportFormat, ExportOptions, TableOptions, ViewOptions,
 };
 pub(crate) use words::{takes_value, with_two_dashes};
+
+use values::{count, mode, time, time_of_label};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -58,9 +62,6 @@ Examples:
   lobbyctl wait -l service=web --count 2 --timeout 90s
   lobbyctl run --label service:web --check 'curl -fs localhost' -- httpd -D
   lobbyctl drain --for 1h --reason 'kernel update'";
-
-/// More than anybody waits, and little enough for every clock.
-const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Asks a lobby daemon which servers there are, and changes the labels of its own.
 #[derive(Debug, PartialEq, Eq, Parser)]
@@ -304,74 +305,4 @@ impl CommandLine {
         );
         Err(Self::command().error(ErrorKind::ArgumentConflict, problem))
     }
-}
-
-/// A selector; the text and the mark below a fault begin on a line of their own.
-pub(crate) fn selector(text: &str) -> Result<Selector, String> {
-    Selector::parse(text).map_err(|error| format!("\n{error}"))
-}
-
-pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {
-    text.parse().map_err(|_| "must be http or https".to_owned())
-}
-
-/// A host that stays one within a URL.
-pub(crate) fn host(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
-    if has_port(text) {
-        Err("must be a host name or an IP address alone: its port goes to --port or PORT"
-            .to_owned())
-    } else if !text.is_empty() && text.chars().all(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a host name or an IP address".to_owned())
-    }
-}
-
-/// A bare IPv6 address has several colons, one in brackets none behind them.
-fn has_port(host: &str) -> bool {
-    host.contains("]:") || host.matches(':').count() == 1
-}
-
-pub(crate) fn port(text: &str) -> Result<u16, String> {
-    text.parse()
-        .ok()
-        .filter(|&port| port != 0)
-        .ok_or_else(|| "must be a number from 1 to 65535".to_owned())
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
-        "must be a number of servers, at least 1; for none there is --none".to_owned()
-    })
-}
-
-/// A mode as `chmod` takes it.
-fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    mode.ok_or_else(|| "must be a mode in octal digits, such as 0644".to_owned())
-}
-
-/// A time as the API takes it for a label: a bare number is in seconds.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60), ("", 1)];
-    let time = units.into_iter().find_map(|(unit, seconds)| {
-        number(text.strip_suffix(unit)?)?.checked_mul(seconds).map(Duration::from_secs)
-    });
-    time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME).ok_or_else(|| {
-        "must be a whole number with s, m, h or d, up to 365d, such as 90s, 5m or 1h".to_owned()
-    })
-}
-
-/// The time that a label lasts. Somebody who types a bare number may have forgotten the unit, and
-/// would hear of it when the label is gone.
-fn time_of_label(text: &str) -> Result<Duration, String> {
-    match number(text) {
-        Some(number) => Err(format!("has no unit: {number}s, {number}m, {number}h or {number}d")),
-        None => time(text),
-    }
-}
-
-fn number(digits: &str) -> Option<u64> {
-    digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
