@@ -212,6 +212,17 @@ impl Process {
         })
     }
 
+    /// Asks it to end, and waits for that: what it has started would outlive it if it were killed.
+    pub fn end(&self) {
+        let limit = now() + LIMIT;
+        if self.is_running() {
+            self.signal(Signal::TERM);
+        }
+        while self.is_running() && now() < limit {
+            std::thread::yield_now();
+        }
+    }
+
     /// Kills it at once and waits until it is gone.
     pub fn kill(&self) {
         let mut child = self.child();

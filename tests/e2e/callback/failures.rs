@@ -136,8 +136,9 @@ async fn a_run_that_takes_too_long_is_ended_with_all_it_started() {
 
 #[actix_rt::test]
 async fn a_run_that_takes_too_long_and_ignores_sigterm_is_killed() {
-    let script =
-        Script::doing(r#"trap '' TERM; echo $$ >>"$dir/ids"; while :; do sleep 0.1; done"#);
+    let script = Script::doing(
+        r#"trap '' TERM; echo $$ >>"$dir/ids"; while [ -e "$dir" ]; do sleep 0.1; done"#,
+    );
     let daemon = daemon(&script.command()).set("CALLBACK_TIMEOUT", "1").start().await;
     let ids = script.writes("ids").await;
     dies(ids.lines().next().unwrap()).await;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use lobby_tests::{Browser, Lobbyd, Process, Signal, eventually, free_port, http};
+use lobby_tests::{Browser, Lobbyd, Process, eventually, free_port, http};
 use tempfile::TempDir;
 
 use super::{has_no_faults, open, row_holds, state_is};
@@ -87,5 +87,5 @@ async fn it_works_behind_nginx_beneath_a_path() {
     daemon.add_labels("seen:at-once").await;
     browser.becomes(&row_holds("a", "seen:at-once")).await;
     has_no_faults(&browser, &[]).await;
-    nginx.signal(Signal::QUIT);
+    nginx.end();
 }

@@ -85,10 +85,6 @@ impl Nginx {
 impl Drop for Nginx {
     /// Its workers end with it only if it is told, not if it is killed.
     fn drop(&mut self) {
-        self.process.signal(crate::Signal::TERM);
-        let end = crate::now() + LIMIT;
-        while self.process.is_running() && crate::now() < end {
-            std::thread::yield_now();
-        }
+        self.process.end();
     }
 }
