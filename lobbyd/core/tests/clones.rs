@@ -2,6 +2,7 @@
 //! several, and they greet each other once.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -83,7 +84,10 @@ impl Lobby {
         while self.now < until {
             let next = self.next().clamp(self.now, self.now + TICK);
             self.now = next.min(until);
-            while let Some((_, from)) = self.on_the_way.pop_front_if(|(at, _)| *at <= self.now) {
+            while let Some((at, from)) = self.on_the_way.front().copied()
+                && at <= self.now
+            {
+                self.on_the_way.pop_front();
                 self.deliver(from);
             }
             for place in 0..self.daemons.len() {
@@ -127,7 +131,7 @@ impl Lobby {
         let snapshot = self.daemons[0].registry.snapshot();
         let hosts = snapshot.find(&Selection::All, self.now);
         let clone = hosts.into_iter().find(|host| host.name().as_str() == CLONE);
-        clone.map(|host| host.labels().map(|label| label.into_owned()).collect()).unwrap()
+        clone.map(|host| host.labels().map(Cow::into_owned).collect()).unwrap()
     }
 
     fn namesakes(&self, place: usize) -> usize {

@@ -191,7 +191,7 @@ impl LabelsRead {
             // Removed since the directory was listed; a link that leads nowhere is still there.
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => (),
             Err(error) => {
-                self.problems.push(LabelProblem::File(FileProblem::with_file(path, &error)))
+                self.problems.push(LabelProblem::File(FileProblem::with_file(path, &error)));
             }
         }
     }

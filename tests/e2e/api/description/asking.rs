@@ -189,7 +189,7 @@ impl Asked {
             FEED => Seen::of_feed(daemon, &path, headers).await,
             _ => {
                 let body = if self.method == "GET" { "" } else { "x:1" };
-                Seen::of(daemon.request(&self.method, &path, headers, body).await)
+                Seen::of(&daemon.request(&self.method, &path, headers, body).await)
             }
         };
         self.statuses.insert(seen.status);
@@ -206,7 +206,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(answer: Answer) -> Self {
+    fn of(answer: &Answer) -> Self {
         let header = |name| answer.header(name).map(str::to_owned);
         let told = format!("{:?} {}", header("content-type"), answer.text());
         let told = told.split(|c: char| c.is_ascii_digit()).filter(|text| !text.is_empty());
@@ -217,7 +217,7 @@ impl Seen {
     async fn of_feed(daemon: &Lobbyd, path: &str, headers: &[(&str, &str)]) -> Self {
         let (status, _stream) = http::begin(daemon.address(), "GET", path, headers).await;
         if status != 200 {
-            return Self::of(daemon.request("GET", path, headers, "").await);
+            return Self::of(&daemon.request("GET", path, headers, "").await);
         }
         let mut feed = daemon.feed(path, headers).await;
         let event = feed.next().await.expect("an event");
