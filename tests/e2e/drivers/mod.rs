@@ -211,9 +211,11 @@ async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
     let broker = B::start().await;
     let mut channel = opened(&*broker.driver()).await;
     broker.flood(FLOOD).await;
-    let (mut kept, mut dropped) = (0, 0);
+    let (mut kept, mut dropped, mut most) = (0, 0, 0);
     while kept + dropped < FLOOD {
-        for incoming in next_batch(&mut channel).await {
+        let batch = next_batch(&mut channel).await;
+        most = most.max(batch.len() as u64);
+        for incoming in batch {
             match incoming {
                 InboundEvent::Packet { .. } => kept += 1,
                 InboundEvent::Dropped(packets) => dropped += packets,
@@ -224,7 +226,8 @@ async fn a_flood_is_bounded_and_every_packet_dropped_is_counted<B: Broker>() {
         }
     }
     assert_eq!(kept + dropped, FLOOD);
-    assert!(dropped > FLOOD / 2, "{dropped} dropped, {kept} kept");
+    // A busy broker still delivers while it is read here.
+    assert!(dropped > 0 && most < FLOOD / 2, "{dropped} dropped, {kept} kept, {most} at once");
     channel.outgoing.publish(packet("after the flood")).await.unwrap();
     assert_eq!(heard(&mut channel).await, "after the flood");
 }

@@ -61,6 +61,9 @@ async fn similar_names_of_several_servers_are_warned_of_once() {
     }
     wire.say_hi("srv9", &[]).await;
     daemon.knows(json!({"a": [], "SRV9": [], "srv9": [], "srv9.": [], "srv10": []})).await;
+    // The log is written in order, a moment after the list has changed.
+    wire.say_hi("last", &[]).await;
+    daemon.logged("host joined host=last").await;
     let warnings =
         daemon.logs_with("another server's name differs from this one in case or a final dot only");
     let of = |host: &str| {
