@@ -185,6 +185,8 @@ async fn an_expired_certificate_and_an_open_key_are_warned_of() {
     let (_, key) = certificates.server();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
     let daemon = with_tls(Lobbyd::named("a"), &certificates).start().await;
+    daemon.logged("expired on").await;
+    daemon.logged("TLS_KEY_FILE").await;
     let warnings = daemon.logs_with("a setting is odd").join("\n");
     assert!(warnings.contains("expired on 2020-02-03"), "{warnings}");
     assert!(warnings.contains("TLS_KEY_FILE") && warnings.contains("0600"), "{warnings}");

@@ -152,6 +152,7 @@ async fn a_subject_that_may_not_be_subscribed_to_leaves_the_link_up() {
     let b = listening("b", nats.port()).start().await;
     a.meets("b").await;
     b.meets("a").await;
+    a.logged("may not subscribe to NATS_EVENTS").await;
     let told = a.logs_with("may not subscribe to NATS_EVENTS");
     assert_eq!(told.len(), 1, "{told:?}");
     let link = a.get_json("/v1/status").await["drivers"][0].clone();

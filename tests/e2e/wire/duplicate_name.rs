@@ -76,6 +76,7 @@ async fn it_is_warned_about_once_however_many_packets_come(channel: Channel) {
     }
     let duplicate = has_heard(&daemon, 100).await;
     assert_eq!(duplicate["instance"], json!(null));
+    daemon.logged("another daemon goes by this server's name").await;
     let warnings = daemon.logs_with("another daemon goes by this server's name");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("WARN") && warnings[0].contains("twin"), "{warnings:?}");
