@@ -29,9 +29,13 @@ async fn dies(id: &str) {
     eventually(LIMIT, async || ensure(!lives(id), format!("process {id} lives"))).await;
 }
 
+/// A run that waits for a child, which ends with the test at the latest.
+const WITH_A_CHILD: &str = r#"while [ -e "$dir" ]; do sleep 0.1; done &
+echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#;
+
 #[actix_rt::test]
 async fn a_script_that_hangs_blocks_nothing_else() {
-    let script = Script::doing(r#"echo $$ >"$dir/id"; exec sleep 1000"#);
+    let script = Script::doing(r#"echo $$ >"$dir/id"; while [ -e "$dir" ]; do sleep 0.1; done"#);
     let nats = NatsServer::start().await;
     let daemon = daemon(&script.command()).nats(&nats).start().await;
     let id = script.writes("id").await;
@@ -44,7 +48,7 @@ async fn a_script_that_hangs_blocks_nothing_else() {
 
 #[actix_rt::test]
 async fn a_script_that_hangs_without_reading_its_input_blocks_nothing() {
-    let script = Script::doing(r#"echo $$ >>"$dir/ids"; exec sleep 1000"#);
+    let script = Script::doing(r#"echo $$ >>"$dir/ids"; while [ -e "$dir" ]; do sleep 0.1; done"#);
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;
     let daemon =
@@ -125,7 +129,7 @@ async fn a_run_that_failed_is_tried_again_until_one_succeeds() {
 
 #[actix_rt::test]
 async fn a_run_that_takes_too_long_is_ended_with_all_it_started() {
-    let script = Script::doing(r#"sleep 1000 & echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#);
+    let script = Script::doing(WITH_A_CHILD);
     let daemon = daemon(&script.command()).set("CALLBACK_TIMEOUT", "1").start().await;
     let (id, child) = (script.writes("id").await, script.writes("child").await);
     daemon.logged("CALLBACK_TIMEOUT").await;
@@ -220,7 +224,7 @@ async fn a_second_signal_kills_a_script_that_ignores_the_first() {
 
 #[actix_rt::test]
 async fn on_shutdown_the_children_of_a_script_do_not_stay_behind() {
-    let script = Script::doing(r#"sleep 1000 & echo $! >"$dir/child"; echo $$ >"$dir/id"; wait"#);
+    let script = Script::doing(WITH_A_CHILD);
     let daemon = daemon(&script.command()).start().await;
     let (id, child) = (script.writes("id").await, script.writes("child").await);
     daemon.signal(Signal::TERM);
