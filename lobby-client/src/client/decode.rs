@@ -15,15 +15,16 @@ use crate::{
 };
 
 /// Whether the connection ended before the whole body was there, which the HTTP client does not
-/// tell. Without a length, as answers that are sent in pieces have none, it is seen by a text that
-/// begins as JSON and stops.
-pub(super) fn is_cut_off(headers: &HeaderMap, body: &[u8]) -> bool {
+/// tell. What was packed has the length that it had on the way.
+pub(super) fn is_shorter_than_told(headers: &HeaderMap, body: &[u8]) -> bool {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    match length {
-        // What was packed has the length that it had on the way.
-        Some(length) if !headers.contains_key(CONTENT_ENCODING) => body.len() < length,
-        _ => serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof()),
-    }
+    !headers.contains_key(CONTENT_ENCODING) && length.is_some_and(|length| body.len() < length)
+}
+
+/// Whether a body that could not be read begins as JSON and stops: so an answer is seen to be cut
+/// off that was sent in pieces, without a length.
+pub(super) fn stops_short(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
 /// The body of a success, or what the refusal means.

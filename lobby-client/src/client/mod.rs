@@ -234,7 +234,9 @@ impl Client {
     ) -> Result<T, Error> {
         let url = format!("{}{path}", self.base_url);
         let body = self.in_time(&url, async { self.ask(&url).await?.1 }).await?;
-        read(&body).map_err(|cause| Error::Malformed { url, cause: one_line(&cause) })
+        read(&body).map_err(|cause| {
+            if decode::stops_short(&body) { cut_off(&url, None) } else { malformed(&url, &cause) }
+        })
     }
 
     async fn send_labels(&self, method: Method, path: &str, labels: &[Label]) -> Result<(), Error> {
@@ -295,7 +297,7 @@ impl Client {
             sent.await.map_err(|error| self.not_sent(url, error))?.timeout(self.timeout);
         let body =
             response.body().limit(MAX_ANSWER).await.map_err(|error| not_read(url, &error))?;
-        if decode::is_cut_off(response.headers(), &body) {
+        if decode::is_shorter_than_told(response.headers(), &body) {
             return Err(cut_off(url, None));
         }
         decode::check(url, response.status(), response.headers(), body)

@@ -185,6 +185,12 @@ async fn cut_off(part: &str, is_reset: bool) -> Error {
 }
 
 #[actix_rt::test]
+async fn a_refusal_without_a_text_is_no_answer_that_was_cut_off() {
+    let refused = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert!(matches!(refusal(refused).await, Error::Refused { status: 404, .. }));
+}
+
+#[actix_rt::test]
 async fn an_answer_that_is_cut_off_anywhere_is_unreachable() {
     let parts = [
         "",
