@@ -31,7 +31,7 @@ exit 3
 /// Does not end by itself, nor does its child.
 const HANGING: &str = r#"trap 'echo asked >runs/0.arguments; exit 0' TERM
 sleep 60 &
-touch runs/0.input
+: >runs/0.input
 wait
 "#;
 

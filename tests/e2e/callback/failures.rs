@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually,
+    LIMIT, Lobbyd, LobbydBuilder, NatsServer, RawPeer, Script, Signal, ensure, eventually, program,
 };
 use serde_json::json;
 
@@ -209,11 +209,14 @@ async fn on_shutdown_a_script_that_ignores_sigterm_is_killed() {
 
 #[actix_rt::test]
 async fn a_second_signal_kills_a_script_that_ignores_the_first() {
-    let script = Script::doing(
-        r#"trap 'echo asked >"$dir/asked"' TERM; echo $$ >"$dir/id"; while :; do sleep 0.1; done"#,
-    );
+    let heed = program("heed");
+    let script = Script::doing(&format!(
+        r#"echo $$ >"$dir/id"; exec {} "$dir/ready" TERM="echo asked >'$dir/asked'""#,
+        heed.display()
+    ));
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
+    script.writes("ready").await;
     daemon.signal(Signal::TERM);
     script.writes("asked").await;
     daemon.signal(Signal::TERM);

@@ -10,7 +10,7 @@ use lobby_tests::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Place, has_label, has_no_label, lobbyctl_run, run, update};
+use super::{Place, has_label, has_no_label, heed, lobbyctl_run, run, update};
 
 #[actix_rt::test]
 async fn a_daemon_that_was_away_gets_the_label_of_a_program_again() {
@@ -115,12 +115,9 @@ async fn no_label_comes_after_the_program_was_told_to_stop() {
     assert_eq!(feed.next_change().await.name, "snapshot");
     let place = Place::new();
     let (told, ready) = (place.word("told"), place.word("ready"));
-    let script = format!(
-        "trap 'echo >{told}' TERM; echo >{ready}; while test -e {ready}; do sleep 0.1; done"
-    );
     daemon.pause();
-    let run = run(&daemon, &[], &script);
-    place.becomes("ready", "\n").await;
+    let run = run(&daemon, &[], &heed(&ready, &[("TERM", &format!("echo >{told}"))]));
+    place.becomes("ready", "ready\n").await;
     // It waits to be told what the daemon can do, before it adds the label.
     run.signal(Signal::TERM);
     place.becomes("told", "\n").await;

@@ -43,6 +43,13 @@ fn children(id: u32) -> Vec<u32> {
     children.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
+/// A command line that becomes a program which runs these commands, each when its signal comes. It
+/// writes `ready` to the file before, and ends with the file.
+fn heed(file: &str, traps: &[(&str, &str)]) -> String {
+    let traps = traps.iter().map(|(name, command)| format!(" {name}='{command}'"));
+    format!("exec {} {file}{}", program("heed").display(), traps.collect::<String>())
+}
+
 /// A directory for the files of a script.
 struct Place(TempDir);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lobby_tests::{LIMIT, Lobbyd, NatsServer, Process, Signal, ensure, eventually, now, program};
 use serde_json::json;
 
-use super::{Place, children, has_label, lobbyctl_run, run};
+use super::{Place, children, has_label, heed, lobbyctl_run, run};
 
 #[actix_rt::test]
 async fn the_label_goes_before_the_program_is_told_to_stop() {
@@ -15,12 +15,10 @@ async fn the_label_goes_before_the_program_is_told_to_stop() {
         let place = Place::new();
         let ask = format!("curl -s http://{}/v1/resolve?label=service:web", daemon.address());
         let (told, ready) = (place.word("told"), place.word("ready"));
-        let script = format!(
-            "trap '{ask} >{told}; exit 5' {name}; echo >{ready}; while test -e {ready}; do sleep 0.1; done"
-        );
+        let script = heed(&ready, &[(name, &format!("{ask} >{told}; exit 5"))]);
         let run = run(&daemon, &[], &script);
         has_label(&daemon).await;
-        place.becomes("ready", "\n").await;
+        place.becomes("ready", "ready\n").await;
         run.signal(signal);
         assert_eq!(run.wait(LIMIT).await.status.code(), Some(5), "{name}");
         assert_eq!(place.text("told").trim(), "[]", "{name}");
@@ -36,23 +34,19 @@ async fn a_peer_misses_the_label_while_the_program_still_runs() {
     let ask = format!("curl -s http://{}/v1/resolve?label=service:web", peer.address());
     let ready = place.word("ready");
     let missed = format!("test \"$({ask})\" = [] || ! test -e {ready}");
-    let script = format!(
-        "trap 'until {missed}; do sleep 0.1; done; exit 5' TERM; echo >{ready}\n\
-         while test -e {ready}; do sleep 0.1; done"
-    );
-    let run = run(&daemon, &[], &script);
+    let until_missed = format!("until {missed}; do sleep 0.1; done; exit 5");
+    let run = run(&daemon, &[], &heed(&ready, &[("TERM", &until_missed)]));
     peer.knows(json!({"a": ["service:web"], "b": []})).await;
-    place.becomes("ready", "\n").await;
+    place.becomes("ready", "ready\n").await;
     run.signal(Signal::TERM);
     assert_eq!(run.wait(LIMIT).await.status.code(), Some(5));
 }
 
-/// A script that writes these signals to a file, each when it comes, and says first that it is
-/// ready. It ends with the file, as no program outlives its test.
+/// A program that writes these signals to a file, each when it comes.
 fn logging(log: &str, signals: &[&str]) -> String {
-    let traps = signals.iter().map(|it| format!("trap 'echo {it} >>{log}' {it}"));
-    let traps = traps.collect::<Vec<_>>().join("; ");
-    format!("{traps}; echo ready >{log}; while test -e {log}; do sleep 0.1; done")
+    let commands: Vec<String> = signals.iter().map(|it| format!("echo {it} >>{log}")).collect();
+    let commands = commands.iter().map(String::as_str);
+    heed(log, &signals.iter().copied().zip(commands).collect::<Vec<_>>())
 }
 
 #[actix_rt::test]
@@ -133,8 +127,8 @@ async fn a_second_stop_does_not_wait_for_the_labels() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
     let log = place.word("log");
-    let quit = format!("trap '' INT; trap 'echo QUIT >>{log}; exit 5' QUIT");
-    let script = format!("{quit}; {}", logging(&log, &["TERM"]));
+    let (term, quit) = (format!("echo TERM >>{log}"), format!("echo QUIT >>{log}; exit 5"));
+    let script = heed(&log, &[("TERM", &term), ("INT", "true"), ("QUIT", &quit)]);
     let run = run(&daemon, &[], &script);
     place.becomes("log", "ready\n").await;
     has_label(&daemon).await;

@@ -6,7 +6,7 @@ use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, program};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin};
 
-use super::{Place, children, has_label, has_no_label};
+use super::{Place, children, has_label, has_no_label, heed};
 
 /// A terminal with a keyboard, on which a command line runs.
 struct Terminal {
@@ -72,10 +72,7 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
     let log = place.word("log");
-    let script = format!(
-        "trap 'echo INT >>{log}' INT; trap 'exit 9' TERM; echo ready >{log}\n\
-         while test -e {log}; do sleep 0.1; done\n"
-    );
+    let script = heed(&log, &[("INT", &format!("echo INT >>{log}")), ("TERM", "exit 9")]);
     let line = line(&daemon, &place, "--ttl 3s", &script);
     let mut terminal = Terminal::start(&format!("exec {line}"));
     place.becomes("log", "ready\n").await;
@@ -141,15 +138,14 @@ async fn a_terminal_that_goes_away_tells_all_of_the_program() {
     let place = Place::new();
     let waiting = |name| {
         let (log, ready) = (place.word(name), place.word(&format!("{name}-ready")));
-        let traps = format!("trap 'echo HUP >>{log}; exit' HUP; echo >{ready}");
-        format!("{traps}; while test -e {ready}; do sleep 0.1; done")
+        heed(&ready, &[("HUP", &format!("echo HUP >>{log}; exit 1"))])
     };
     let script = format!("({}) &\n{}\n", waiting("other"), waiting("first"));
     let line = line(&daemon, &place, "--ttl 3s", &script);
     let terminal = Terminal::start(&format!("exec {line}"));
     has_label(&daemon).await;
-    place.becomes("first-ready", "\n").await;
-    place.becomes("other-ready", "\n").await;
+    place.becomes("first-ready", "ready\n").await;
+    place.becomes("other-ready", "ready\n").await;
     terminal.close().await;
     place.becomes("first", "HUP\n").await;
     place.becomes("other", "HUP\n").await;
