@@ -1,6 +1,6 @@
 //! Intervals that stretch with the lobby, MAX_PACKET_RATE.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use lobby_tests::{Channel, LIMIT, Lobbyd, Proxy, RawPeer, Signal, ensure, eventually, lobbyctl};
 use serde_json::{Value, json};
@@ -97,6 +97,43 @@ async fn over_nats_a_large_lobby_stretches_until_an_original_comes() {
 #[actix_rt::test]
 async fn over_redis_a_large_lobby_stretches_until_an_original_comes() {
     stretches_until_an_original_comes(Channel::redis().await).await;
+}
+
+/// How far behind a quarter of a second each of the next packets is heard, in milliseconds.
+async fn behind_a_beat(wire: &RawPeer, packets: usize) -> Vec<u64> {
+    let (mut heard, mut behind) = (wire.heard().len(), Vec::new());
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    while behind.len() < packets {
+        looks.tick().await;
+        let more = wire.heard().len() - heard;
+        let now = UNIX_EPOCH.elapsed().unwrap();
+        behind.extend(std::iter::repeat_n(u64::from(now.subsec_millis()) % 250, more));
+        heard += more;
+    }
+    behind
+}
+
+#[actix_rt::test]
+async fn in_a_large_lobby_packets_come_at_the_same_moments() {
+    let channel = Channel::nats().await;
+    let wire = channel.wire().await;
+    let daemons = four(&channel, "1").await;
+    eventually(LIMIT, async || {
+        let mut in_use_of = Vec::new();
+        for daemon in &daemons {
+            in_use_of.push(in_use(daemon).await);
+        }
+        ensure(in_use_of.iter().all(|it| *it == json!([4, 12])), in_use_of)
+    })
+    .await;
+    // Where they come at any moment it is one in four. The first of each was due before.
+    behind_a_beat(&wire, daemons.len()).await;
+    eventually(LIMIT * 3, async || {
+        let behind = behind_a_beat(&wire, 8).await;
+        let together = behind.iter().filter(|behind| **behind < 60).count();
+        ensure(together >= 7, behind)
+    })
+    .await;
 }
 
 #[actix_rt::test]

@@ -27,6 +27,9 @@ const MARGIN_OF_A_SECOND: f64 = 2.0;
 /// two more to tell of what has changed meanwhile.
 const SETTLED: Duration = Duration::from_secs(2 * 5 + 5 + 2 * 50);
 
+/// How far the wall clocks of hosts may be apart.
+const CLOCKS_APART: Duration = Duration::from_millis(10);
+
 /// The shortest and the longest pause of none.
 const NO_PAUSES: (Duration, Duration) = (Duration::MAX, Duration::ZERO);
 
@@ -91,11 +94,19 @@ impl Fleet {
             self.joined.push((self.now, 0));
             self.newcomers.push_back(self.now);
             self.last.push(self.now);
-            self.schedules.push(Some(HiSchedule::new(self.pace, self.now)));
+            self.schedules.push(Some(self.schedule(random)));
             self.good_until.push(self.now);
             self.send(index, random, true);
             self.pass(within.div_f64(hosts as f64));
         }
+    }
+
+    /// The schedule of a host that joins now. The wall clocks of hosts differ.
+    fn schedule(&self, random: f64) -> HiSchedule {
+        let mut schedule = HiSchedule::new(self.pace, self.now);
+        let clock = self.now - self.start + CLOCKS_APART.mul_f64(random);
+        schedule.set_clock(self.now, clock.as_millis() as u64);
+        schedule
     }
 
     fn leave(&mut self, hosts: usize) {
@@ -318,6 +329,38 @@ fn thousands_whose_interval_grew_at_once_send_evenly() {
         let rate = fleet.rate(SECOND * 10);
         assert!((195.0..=225.0).contains(&rate), "{rate} in turn {turn}");
     }
+}
+
+/// The wake-ups of a host in ten seconds, if it needs one for what comes within five milliseconds,
+/// and the packets.
+fn wake_ups(fleet: &mut Fleet) -> (usize, usize) {
+    let (until, mut packets) = (fleet.now + SECOND * 10, Vec::new());
+    while fleet.now < until {
+        fleet.sent.clear();
+        fleet.pass(SECOND);
+        packets.extend(fleet.sent.iter().copied());
+    }
+    let mut wake_ups: Vec<Instant> = Vec::new();
+    for packet in &packets {
+        if wake_ups.last().is_none_or(|last| *packet - *last > Duration::from_millis(5)) {
+            wake_ups.push(*packet);
+        }
+    }
+    (wake_ups.len(), packets.len())
+}
+
+#[test]
+fn in_a_large_lobby_one_wakes_up_for_many_packets() {
+    let mut fleet = Fleet::new();
+    fleet.join(1000, SECOND * 60);
+    fleet.pass(SECOND * 10);
+    let (wake_ups_of_a_thousand, packets) = wake_ups(&mut fleet);
+    assert!(packets >= 1900 && wake_ups_of_a_thousand >= 500, "{wake_ups_of_a_thousand} {packets}");
+    fleet.join(9000, SECOND * 1200);
+    fleet.pass(SETTLED);
+    let (wake_ups, packets) = wake_ups(&mut fleet);
+    // Four beats a second, each as long as clocks differ.
+    assert!(packets >= 1900 && wake_ups <= 40 * 3, "{wake_ups} {packets}");
 }
 
 /// What happens to a fleet.

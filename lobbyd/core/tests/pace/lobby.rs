@@ -48,7 +48,11 @@ impl Lobby {
     }
 
     fn join(&mut self, pace: Pace, is_original: bool) {
-        let schedule = (!is_original).then(|| HiSchedule::new(pace, self.now));
+        let schedule = (!is_original).then(|| {
+            let mut schedule = HiSchedule::new(pace, self.now);
+            schedule.set_clock(self.now, (self.random.next() * 1000.0) as u64);
+            schedule
+        });
         let (next, known, lost) = (self.now, BTreeMap::new(), BTreeMap::new());
         let (has_sent, up_at) = (false, None);
         self.hosts.push(Some(Host { pace, schedule, next, has_sent, up_at, known, lost }));

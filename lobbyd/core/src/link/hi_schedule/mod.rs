@@ -1,11 +1,13 @@
 //! The schedule of own packets: one in each KEEP_ALIVE, less often in a large lobby, and a greeting
 //! soon after a newcomer was heard, so that it does not wait a KEEP_ALIVE to know everybody.
 
+mod beat;
 mod greetings;
 mod told;
 
 use std::time::{Duration, Instant};
 
+use crate::link::hi_schedule::beat::Beat;
 use crate::link::hi_schedule::greetings::Greetings;
 use crate::link::hi_schedule::told::Told;
 use crate::liveness::connectivity::{DriverId, DriverSet};
@@ -26,10 +28,13 @@ pub const JITTER: f64 = 0.1;
 /// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter
 /// interval begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
 /// steadily within one of the former intervals: if it did so at once, hosts that have sent under
-/// the new one would meet those that still wait under the former one.
+/// the new one would meet those that still wait under the former one. A stretched interval ends on a
+/// beat of the wall clock, so that many packets are one thing to wake up for.
 #[derive(Debug)]
 pub struct HiSchedule {
     pace: Pace,
+    /// None where no wall clock is known.
+    beat: Option<Beat>,
     size: LobbySize,
     /// Since when the interval shrinks, and from which one.
     shrinking: Option<(Instant, Duration)>,
@@ -51,6 +56,7 @@ impl HiSchedule {
         let keep_alive = pace.keep_alive;
         Self {
             pace,
+            beat: None,
             size: LobbySize::default(),
             shrinking: None,
             told: keep_alive,
@@ -60,6 +66,11 @@ impl HiSchedule {
             greetings: Greetings::new(pace),
             proof: None,
         }
+    }
+
+    /// The wall clock shows so many milliseconds since the Unix epoch now.
+    pub fn set_clock(&mut self, now: Instant, unix_millis: u64) {
+        self.beat = Some(Beat::at(now, unix_millis));
     }
 
     /// The lobby has this size now. When a host comes that tells no TTL, all are back at KEEP_ALIVE
@@ -130,7 +141,7 @@ impl HiSchedule {
         links.iter().for_each(|link| self.sent_through(link, now));
         let known = links.iter().map(|link| self.links[link.index()].known()).min();
         self.interval = wanted.min(known.unwrap_or(former));
-        self.regular = now + self.interval.mul_f64(self.part(former, random.clamp(0.0, 1.0)));
+        self.regular = self.next_regular(former, random.clamp(0.0, 1.0), now);
         self.greetings.sent(self.size.hosts, now);
         self.proof = None;
     }
@@ -153,14 +164,17 @@ impl HiSchedule {
         }
     }
 
-    /// The part of the interval after which the next packet is sent. One that has grown at once has
+    /// When the next packet is sent after one that is sent now. An interval that has grown at once has
     /// grown for all, who have sent within the short former one: they spread over the long one.
-    fn part(&self, former: Duration, random: f64) -> f64 {
-        match self.interval {
-            interval if interval >= former * 2 => part_left(random),
-            interval if interval > self.pace.keep_alive => 1.0 - JITTER * random,
-            _ => 1.0,
-        }
+    fn next_regular(&self, former: Duration, random: f64, now: Instant) -> Instant {
+        let (shortest, part) = match self.interval {
+            interval if interval >= former * 2 => (0.0, part_left(random)),
+            interval if interval > self.pace.keep_alive => (1.0 - JITTER, 1.0 - JITTER * random),
+            interval => return now + interval,
+        };
+        let [earliest, due, latest] =
+            [shortest, part, 1.0].map(|part| now + self.interval.mul_f64(part));
+        self.beat.map_or(due, |beat| beat.near(due, earliest)).min(latest)
     }
 
     /// When the own packet is to be sent next.
