@@ -8,10 +8,15 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since the Unix epoch.
+/// The time since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds since the Unix epoch.
 pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_time().as_secs()
 }
 
 /// Stops this thread until a moment, more exactly than tokio's timers, which tick in milliseconds.

@@ -36,6 +36,9 @@ const TTL: Duration = Duration::from_secs(30);
 /// lobby that has been as large for long.
 pub const INTRODUCTION: Duration = Duration::from_secs(5);
 
+/// How far the wall clocks of the hosts are apart at most, as those of servers that are set by NTP.
+const CLOCKS_APART: Duration = Duration::from_millis(10);
+
 /// Messages that are taken in at once.
 const BATCH: usize = 256;
 /// How often the registry shows that it works, and looks for hosts that have expired.
@@ -205,6 +208,8 @@ impl Hosts {
             let mut announcer = Announcer::new(fleet::instance(number), None, None);
             drop(announcer.local_changed(fleet.discovery(number, 0), 0));
             let mut schedule = HiSchedule::new(pace, now);
+            let clock = clock::unix_time() + CLOCKS_APART.mul_f64(fastrand::f64());
+            schedule.set_clock(now, clock.as_millis().try_into().unwrap_or_default());
             schedule.resize(told, now);
             // A longer interval begins a KEEP_ALIVE after others were told of it.
             for rounds in (1..=3).rev() {
