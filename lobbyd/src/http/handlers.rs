@@ -86,6 +86,8 @@ pub async fn add_labels(
     let params = QueryParams::parse(request.query_string())?;
     params.check_only(&["ttl"])?;
     let stored = match params.ttl()? {
+        // Programs renew theirs every few seconds, which need not wake anybody up.
+        Some(ttl) if state.leases.renew(&labels, ttl, clock::now()) => Ok(Ok(())),
         Some(ttl) => state.label_source.send(LeaseLabels { labels, ttl }).await,
         None => state.label_source.send(AddLabels(labels)).await,
     };

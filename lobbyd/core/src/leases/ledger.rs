@@ -60,13 +60,34 @@ impl Ledger {
     /// Whether the disk must have a change before it counts.
     pub fn must_be_stored_first(&self, change: &LeaseChange, now: Instant) -> bool {
         match change {
-            LeaseChange::Grant { labels, ttl } if *ttl >= LASTING_TTL => {
-                !labels.iter().all(|label| self.is_renewal(label, *ttl, now))
+            LeaseChange::Grant { labels, ttl } => {
+                !labels.iter().all(|label| self.counts_at_once(label, *ttl, now))
             }
-            LeaseChange::Grant { labels, .. } | LeaseChange::End(labels) => {
-                labels.iter().any(|label| self.may_be_stored(label))
-            }
+            LeaseChange::End(labels) => labels.iter().any(|label| self.may_be_stored(label)),
         }
+    }
+
+    /// Whether a lease that is granted now counts before the disk has it.
+    fn counts_at_once(&self, label: &Label, ttl: Duration, now: Instant) -> bool {
+        if ttl >= LASTING_TTL {
+            self.is_renewal(label, ttl, now)
+        } else {
+            !self.may_be_stored(label)
+        }
+    }
+
+    /// Gives leases their time anew, where that changes neither labels nor when the next lease ends.
+    /// Returns whether it did.
+    pub fn renew(&mut self, labels: &[Label], ttl: Duration, now: Instant) -> bool {
+        let lasts_longer = |label: &Label| {
+            self.table.get(label).is_some_and(|lease| lease.end <= now + ttl)
+                && self.counts_at_once(label, ttl, now)
+        };
+        let is_renewal = labels.iter().all(lasts_longer);
+        if is_renewal {
+            self.apply(&LeaseChange::Grant { labels: labels.to_vec(), ttl }, now);
+        }
+        is_renewal
     }
 
     /// Whether a label gets the time that it has on the disk for certain.

@@ -269,6 +269,41 @@ fn millis(time: i64) -> Duration {
     Duration::from_millis(time.unsigned_abs())
 }
 
+#[test]
+fn only_what_changes_nothing_else_is_a_renewal() {
+    let now = clock::now();
+    let changes = [grant("long", 60), grant("longer", 600), grant("short", 5)];
+    for (texts, ttl, at, is_renewal) in [
+        (&["long"][..], 60, 1, true),
+        (&["short"], 5, 1, true),
+        (&["long", "long"], 60, 1, true),
+        (&[], 60, 1, true),
+        // Another time: one that the disk does not have, and one that ends before the others.
+        (&["long"], 600, 1, false),
+        (&["longer"], 60, 1, false),
+        (&["short"], 3, 1, false),
+        (&["short"], 60, 1, false),
+        (&["long"], 5, 1, false),
+        // Not all of them have a lease, or it is over.
+        (&["long", "new"], 60, 1, false),
+        (&["new"], 5, 1, false),
+        (&["long"], 60, 61, false),
+    ] {
+        let mut ledger = stored(&changes, now);
+        let (before, then) = (ledger.table().clone(), after(now, at));
+        let ttl = Duration::from_secs(ttl);
+        assert_eq!(ledger.renew(&labels(texts), ttl, then), is_renewal, "{texts:?} {ttl:?}");
+        let renewed = |label: &Label| texts.contains(&label.as_str()) && is_renewal;
+        for (label, lease) in before.iter() {
+            let expected = if renewed(label) { Lease::new(ttl, then) } else { *lease };
+            assert_eq!(ledger.table().get(label), Some(&expected), "{texts:?} {ttl:?}");
+        }
+        assert_eq!(ledger.table().len(), before.len());
+        let must_be_written = is_renewal && texts.contains(&"long");
+        assert_eq!(ledger.write_deadline(then).is_some(), must_be_written, "{texts:?} {ttl:?}");
+    }
+}
+
 proptest! {
     /// A clock that is set between two runs loses no lease early by more than the jump, and keeps
     /// none beyond its time.

@@ -4,7 +4,7 @@ mod file;
 mod queue;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lobby_client::{Label, LabelOrigin, LocalLabel};
 
@@ -13,7 +13,7 @@ use lobby_core::leases::{Lease, Ledger};
 pub use file::LeaseFile;
 pub use queue::{LeaseBatch, LeaseQueue};
 
-/// The leases of this host. Clones share them; only the label source changes them.
+/// The leases of this host. Clones share them; all but renewals is changed by the label source.
 #[derive(Debug, Clone, Default)]
 pub struct Leases(Arc<Mutex<Ledger>>);
 
@@ -43,6 +43,12 @@ impl Leases {
             until: Some(until(lease, now, unix_millis)),
         };
         self.ledger().table().iter().map(local).collect()
+    }
+
+    /// Gives leases their time anew, where they have the same: nothing else follows from that but a
+    /// writing of the disk, for which the label source looks once a second. Returns whether it did.
+    pub fn renew(&self, labels: &[Label], ttl: Duration, now: Instant) -> bool {
+        self.ledger().renew(labels, ttl, now)
     }
 
     /// The ledger itself, for a moment.

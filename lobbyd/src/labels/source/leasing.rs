@@ -17,7 +17,8 @@ use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::leases::{LeaseChange, Moment};
 
-/// How often the source looks whether the wall clock was set.
+/// How often the source looks whether the wall clock was set, and for renewals that it was not asked
+/// for.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The setting that names the directory of leases.
@@ -98,7 +99,8 @@ impl LabelSource {
         }));
     }
 
-    /// Looks from time to time whether the wall clock was set.
+    /// Looks from time to time whether the wall clock was set, and whether the disk must be told of
+    /// renewals.
     pub(super) fn watch_clock(ctx: &mut Context<Self>) {
         ctx.run_interval(CLOCK_INTERVAL, |source, ctx| {
             source.leasing.leases.ledger().clock_is(moment());
