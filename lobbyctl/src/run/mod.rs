@@ -185,12 +185,13 @@ impl Running<'_> {
         }
     }
 
+    /// Goes by the check, and says so: what the daemon makes of it is not known yet.
     fn heed(&self, News { is_well, is_first, reason }: &News) {
         self.lease.want(*is_well);
         let what = match (is_well, is_first) {
-            (true, _) => "added",
-            (false, true) => "not added yet",
-            (false, false) => "removed",
+            (true, _) => "adding",
+            (false, true) => "not adding yet",
+            (false, false) => "removing",
         };
         self.notices.say(format!("{what} {}: {reason}", self.names()));
     }

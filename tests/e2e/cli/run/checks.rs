@@ -42,7 +42,7 @@ async fn a_program_that_flaps_loses_its_label_by_rows_only() {
     checked("pfppfpfff");
     assert_eq!(update(&mut feed).await, (json!(["service:web"]), json!([])));
     checked("pfppfpfffpfpp");
-    let told = run.logged("lobbyctl: removed service:web: sh ").await;
+    let told = run.logged("lobbyctl: removing service:web: sh ").await;
     assert!(told.ends_with("failed, exit status: 1"), "{told}");
     assert!(run.is_running());
     run.signal(Signal::TERM);
@@ -61,7 +61,7 @@ async fn a_check_that_hangs_counts_as_a_failure() {
     has_label(&daemon).await;
     std::fs::remove_file(place.file("well")).unwrap();
     has_no_label(&daemon).await;
-    let told = run.logged("removed service:web").await;
+    let told = run.logged("removing service:web").await;
     assert!(told.contains("did not end within 1s and was killed"), "{told}");
     run.signal(Signal::TERM);
     let exit = run.wait(LIMIT).await;
@@ -74,11 +74,11 @@ async fn a_check_that_fails_from_the_start_is_told_once() {
     let place = Place::new();
     let check = format!("test -e {}", place.word("well"));
     let run = run(&daemon, &["--check", &check, "--every", "1s"], "sleep 60");
-    let told = run.logged("not added yet service:web").await;
+    let told = run.logged("not adding yet service:web").await;
     assert!(told.contains("failed"), "{told}");
     place.write("well", "");
     has_label(&daemon).await;
-    assert_eq!(run.logs_with("not added yet").len(), 1);
+    assert_eq!(run.logs_with("not adding yet").len(), 1);
 }
 
 #[actix_rt::test]

@@ -40,6 +40,18 @@ async fn a_daemon_that_was_away_gets_the_label_of_a_program_again() {
 }
 
 #[actix_rt::test]
+async fn no_label_is_said_to_be_there_before_the_daemon_has_it() {
+    let port = free_port();
+    let mut command = lobbyctl_run(port, &["--check", "true", "--every", "1s"]);
+    let run = Process::start("run", command.args(["--", "sleep", "60"]));
+    run.logged("adding service:web: the check has passed").await;
+    assert_eq!(run.logs_with("added"), [""; 0]);
+    let daemon = Lobbyd::named("a").set("PORT", port.to_string()).start().await;
+    run.logged("the daemon has added service:web").await;
+    has_label(&daemon).await;
+}
+
+#[actix_rt::test]
 async fn the_end_of_a_refusal_is_told_by_what_was_done() {
     let builder = Lobbyd::named("a");
     let file = builder.labels_path().with_file_name("state");
