@@ -37,7 +37,7 @@ const TTL: Duration = Duration::from_secs(30);
 pub const INTRODUCTION: Duration = Duration::from_secs(5);
 
 /// How far the wall clocks of the hosts are apart at most, as those of servers that are set by NTP.
-const CLOCKS_APART: Duration = Duration::from_millis(10);
+const CLOCKS_APART: Duration = Duration::from_millis(5);
 
 /// Messages that are taken in at once.
 const BATCH: usize = 256;
