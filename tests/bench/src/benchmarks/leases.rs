@@ -13,14 +13,16 @@ use crate::figures::{Goal, REPETITIONS, Row, Samples, Unit};
 use crate::http::Connection;
 use crate::lobbyd::{Lobbyd, Start};
 
-/// How many labels end, each renewed once in [`INTERVAL`] on a connection of its own, which is kept.
+/// How many labels end, each renewed once in [`INTERVAL`] on connections that are kept.
 const LEASES: usize = 1_000;
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How many labels a program has that renews several at once.
+const TOGETHER: usize = 10;
 /// The most per cent of a core that it may cost.
 const MOST: f64 = 1.0;
 
-/// Processor time while each label is renewed by a program of its own, beside as many requests that
-/// change nothing; then how often the disk is written.
+/// Processor time while each label is renewed by a program of its own, and while programs renew
+/// several at once, beside as many requests that change nothing; then how often the disk is written.
 pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> {
     let (directory, state) = (TempDir::new()?, TempDir::new()?);
     let log = environment.directory.join("lobbyd-leases.log");
@@ -38,37 +40,47 @@ pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> 
         programs.push(program);
     }
     post(&mut programs[0], &labels.join("\n")).await?;
-    let (mut renewing, mut asking) = (Samples::default(), Samples::default());
+    let several: Vec<_> = labels.chunks(TOGETHER).map(|labels| labels.join("\n")).collect();
+    let mut rows = Vec::new();
     let mut writings = Samples::default();
-    for _ in 0..REPETITIONS {
-        asking.push(share_of_core(&lobbyd, &mut programs, |_| "").await?);
-        let watch = Writings::watch(state.path())?;
-        renewing.push(share_of_core(&lobbyd, &mut programs, |number| &labels[number]).await?);
-        writings.push(watch.count()? as f64 / INTERVAL.as_secs_f64());
+    for (what, bodies) in [
+        ("1,000 labels that end are renewed every 10 s, each by a program of its own", &labels),
+        ("they are renewed by 100 programs of ten labels", &several),
+    ] {
+        let nothing = vec![String::new(); bodies.len()];
+        let (mut renewing, mut asking) = (Samples::default(), Samples::default());
+        for _ in 0..REPETITIONS {
+            asking.push(share_of_core(&lobbyd, &mut programs, &nothing).await?);
+            let watch = Writings::watch(state.path())?;
+            renewing.push(share_of_core(&lobbyd, &mut programs, bodies).await?);
+            writings.push(watch.count()? as f64 / INTERVAL.as_secs_f64());
+        }
+        let what = format!(
+            "processor time while {what}, of one core; limit: as many requests that change nothing"
+        );
+        let row = Row::new(what, Unit::Percent).goal(at_most(MOST));
+        rows.push(row.measured(renewing, asking));
     }
-    let most = |plus| Goal::AtMost { times: 0.0, plus };
-    let row = Row::new(
-        "processor time while 1,000 labels that end are renewed every 10 s, of one core; limit: as many requests that change nothing",
-        Unit::Percent,
-    );
-    let written = Row::new("writings of the disk meanwhile", Unit::Rate).goal(most(1.0));
-    Ok(vec![
-        row.goal(most(MOST)).measured(renewing, asking),
-        written.measured(writings, Samples::default()),
-    ])
+    let written = Row::new("writings of the disk meanwhile", Unit::Rate).goal(at_most(1.0));
+    rows.push(written.measured(writings, Samples::default()));
+    Ok(rows)
 }
 
-/// The processor time of an interval in which a body is posted for each label, in per cent.
-async fn share_of_core<'a>(
+fn at_most(plus: f64) -> Goal {
+    Goal::AtMost { times: 0.0, plus }
+}
+
+/// The processor time of an interval in which each of these bodies is posted, in per cent.
+async fn share_of_core(
     lobbyd: &Lobbyd,
     programs: &mut [Connection],
-    body: impl Fn(usize) -> &'a str,
+    bodies: &[String],
 ) -> Result<f64> {
     let (begin, before) = (clock::now(), lobbyd.process.cpu()?);
-    for (number, program) in programs.iter_mut().enumerate() {
-        let due = INTERVAL.mul_f64(number as f64 / LEASES as f64);
+    for (number, (program, body)) in programs.iter_mut().zip(bodies).enumerate() {
+        let due = INTERVAL.mul_f64(number as f64 / bodies.len() as f64);
         clock::pause(due.saturating_sub(begin.elapsed())).await;
-        post(program, body(number)).await?;
+        post(program, body).await?;
     }
     clock::pause(INTERVAL.saturating_sub(begin.elapsed())).await;
     let used = lobbyd.process.cpu()?.saturating_sub(before);
