@@ -102,7 +102,7 @@ impl Publisher {
     }
 
     /// Lets the schedule know the lobby and the wall clock, as they are now.
-    fn look_around(&mut self) {
+    fn update_schedule(&mut self) {
         let (size, now) = (*self.sizes.borrow(), clock::now());
         self.schedule.set_clock(now, clock::unix_millis());
         self.schedule.resize(size, now);
@@ -140,7 +140,7 @@ impl Publisher {
     }
 
     fn turn(&mut self, ctx: &mut Context<Self>) {
-        self.look_around();
+        self.update_schedule();
         if self.schedule.is_due(self.links(), fastrand::f64(), clock::now()) {
             self.announcer.use_ttl(self.schedule.ttl());
             let hi = self.announcer.hi(clock::unix_millis());
@@ -185,7 +185,7 @@ impl StreamHandler<Newcomers> for Publisher {
 
 impl StreamHandler<LobbySize> for Publisher {
     fn handle(&mut self, _: LobbySize, ctx: &mut Self::Context) {
-        self.look_around();
+        self.update_schedule();
         self.await_turn(ctx);
     }
 
@@ -196,7 +196,7 @@ impl Handler<LocalChanged> for Publisher {
     type Result = ();
 
     fn handle(&mut self, LocalChanged(packet): LocalChanged, ctx: &mut Self::Context) {
-        self.look_around();
+        self.update_schedule();
         self.schedule.sent(self.links(), fastrand::f64(), clock::now());
         self.announcer.use_ttl(self.schedule.ttl());
         let announcements = self.announcer.local_changed(packet, clock::unix_millis());

@@ -59,6 +59,8 @@ struct Fleet {
     /// The times between two packets of a host: the shortest and the longest one since they were
     /// looked at.
     pauses: (Duration, Duration),
+    /// Whether law (b) holds: not for a crowd that starts within a second.
+    keeps_to_rate: bool,
     /// Until when packets count that an original has called forth.
     loud_until: Instant,
 }
@@ -83,6 +85,7 @@ impl Fleet {
             joined: Vec::new(),
             last: Vec::new(),
             pauses: NO_PAUSES,
+            keeps_to_rate: true,
             loud_until: start,
         }
     }
@@ -183,6 +186,9 @@ impl Fleet {
         forget(&mut self.sent, now, WINDOW);
         forget(&mut self.burst, now, SECOND);
         forget(&mut self.newcomers, now, NEWCOMER.0);
+        if !self.keeps_to_rate {
+            return;
+        }
         let rate = self.allowed_rate();
         let at = (now - self.start).as_secs();
         let allowed = rate * WINDOW.as_secs_f64() * MARGIN_OF_TEN_SECONDS;
@@ -315,6 +321,21 @@ fn thousands_that_join_at_once_soon_keep_to_the_rate() {
     fleet.pass(SECOND * 65);
     fleet.assert_interval(50.0);
     fleet.pass(SECOND * 100);
+}
+
+#[test]
+fn hosts_that_have_started_together_part() {
+    // From 2,000 on they spread when their interval grows, fewer only by their jitter.
+    for (hosts, parted) in [(1100, 360), (1500, 360), (1900, 480), (2500, 60)] {
+        let mut fleet = Fleet { keeps_to_rate: false, ..Fleet::new() };
+        fleet.join(hosts, SECOND);
+        fleet.resize();
+        fleet.pass(SECOND * parted);
+        for _ in 0..60 {
+            fleet.pass(SECOND);
+            assert!(fleet.burst.len() <= 400, "{hosts}: {}", fleet.burst.len());
+        }
+    }
 }
 
 #[test]

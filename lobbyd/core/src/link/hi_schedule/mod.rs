@@ -17,7 +17,8 @@ use crate::wire::packet_ttl::PacketTtl;
 /// Age that the last own packet has at least when another one shows that this server is alive.
 const PROOF_PAUSE: Duration = Duration::from_secs(1);
 
-/// Part of a stretched interval that is taken away at random, so that no two hosts keep in step.
+/// Part of a stretched interval that is taken away at random, so that hosts which have joined together
+/// part.
 pub const JITTER: f64 = 0.1;
 
 /// When the own packet is sent. Any own packet greets all who were heard before it, and the next
@@ -28,12 +29,12 @@ pub const JITTER: f64 = 0.1;
 /// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter
 /// interval begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
 /// steadily within one of the former intervals: if it did so at once, hosts that have sent under
-/// the new one would meet those that still wait under the former one. A stretched interval ends on a
-/// beat of the wall clock, so that many packets are one thing to wake up for.
+/// the new one would meet those that still wait under the former one. An interval that is long enough
+/// to leave a choice ends on a beat of the wall clock, so that one wakes up for many packets.
 #[derive(Debug)]
 pub struct HiSchedule {
     pace: Pace,
-    /// None where no wall clock is known.
+    /// None until the wall clock is known.
     beat: Option<Beat>,
     size: LobbySize,
     /// Since when the interval shrinks, and from which one.
@@ -174,7 +175,7 @@ impl HiSchedule {
         };
         let [earliest, due, latest] =
             [shortest, part, 1.0].map(|part| now + self.interval.mul_f64(part));
-        self.beat.map_or(due, |beat| beat.near(due, earliest)).min(latest)
+        self.beat.and_then(|beat| beat.nearest(due, earliest, latest)).unwrap_or(due)
     }
 
     /// When the own packet is to be sent next.

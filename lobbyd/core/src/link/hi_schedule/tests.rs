@@ -126,6 +126,48 @@ fn in_a_large_lobby_nobody_greets_and_intervals_are_jittered() {
     assert!(schedule.deadline() < later + KEEP_ALIVE * 2, "it is not large any more");
 }
 
+/// The usual settings beside this KEEP_ALIVE.
+fn usual(keep_alive: u64) -> Pace {
+    let keep_alive = Duration::from_secs(keep_alive);
+    Pace { keep_alive, ttl: keep_alive * 6, max_rate: 200 }
+}
+
+/// The milliseconds that the wall clock shows at the next regular packet of a host of such a lobby,
+/// and how long it waits for it, after the clock was set.
+fn next_regular(hosts: usize, keep_alive: u64, unix_millis: u64, random: f64) -> (u64, Duration) {
+    let start = clock::now();
+    let mut schedule = HiSchedule::new(usual(keep_alive), start);
+    schedule.resize(of(hosts, 0), start);
+    // Two packets tell the interval, the third one keeps to it.
+    let (mut now, mut wall) = (start, 1_795_424_503_123);
+    for _ in 0..4 {
+        schedule.set_clock(now, wall);
+        schedule.sent(nats(), random, now);
+        (now, wall) = (now + schedule.interval(), unix_millis);
+    }
+    schedule.set_clock(now, wall);
+    schedule.sent(nats(), random, now);
+    let wait = schedule.deadline() - now;
+    (wall + u64::try_from(wait.as_millis()).unwrap(), wait)
+}
+
+#[test]
+fn packets_of_a_large_lobby_are_sent_at_half_seconds() {
+    for (hosts, random, expected) in
+        [(2000, 0.0, 10_000), (2000, 1.0, 9500), (10_000, 0.5, 47_500), (10_000, 0.52, 47_500)]
+    {
+        let wait = next_regular(hosts, 5, 1_000_000, random).1;
+        assert_eq!(wait, MILLISECOND * expected, "{hosts} {random}");
+    }
+    // Where a tenth of the interval is less than two of them they would never part.
+    for (hosts, keep_alive, random, expected) in
+        [(1200, 5, 0.5, 5700), (1998, 5, 1.0, 8991), (1800, 1, 0.1, 8910)]
+    {
+        let wait = next_regular(hosts, keep_alive, 1_000_000, random).1;
+        assert_eq!(wait.as_millis(), expected, "{hosts} {random}");
+    }
+}
+
 /// A daemon whose lobby has just grown to 10,000 hosts.
 fn in_a_grown_lobby() -> (HiSchedule, Instant) {
     let start = clock::now();
@@ -240,6 +282,22 @@ fn a_fourth_greeting_in_a_keep_alive_is_put_off() {
 }
 
 proptest! {
+    /// However the wall clock is set, an interval is jittered by a tenth, and ends when it should.
+    #[test]
+    fn a_beat_keeps_to_the_jittered_interval(
+        hosts in 1001..30_000_usize, keep_alive in 1..20_u64, random in 0.0..=1.0_f64,
+        unix_millis in prop_oneof![0..10_000_u64, 1_795_424_000_000..1_795_424_010_000_u64],
+    ) {
+        let pace = usual(keep_alive);
+        let interval = pace.interval(of(hosts, 0));
+        let (wall, wait) = next_regular(hosts, keep_alive, unix_millis, random);
+        prop_assert!(wait <= interval, "{wait:?} {interval:?}");
+        prop_assert!(wait >= interval.mul_f64(1.0 - JITTER), "{wait:?} {interval:?}");
+        if interval > pace.keep_alive && interval > Duration::from_secs(10) {
+            prop_assert_eq!(wall % 500, 0);
+        }
+    }
+
     #[test]
     fn greetings_are_few_and_nobody_is_left_out(
         newcomers in prop::collection::vec((0..20_000_u64, 0.0..=1.0_f64), 0..40),
