@@ -85,9 +85,12 @@ pub async fn add_labels(
 ) -> Answer {
     let params = QueryParams::parse(request.query_string())?;
     params.check_only(&["ttl"])?;
-    let stored = match params.ttl()? {
-        // Programs renew theirs every few seconds, which need not wake anybody up.
-        Some(ttl) if state.leases.renew(&labels, ttl, clock::now()) => Ok(Ok(())),
+    let ttl = params.ttl()?;
+    // Programs renew their labels every few seconds. That need not wake the label source.
+    if ttl.is_some_and(|ttl| state.leases.renew(&labels, ttl, clock::now())) {
+        return Ok(text("OK"));
+    }
+    let stored = match ttl {
         Some(ttl) => state.label_source.send(LeaseLabels { labels, ttl }).await,
         None => state.label_source.send(AddLabels(labels)).await,
     };

@@ -8,6 +8,9 @@ use super::{LASTING_TTL, Lease, LeaseChange, LeaseTable, Moment, StoredLeases};
 /// Least time between the ends of two writings that nobody waits for.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A lease that is renewed so shortly before it ends on the disk is written as soon as that can be.
+const LATE: Duration = Duration::from_secs(2);
+
 /// Time after which a writing that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -76,18 +79,20 @@ impl Ledger {
         }
     }
 
-    /// Gives leases their time anew, where that changes neither labels nor when the next lease ends.
-    /// Returns whether it did.
+    /// Gives leases their time anew, where no label comes by that, no lease ends sooner, and the disk
+    /// may take its time. Returns whether it did.
     pub fn renew(&mut self, labels: &[Label], ttl: Duration, now: Instant) -> bool {
-        let lasts_longer = |label: &Label| {
+        let only_lasts_longer = |label: &Label| {
+            let is_on_time = |stored: &Lease| stored.end >= now + LATE;
             self.table.get(label).is_some_and(|lease| lease.end <= now + ttl)
+                && self.on_disk.get(label).is_none_or(is_on_time)
                 && self.counts_at_once(label, ttl, now)
         };
-        let is_renewal = labels.iter().all(lasts_longer);
-        if is_renewal {
+        let may_be_renewed = labels.iter().all(only_lasts_longer);
+        if may_be_renewed {
             self.apply(&LeaseChange::Grant { labels: labels.to_vec(), ttl }, now);
         }
-        is_renewal
+        may_be_renewed
     }
 
     /// Whether a label gets the time that it has on the disk for certain.

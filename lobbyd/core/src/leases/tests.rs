@@ -276,6 +276,7 @@ fn only_what_changes_nothing_else_is_a_renewal() {
     for (texts, ttl, at, is_renewal) in [
         (&["long"][..], 60, 1, true),
         (&["short"], 5, 1, true),
+        (&["short"], 6, 1, true),
         (&["long", "long"], 60, 1, true),
         (&[], 60, 1, true),
         // Another time: one that the disk does not have, and one that ends before the others.
@@ -284,6 +285,9 @@ fn only_what_changes_nothing_else_is_a_renewal() {
         (&["short"], 3, 1, false),
         (&["short"], 60, 1, false),
         (&["long"], 5, 1, false),
+        // The disk has it for a second only.
+        (&["long"], 60, 58, true),
+        (&["long"], 60, 59, false),
         // Not all of them have a lease, or it is over.
         (&["long", "new"], 60, 1, false),
         (&["new"], 5, 1, false),
@@ -344,19 +348,36 @@ proptest! {
         let mut confirmed = LeaseTable::default();
         let mut on_disk = StoredLeases::of(&confirmed, at(now, WALL));
         let (begin, mut before) = (now, Vec::<(Instant, LeaseTable)>::new());
+        let mut look = begin;
+        let wall_at = |at: Instant| WALL + u64::try_from((at - begin).as_millis()).unwrap();
         for (number, ttl, pause) in steps {
             now += Duration::from_millis(pause);
-            let wall = WALL + u64::try_from((now - begin).as_millis()).unwrap();
+            let wall = wall_at(now);
             ledger.sweep(now);
             let label = ["a:1", "b:2", "c:3"][number];
             let change = if ttl == 0 { end(label) } else { grant(label, ttl) };
-            let waits = ledger.must_be_stored_first(&change, now);
+            // Somebody looks each second what is to be written.
+            while look <= now {
+                if let Some(due) = ledger.write_deadline(look).map(|due| due.max(look))
+                    && due <= now
+                {
+                    let (draft, moment) = (ledger.draft([], due), at(due, wall_at(due)));
+                    on_disk = StoredLeases::of(&draft, moment);
+                    ledger.is_written(draft, moment, due);
+                }
+                look = after(look, 1);
+            }
+            let renews = match &change {
+                LeaseChange::Grant { labels, ttl } => ledger.renew(labels, *ttl, now),
+                LeaseChange::End(_) => false,
+            };
+            let waits = !renews && ledger.must_be_stored_first(&change, now);
             let draft = ledger.draft(waits.then_some(&change), now);
             ledger.apply(&change, now);
             if waits {
                 on_disk = StoredLeases::of(&draft, at(now, wall));
                 ledger.is_written(draft, at(now, wall), now);
-            } else if ledger.write_deadline(now).is_some_and(|deadline| deadline <= now) {
+            } else if !renews && ledger.write_deadline(now).is_some_and(|due| due <= now) {
                 let draft = ledger.draft([], now);
                 on_disk = StoredLeases::of(&draft, at(now, wall));
                 ledger.is_written(draft, at(now, wall), now);

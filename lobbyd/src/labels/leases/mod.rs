@@ -13,7 +13,7 @@ use lobby_core::leases::{Lease, Ledger};
 pub use file::LeaseFile;
 pub use queue::{LeaseBatch, LeaseQueue};
 
-/// The leases of this host. Clones share them; all but renewals is changed by the label source.
+/// The leases of this host. Clones share them. The label source makes all changes but renewals.
 #[derive(Debug, Clone, Default)]
 pub struct Leases(Arc<Mutex<Ledger>>);
 
@@ -45,8 +45,8 @@ impl Leases {
         self.ledger().table().iter().map(local).collect()
     }
 
-    /// Gives leases their time anew, where they have the same: nothing else follows from that but a
-    /// writing of the disk, for which the label source looks once a second. Returns whether it did.
+    /// Gives leases their time anew, where nothing follows from that but that the disk must be told
+    /// some time: the label source looks for that once a second. Returns whether it did.
     pub fn renew(&self, labels: &[Label], ttl: Duration, now: Instant) -> bool {
         self.ledger().renew(labels, ttl, now)
     }

@@ -17,15 +17,15 @@ use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::leases::{LeaseChange, Moment};
 
-/// How often the source looks whether the wall clock was set, and for renewals that it was not asked
-/// for.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the source looks whether the wall clock was set, and for renewals, of which it is not told.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The setting that names the directory of leases.
 const STATE_PATH: &str = "STATE_PATH";
 
-/// Add labels that end after a time, or give them that time anew. *Asked by HttpApi.* Replies when
-/// they are stored; those that need not survive a restart are not stored.
+/// Add labels that end after a time, or give them that time anew where [`Leases::renew`] does not.
+/// *Asked by HttpApi.* Replies when they are stored; those that need not survive a restart are not
+/// stored.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), StoreError>")]
 pub struct LeaseLabels {
@@ -101,8 +101,8 @@ impl LabelSource {
 
     /// Looks from time to time whether the wall clock was set, and whether the disk must be told of
     /// renewals.
-    pub(super) fn watch_clock(ctx: &mut Context<Self>) {
-        ctx.run_interval(CLOCK_INTERVAL, |source, ctx| {
+    pub(super) fn watch_leases(ctx: &mut Context<Self>) {
+        ctx.run_interval(LOOK_INTERVAL, |source, ctx| {
             source.leasing.leases.ledger().clock_is(moment());
             source.write_leases(ctx);
         });

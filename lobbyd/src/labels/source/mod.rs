@@ -207,7 +207,7 @@ impl Actor for LabelSource {
     fn started(&mut self, ctx: &mut Self::Context) {
         let watch = DirectoryWatch::new(self.host.labels_path(), DEBOUNCE);
         self.read_leases(ctx);
-        Self::watch_clock(ctx);
+        Self::watch_leases(ctx);
         ctx.add_stream(stream::unfold(watch, |mut watch| async {
             watch.changed().await;
             Some((FilesChanged, watch))
