@@ -190,7 +190,7 @@ impl Running<'_> {
         self.lease.want(*is_well);
         let what = match (is_well, is_first) {
             (true, _) => "adding",
-            (false, true) => "not adding yet",
+            (false, true) => "not yet adding",
             (false, false) => "removing",
         };
         self.notices.say(format!("{what} {}: {reason}", self.names()));

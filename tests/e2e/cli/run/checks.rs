@@ -74,11 +74,11 @@ async fn a_check_that_fails_from_the_start_is_told_once() {
     let place = Place::new();
     let check = format!("test -e {}", place.word("well"));
     let run = run(&daemon, &["--check", &check, "--every", "1s"], "sleep 60");
-    let told = run.logged("not adding yet service:web").await;
+    let told = run.logged("not yet adding service:web").await;
     assert!(told.contains("failed"), "{told}");
     place.write("well", "");
     has_label(&daemon).await;
-    assert_eq!(run.logs_with("not adding yet").len(), 1);
+    assert_eq!(run.logs_with("not yet adding").len(), 1);
 }
 
 #[actix_rt::test]
