@@ -186,8 +186,8 @@ async fn endless_output_disturbs_nothing() {
 #[actix_rt::test]
 async fn on_shutdown_a_running_script_is_asked_to_end() {
     let script = Script::doing(
-        // A shell that waits heeds a signal at once.
-        r#"trap 'echo asked >"$dir/end"; exit' TERM; echo $$ >"$dir/id"; sleep 60 & wait"#,
+        // A shell that waits heeds a signal at once; one that starts a child may lose it.
+        r#"trap 'echo asked >"$dir/end"; exit' TERM; sleep 60 & echo $$ >"$dir/id"; wait"#,
     );
     let daemon = daemon(&script.command()).start().await;
     let id = script.writes("id").await;
