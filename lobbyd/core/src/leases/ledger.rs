@@ -8,7 +8,8 @@ use super::{LASTING_TTL, Lease, LeaseChange, LeaseTable, Moment, StoredLeases};
 /// Least time between the ends of two writings that nobody waits for.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A lease that is renewed so shortly before it ends on the disk is written as soon as that can be.
+/// Who renews a lease so shortly before it ends on the disk asks for a writing: at once, or a second
+/// after the last one. What is asked for earlier is in time when somebody looks for it.
 const LATE: Duration = Duration::from_secs(2);
 
 /// Time after which a writing that failed is tried again.
