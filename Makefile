@@ -62,7 +62,7 @@ openapi:
 	cargo build --locked --bin lobbyd
 	tests/openapi/run
 
-# Figures beside their limits, in about five minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
+# Figures beside their limits, in about eleven minutes on a machine that does nothing else. ROWS=discoveries,resolve measures only these
 # (target/release/lobby-bench --help names them all), LOBBYD=PATH another daemon; BENCH_WRITE=1 puts the table into BENCHMARKS.md.
 # lobbyd is built by itself, so that it is the program that a release holds; so is lobbyctl.
 bench:

@@ -59,7 +59,7 @@ struct Fleet {
     /// The times between two packets of a host: the shortest and the longest one since they were
     /// looked at.
     pauses: (Duration, Duration),
-    /// Whether law (b) holds: not for a crowd that starts within a second.
+    /// Whether law (b) holds: not for a crowd that starts within seconds.
     keeps_to_rate: bool,
     /// Until when packets count that an original has called forth.
     loud_until: Instant,

@@ -17,8 +17,8 @@ use crate::wire::packet_ttl::PacketTtl;
 /// Age that the last own packet has at least when another one shows that this server is alive.
 const PROOF_PAUSE: Duration = Duration::from_secs(1);
 
-/// Part of a stretched interval that is taken away at random, so that hosts which have joined together
-/// part.
+/// Part of a stretched interval that is taken away at random, so that hosts that joined at the same
+/// time drift apart.
 pub const JITTER: f64 = 0.1;
 
 /// When the own packet is sent. Any own packet greets all who were heard before it, and the next

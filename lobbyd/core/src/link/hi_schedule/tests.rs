@@ -298,6 +298,25 @@ proptest! {
         }
     }
 
+    /// So does the first interval that is much longer, of which a random part is left.
+    #[test]
+    fn an_interval_that_has_just_grown_ends_on_a_beat(
+        hosts in 2000..30_000_usize, random in 0.0..=1.0_f64,
+        unix_millis in prop_oneof![0..10_000_u64, 1_795_424_000_000..1_795_424_010_000_u64],
+    ) {
+        let (start, grown) = (clock::now(), of(hosts, 0));
+        let mut schedule = HiSchedule::new(pace(200), start);
+        schedule.resize(grown, start);
+        schedule.set_clock(start, 1_795_424_503_123);
+        schedule.sent(nats(), random, start);
+        let now = start + KEEP_ALIVE;
+        schedule.set_clock(now, unix_millis);
+        schedule.sent(nats(), random, now);
+        let (wait, interval) = (schedule.deadline() - now, pace(200).interval(grown));
+        prop_assert!(!wait.is_zero() && wait <= interval, "{wait:?} {interval:?}");
+        prop_assert_eq!((unix_millis + u64::try_from(wait.as_millis()).unwrap()) % 500, 0);
+    }
+
     #[test]
     fn greetings_are_few_and_nobody_is_left_out(
         newcomers in prop::collection::vec((0..20_000_u64, 0.0..=1.0_f64), 0..40),
