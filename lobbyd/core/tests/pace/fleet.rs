@@ -240,15 +240,20 @@ impl Fleet {
         assert_eq!(intervals.filter(|interval| *interval != expected).count(), 0);
     }
 
-    /// The packets a second in a time.
-    fn rate(&mut self, time: Duration) -> f64 {
-        let (mut packets, until) = (0, self.now + time);
+    /// When packets are sent in a time, of hosts that are no newcomers.
+    fn packets(&mut self, time: Duration) -> Vec<Instant> {
+        let (mut packets, until) = (Vec::new(), self.now + time);
         while self.now < until {
             self.sent.clear();
             self.pass(SECOND);
-            packets += self.sent.len();
+            packets.extend(self.sent.iter().copied());
         }
-        packets as f64 / time.as_secs_f64()
+        packets
+    }
+
+    /// The packets a second in a time.
+    fn rate(&mut self, time: Duration) -> f64 {
+        self.packets(time).len() as f64 / time.as_secs_f64()
     }
 }
 
@@ -355,12 +360,7 @@ fn thousands_whose_interval_grew_at_once_send_evenly() {
 /// The wake-ups of a host in ten seconds, if it needs one for what comes within five milliseconds,
 /// and the packets.
 fn wake_ups(fleet: &mut Fleet) -> (usize, usize) {
-    let (until, mut packets) = (fleet.now + SECOND * 10, Vec::new());
-    while fleet.now < until {
-        fleet.sent.clear();
-        fleet.pass(SECOND);
-        packets.extend(fleet.sent.iter().copied());
-    }
+    let packets = fleet.packets(SECOND * 10);
     let mut wake_ups: Vec<Instant> = Vec::new();
     for packet in &packets {
         if wake_ups.last().is_none_or(|last| *packet - *last > Duration::from_millis(5)) {
