@@ -30,6 +30,7 @@ mod target_group;
 pub mod text;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod ttl;
 
 pub use address::{AddressLabels, Addresses, InvalidAddressLabels};
 #[cfg(feature = "http")]

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use lobby_client::ttl::parse_ttl;
 use lobby_client::{Protocol, Selector};
-
-/// More than anybody waits, and little enough for every clock.
-const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A selector; the text and the mark below a fault begin on a line of their own.
 pub(crate) fn selector(text: &str) -> Result<Selector, String> {
@@ -55,11 +53,7 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
 
 /// A time as the API takes it for a label: a bare number is in seconds.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60), ("", 1)];
-    let time = units.into_iter().find_map(|(unit, seconds)| {
-        number(text.strip_suffix(unit)?)?.checked_mul(seconds).map(Duration::from_secs)
-    });
-    time.filter(|time| !time.is_zero() && *time <= LONGEST_TIME).ok_or_else(|| {
+    parse_ttl(text).ok_or_else(|| {
         "must be a whole number with s, m, h or d, up to 365d, such as 90s, 5m or 1h".to_owned()
     })
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use lobby_client::Label;
+use lobby_client::ttl::MAX_TTL;
 use serde::{Deserialize, Serialize};
 
 use super::moment::{Moment, millis};
-use super::{Lease, LeaseTable, MAX_TTL};
+use super::{Lease, LeaseTable};
 
 /// The leases of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use lobby_client::Filter;
+use lobby_client::ttl::parse_ttl;
 use percent_encoding::percent_decode_str;
-
-use crate::leases::parse_ttl;
 
 /// Longest time that a request may wait for another answer.
 const MAX_WAIT: Duration = Duration::from_secs(300);
