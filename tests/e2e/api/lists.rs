@@ -12,6 +12,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use super::streams::places_taken;
+
 const FILTERED: [&str; 5] = [
     "/v1/discoveries?selector=service%3Dweb",
     "/v1/discoveries?labels=service:web",
@@ -146,11 +148,7 @@ async fn those_who_wait_are_bounded_and_let_go_at_a_stop() {
     let request =
         format!("GET /?wait=60s HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {known}\r\n\r\n");
     first.write_all(request.as_bytes()).await.unwrap();
-    eventually(LIMIT, async || {
-        let streams = daemon.get_json("/v1/status").await["streams"].clone();
-        ensure(streams == 1, streams)
-    })
-    .await;
+    places_taken(&daemon, 1).await;
     let full = ask(&daemon, "/?wait=1s", &known).await;
     assert_eq!((full.status, full.header("retry-after")), (503, Some("5")));
     assert_eq!(ask(&daemon, "/", &known).await.status, 304, "nobody else waits");
@@ -236,5 +234,7 @@ async fn a_list_waits_until_warm_only_if_it_is_asked_to() {
         let warm = format!("{path}?warm");
         let waiting = timeout(Duration::from_millis(200), daemon.get(&warm)).await;
         assert!(waiting.is_err(), "{path}: {waiting:?}");
+        // Who has gone gives the only place back.
+        places_taken(&daemon, 0).await;
     }
 }

@@ -12,27 +12,37 @@ async fn daemon_with_one_place() -> Lobbyd {
     Lobbyd::named("a").without_keep_alive().set("MAX_STREAMS", "1").start().await
 }
 
-/// Sends a request that waits, and returns its connection if it does.
-async fn wait(daemon: &Lobbyd) -> Result<TcpStream, String> {
+/// Waits until so many clients read events or wait.
+pub(super) async fn places_taken(daemon: &Lobbyd, count: usize) {
+    eventually(LIMIT, async || {
+        let streams = daemon.get_json("/v1/status").await["streams"].clone();
+        ensure(streams == count, streams)
+    })
+    .await;
+}
+
+/// Sends a request that takes the only place and waits, and returns its connection.
+async fn wait(daemon: &Lobbyd) -> TcpStream {
+    places_taken(daemon, 0).await;
     let mut stream = http::connect(daemon.address()).await;
     stream.write_all(WAITING).await.unwrap();
+    places_taken(daemon, 1).await;
     let mut answer = [0; 1024];
-    match timeout(Duration::from_millis(200), stream.read(&mut answer)).await {
-        Err(_) => Ok(stream),
-        Ok(read) => Err(String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()),
-    }
+    let answered = timeout(Duration::from_millis(200), stream.read(&mut answer)).await;
+    assert!(answered.is_err(), "{}", String::from_utf8_lossy(&answer));
+    stream
 }
 
 #[actix_rt::test]
 async fn a_client_that_goes_gives_its_place_to_the_next() {
     let daemon = daemon_with_one_place().await;
-    let first = wait(&daemon).await.unwrap();
+    let first = wait(&daemon).await;
     let full = daemon.get("/v1/prometheus/node").await;
     assert_eq!((full.status, full.header("retry-after")), (503, Some("5")), "{}", full.text());
     assert!(full.text().starts_with("1 clients read events or wait already"), "{}", full.text());
     assert_eq!(daemon.get("/v1/discoveries").await.status, 200);
     drop(first);
-    eventually(LIMIT, async || wait(&daemon).await).await;
+    wait(&daemon).await;
 }
 
 #[actix_rt::test]
