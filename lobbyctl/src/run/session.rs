@@ -3,7 +3,6 @@
 use std::fs;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, getpgid, getpgrp, getpid, getsid};
 
 /// Whether this process belongs to a session on a terminal.
 pub(super) fn has_terminal() -> bool {
@@ -14,24 +13,41 @@ pub(super) fn has_terminal() -> bool {
 /// Whether a shell of this session watches this process group, and would let it go on if it
 /// stopped. Without one the kernel stops none for Ctrl-Z.
 pub(super) fn is_watched() -> bool {
-    let (group, session) = (getpgrp(), getsid(None).ok());
-    let watches = |parent| {
-        getpgid(Some(parent)).is_ok_and(|its| its != group) && getsid(Some(parent)).ok() == session
-    };
+    let Some(own) = Place::of("self") else { return false };
     // In the middle of a group that a shell has started, the first process has it for a parent.
-    [getpid(), group].into_iter().filter_map(parent).any(watches)
+    let first = Place::of(&own.group.to_string());
+    [Some(own), first].into_iter().flatten().any(|member| {
+        let parent = Place::of(&member.parent.to_string());
+        parent.is_some_and(|parent| parent.watches(own))
+    })
 }
 
-fn parent(id: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).ok()?;
-    parent_in(&stat)
+/// Where a process stands among others: numbers of processes, as `/proc` has them. In a container
+/// what is outside of it has the number 0, and no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    parent: u32,
+    group: u32,
+    session: u32,
 }
 
-/// The parent in a line of `/proc/ID/stat`: the second field behind the name, which may hold
-/// anything.
-fn parent_in(stat: &str) -> Option<Pid> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
+impl Place {
+    fn of(process: &str) -> Option<Self> {
+        Self::in_stat(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    }
+
+    /// The place in a line of `/proc/ID/stat`: from the second field behind the name, which may
+    /// hold anything.
+    fn in_stat(stat: &str) -> Option<Self> {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_whitespace().skip(1).map_while(|field| field.parse().ok());
+        Some(Self { parent: fields.next()?, group: fields.next()?, session: fields.next()? })
+    }
+
+    /// Whether one of another group watches this one as shells do.
+    fn watches(self, watched: Self) -> bool {
+        self.session == watched.session && self.group != watched.group
+    }
 }
 
 #[cfg(test)]
@@ -39,11 +55,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parent_is_read_whatever_the_name_is() {
-        let id = |stat| parent_in(stat).map(|id| id.as_raw_nonzero().get());
-        assert_eq!(id("7 (sh) S 5 7 3 34816 7 0"), Some(5));
-        assert_eq!(id("7 (a) S 1 (b) T 6 7 3 34816 7 0"), Some(6));
-        assert_eq!(id("1 (init) S 0 1 1 0 -1 0"), None);
-        assert_eq!(id(""), None);
+    fn a_place_is_read_whatever_the_name_is() {
+        let place = |parent, group, session| Some(Place { parent, group, session });
+        assert_eq!(Place::in_stat("7 (sh) S 5 7 3 34816 7 0"), place(5, 7, 3));
+        assert_eq!(Place::in_stat("7 (a) S 1 (b) T 6 7 3 34816 7 0"), place(6, 7, 3));
+        assert_eq!(Place::in_stat("1 (init) S 0 0 0 0 -1 0"), place(0, 0, 0));
+        for cut in ["", "7 (sh)", "7 (sh) S 5 7", "7 (sh) S 5 -1 3"] {
+            assert_eq!(Place::in_stat(cut), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_shell_watches_other_groups_of_its_session() {
+        let place = |group, session| Place { parent: 1, group, session };
+        assert!(place(5, 5).watches(place(7, 5)));
+        assert!(!place(5, 5).watches(place(5, 5)));
+        // The parent of the first process of a session, here and outside of a container.
+        assert!(!place(5, 5).watches(place(7, 7)));
+        assert!(!place(0, 0).watches(place(7, 7)));
     }
 }

@@ -1,8 +1,9 @@
 //! Run on a terminal.
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
-use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, program};
+use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, process_one, program};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin};
 
@@ -20,8 +21,14 @@ const CTRL_Z: &[u8] = b"\x1a";
 
 impl Terminal {
     fn start(line: &str) -> Self {
-        let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
+        Self::launched_by(&[], line)
+    }
+
+    fn launched_by(launcher: &[OsString], line: &str) -> Self {
+        let script = ["script", "--quiet", "--return", "--command", line, "/dev/null"];
+        let mut words = launcher.iter().cloned().chain(script.map(OsString::from));
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).env("SHELL", "/bin/sh");
         let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
         let keys = child.stdin.take().unwrap();
@@ -87,6 +94,26 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
     terminate(terminal.process());
     assert_eq!(terminal.ended().await, Some(9));
     assert_eq!(place.text("log"), "ready\nINT\nINT\n");
+}
+
+#[actix_rt::test]
+async fn in_a_container_that_a_session_outside_has_started_keys_work_too() {
+    let daemon = Lobbyd::named("a").start().await;
+    let place = Place::new();
+    let log = place.word("log");
+    let script = heed(&log, &[("INT", "exit 4")]);
+    let line = line(&daemon, &place, "--ttl 3s", &script);
+    // What runs there sees itself in its own /proc, and there the terminal belongs to a process
+    // whose session and group are outside: they have the number 0.
+    let mut launcher = process_one();
+    launcher.push("--mount-proc".into());
+    let mut terminal = Terminal::launched_by(&launcher, &format!("exec {line}"));
+    place.becomes("log", "ready\n").await;
+    has_label(&daemon).await;
+    terminal.press(CTRL_Z).await;
+    terminal.press(CTRL_C).await;
+    assert_eq!(terminal.ended().await, Some(4));
+    has_no_label(&daemon).await;
 }
 
 #[actix_rt::test]
