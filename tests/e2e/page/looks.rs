@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::{has_no_faults, open, row_holds};
 
-/// What a checker finds that asks a browser what a screen reader would meet.
+/// What a checker finds that asks a browser what a screen reader would meet. It looks at the colours
+/// of the moment, so those that are changing must have done so.
 async fn violations(browser: &Browser) -> Vec<String> {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools");
     let file = tools.join("axe.min.js");
     let axe = std::fs::read_to_string(&file)
         .unwrap_or_else(|error| panic!("{}: {error}: run tests/install-servers", file.display()));
     browser.run(&axe).await;
+    browser.becomes("document.getAnimations().length === 0").await;
     let found = browser.run("return axe.run().then(result => result.violations)").await;
     let tell = |rule: &serde_json::Value| format!("{}: {}", rule["id"], rule["nodes"][0]["html"]);
     found.as_array().unwrap().iter().map(tell).collect()

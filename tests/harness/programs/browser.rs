@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::eventually::{LIMIT, ensure, eventually, now};
 use crate::{Process, free_port, process_one};
@@ -15,7 +16,11 @@ use crate::{Process, free_port, process_one};
 /// The longest answer of a driver, in bytes: a picture of the page.
 const LONGEST_ANSWER: usize = 1 << 24;
 
-/// A browser with one window, ended when this value is dropped.
+/// Browsers at once, in all tests of this process. Each would take both cores of a small machine:
+/// more of them take longer together, and starve the tests beside them.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// A browser with one window, ended when this value is dropped. A test has one at a time.
 pub struct Browser {
     /// Process 1 of a namespace, so that no part of the browser outlives it.
     driver: Process,
@@ -24,14 +29,18 @@ pub struct Browser {
     address: SocketAddr,
     session: String,
     profile: TempDir,
+    /// Is given back when all of the browser has gone.
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Browser {
-    /// Starts a browser with an empty profile, in which a page may ask for a dark or light look.
+    /// Starts a browser with an empty profile, in which a page may ask for a dark or light look, when
+    /// it has its turn.
     ///
     /// # Panics
     /// If it is not installed (Debian packages `chromium` and `chromium-driver`).
     pub async fn start() -> Self {
+        let turn = TURNS.acquire().await.expect("turns that are never over");
         let profile = TempDir::new().expect("a temporary directory can be made");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let words = process_one();
@@ -53,7 +62,7 @@ impl Browser {
         let answer = ask(&client, "POST", &sessions, &wanted.to_string()).await;
         let answer = answer.unwrap_or_else(|fault| panic!("no session: {fault}"));
         let session = answer["sessionId"].as_str().expect("a session").to_owned();
-        Self { driver, client, address, session, profile }
+        Self { driver, client, address, session, profile, _turn: turn }
     }
 
     /// Opens a page and waits until it is loaded.
@@ -70,17 +79,23 @@ impl Browser {
     /// # Panics
     /// If it throws.
     pub async fn run(&self, script: &str) -> Value {
-        self.order("POST", "execute/sync", json!({"script": script, "args": []})).await
+        self.tried(script).await.unwrap_or_else(|fault| panic!("a script in the page: {fault}"))
     }
 
-    /// Waits until this expression is true in the page.
+    async fn tried(&self, script: &str) -> Result<Value, String> {
+        let body = json!({"script": script, "args": []});
+        self.asked("POST", "execute/sync", body).await
+    }
+
+    /// Waits until this expression is true in the page. It may throw before: what it asks for may
+    /// not be there yet.
     ///
     /// # Panics
     /// If it does not become true; with what it was at last.
     #[track_caller]
     pub fn becomes<'a>(&'a self, expression: &'a str) -> impl Future<Output = ()> + 'a {
         eventually(LIMIT, async move || {
-            let seen = self.run(&format!("return {expression}")).await;
+            let seen = self.tried(&format!("return {expression}")).await?;
             ensure(seen == true, format!("{expression}: {seen}; {}", self.text().await))
         })
     }
@@ -146,10 +161,14 @@ impl Browser {
     }
 
     async fn order(&self, method: &str, path: &str, body: Value) -> Value {
+        let answer = self.asked(method, path, body).await;
+        answer.unwrap_or_else(|fault| panic!("{method} {path}: {fault}"))
+    }
+
+    async fn asked(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
         let url = format!("http://{}/session/{}/{path}", self.address, self.session);
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = ask(&self.client, method, &url, &body).await;
-        answer.unwrap_or_else(|fault| panic!("{method} {path}: {fault}"))
+        ask(&self.client, method, &url, &body).await
     }
 }
 
