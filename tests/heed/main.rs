@@ -3,11 +3,12 @@
 
 use std::future::poll_fn;
 use std::path::Path;
-use std::process::{ExitCode, ExitStatus};
+use std::process::{ExitCode, Stdio};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::signal::unix::{self, SignalKind};
 
 /// What is to be done at a signal.
@@ -23,15 +24,14 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().expect("heed FILE NAME=COMMAND…");
     let mut traps: Vec<Trap> = arguments.map(|argument| trap(&argument)).collect();
+    let mut shell = Shell::start();
     std::fs::write(&file, "ready\n").expect("a file that can be written");
     loop {
         tokio::select! {
-            command = next(&mut traps) => {
-                let status = run(&command).await;
-                if !status.success() {
-                    return ExitCode::from(status.code().and_then(|it| it.try_into().ok()).unwrap_or(1));
-                }
-            }
+            command = next(&mut traps) => match shell.run(&command).await {
+                0 => {}
+                status => return ExitCode::from(status),
+            },
             () = has_gone(Path::new(&file)) => return ExitCode::SUCCESS,
         }
     }
@@ -67,10 +67,32 @@ async fn next(traps: &mut [Trap]) -> String {
     .await
 }
 
-/// Runs a command, which no signal of a terminal reaches.
-async fn run(command: &str) -> ExitStatus {
-    let status = Command::new("sh").args(["-c", command]).process_group(0).status().await;
-    status.expect("a shell")
+/// A shell in a process group of its own, which no signal of a terminal reaches. It is started
+/// before there are signals: one that comes just then would end it, as it is in our group at first.
+struct Shell {
+    orders: ChildStdin,
+    statuses: Lines<BufReader<ChildStdout>>,
+    /// Ends with its orders.
+    _child: Child,
+}
+
+impl Shell {
+    fn start() -> Self {
+        let mut command = Command::new("sh");
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a shell");
+        let orders = child.stdin.take().expect("it is piped");
+        let statuses = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Self { orders, statuses, _child: child }
+    }
+
+    /// Runs a command and returns its exit status.
+    async fn run(&mut self, command: &str) -> u8 {
+        let order = format!("({command}) </dev/null >&2\necho $?\n");
+        self.orders.write_all(order.as_bytes()).await.expect("a shell that reads");
+        let status = self.statuses.next_line().await.expect("a shell that answers");
+        status.and_then(|status| status.parse().ok()).expect("a status")
+    }
 }
 
 async fn has_gone(file: &Path) {
