@@ -33,22 +33,34 @@ pub struct Process {
 /// Lines of stderr, and when they came.
 type Lines = Arc<Mutex<Vec<(Instant, String)>>>;
 
-/// Holds up the reading of stderr while it is shut.
+/// Lets the lines of stderr through, or holds them up.
 #[derive(Debug, Default)]
 struct Gate {
-    shut: Mutex<bool>,
+    state: Mutex<GateState>,
     changed: Condvar,
 }
 
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum GateState {
+    #[default]
+    Open,
+    Shut,
+    /// Nobody wants more lines: what the program has left running finds nobody who reads.
+    Gone,
+}
+
 impl Gate {
-    fn set(&self, shut: bool) {
-        *self.shut.lock().unwrap_or_else(PoisonError::into_inner) = shut;
+    fn set(&self, state: GateState) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.changed.notify_all();
     }
 
-    fn pass(&self) {
-        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_while(shut, |shut| *shut));
+    /// Waits while it is shut. Returns whether lines are wanted.
+    fn pass(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_shut = |state: &mut GateState| *state == GateState::Shut;
+        let state = self.changed.wait_while(state, is_shut).unwrap_or_else(PoisonError::into_inner);
+        *state == GateState::Open
     }
 }
 
@@ -103,7 +115,7 @@ impl Process {
 
     /// Reads its stderr no further, or again.
     pub fn read_no_log(&self, shut: bool) {
-        self.gate.set(shut);
+        self.gate.set(if shut { GateState::Shut } else { GateState::Open });
     }
 
     /// All lines of stderr so far.
@@ -251,7 +263,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        self.gate.set(false);
+        self.gate.set(GateState::Gone);
     }
 }
 
@@ -271,7 +283,9 @@ fn raise_open_files() {
 fn keep(name: String, stderr: ChildStderr, show: bool, lines: Lines, gate: Arc<Gate>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-            gate.pass();
+            if !gate.pass() {
+                return;
+            }
             let line = String::from_utf8_lossy(&line).into_owned();
             if show {
                 eprintln!("[{name}] {line}");
@@ -304,7 +318,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_log_that_is_not_read_is_read_later() {
-        let process = Process::start("yes", Command::new("sh").args(["-c", "yes 1>&2"]));
+        let process = Process::start("yes", Command::new("sh").args(["-c", "exec yes 1>&2"]));
         process.logged("y").await;
         process.read_no_log(true);
         let count = async || {
@@ -317,6 +331,18 @@ mod tests {
         assert_eq!(count().await, 0);
         process.read_no_log(false);
         eventually(LIMIT, async || ensure(count().await > 0, "silence")).await;
+    }
+
+    #[actix_rt::test]
+    async fn nobody_reads_what_a_killed_program_has_left_running() {
+        let process = Process::start("sh", Command::new("sh").args(["-c", "yes 1>&2; true"]));
+        process.logged("y").await;
+        let children = format!("/proc/{0}/task/{0}/children", process.id());
+        let child = std::fs::read_to_string(children).unwrap();
+        let child = std::path::Path::new("/proc").join(child.trim());
+        assert!(child.exists());
+        drop(process);
+        eventually(LIMIT, async || ensure(!child.exists(), "it is still heard")).await;
     }
 
     #[test]

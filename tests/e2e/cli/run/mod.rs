@@ -148,7 +148,7 @@ async fn a_standard_error_that_nobody_reads_loses_no_label() {
     place.write("well", "");
     let check = format!("test -e {}", place.word("well"));
     let options = ["--ttl", "3s", "--check", &check, "--every", "1s", "--fall", "1"];
-    let run = run(&daemon, &options, "yes >&2");
+    let run = run(&daemon, &options, "exec yes >&2");
     run.read_no_log(true);
     for _ in 0..2 {
         has_label(&daemon).await;
