@@ -16,6 +16,8 @@ mod lobbyd;
 mod machine;
 mod network;
 mod old_daemon;
+#[cfg(test)]
+mod own_tmpdir;
 mod ports;
 mod process;
 mod programs;
