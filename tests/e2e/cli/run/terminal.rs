@@ -97,7 +97,7 @@ async fn an_interrupt_from_a_terminal_is_not_doubled() {
 }
 
 #[actix_rt::test]
-async fn in_a_container_that_a_session_outside_has_started_keys_work_too() {
+async fn keys_work_in_a_container_that_a_session_outside_has_started() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
     let log = place.word("log");
