@@ -26,15 +26,15 @@ async fn main() -> ExitCode {
     let mut traps: Vec<Trap> = arguments.map(|argument| trap(&argument)).collect();
     let mut shell = Shell::start();
     std::fs::write(&file, "ready\n").expect("a file that can be written");
-    loop {
+    let mut status = 0;
+    while status == 0 {
         tokio::select! {
-            command = next(&mut traps) => match shell.run(&command).await {
-                0 => {}
-                status => return ExitCode::from(status),
-            },
-            () = has_gone(Path::new(&file)) => return ExitCode::SUCCESS,
+            command = next(&mut traps) => status = shell.run(&command).await,
+            () = has_gone(Path::new(&file)) => break,
         }
     }
+    shell.end().await;
+    ExitCode::from(status)
 }
 
 fn trap(argument: &str) -> Trap {
@@ -72,8 +72,7 @@ async fn next(traps: &mut [Trap]) -> String {
 struct Shell {
     orders: ChildStdin,
     statuses: Lines<BufReader<ChildStdout>>,
-    /// Ends with its orders.
-    _child: Child,
+    child: Child,
 }
 
 impl Shell {
@@ -83,7 +82,7 @@ impl Shell {
         let mut child = command.spawn().expect("a shell");
         let orders = child.stdin.take().expect("it is piped");
         let statuses = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        Self { orders, statuses, _child: child }
+        Self { orders, statuses, child }
     }
 
     /// Runs a command and returns its exit status.
@@ -92,6 +91,13 @@ impl Shell {
         self.orders.write_all(order.as_bytes()).await.expect("a shell that reads");
         let status = self.statuses.next_line().await.expect("a shell that answers");
         status.and_then(|status| status.parse().ok()).expect("a status")
+    }
+
+    /// Lets it end, and waits for that: an orphan would be a child of process 1, which may be a
+    /// program that takes it for its own.
+    async fn end(mut self) {
+        drop(self.orders);
+        self.child.wait().await.expect("a shell that ends");
     }
 }
 
