@@ -1,10 +1,12 @@
 //! Closed connections, as the server tells of them on the subject NATS_EVENTS.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::Subscriber;
 use futures_util::StreamExt;
+use serde::Deserialize;
 
 use crate::link::driver::LARGEST_BATCH;
 use crate::link::inbox::InboxSender;
@@ -12,6 +14,12 @@ use lobby_core::link::connection_name::ConnectionName;
 
 /// How a server begins to refuse a subscription.
 const MAY_NOT_SUBSCRIBE: &str = "Permissions Violation for Subscription to";
+
+/// Greatest length of an advisory, in bytes. Those of a server have less than 2,000.
+const MAX_ADVISORY_LEN: usize = 16 << 10;
+
+/// The type of the advisory that a connection was closed.
+const DISCONNECTED: &str = "io.nats.server.advisory.v1.client_disconnect";
 
 /// Whether the server lets this user hear of closed connections; a clone is the same.
 #[derive(Debug, Clone)]
@@ -55,14 +63,62 @@ impl ClosingAccess {
 pub(super) async fn hand_over(told: Subscriber, sender: InboxSender) {
     let mut told = told.ready_chunks(LARGEST_BATCH);
     while let Some(advisories) = told.next().await {
-        let names = advisories.iter().filter_map(|told| ConnectionName::closed(&told.payload));
+        let names = advisories.iter().filter_map(|told| closed(&told.payload));
         sender.closed(names);
     }
+}
+
+#[derive(Deserialize)]
+struct Advisory<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    client: Client<'a>,
+}
+
+#[derive(Deserialize)]
+struct Client<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+/// The connection of lobbyd that was closed, as an advisory tells; none if it tells of something
+/// else.
+fn closed(advisory: &[u8]) -> Option<ConnectionName> {
+    if advisory.len() > MAX_ADVISORY_LEN {
+        return None;
+    }
+    let Advisory { r#type, client } = serde_json::from_slice(advisory).ok()?;
+    ConnectionName::parse(&client.name).filter(|_| r#type == DISCONNECTED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ADVISORY: &str = r#"{"type":"io.nats.server.advisory.v1.client_disconnect","id":"x",
+        "server":{"name":"n"},"client":{"start":"t","id":7,"name":"lobbyd/a/00000000000000ff","lang":"rust"},
+        "reason":"Client Closed"}"#;
+
+    #[test]
+    fn an_advisory_names_the_connection_that_was_closed() {
+        let expected = ConnectionName::parse("lobbyd/a/00000000000000ff");
+        assert!(expected.is_some());
+        assert_eq!(closed(ADVISORY.as_bytes()), expected);
+    }
+
+    #[test]
+    fn what_is_no_advisory_of_a_closed_connection_is_ignored() {
+        let long = ADVISORY.replace("rust", &"x".repeat(MAX_ADVISORY_LEN));
+        let opened = ADVISORY.replace("disconnect", "connect");
+        let without_instance = ADVISORY.replace("/00000000000000ff", "");
+        let of_another = ADVISORY.replace("lobbyd/", "redis/");
+        for odd in
+            [&long, &opened, &without_instance, &of_another, "", "{}", "[1]", "{\"client\":7}"]
+        {
+            assert_eq!(closed(odd.as_bytes()), None, "{odd}");
+        }
+    }
 
     #[test]
     fn only_the_refusal_of_this_subscription_is_taken() {
