@@ -24,9 +24,9 @@ pub fn bind(listen: SocketAddr) -> anyhow::Result<Sockets> {
     let sockets =
         bind_both(listen).with_context(|| format!("cannot answer DNS on DNS_LISTEN {listen}"))?;
     let address = sockets.udp.local_addr()?;
-    info!(target: "lobby", %address, "answering DNS");
+    info!(target: "lobby::dns", %address, "answering DNS");
     if !address.ip().is_loopback() {
-        warn!(target: "lobby", %address, "DNS knows no token: everyone who reaches this address is told names, labels and addresses of servers");
+        warn!(target: "lobby::dns", %address, "DNS knows no token: everyone who reaches this address is told names, labels and addresses of servers");
     }
     Ok(sockets)
 }

@@ -54,7 +54,7 @@ impl Actor for DnsServer {
         ctx.add_stream(WatchStream::new(self.snapshots.clone()));
         let listening = self.sockets.take().map(|sockets| self.listen(sockets));
         if let Some(Err(error)) = listening {
-            error!(target: "lobby", %error, "cannot answer DNS");
+            error!(target: "lobby::dns", %error, "cannot answer DNS");
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn serve(listener: TcpListener, answers: Rc<FreshAuthority>) {
                 connections.push(attend(stream, Rc::clone(&answers)));
             }
             Err(error) => {
-                warn!(target: "lobby", %error, "cannot accept connections to the DNS");
+                warn!(target: "lobby::dns", %error, "cannot accept connections to the DNS");
                 sleep(ERROR_PAUSE).await;
             }
         }

@@ -29,7 +29,7 @@ pub(super) async fn serve(socket: UdpSocket, answers: Rc<FreshAuthority>) {
                 }
             }
             Err(error) => {
-                warn!(target: "lobby", %error, "cannot read questions to the DNS over UDP");
+                warn!(target: "lobby::dns", %error, "cannot read questions to the DNS over UDP");
                 sleep(ERROR_PAUSE).await;
             }
         }

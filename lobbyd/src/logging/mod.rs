@@ -21,8 +21,9 @@ use fields::CleanFields;
 use queue::{LineQueue, StandardError};
 
 /// The target that all targets of the daemon begin with: `lobby::membership`, `lobby::link`,
-/// `lobby::labels`, `lobby::api`, `lobby::callback`, and `lobby` itself for the start, the end,
-/// signals and settings. A level alone in LOG_LEVEL applies to it.
+/// `lobby::labels`, `lobby::api`, `lobby::dns`, `lobby::callback`, and `lobby` itself for the
+/// start, the end, signals, settings and what the system refuses. A level alone in LOG_LEVEL
+/// applies to it.
 const ROOT: &str = "lobby";
 
 /// Another name of [`ROOT`] in LOG_LEVEL: the program's own, for filters written before there were
@@ -32,8 +33,8 @@ const ALIAS: &str = "lobbyd";
 /// Targets that are off unless LOG_LEVEL names them. actix-http logs an error for each malformed
 /// request: anybody can send any number of those; they are answered with a 4xx, and nothing is left
 /// to do for the administrator. async-nats logs why it cannot connect, which the link logs as the
-/// reason why it is down. hickory-proto warns of each question with EDNS options that it cannot read,
-/// which anybody can send, too.
+/// reason why it is down. hickory-proto warns of each question with EDNS options that it cannot
+/// read, which anybody can send, too.
 const SILENT: &str = "actix_http=off,async_nats::connector=off,hickory_proto=off";
 
 /// How long the last lines may take at the end.
