@@ -153,7 +153,8 @@ impl SyncPeer {
         let answer = timeout(ANSWER_LIMIT, self.hear_answer(driver_id, channel)).await;
         let outcome = answer.unwrap_or_else(|_| Err(anyhow!("no end within {ANSWER_LIMIT:?}")))?;
         if let Outcome::Told(left_out) = outcome {
-            let (servers, took) = (self.snapshots.borrow().count_hosts(), asked.elapsed());
+            let took = clock::now().saturating_duration_since(asked);
+            let servers = self.snapshots.borrow().count_hosts();
             info!(target: "lobby::link", servers, left_out, milliseconds = took.as_millis(), "another daemon has told of all servers");
         }
         Ok(outcome)
