@@ -1,5 +1,5 @@
-//! The application: builds the actors bottom-up, each with the addresses of those below it, and
-//! ends them in order.
+//! The application: builds the actors bottom-up, each with the addresses of those below it. At the
+//! end those that owe something to others do it all at once; the rest ends with the process.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};

@@ -49,7 +49,7 @@ const STOP_GRACE: Duration = Duration::from_millis(600);
 /// keeps what its buffer was filled with for as long as it reads.
 const WRITE_BUFFER_LEN: usize = 1 << 10;
 
-/// Take no more requests and finish those that are being served. *Asked by main* at the end.
+/// Take no more requests and finish those that are being served. *Asked by App* at the end.
 /// Replies when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]

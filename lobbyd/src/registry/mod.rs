@@ -91,7 +91,7 @@ pub struct BrokerChanged {
 #[rtype(result = "()")]
 pub struct LocalChanged(pub Discovery);
 
-/// The keys that packets are signed with are these now. *Sent by main* when PACKET_KEY_FILE has
+/// The keys that packets are signed with are these now. *Sent by App* when PACKET_KEY_FILE has
 /// changed, to the Publisher too. No reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -128,7 +128,7 @@ pub struct Newcomers {
     pub hosts: usize,
 }
 
-/// How is the daemon doing? *Asked by HttpApi.*
+/// How is the daemon doing? *Asked by HttpApi and by the service.*
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Status")]
 pub struct GetStatus;
@@ -367,7 +367,7 @@ impl Registry {
     /// count.
     fn tick(&mut self) {
         if let Some(lost) = self.hosts.tick(clock::now()) {
-            warn!(target: "lobby", seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, that time counts for nobody's death");
+            warn!(target: "lobby", seconds = lost.as_secs_f64(), "lobbyd was stopped or starved, no host expires for this time");
             self.publish();
         }
     }
