@@ -144,8 +144,8 @@ pub(crate) enum Command {
     Ansible(AnsibleOptions),
     /// Show how the connected daemon is doing; exit status 1 if a driver is down
     Status,
-    /// Say what is odd about the connected daemon, or why it does not see a server; exit status 1 if
-    /// something is
+    /// Say what is odd about the connected daemon, or why it does not see a server; exit status 1
+    /// if something is
     Doctor {
         /// The server that one looks for
         #[arg(value_name = "HOST", value_parser = HostName::parse, add = hosts())]
@@ -255,7 +255,7 @@ pub(crate) struct WaitOptions {
 }
 
 impl Command {
-    /// The name of a command that has nothing to print as JSON, and is not one of the original.
+    /// The name of a command that has nothing to print as JSON, and is not one of lobby 1.x.
     fn without_json(&self) -> Option<&'static str> {
         Some(match self {
             Self::Wait(_) => "wait",

@@ -119,7 +119,7 @@ impl RawPeer {
         }
     }
 
-    /// Says hi for a host with these labels, in the bytes of the original.
+    /// Says hi for a host with these labels, in the bytes of lobby 1.x.
     ///
     /// # Panics
     /// If the server does not take them.
@@ -127,7 +127,7 @@ impl RawPeer {
         self.say(packet(hostname, &json!(labels), "hi")).await;
     }
 
-    /// Says goodbye for a host, in the bytes of the original.
+    /// Says goodbye for a host, in the bytes of lobby 1.x.
     ///
     /// # Panics
     /// If the server does not take them.
@@ -167,7 +167,7 @@ impl RawPeer {
     }
 }
 
-/// A message in the bytes of the original.
+/// A message in the bytes of lobby 1.x.
 fn packet(hostname: &str, labels: &Value, word: &str) -> String {
     let hostname = json!(hostname);
     format!(

@@ -1,4 +1,4 @@
-//! Why the daemon cannot start as it was told to.
+//! The errors of settings: why the daemon cannot start as it was told to.
 
 use std::io::{self, Write};
 

@@ -126,7 +126,7 @@ impl RegistryLog {
     /// A packet has a TTL that is not valid.
     pub(super) fn invalid_ttl(&mut self, host: &HostName) {
         if let Some(held_back) = self.oddities.pass(clock::now()) {
-            warn!(target: MEMBERSHIP, %host, held_back, "packet with a ttl that is not valid taken as without: expected 1 to 3600, in whole seconds");
+            warn!(target: MEMBERSHIP, %host, held_back, "packet with an invalid ttl, taken as if it had none: expected 1 to 3600, in whole seconds");
         }
     }
 

@@ -82,7 +82,7 @@ async fn a_neighbour_that_sends_less_often_than_ttl_is_warned_of_once() {
     let daemon = Lobbyd::named("a").set("TTL", "2").on(&channel).start().await;
     let wire = channel.wire().await;
     wire.hears(1, "a", "hi").await;
-    // As the original sends: without a ttl. Its rhythm is that of its expiries here. The other one
+    // As lobby 1.x sends: without a ttl. Its rhythm is that of its expiries here. The other one
     // tells a ttl, which is not that of this daemon.
     let lasting =
         r#"{"discovery":{"hostname":"c","labels":[],"last_check":0},"message":"hi","ttl":1}"#;

@@ -11,7 +11,7 @@ use crate::outage::{BACK, NOISE};
 /// The longest random wait before the first packet after a reconnection.
 const SPREAD: Duration = Duration::from_millis(500);
 
-/// A hi and the goodbye of the original, as they were recorded.
+/// A hi and the goodbye of lobby 1.x, as they were recorded.
 const ORIGINAL: [&str; 2] = [
     r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"hi"}"#,
     r#"{"discovery":{"hostname":"node-a","labels":["public_ip4:1.2.3.4","public_ip6:2a03::1","service:smtp"],"last_check":0},"message":"goodbye"}"#,
@@ -51,7 +51,7 @@ async fn in_use(daemon: &Lobbyd) -> Value {
     json!([status["interval"], status["packet_ttl"]])
 }
 
-/// Does something while the original is there and sends as often as the others.
+/// Does something while a lobby 1.x is there and sends as often as the others.
 async fn beside_the_original(wire: &RawPeer, work: impl Future<Output = ()>) {
     let mut turns = tokio::time::interval(Duration::from_secs(1));
     let speaks = async {

@@ -12,7 +12,7 @@ fn lasting(host: &str, ttl: &str) -> String {
     )
 }
 
-/// A hi as the original 1.5 writes it.
+/// A hi as lobby 1.5 writes it.
 const ORIGINAL: &str =
     r#"{"discovery":{"hostname":"original","labels":["a:1"],"last_check":0},"message":"hi"}"#;
 
@@ -70,7 +70,7 @@ async fn a_ttl_that_is_not_valid_counts_as_none_and_is_counted() {
     assert_eq!((status.drivers[0].invalid_ttl, status.drivers[0].refused.len()), (6, 0));
     let metrics = daemon.get("/metrics").await.text();
     assert!(metrics.contains("lobby_packets_invalid_ttl_total{driver=\"NATS\"} 6"), "{metrics}");
-    let warning = daemon.logged("packet with a ttl that is not valid").await;
+    let warning = daemon.logged("packet with an invalid ttl").await;
     assert!(warning.contains("expected 1 to 3600"), "{warning}");
     daemon.knows(json!({"a": []})).await;
 }

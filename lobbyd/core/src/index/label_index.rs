@@ -1,4 +1,4 @@
-//! Who has a label: hosts by whole label and, as labels are in order, by the beginning of one.
+//! The hosts of each label: by whole label and, as labels are in order, by the beginning of one.
 
 use std::sync::Arc;
 

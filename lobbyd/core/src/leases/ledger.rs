@@ -8,8 +8,8 @@ use super::{LASTING_TTL, Lease, LeaseChange, LeaseTable, Moment, StoredLeases};
 /// Least time between the ends of two writings that nobody waits for.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who renews a lease so shortly before it ends on the disk asks for a writing: at once, or a second
-/// after the last one. What is asked for earlier is in time when somebody looks for it.
+/// A renewal so shortly before the end on the disk asks for a writing: at once, or a second after
+/// the last one. An earlier renewal is in time when the label source looks for it.
 const LATE: Duration = Duration::from_secs(2);
 
 /// Time after which a writing that failed is tried again.
@@ -80,8 +80,8 @@ impl Ledger {
         }
     }
 
-    /// Gives leases their time anew, where no label comes by that, no lease ends sooner, and the disk
-    /// may take its time. Returns whether it did.
+    /// Gives leases their time anew, where no label comes by that, no lease ends sooner, and the
+    /// disk may take its time. Returns whether it did.
     pub fn renew(&mut self, labels: &[Label], ttl: Duration, now: Instant) -> bool {
         let only_lasts_longer = |label: &Label| {
             let is_on_time = |stored: &Lease| stored.end >= now + LATE;
@@ -148,8 +148,8 @@ impl Ledger {
         self.table.sweep(now)
     }
 
-    /// It is this moment now. If the wall clock was set meanwhile, the ends on the disk are no longer
-    /// right.
+    /// It is this moment now. If the wall clock was set meanwhile, the ends on the disk are no
+    /// longer right.
     pub fn clock_is(&mut self, moment: Moment) {
         let jump = self.reckoned_from.map_or(Duration::ZERO, |from| from.jump_until(moment));
         self.is_stale |= jump >= JUMP && !self.on_disk.is_empty();

@@ -1,5 +1,5 @@
-//! Which links are up, and for how long somebody has listened: a host may only expire of silence
-//! where somebody did.
+//! The links that are up, and how long they have been listened to: a host may only expire of
+//! silence where it would have been heard.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! When a host was last heard, and through which drivers of late.
+//! The last sign of life of a host, and the drivers that it came through of late.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -434,8 +434,8 @@ proptest! {
         }
     }
 
-    /// Law (c): nobody expires while none listens, and after an outage of any length everybody has a
-    /// full TTL.
+    /// Law (c): nobody expires while none listens, and after an outage of any length everybody has
+    /// a full TTL.
     #[test]
     fn an_outage_of_any_length_gives_everybody_a_full_ttl(
         drivers in 1..4usize, before in 0..30u32, outage in 1..5_000u32, through in 0..3usize,
@@ -476,8 +476,8 @@ proptest! {
 }
 
 proptest! {
-    /// Law (d): a host that sends before the TTL of its last packet is over is never missing, whatever
-    /// TTL it tells next; and when it is silent it is gone after the last one.
+    /// Law (d): a host that sends before the TTL of its last packet is over is never missing,
+    /// whatever TTL it tells next; and when it is silent it is gone after the last one.
     #[test]
     fn a_host_lives_by_the_ttl_that_it_told_last(
         packets in prop::collection::vec((prop::option::of(2..600u64), 0.0..1.0_f64, 0..3usize), 1..40),

@@ -1,9 +1,9 @@
-//! Remembers what was pointed out already, so that it is not said again and again.
+//! Things that were pointed out already, so that none is said again and again.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// Most things remembered. Whoever brings up more than that gets no attention for the rest.
+/// Most things remembered. Further ones are not pointed out at all.
 const MOST: usize = 10_000;
 
 /// Things that were noticed once.

@@ -1,4 +1,4 @@
-//! Log once for each time that a problem comes up, not at every look.
+//! Problems that come up: each is logged once each time, not at every look.
 
 use std::collections::BTreeSet;
 

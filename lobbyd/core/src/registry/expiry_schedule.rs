@@ -1,4 +1,5 @@
-//! When to look for expired hosts: at their deadlines, without a look at all hosts for each.
+//! The schedule of looks for expired hosts: at their deadlines, without a look at all hosts for
+//! each.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

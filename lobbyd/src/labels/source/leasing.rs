@@ -17,7 +17,8 @@ use crate::labels::store::StoreError;
 use crate::sys::clock;
 use lobby_core::leases::{LeaseChange, Moment};
 
-/// How often the source looks whether the wall clock was set, and for renewals, of which it is not told.
+/// How often the source looks whether the wall clock was set, and for renewals, of which it is not
+/// told.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The setting that names the directory of leases.
@@ -86,7 +87,7 @@ impl LabelSource {
             let Ok((read, problem)) = read else { return ctx.stop() };
             problem.iter().for_each(|problem| Oddity::new(STATE_PATH, problem).log());
             let stored = read.unwrap_or_else(|error| {
-                warn!(target: "lobby::labels", error = format!("{error:#}"), "labels of the last run that end are lost");
+                warn!(target: "lobby::labels", error = format!("{error:#}"), "labels for a time that the last run had are lost");
                 None
             });
             let (leases, host) = (source.leasing.leases.clone(), source.host.clone());

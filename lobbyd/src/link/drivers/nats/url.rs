@@ -1,5 +1,5 @@
 //! What NATS_URL says. async-nats ignores the credentials in a URL and refuses a list, both of
-//! which the original accepts.
+//! which lobby 1.x accepts.
 
 use std::fmt;
 use std::net::SocketAddr;
