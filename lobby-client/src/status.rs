@@ -42,8 +42,8 @@ pub struct Status {
     /// Age at which a server counts as dead whose packets tell none, in seconds (TTL).
     #[serde(default)]
     pub ttl: u64,
-    /// Interval of own packets now, in seconds, rounded up: longer than KEEP_ALIVE in a large lobby.
-    /// Nothing while the server does not announce itself.
+    /// Interval of own packets now, in seconds, rounded up: longer than KEEP_ALIVE in a large
+    /// lobby. Nothing while the server does not announce itself.
     #[serde(default)]
     pub interval: Option<u64>,
     /// For how long an own packet is good now, in seconds, as it tells itself. Nothing if it tells

@@ -1,4 +1,5 @@
-//! `lobbyd --check`: tells what the daemon would run with, and tries it as far as that harms nobody.
+//! `lobbyd --check`: tells what the daemon would run with, and tries it as far as that harms
+//! nobody.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -42,8 +43,8 @@ struct Report {
     is_odd: bool,
 }
 
-/// Prints what was found. Returns the exit status: 0 if all is fine, 1 if something is odd, 2 if the
-/// daemon would not start.
+/// Prints what was found. Returns the exit status: 0 if all is fine, 1 if something is odd, 2 if
+/// the daemon would not start.
 pub async fn check(checked: Checked<Box<dyn Driver>>) -> u8 {
     let mut report = Report::default();
     checked.lines.iter().for_each(|line| report.line(line));

@@ -2,8 +2,8 @@
 //!
 //! A change makes of the old program's answer the one that the new program must give, from what the
 //! old one says, also when it is asked the same in another form ([`Form`]). The result must then be
-//! equal to the new answer as any other. So a change hides no fault that comes later, and applies no
-//! more once the older program has it, too.
+//! equal to the new answer as any other. So a change hides no fault that comes later, and applies
+//! no more once the older program has it, too.
 
 use std::collections::BTreeSet;
 

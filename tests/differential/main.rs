@@ -5,10 +5,11 @@
 //! [`exceptions`], each with its reason; any other difference ends the run with exit status 1.
 //! Whole answers that were changed on purpose are in [`changes`].
 //!
-//! The base is a commit, and `base` names it. It moves on with a step that changes what users see on
-//! purpose, such as a feature: run against the old base until nothing is unexplained, commit, let
-//! `base` name that commit, and take out what the report no longer counts as used: all exceptions
-//! below "changed on purpose" and all changes. What is left are values that differ by nature.
+//! The base is a commit, and `base` names it. It moves on with a step that changes what users see
+//! on purpose, such as a feature: run against the old base until nothing is unexplained, commit,
+//! let `base` name that commit, and take out what the report no longer counts as used: all
+//! exceptions below "changed on purpose" and all changes. What is left are values that differ by
+//! nature.
 
 mod answer;
 mod brokers;

@@ -65,8 +65,8 @@ impl Certificates {
         files
     }
 
-    /// A certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions, and its
-    /// key.
+    /// A certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions, and
+    /// its key.
     ///
     /// # Panics
     /// If openssl cannot make it.

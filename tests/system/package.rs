@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::machine::{property, root, with_lobby};
 
-/// From the package at hand to a daemon that answers, on a machine that may have other things to do.
+/// From the package at hand to a daemon that answers, on a machine that may have other things to
+/// do.
 const INSTALLED_WITHIN: Duration = Duration::from_secs(90);
 
 /// The package of the README.

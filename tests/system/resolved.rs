@@ -8,8 +8,8 @@ use lobby_tests::SystemBox;
 
 use crate::machine::files;
 
-/// A network that is up, without which resolved asks nobody; a broker; and two servers of a service,
-/// the first of which answers DNS.
+/// A network that is up, without which resolved asks nobody; a broker; and two servers of a
+/// service, the first of which answers DNS.
 const INSTALL: &str = "
     cd /run/box
     dpkg --force-depends --install systemd-resolved_*.deb

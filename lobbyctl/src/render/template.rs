@@ -73,8 +73,8 @@ impl Template {
         Ok(template)
     }
 
-    /// What it makes of these servers, which are in order. Others can work meanwhile; after the time
-    /// limit it is [`TooSlow`].
+    /// What it makes of these servers, which are in order. Others can work meanwhile; after the
+    /// time limit it is [`TooSlow`].
     pub(super) async fn render_within(
         self,
         hosts: Vec<Arc<Host>>,

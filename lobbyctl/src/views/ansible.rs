@@ -53,7 +53,8 @@ fn groups(servers: &[Discovery]) -> BTreeMap<String, Group<'_>> {
         let labels = server.labels.iter().filter(|label| label.as_str().len() <= MAX_LABEL_LEN);
         for label in labels {
             let (parent, child) = (group_name(label.name()), child_name(label));
-            // The label `:` would make a group of itself, which Ansible refuses with all the others.
+            // The label `:` would make a group of itself, which Ansible refuses with all the
+            // others.
             if let Some(child) = child.filter(|child| *child != parent) {
                 groups.entry(parent).or_default().children.insert(child.clone());
                 groups.entry(child).or_default().hosts.insert(server.hostname.as_str());

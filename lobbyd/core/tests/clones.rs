@@ -1,5 +1,5 @@
-//! Clones: daemons that go by one name, in virtual time. They and all others know soon that they are
-//! several, and they greet each other once.
+//! Clones: daemons that go by one name, in virtual time. They and all others know soon that they
+//! are several, and they greet each other once.
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use std::borrow::Cow;

@@ -175,8 +175,9 @@ fn layout(params: &QueryParams) -> Layout {
     if params.pretty() { Layout::Pretty } else { Layout::Compact }
 }
 
-/// Waits until the daemon must have heard every host, to be asked for a selection. Prometheus keeps its targets on an error, but
-/// forgets those that are missing from a list: half a fleet must not be shown as the whole.
+/// Waits until the daemon must have heard every host, to be asked for a selection. Prometheus keeps
+/// its targets on an error, but forgets those that are missing from a list: half a fleet must not
+/// be shown as the whole.
 async fn wait_until_warm(
     state: &AppState,
     request: &HttpRequest,

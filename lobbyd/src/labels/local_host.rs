@@ -23,8 +23,8 @@ pub struct LocalReading {
     pub problems: Vec<LabelProblem>,
 }
 
-/// This host: HOSTNAME or the machine's name, LABELS, the facts, and where its label files are. Once
-/// made, nothing of it blocks.
+/// This host: HOSTNAME or the machine's name, LABELS, the facts, and where its label files are.
+/// Once made, nothing of it blocks.
 #[derive(Debug, Clone)]
 pub struct LocalHost {
     settings: LocalHostSettings,

@@ -161,7 +161,8 @@ impl SubscriberContext {
         let (mut incoming, mut syncing) = (connection.incoming, pin!(self.sync(connection.sync)));
         loop {
             tokio::select! {
-                // It never ends, and must have its turn however much comes. What has come is read before a link counts as stalled: the own packet may be in it.
+                // It never ends, and must have its turn however much comes. What has come is read
+                // before a link counts as stalled: the own packet may be in it.
                 biased;
                 never = &mut syncing => match never {},
                 batch = incoming.next() => match batch {

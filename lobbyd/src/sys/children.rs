@@ -48,8 +48,8 @@ impl Children {
         children
     }
 
-    /// Starts a program, in a process group of its own. Blocks until it was executed, which a file system that hangs may put off
-    /// for ever.
+    /// Starts a program, in a process group of its own. Blocks until it was executed, which a file
+    /// system that hangs may put off for ever.
     ///
     /// # Errors
     /// The system's, when the program cannot be executed.

@@ -22,8 +22,9 @@ pub fn unix_seconds() -> i64 {
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The wall clock in whole milliseconds since the Unix epoch: the time in signed packets, the stored
-/// ends of labels, and the half seconds at which a large lobby sends; nothing else depends on it.
+/// The wall clock in whole milliseconds since the Unix epoch: the time in signed packets, the
+/// stored ends of labels, and the half seconds at which a large lobby sends; nothing else depends
+/// on it.
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn unix_millis() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

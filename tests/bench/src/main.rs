@@ -77,7 +77,8 @@ fn run(arguments: &Arguments) -> Result<()> {
             runtime.block_on(async {
                 tokio::select! {
                     ended = bench(arguments) => ended,
-                    // Brokers and daemons end with the values that hold them, which an unheard signal would leave behind.
+                    // Brokers and daemons end with the values that hold them, which an unheard
+                    // signal would leave behind.
                     signal = ending_signal() => signal,
                 }
             })

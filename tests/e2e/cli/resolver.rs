@@ -7,8 +7,8 @@ use std::time::Duration;
 use lobby_tests::{HostNames, LIMIT, Lobbyd, Outcome, SilentResolver, lobbyctl_by, now, program};
 use serde_json::json;
 
-/// The 10 seconds that the help promises, and one for the end of a program on a busy machine; asking
-/// on would take 20.
+/// The 10 seconds that the help promises, and one for the end of a program on a busy machine;
+/// asking on would take 20.
 const PROMISED: Duration = Duration::from_secs(11);
 
 #[actix_rt::test]

@@ -156,7 +156,8 @@ async fn reads_of_a_hanging_disk_that_are_given_up_leave_nothing() {
     let daemon = builder.launched_by(tracer.launcher()).start().await;
     assert_eq!(daemon.get("/v1/discovery").await.status, 503);
     daemon.logged("does not answer").await;
-    // What so many connections at once need anyhow is known after a while, what is left behind never is.
+    // What so many connections at once need anyhow is known after a while, what is left behind
+    // never is.
     ask_and_leave_often(&daemon).await;
     let before = daemon.peak_memory();
     ask_and_leave_often(&daemon).await;

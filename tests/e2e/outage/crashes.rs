@@ -159,7 +159,8 @@ async fn a_subject_that_may_not_be_subscribed_to_leaves_the_link_up() {
     assert_eq!(link["state"], "up", "{link}");
 }
 
-/// The server takes its own deliveries for a sign of life, and does not notice that nobody gets them.
+/// The server takes its own deliveries for a sign of life, and does not notice that nobody gets
+/// them.
 #[actix_rt::test]
 async fn a_cut_cable_lasts_a_ttl_and_its_late_end_loses_nobody() {
     let broker = Network::new().await;

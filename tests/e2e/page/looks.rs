@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{has_no_faults, open, row_holds};
 
-/// What a checker finds that asks a browser what a screen reader would meet. It looks at the colours
-/// of the moment, so those that are changing must have done so.
+/// What a checker finds that asks a browser what a screen reader would meet. It looks at the
+/// colours of the moment, so those that are changing must have done so.
 async fn violations(browser: &Browser) -> Vec<String> {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools");
     let file = tools.join("axe.min.js");

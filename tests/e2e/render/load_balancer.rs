@@ -61,9 +61,9 @@ async fn are_in(place: &Place, lines: &[String], wanted: bool) {
     .await;
 }
 
-/// Ends the servers of a round as a server is to be ended: its daemon says goodbye, and it serves on
-/// for a moment. On a busy machine that is until nginx does without it. Returns how long the servers
-/// were in the file.
+/// Ends the servers of a round as a server is to be ended: its daemon says goodbye, and it serves
+/// on for a moment. On a busy machine that is until nginx does without it. Returns how long the
+/// servers were in the file.
 async fn end_round(peers: Vec<Peer>, place: &Place, nginx: &Nginx) -> Duration {
     for peer in &peers {
         peer.daemon.signal(Signal::TERM);

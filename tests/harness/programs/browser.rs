@@ -34,8 +34,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with an empty profile, in which a page may ask for a dark or light look, when
-    /// it has its turn.
+    /// Starts a browser with an empty profile, in which a page may ask for a dark or light look,
+    /// when it has its turn.
     ///
     /// # Panics
     /// If it is not installed (Debian packages `chromium` and `chromium-driver`).

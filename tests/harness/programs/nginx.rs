@@ -30,7 +30,8 @@ impl Nginx {
         let here = |text: &str| text.replace("DIR", &directory.path().display().to_string());
         let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let paths: String = paths.map(|path| format!("{path}_temp_path DIR/{path};\n")).concat();
-        // As an ordinary user it keeps its own; as root it would write as nobody into our directory.
+        // As an ordinary user it keeps its own; as root it would write as nobody into our
+        // directory.
         let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
         let configuration = format!(
             "{user}daemon off; pid DIR/nginx.pid; error_log stderr; events {{}}\n\

@@ -71,8 +71,8 @@ impl Target {
         }
     }
 
-    /// Checks what would be put into the file, if the check takes a file. Returns what became of the
-    /// check, in words, if there is one.
+    /// Checks what would be put into the file, if the check takes a file. Returns what became of
+    /// the check, in words, if there is one.
     pub(super) async fn try_out(&self, text: &[u8]) -> anyhow::Result<Option<&'static str>> {
         let fresh = self.beside("new");
         self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;

@@ -103,8 +103,8 @@ impl Change {
 }
 
 impl Change {
-    /// Whether a condition held for the host before the change; for one that left, as long as it was
-    /// here.
+    /// Whether a condition held for the host before the change; for one that left, as long as it
+    /// was here.
     pub fn met_before(&self, condition: &Condition) -> bool {
         match &self.kind {
             ChangeKind::Joined => false,

@@ -1,5 +1,5 @@
-//! Suspects: hosts whose connection to the broker was closed. They may have crashed, or connect anew
-//! and will be heard in a moment.
+//! Suspects: hosts whose connection to the broker was closed. They may have crashed, or connect
+//! anew and will be heard in a moment.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -60,8 +60,8 @@ impl Query {
     pub const ALL_PACKETS: Self =
         Self { selection: Selection::All, format: Format::Packets, layout: Layout::Compact };
 
-    /// The packets of a selection. Except for a selection of whole hosts, each shows the labels that
-    /// it was selected by, as lobby 1.x does it.
+    /// The packets of a selection. Except for a selection of whole hosts, each shows the labels
+    /// that it was selected by, as lobby 1.x does it.
     pub fn packets(selection: Selection) -> Self {
         let whole = selection.is_of_whole_hosts();
         let format = if whole { Format::Packets } else { Format::MatchingLabels };

@@ -22,9 +22,9 @@ const NEWCOMER: (Duration, usize) = (Duration::from_secs(20), 3);
 const MARGIN_OF_TEN_SECONDS: f64 = 1.5;
 const MARGIN_OF_A_SECOND: f64 = 2.0;
 
-/// After so long all have an interval of up to 50 seconds that the lobby asks for: a newcomer has two
-/// packets before its interval grows, the next one may come too soon to count, and it takes
-/// two more to tell of what has changed meanwhile.
+/// After so long all have an interval of up to 50 seconds that the lobby asks for: a newcomer has
+/// two packets before its interval grows, the next one may come too soon to count, and it takes two
+/// more to tell of what has changed meanwhile.
 const SETTLED: Duration = Duration::from_secs(2 * 5 + 5 + 2 * 50);
 
 /// How far the wall clocks of hosts may be apart.

@@ -1,4 +1,5 @@
-//! Selectors of requests. They are kept, as they take a while to read and are asked again and again.
+//! Selectors of requests. They are kept, as they take a while to read and are asked again and
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

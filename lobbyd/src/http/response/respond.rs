@@ -108,8 +108,8 @@ impl View {
         Self { snapshot, now, at: AnswerTime { version, unix_seconds: clock::unix_seconds() } }
     }
 
-    /// The tag of all answers about the whole fleet in a version. A weak one, as `last_check` may be
-    /// another.
+    /// The tag of all answers about the whole fleet in a version. A weak one, as `last_check` may
+    /// be another.
     fn tag_of_fleet(&self, Version { revision, living, .. }: Version) -> EntityTag {
         EntityTag::new_weak(format!("{}-{revision}-{living}", self.snapshot.instance()))
     }

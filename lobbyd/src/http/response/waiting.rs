@@ -1,4 +1,5 @@
-//! Waiting: a question that is answered when the answer is another than the one that the client has.
+//! Waiting: a question that is answered when the answer is another than the one that the client
+//! has.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -84,8 +84,8 @@ impl LeaseFile {
         replaced.sync().map_err(NotWritten::InDoubt)
     }
 
-    /// What will keep leases from being stored, with what would be right; `None` if nothing is known
-    /// to. It changes nothing.
+    /// What will keep leases from being stored, with what would be right; `None` if nothing is
+    /// known to. It changes nothing.
     pub fn problem(&self) -> Option<String> {
         let Some(path) = &self.path else { return Some(NO_DIRECTORY.to_owned()) };
         let directory = path.parent().unwrap_or(Path::new("."));

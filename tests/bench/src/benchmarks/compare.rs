@@ -84,8 +84,8 @@ pub(super) async fn busy_against_rest(
     Ok(measured(row, &figures, &limits))
 }
 
-/// A row of the processor time that an answer takes, for questions that are asked in turn. All their
-/// answers must have the same shape.
+/// A row of the processor time that an answer takes, for questions that are asked in turn. All
+/// their answers must have the same shape.
 ///
 /// # Errors
 /// When an answer is another.

@@ -22,7 +22,8 @@ const TOGETHER: usize = 10;
 const MOST: f64 = 1.0;
 
 /// Processor time while each label is renewed by a program of its own, and while programs renew
-/// several at once, beside as many requests that change nothing; then how often the disk is written.
+/// several at once, beside as many requests that change nothing; then how often the disk is
+/// written.
 pub(super) async fn renewals(environment: &mut Environment) -> Result<Vec<Row>> {
     let (directory, state) = (TempDir::new()?, TempDir::new()?);
     let log = environment.directory.join("lobbyd-leases.log");

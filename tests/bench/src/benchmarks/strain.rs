@@ -163,8 +163,8 @@ fn send(address: SocketAddr, request: &[u8]) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Of which clients the daemon holds a connection, by their ports, and how many bytes wait in it for
-/// them, as the kernel knows.
+/// Of which clients the daemon holds a connection, by their ports, and how many bytes wait in it
+/// for them, as the kernel knows.
 fn queues_of(lobby: &Lobby, clients: &[TcpStream]) -> Result<BTreeMap<u16, String>> {
     /// The state of a connection that both sides hold.
     const ESTABLISHED: &str = "01";

@@ -1,6 +1,6 @@
-//! The crowd: simulated hosts in a process of their own. Each keeps to the rules of lobby by the logic
-//! of lobbyd itself: its schedule, its packets, how long they are good for, its greetings. What all
-//! of them hear is heard once, over one connection.
+//! The crowd: simulated hosts in a process of their own. Each keeps to the rules of lobby by the
+//! logic of lobbyd itself: its schedule, its packets, how long they are good for, its greetings.
+//! What all of them hear is heard once, over one connection.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -216,7 +216,8 @@ impl Hosts {
                 let earlier = introduced.checked_sub(pace.interval(told) + KEEP_ALIVE * rounds);
                 schedule.sent(broker, 0.0, earlier.unwrap_or(now));
             }
-            // Its last packet was sent before there was anybody to hear it, somewhere in its interval.
+            // Its last packet was sent before there was anybody to hear it, somewhere in its
+            // interval.
             let (random, part) = (fastrand::f64(), place as f64 / plan.hosts as f64);
             let ago = pace.interval(told).mul_f64((1.0 - JITTER * random) * part);
             schedule.sent(broker, random, introduced.checked_sub(ago).unwrap_or(now));

@@ -1,4 +1,5 @@
-//! A large fleet: real daemons among thousands of simulated hosts, on a real cluster of NATS servers.
+//! A large fleet: real daemons among thousands of simulated hosts, on a real cluster of NATS
+//! servers.
 
 pub mod cluster;
 pub mod crowd;

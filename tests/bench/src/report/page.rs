@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Puts a text between the marks of a page that name its maker, such as `make bench`, and leaves the
-/// rest as it is.
+/// Puts a text between the marks of a page that name its maker, such as `make bench`, and leaves
+/// the rest as it is.
 ///
 /// # Errors
 /// When the page cannot be read or written, or has no marks.

@@ -128,8 +128,8 @@ impl Asked {
         }
     }
 
-    /// Whether this value is refused, and would not be in the same words as that of a parameter that
-    /// nobody knows.
+    /// Whether this value is refused, and would not be in the same words as that of a parameter
+    /// that nobody knows.
     async fn is_refused(&mut self, daemon: &Lobbyd, name: &str, value: &str) -> bool {
         let refused = self.ask(daemon, &format!("{name}={value}"), &[]).await;
         let unknown = self.ask(daemon, &format!("unknown={value}"), &[]).await;

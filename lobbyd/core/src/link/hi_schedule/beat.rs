@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 ///
 /// Most of what a packet costs where it comes alone is to wake up for it: the broker once for each
 /// subscriber, and each subscriber. Hosts that send together wake everybody a few times in a beat,
-/// however many they are. What they send at once is small enough to be through before the next beat.
+/// however many they are. What they send at once is small enough to be through before the next
+/// beat.
 const BEAT: Duration = Duration::from_millis(500);
 
 /// How many beats there must be to choose from.
@@ -18,15 +19,16 @@ const FEWEST: u32 = 2;
 pub(super) struct Beat(Instant);
 
 impl Beat {
-    /// The beat at a moment at which the wall clock shows so many milliseconds since the Unix epoch.
+    /// The beat at a moment at which the wall clock shows so many milliseconds since the Unix
+    /// epoch.
     pub(super) fn at(now: Instant, unix_millis: u64) -> Self {
         let second = Duration::from_millis(unix_millis % 1000);
         Self(now.checked_sub(past(second)).unwrap_or(now))
     }
 
-    /// The beat that is nearest to this moment, after the earliest and up to the latest one. None if
-    /// there are too few of them between these: hosts that share a beat would then share the next one,
-    /// too, and never part.
+    /// The beat that is nearest to this moment, after the earliest and up to the latest one. None
+    /// if there are too few of them between these: hosts that share a beat would then share the
+    /// next one, too, and never part.
     pub(super) fn nearest(
         self,
         moment: Instant,

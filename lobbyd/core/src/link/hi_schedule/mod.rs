@@ -27,10 +27,11 @@ pub const JITTER: f64 = 0.1;
 /// In a large lobby intervals stretch, and with them the TTL that packets tell. A packet may get
 /// lost, and with it those sent close to it: so the longer interval begins only when two packets
 /// about KEEP_ALIVE apart have told the longer TTL on every link that is up, and the shorter
-/// interval begins one packet before the shorter TTL is told. When a lobby shrinks, the interval follows
-/// steadily within one of the former intervals: if it did so at once, hosts that have sent under
-/// the new one would meet those that still wait under the former one. An interval that is long enough
-/// to leave a choice ends on a beat of the wall clock, so that one wakes up for many packets.
+/// interval begins one packet before the shorter TTL is told. When a lobby shrinks, the interval
+/// follows steadily within one of the former intervals: if it did so at once, hosts that have sent
+/// under the new one would meet those that still wait under the former one. An interval that is
+/// long enough to leave a choice ends on a beat of the wall clock, so that one wakes up for many
+/// packets.
 #[derive(Debug)]
 pub struct HiSchedule {
     pace: Pace,
@@ -165,8 +166,8 @@ impl HiSchedule {
         }
     }
 
-    /// When the next packet is sent after one that is sent now. An interval that has grown at once has
-    /// grown for all, who have sent within the short former one: they spread over the long one.
+    /// When the next packet is sent after one that is sent now. An interval that has grown at once
+    /// has grown for all, who have sent within the short former one: they spread over the long one.
     fn next_regular(&self, former: Duration, random: f64, now: Instant) -> Instant {
         let (shortest, part) = match self.interval {
             interval if interval >= former * 2 => (0.0, part_left(random)),
@@ -194,8 +195,9 @@ impl HiSchedule {
     }
 }
 
-/// The part of a jittered interval that is left at a random moment. Where all hosts wait for what is
-/// left, they send at once at the rate that they keep: as if the interval had long been the same.
+/// The part of a jittered interval that is left at a random moment. Where all hosts wait for what
+/// is left, they send at once at the rate that they keep: as if the interval had long been the
+/// same.
 fn part_left(random: f64) -> f64 {
     let (shortest, mean) = (1.0 - JITTER, 1.0 - JITTER / 2.0);
     match random * mean {

@@ -208,8 +208,8 @@ impl HostRegistry {
         expired
     }
 
-    /// When to call [`Self::expire`]: no host expires or is lost before this moment. None while none
-    /// can.
+    /// When to call [`Self::expire`]: no host expires or is lost before this moment. None while
+    /// none can.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let next =
             Some(self.expiries.next().min(self.suspects.next())).filter(|next| *next < u64::MAX)?;

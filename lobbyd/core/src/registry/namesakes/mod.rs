@@ -23,8 +23,8 @@ const MOST_INSTANCES: usize = 8;
 const RETURNS: u8 = 3;
 
 /// The instances of host names that were heard from more than one of late. Most of them are daemons
-/// that were restarted: one instance follows the other. If one comes back that was superseded, there
-/// are two daemons, and from then on the smallest instance that is alive stands.
+/// that were restarted: one instance follows the other. If one comes back that was superseded,
+/// there are two daemons, and from then on the smallest instance that is alive stands.
 #[derive(Debug, Default)]
 pub(super) struct Namesakes {
     names: BTreeMap<HostName, Instances>,

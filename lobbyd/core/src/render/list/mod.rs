@@ -13,7 +13,8 @@ use crate::render::prometheus::{self, Problem};
 use crate::render::{Format, Layout, Query, names, packets};
 use crate::wire::packet_json::unquoted;
 
-/// Most faults of labels that one list tells of, so that strangers do not fill the memory with them.
+/// Most faults of labels that one list tells of, so that strangers do not fill the memory with
+/// them.
 const MOST_PROBLEMS: usize = 10_000;
 
 /// About how long a piece of whole packets is, in bytes: it fits into a processor's cache.

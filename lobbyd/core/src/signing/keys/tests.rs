@@ -239,7 +239,8 @@ proptest! {
         prop_assert_eq!(keys(KEY).verify(envelope.signed_fields(), &capital), capital == signature);
     }
 
-    // The clock goes back by less than TTL, also from a time that each packet has pushed on by 1 ms.
+    // The clock goes back by less than TTL, also from a time that each packet has pushed on by 1
+    // ms.
     #[test]
     fn times_never_repeat_unless_the_clock_is_set_back_by_ttl(clock in prop::collection::vec(100_000_u64..129_900, 1..50)) {
         let times = times(&clock);

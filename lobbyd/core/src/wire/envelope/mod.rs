@@ -196,8 +196,8 @@ pub fn decode(payload: &[u8]) -> Result<Envelope, Refusal> {
     Ok(Envelope { kind, discovery, instance, signature, ttl: raw.ttl })
 }
 
-/// For how long a payload is good, as it tells: whether it is a packet at all, only [`decode`] finds
-/// out. What lobbyd has written is not decoded for that.
+/// For how long a payload is good, as it tells: whether it is a packet at all, only [`decode`]
+/// finds out. What lobbyd has written is not decoded for that.
 pub fn told_ttl(payload: &[u8]) -> Option<PacketTtl> {
     let field = match Trailer::of_envelope(payload) {
         Some(trailer) => trailer.ttl.into(),

@@ -43,8 +43,8 @@ impl LeaseBatch {
     /// Stores the batch, unless a change of it is given up before the file is touched. This blocks.
     ///
     /// What is given up later, while the file is put in place, a crash in that moment can still
-    /// bring back. The one who asked is told that it will be taken back, and the next writing, which
-    /// follows at once, does that.
+    /// bring back. The one who asked is told that it will be taken back, and the next writing,
+    /// which follows at once, does that.
     ///
     /// # Errors
     /// Why it is not stored.

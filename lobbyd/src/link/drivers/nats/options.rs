@@ -19,8 +19,8 @@ use crate::sys::clock;
 use crate::sys::file_work::FileWork;
 
 /// A server that is silent for two to three of these is dead; another one of its cluster then takes
-/// over within five seconds, also on a busy machine. With the client's default the link would be deaf
-/// for minutes.
+/// over within five seconds, also on a busy machine. With the client's default the link would be
+/// deaf for minutes.
 const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(1200);
 /// Time that is left for finding out why an address did not answer.
 const DIAGNOSIS: Duration = Duration::from_millis(800);

@@ -1,5 +1,5 @@
-//! Sync over NATS: a question on a subject of its own, which one daemon of the queue group gets, and
-//! an answer in pieces to an inbox of the one who asks.
+//! Sync over NATS: a question on a subject of its own, which one daemon of the queue group gets,
+//! and an answer in pieces to an inbox of the one who asks.
 
 use std::fmt;
 
