@@ -167,6 +167,7 @@ impl App {
             render_pool,
             streams: StreamPlaces::new(api.max_streams),
             noticed: Arc::default(),
+            not_stored: AppState::not_stored_log(),
         };
         Ok(HttpApi::serve(listeners, state, access, self.tls.clone(), stop)?.start())
     }

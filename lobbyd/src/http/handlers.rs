@@ -5,7 +5,6 @@ use std::time::Duration;
 use actix::MailboxError;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use tracing::error;
 
 use crate::http::errors::ApiError;
 use crate::http::request::label_body::LabelBody;
@@ -94,7 +93,7 @@ pub async fn add_labels(
         Some(ttl) => state.label_source.send(LeaseLabels { labels, ttl }).await,
         None => state.label_source.send(AddLabels(labels)).await,
     };
-    stored.map_err(not_well)?.map_err(not_stored)?;
+    stored.map_err(not_well)?.map_err(|error| not_stored(&state, error))?;
     Ok(text("OK"))
 }
 
@@ -105,7 +104,8 @@ pub async fn delete_labels(
     LabelBody(labels): LabelBody,
 ) -> Answer {
     QueryParams::parse(request.query_string())?.check_only(&[])?;
-    state.label_source.send(DeleteLabels(labels)).await.map_err(not_well)?.map_err(not_stored)?;
+    let stored = state.label_source.send(DeleteLabels(labels)).await;
+    stored.map_err(not_well)?.map_err(|error| not_stored(&state, error))?;
     Ok(text("OK"))
 }
 
@@ -211,11 +211,11 @@ fn not_ready(reason: &str) -> ApiError {
     ApiError::NotReady { reason: reason.to_owned(), retry_after: LIST_RETRY_AFTER }
 }
 
-fn not_stored(error: StoreError) -> ApiError {
+fn not_stored(state: &AppState, error: StoreError) -> ApiError {
     match error {
         StoreError::LimitExceeded(excess) => ApiError::BadRequest(excess.to_string()),
         StoreError::Failed(error) => {
-            error!(target: "lobby::api", error = format!("{error:#}"), "labels were not stored");
+            state.log_not_stored(&error);
             ApiError::Internal(format!("labels were not stored: {error:#}"))
         }
         StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => {

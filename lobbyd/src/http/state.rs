@@ -1,10 +1,11 @@
 //! Application state: what the handlers of all routes share.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix::Addr;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::healthz::HealthTargets;
 use crate::http::request::selectors::SelectorCache;
@@ -17,6 +18,7 @@ use crate::labels::source::LabelSource;
 use crate::registry::Registry;
 use crate::sys::clock;
 use lobby_core::log::once::Once;
+use lobby_core::log::throttle::Throttle;
 use lobby_core::registry::snapshot::Snapshot;
 use lobby_core::render::metrics::CallbackCounts;
 use lobby_core::render::prometheus::{self, Problem};
@@ -52,9 +54,27 @@ pub struct AppState {
     pub streams: StreamPlaces,
     /// Labels of the fleet that Prometheus could not be given, each logged once.
     pub noticed: Arc<Mutex<Once<Problem>>>,
+    /// Changes of labels that could not be stored: who tries again does so each second.
+    pub not_stored: Arc<Mutex<Throttle>>,
 }
 
+/// A line in so long tells of changes of labels that could not be stored.
+const NOT_STORED_PERIOD: Duration = Duration::from_secs(60);
+
 impl AppState {
+    /// The throttle of [`AppState::not_stored`].
+    pub(crate) fn not_stored_log() -> Arc<Mutex<Throttle>> {
+        Arc::new(Mutex::new(Throttle::new(1, NOT_STORED_PERIOD)))
+    }
+
+    /// Logs why a change of labels was not stored, but not each time that it is tried again.
+    pub(super) fn log_not_stored(&self, error: &anyhow::Error) {
+        let mut log = self.not_stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held_back) = log.pass(clock::now()) {
+            error!(target: "lobby::api", error = format!("{error:#}"), held_back, "labels were not stored");
+        }
+    }
+
     /// The registry's latest snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
