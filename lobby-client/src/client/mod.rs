@@ -222,7 +222,8 @@ impl Client {
     /// included. Labels from elsewhere stay; that is no error.
     ///
     /// # Errors
-    /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was removed.
+    /// See [`Client`]; after any of them but [`Error::Unreachable`], nothing was removed, unless the
+    /// daemon says that some labels may have been.
     pub async fn delete_labels(&self, labels: &[Label]) -> Result<(), Error> {
         self.send_labels(Method::DELETE, paths::LABELS, labels).await
     }

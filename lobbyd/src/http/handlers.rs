@@ -218,6 +218,12 @@ fn not_stored(state: &AppState, error: StoreError) -> ApiError {
             state.log_not_stored(&error);
             ApiError::Internal(format!("labels were not stored: {error:#}"))
         }
+        StoreError::Partly(ref other) if matches!(**other, StoreError::Failed(_)) => {
+            let text = format!("labels were not stored: {error}");
+            state.log_not_stored(&error.into());
+            ApiError::Internal(text)
+        }
+        StoreError::Partly(_) => not_ready(&error.to_string()),
         StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => {
             not_ready(&error.to_string())
         }

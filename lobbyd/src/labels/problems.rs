@@ -26,6 +26,11 @@ pub enum StoreError {
         "the disk that labels are stored on does not answer, and what was changed is taken back as soon as it does"
     )]
     TakenBack,
+    /// Of labels for good and labels that end, only the ones or the others were removed.
+    #[error(
+        "{0}; some of the labels may have been removed: GET /v1/labels lists those that are left"
+    )]
+    Partly(Box<StoreError>),
 }
 
 /// What is wrong with this host's name or labels. Everything else counts.

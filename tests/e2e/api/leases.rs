@@ -226,6 +226,22 @@ async fn a_store_that_is_torn_or_foreign_is_told_once_and_set_aside() {
 }
 
 #[actix_rt::test]
+async fn a_removal_that_was_half_done_says_so() {
+    let daemon = quiet().start().await;
+    assert_ok(&daemon.add_labels("kept:1\nsame:1").await);
+    assert_ok(&daemon.lease_labels("ending:1", "60s").await);
+    fs::remove_dir_all(daemon.state_path()).unwrap();
+    fs::write(daemon.state_path(), "a file").unwrap();
+    let removal = daemon.request("DELETE", "/v1/labels", &[], "kept:1\nending:1").await;
+    let half = "some of the labels may have been removed: GET /v1/labels lists those that are left";
+    assert_eq!(removal.status, 500);
+    assert!(removal.text().contains(half), "{}", removal.text());
+    // What the disk has to do with is told; the rest is done.
+    let only_one = daemon.request("DELETE", "/v1/labels", &[], "same:1").await;
+    assert_ok(&only_one);
+}
+
+#[actix_rt::test]
 async fn a_state_path_that_cannot_be_written_refuses_long_leases_only() {
     let daemon = quiet();
     fs::write(daemon.state_path(), "a file").unwrap();

@@ -246,9 +246,17 @@ impl Handler<DeleteLabels> for LabelSource {
         DeleteLabels(labels): DeleteLabels,
         ctx: &mut Self::Context,
     ) -> Self::Result {
+        let some_end =
+            self.host.leases().labels_to_come().iter().any(|label| labels.contains(label));
         let ended = self.change_leases(LeaseChange::End(labels.clone()), ctx);
         let deleted = self.change(LabelChange::Delete(labels), ctx);
-        Box::pin(join(deleted, ended).map(|(deleted, ended)| deleted.and(ended)))
+        // They are stored in two places, of which one may fail.
+        Box::pin(join(deleted, ended).map(move |outcomes| match outcomes {
+            (Err(error), Ok(())) | (Ok(()), Err(error)) if some_end => {
+                Err(StoreError::Partly(error.into()))
+            }
+            (deleted, ended) => deleted.and(ended),
+        }))
     }
 }
 
