@@ -113,11 +113,13 @@ impl Keeper {
     async fn remove(&mut self) -> Result<Option<String>, Error> {
         let there = self.client.labels().await?;
         let is_mine = |label: &&Label| !is_stored(label, &there);
-        let mine: Vec<_> = self.labels.iter().filter(is_mine).cloned().collect();
+        let mut mine: Vec<_> = self.labels.iter().filter(is_mine).cloned().collect();
         if !mine.is_empty() {
             self.client.delete_labels(&mine).await?;
         }
         self.stands.send_replace(false);
+        // What was never added is not there to be removed.
+        mine.retain(|label| there.iter().any(|known| known.label == *label));
         Ok((!mine.is_empty()).then(|| format!("removed {}", listed(&mine))))
     }
 

@@ -70,6 +70,25 @@ async fn the_end_of_a_refusal_is_told_by_what_was_done() {
 }
 
 #[actix_rt::test]
+async fn labels_that_are_never_stored_are_not_said_to_be_removed() {
+    let builder = Lobbyd::named("a");
+    let file = builder.labels_path().with_file_name("state");
+    std::fs::write(&file, "").unwrap();
+    let daemon = builder.set("STATE_PATH", &file).start().await;
+    let run = run(&daemon, &[], "sleep 60");
+    run.logged("STATE_PATH").await;
+    // Who tries again and again fills no log: one line in a minute has to do.
+    for _ in 0..3 {
+        let refused = daemon.request("POST", "/v1/labels?ttl=60s", &[], "x").await;
+        assert_eq!(refused.status, 500, "{}", refused.text());
+    }
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(LIMIT).await.status.code(), Some(143));
+    assert_eq!(run.logs_with("the daemon has"), [""; 0]);
+    assert_eq!(daemon.logs_with("labels were not stored").len(), 1, "{:?}", daemon.logs());
+}
+
+#[actix_rt::test]
 async fn a_daemon_that_hangs_holds_up_neither_start_nor_stop() {
     let daemon = Lobbyd::named("a").start().await;
     let place = Place::new();
