@@ -156,9 +156,11 @@ impl LocalHost {
     }
 
     fn invisible_labels(&self) -> impl Iterator<Item = LabelProblem> {
-        let labels = self.settings.labels.iter();
-        labels.filter_map(|label| {
-            Some(LabelProblem::invisible(&"LABELS", label, lines::invisible_character(label)?))
+        let labels = self.settings.labels.iter().map(|label| ("LABELS", label.clone()));
+        let leased = self.leases.labels().into_iter().map(|label| ("labels that end", label));
+        labels.chain(leased).filter_map(|(source, label)| {
+            let character = lines::invisible_character(&label)?;
+            Some(LabelProblem::invisible(&source, &label, character))
         })
     }
 

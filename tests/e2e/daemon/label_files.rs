@@ -50,15 +50,19 @@ async fn invisible_characters_in_a_label_are_a_warning() {
     fs::write(daemon.labels_path().join("file"), "good:1\nfi\u{200b}le:1").unwrap();
     let daemon = daemon.start().await;
     assert_eq!(daemon.add_labels("bo\u{feff}dy:1").await.status, 200);
-    let labels = ["bo\u{feff}dy:1", "env:\u{202e}1", "fi\u{200b}le:1", "good:1"];
+    assert_eq!(daemon.lease_labels("le\u{200c}ase:1", "9s").await.status, 200);
+    let labels = ["bo\u{feff}dy:1", "env:\u{202e}1", "fi\u{200b}le:1", "good:1", "le\u{200c}ase:1"];
     daemon.knows(json!({"me": labels})).await;
-    for (source, character) in
-        [("LABELS", "U+202E"), ("file:2", "U+200B"), ("_runtime:1", "U+FEFF")]
-    {
+    for (source, character) in [
+        ("LABELS", "U+202E"),
+        ("file:2", "U+200B"),
+        ("_runtime:1", "U+FEFF"),
+        ("labels that end", "U+200C"),
+    ] {
         let warning = daemon.logged(character).await;
         assert!(warning.contains("WARN") && warning.contains(source), "{warning}");
     }
-    assert_eq!(daemon.logs_with("WARN").len(), 3, "{:?}", daemon.logs());
+    assert_eq!(daemon.logs_with("WARN").len(), 4, "{:?}", daemon.logs());
 }
 
 #[actix_rt::test]
