@@ -201,6 +201,7 @@ impl Token {
         let cannot_read = || format!("cannot read token file {shown}");
         let bytes = read_bounded(path, MAX_TOKEN_FILE).with_context(cannot_read)?;
         let text = str::from_utf8(&bytes).with_context(cannot_read)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         ensure!(!text.is_empty(), "token file {shown} is empty");

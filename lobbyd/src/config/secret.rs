@@ -102,6 +102,8 @@ fn read(path: &Path) -> anyhow::Result<Arc<str>> {
     let cannot_read = || format!("cannot read secret file {}", path.display());
     let bytes = files::read_bounded(path, MAX_LEN).with_context(cannot_read)?;
     let text = str::from_utf8(&bytes).with_context(cannot_read)?;
+    // Some editors put a mark before the text, which nobody sees.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     anyhow::ensure!(!text.is_empty(), "secret file {} is empty", path.display());
@@ -124,10 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn one_newline_at_the_end_of_the_file_is_no_part_of_the_secret() {
+    fn neither_a_mark_nor_the_last_newline_is_part_of_the_secret() {
         for (text, secret) in [
             ("hush\n", "hush"),
             ("hush\r\n", "hush"),
+            ("\u{feff}hush\n", "hush"),
             ("hush", "hush"),
             (" hu\nsh \n\n", " hu\nsh \n"),
         ] {
