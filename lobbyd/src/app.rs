@@ -52,7 +52,7 @@ use lobby_core::render::Query;
 use lobby_core::render::metrics::CallbackCounts;
 use lobby_core::select::selection::Selection;
 use lobby_core::signing::keys::{Keys, Signer};
-use lobby_core::signing::verifier::PacketVerifier;
+use lobby_core::signing::verifier::{PacketVerifier, VerifyMode};
 use lobby_core::wire::instance_id::InstanceId;
 use lobby_core::wire::packet_ttl::PacketTtl;
 
@@ -111,9 +111,11 @@ impl App {
         let leases = local_host.leases().clone();
         let label_source = core.label_source(local_host, settings.timing).await;
         let facts = label_source.clone().recipient();
+        let verify = VerifyMode::word(rules(&settings).verify);
         let subscribers = core.subscribers(
             settings.drivers.drain(..),
             settings.timing,
+            verify,
             hostname,
             &facts,
             settings.max_servers,
@@ -416,6 +418,7 @@ impl CoreActors {
         &self,
         drivers: impl Iterator<Item = ActiveDriver<Box<dyn Driver>>>,
         timing: Timing,
+        verify: &'static str,
         hostname: &HostName,
         facts: &Recipient<BrokerChanged>,
         max_servers: usize,
@@ -433,6 +436,8 @@ impl CoreActors {
                 publisher: self.publisher.clone(),
                 instance: self.instance,
                 keep_alive: timing.keep_alive,
+                ttl: timing.ttl,
+                verify,
                 own: self.own.clone(),
                 sync: self.sync_peer(timing, max_servers),
             };

@@ -19,7 +19,7 @@ use super::sync::SyncPeer;
 use crate::registry::{BrokerChanged, LinkClosed, LinkOpened, PacketsReceived, Registry};
 use crate::sys::clock;
 use lobby_core::link::backoff::Backoff;
-use lobby_core::link::downtime::Downtime;
+use lobby_core::link::downtime::{Downtime, Ended};
 use lobby_core::link::loopback::LoopbackCheck;
 use lobby_core::link::message::InboundEvent;
 use lobby_core::liveness::connectivity::DriverId;
@@ -60,6 +60,10 @@ pub struct SubscriberContext {
     pub instance: InstanceId,
     /// Interval of the own packets.
     pub keep_alive: Duration,
+    /// TTL, for the log: who misses a server compares the lines of both.
+    pub ttl: Duration,
+    /// What is done with signatures, in the word of PACKET_VERIFY; for the log, too.
+    pub verify: &'static str,
     /// The newest of them.
     pub own: OwnPacket,
     /// Asks other daemons for everybody, and answers them.
@@ -85,9 +89,7 @@ async fn follow(context: Arc<SubscriberContext>) {
         let ended = match context.open().await {
             Ok(connection) => {
                 backoff.opened(clock::now());
-                let down_for_seconds =
-                    downtime.end(clock::now()).map(|downtime| downtime.as_secs());
-                context.log_up(&connection, down_for_seconds);
+                context.log_up(&connection, downtime.end(clock::now()));
                 let check = context.opened(&connection, again);
                 again = true;
                 context.listen(connection, &check).await
@@ -105,10 +107,17 @@ impl SubscriberContext {
         opened.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {OPEN_LIMIT:?}")))
     }
 
-    fn log_up(&self, connection: &Connection, down_for_seconds: Option<u64>) {
+    /// Tells that the link is up, unless its downtime was not told either, as of one that flaps.
+    fn log_up(&self, connection: &Connection, ended: Option<Ended>) {
+        if ended.is_some_and(|ended| !ended.was_told) {
+            return debug!(target: "lobby::link", driver = self.name, "link is up again");
+        }
+        let down_for_seconds = ended.map(|ended| ended.lasted.as_secs());
         let (driver, server) = (self.name, connection.server.as_deref());
         let (channel, register) = (self.driver.place().channel, self.publisher.is_some());
-        info!(target: "lobby::link", driver, server, channel, register, down_for_seconds, "link is up");
+        let (keep_alive, ttl) = (self.keep_alive.as_secs(), self.ttl.as_secs());
+        let verify = self.verify;
+        info!(target: "lobby::link", driver, server, channel, register, keep_alive, ttl, verify, down_for_seconds, "link is up");
     }
 
     /// Tells that the link is up. Returns the check of what is sent over it.

@@ -119,6 +119,16 @@ async fn sighup_with_a_fifo_for_a_token_file_keeps_the_old_token() {
 }
 
 #[actix_rt::test]
+async fn a_link_that_is_up_tells_what_both_sides_must_have() {
+    let nats = NatsServer::start().await;
+    let daemon =
+        Lobbyd::named("a").set("KEEP_ALIVE", "2").set("TTL", "7").nats(&nats).start().await;
+    let line = daemon.logged("link is up").await;
+    let place = "channel=\"lobby.discovery\" register=true keep_alive=2 ttl=7 verify=\"off\"";
+    assert!(line.contains(place), "{line}");
+}
+
+#[actix_rt::test]
 async fn who_joins_and_leaves_is_logged() {
     let nats = NatsServer::start().await;
     let wire = RawPeer::nats(&nats).await;

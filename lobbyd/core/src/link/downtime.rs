@@ -13,39 +13,62 @@ const MOST_REASONS: usize = 16;
 /// What separates the reasons of several servers that were tried.
 const SEPARATOR: &str = "; ";
 
-/// The downtime of a link, if it is down.
-#[derive(Debug, Default)]
-pub struct Downtime(Option<Begun>);
+/// A link that was up for so long has come back: what ends it then is told anew. One that flaps
+/// would tell the same with each turn.
+const HELD: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-struct Begun {
-    at: Instant,
-    told: Instant,
+/// The downtimes of a link.
+#[derive(Debug, Default)]
+pub struct Downtime {
+    /// Since when it is down, if it is.
+    down: Option<Instant>,
+    /// Since when it is up, if it was down before.
+    up: Option<Instant>,
+    /// When it was last told that it is down.
+    told: Option<Instant>,
+    /// Whether that was told of the present downtime.
+    is_told: bool,
+    /// The reasons so far, since it last held.
     reasons: BTreeSet<String>,
+}
+
+/// A downtime that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How long the link was down.
+    pub lasted: Duration,
+    /// Whether it was told that it was down, so that its end is worth a line, too.
+    pub was_told: bool,
 }
 
 impl Downtime {
     /// The link is down, or still down, for this reason. Returns whether that is worth a line: the
-    /// first time that a reason comes up, and once a minute. Reasons of several servers are
-    /// told apart by `"; "`; their order does not matter, nor does a number in them,
-    /// as times and ports change from one attempt to the next.
+    /// first time that a reason comes up, and once a minute. Reasons of several servers are told
+    /// apart by `"; "`; their order does not matter, nor does a number in them, as times and ports
+    /// change from one attempt to the next.
     pub fn record(&mut self, reason: &str, now: Instant) -> bool {
-        let begun =
-            self.0.get_or_insert_with(|| Begun { at: now, told: now, reasons: BTreeSet::new() });
-        let news = begun.is_new(reason) || now.saturating_duration_since(begun.told) >= REMINDER;
-        if news {
-            begun.told = now;
+        if self.down.is_none() {
+            (self.down, self.is_told) = (Some(now), false);
+            let up = self.up.take();
+            if up.is_none_or(|up| now.saturating_duration_since(up) >= HELD) {
+                (self.told, self.reasons) = (None, BTreeSet::new());
+            }
         }
-        news
+        let is_due = |told| now.saturating_duration_since(told) >= REMINDER;
+        let is_news = self.is_new(reason) || self.told.is_some_and(is_due);
+        if is_news {
+            (self.told, self.is_told) = (Some(now), true);
+        }
+        is_news
     }
 
-    /// The link is up. Returns for how long it was down.
-    pub fn end(&mut self, now: Instant) -> Option<Duration> {
-        self.0.take().map(|begun| now.saturating_duration_since(begun.at))
+    /// The link is up. Returns the downtime that is over, if there was one.
+    pub fn end(&mut self, now: Instant) -> Option<Ended> {
+        let down = self.down.take()?;
+        self.up = Some(now);
+        Some(Ended { lasted: now.saturating_duration_since(down), was_told: self.is_told })
     }
-}
 
-impl Begun {
     /// Whether any of the reasons has not come up before; from now on it has.
     fn is_new(&mut self, reason: &str) -> bool {
         let mut new = false;
@@ -120,7 +143,25 @@ mod tests {
         assert_eq!(downtime.end(start), None);
         downtime.record("refused", start);
         downtime.record("timed out", start + SECOND);
-        assert_eq!(downtime.end(start + SECOND * 5), Some(SECOND * 5));
+        let ended = Ended { lasted: SECOND * 5, was_told: true };
+        assert_eq!(downtime.end(start + SECOND * 5), Some(ended));
         assert_eq!(downtime.end(start + SECOND * 6), None);
+    }
+
+    #[test]
+    fn a_link_that_flaps_is_told_once_a_minute() {
+        let (mut now, mut downtime) = (clock::now(), Downtime::default());
+        let (mut downs, mut ups) = (0, 0);
+        for _ in 0..150 {
+            downs += usize::from(downtime.record("closed", now));
+            now += SECOND / 10;
+            ups += usize::from(downtime.end(now).unwrap().was_told);
+            now += SECOND;
+        }
+        // In 165 seconds.
+        assert_eq!((downs, ups), (3, 3));
+        assert!(downtime.record("refused", now), "another reason");
+        downtime.end(now);
+        assert!(downtime.record("closed", now + HELD), "it had held");
     }
 }
