@@ -125,6 +125,16 @@ fn spellings_of_the_same_are_equal_in_canonical_form() {
 }
 
 #[test]
+fn a_regular_expression_without_quotes_is_advised_to_have_them() {
+    for text in ["n=~a|b", "x and n!~ a^b", "n=~web.*", "n=~a{2}"] {
+        let shown = shown(text);
+        assert!(shown.ends_with("into quotes: k=~'a|b'"), "{text}: {shown}");
+    }
+    assert!(shown("n=a|b").ends_with("write `or` or ||"), "{}", shown("n=a|b"));
+    assert!(shown("n=web*").contains("no wildcards"));
+}
+
+#[test]
 fn an_error_shows_the_place_what_was_expected_and_a_hint() {
     assert_eq!(
         shown("service=web location=prague"),

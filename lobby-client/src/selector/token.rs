@@ -121,7 +121,10 @@ fn not_closed(text: &str, start: usize, quote: char) -> InvalidSelector {
 /// A character that begins no token.
 fn stray(text: &str, at: usize, c: char) -> InvalidSelector {
     let problem = format!("expected a word or an operator, found {:?}", c.to_string());
+    let before_word = text[..at].trim_end_matches(is_bare).trim_end();
+    let is_in_regex = before_word.ends_with("=~") || before_word.ends_with("!~");
     InvalidSelector::new(text, at, problem).hint(match c {
+        _ if is_in_regex => "put regular expressions with such characters into quotes: k=~'a|b'",
         '*' => "there are no wildcards: =~ compares with a regular expression, k=~'web.*'",
         '&' => "write `and` or &&",
         '|' => "write `or` or ||",
