@@ -92,6 +92,10 @@ pub struct DriverStatus {
     pub invalid_ttl: u64,
     /// Packets that came faster than they could be read.
     pub dropped: u64,
+    /// When a packet was last counted, in seconds since the Unix epoch, by reason of a refusal or as
+    /// `unsigned`, `invalid_ttl` or `dropped`. lobbyd before 2.0.0 does not tell.
+    #[serde(default)]
+    pub last_seen: BTreeMap<String, i64>,
     /// The broker: the one that it is connected to, else those that the settings name.
     #[serde(default)]
     pub server: Option<String>,

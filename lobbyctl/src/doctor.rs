@@ -12,6 +12,10 @@ use crate::status::intervals;
 /// Most servers with refused packets that are told one by one.
 const MOST_REFUSED: usize = 20;
 
+/// So many TTL after the last packet that was refused, it is past: who sends such packets sends one
+/// in each TTL.
+const RECENT_TTLS: u64 = 3;
+
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -38,35 +42,66 @@ impl DaemonAnswers {
         findings.extend(self.about_the_time());
         findings.extend(self.about_the_own_name());
         findings.extend(self.namesakes(None));
-        findings.extend(self.refusals.iter().take(MOST_REFUSED).map(refused));
-        if self.refusals.len() > MOST_REFUSED {
-            let more = self.refusals.len() - MOST_REFUSED;
+        let mut notes = Vec::new();
+        let refused =
+            self.refusals.iter().map(|refused| (refused.last_seen, refused_host(refused)));
+        let (recent, past) = self.by_age(refused.map(|(at, text)| (Some(at), text)));
+        let more = recent.len().saturating_sub(MOST_REFUSED);
+        findings.extend(recent.into_iter().take(MOST_REFUSED));
+        if more > 0 {
             findings.push(format!(
                 "packets of {more} further servers are refused: GET /v1/refusals lists all"
             ));
         }
-        findings.extend(self.status.drivers.iter().flat_map(about_the_packets));
-        let notes = if findings.is_empty() {
-            vec![format!("nothing is odd, {} servers are in the list", self.status.records)]
-        } else {
-            Vec::new()
-        };
+        notes.extend(past.into_iter().take(MOST_REFUSED));
+        let (recent, past) = self.by_age(self.status.drivers.iter().flat_map(about_the_packets));
+        findings.extend(recent);
+        notes.extend(past);
+        if findings.is_empty() {
+            let servers = count(self.status.records, "server is", "servers are");
+            notes.insert(0, format!("nothing is odd, {servers} in the list"));
+        }
         Report { fingerprint: self.fingerprint(), notes, findings }
+    }
+
+    /// Parts what is told of packets into what may go on and what is past, which is given its age.
+    /// Each has the time of the last packet, where that is known.
+    fn by_age(
+        &self,
+        told: impl Iterator<Item = (Option<i64>, String)>,
+    ) -> (Vec<String>, Vec<String>) {
+        let Status { ttl, interval, now, .. } = self.status;
+        let recent = ttl.max(interval.unwrap_or_default()) * RECENT_TTLS;
+        let (mut findings, mut notes) = (Vec::new(), Vec::new());
+        for (last, text) in told {
+            let age = last.and_then(|last| u64::try_from(now.saturating_sub(last)).ok());
+            match age.filter(|age| *age > recent) {
+                Some(age) => {
+                    let age = format_duration(Duration::from_secs(age));
+                    notes.push(format!("no more since {age}: {text}"));
+                }
+                None => findings.push(text),
+            }
+        }
+        (findings, notes)
     }
 
     /// The report about a server that one looks for.
     pub(crate) fn about(&self, wanted: &HostName) -> Report {
-        let mut findings: Vec<_> = self
-            .refusals
-            .iter()
-            .filter(|refused| refused.hostname == *wanted)
-            .map(refused)
-            .chain(self.namesakes(Some(wanted)))
-            .collect();
-        let mut notes = Vec::new();
+        let refused = self.refusals.iter().filter(|refused| refused.hostname == *wanted);
+        let refused = refused.map(|refused| (Some(refused.last_seen), refused_host(refused)));
+        let (mut findings, mut notes) = self.by_age(refused);
+        findings.extend(self.namesakes(Some(wanted)));
+        if self.status.hostname.as_ref() == Some(wanted) {
+            findings.extend(self.about_the_own_name());
+        }
         if let Some(server) = self.servers.iter().find(|server| server.hostname == *wanted) {
-            notes.push(self.listed(server));
+            notes.insert(0, self.listed(server));
         } else {
+            // A daemon that is not announced has no name to compare with.
+            if !self.status.register && self.status.hostname.is_none() {
+                findings.extend(self.about_the_own_name());
+            }
             if findings.is_empty() {
                 findings.push(format!(
                     "nothing was heard of {wanted}: compare the lines above with those of \"lobbyctl doctor\" there: \
@@ -215,7 +250,15 @@ impl DaemonAnswers {
     }
 }
 
-fn refused(refused: &RefusedHost) -> String {
+/// A number of things, in words for one and for several.
+fn count(number: impl TryInto<u64>, one: &str, several: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        number => format!("{number} {several}"),
+    }
+}
+
+fn refused_host(refused: &RefusedHost) -> String {
     let RefusedHost { hostname, driver, reason, text, packets, .. } = refused;
     let advice = match reason.as_str() {
         "unsigned" => {
@@ -226,7 +269,9 @@ fn refused(refused: &RefusedHost) -> String {
         "replayed" => "its clock was set back, or somebody sends old packets again",
         _ => "correct the labels of that server",
     };
-    format!("{packets} packets of {hostname} were refused on {driver}: {text}: {advice}")
+    let packets = count(*packets, "packet", "packets");
+    let were = if refused.packets == 1 { "was" } else { "were" };
+    format!("{packets} of {hostname} {were} refused on {driver}: {text}: {advice}")
 }
 
 /// Reasons that no server is known for, with what to do.
@@ -242,33 +287,40 @@ const STRANGERS: [(&str, &str); 6] = [
     ("registry_full", "raise MAX_SERVERS, or look who announces so many servers"),
 ];
 
-fn about_the_packets(driver: &DriverStatus) -> Vec<String> {
+/// What is told of the packets of a driver, with the time of the last one of them.
+fn about_the_packets(driver: &DriverStatus) -> Vec<(Option<i64>, String)> {
     let name = &driver.name;
+    let last_seen = |count: &str| driver.last_seen.get(count).copied();
     let strangers = STRANGERS.iter().filter_map(|(reason, advice)| {
         let packets = driver.refused.get(*reason).filter(|packets| **packets > 0)?;
-        Some(format!("{packets} packets were refused on {name} ({reason}): {advice}"))
+        let packets = count(*packets, "packet was", "packets were");
+        let text = format!("{packets} refused on {name} ({reason}): {advice}");
+        Some((last_seen(reason), text))
     });
     let mut findings: Vec<_> = strangers.collect();
     if driver.unsigned > 0 {
-        findings.push(format!(
-            "{} packets without a signature were accepted on {name}: give all servers PACKET_KEY_FILE, then set \
-             PACKET_VERIFY=enforce",
-            driver.unsigned
-        ));
+        let packets = count(driver.unsigned, "packet", "packets");
+        let text = format!(
+            "{packets} without a signature accepted on {name}: give all servers PACKET_KEY_FILE, then set \
+             PACKET_VERIFY=enforce"
+        );
+        findings.push((last_seen("unsigned"), text));
     }
     if driver.invalid_ttl > 0 {
-        findings.push(format!(
-            "{} packets with a ttl that is not valid were taken as without on {name}: the log names the server; let \
-             its program say 1 to 3600, in whole seconds",
-            driver.invalid_ttl
-        ));
+        let packets = count(driver.invalid_ttl, "packet", "packets");
+        let text = format!(
+            "{packets} with an invalid ttl taken as without on {name}: the log names the server; let its program \
+             say 1 to 3600, in whole seconds"
+        );
+        findings.push((last_seen("invalid_ttl"), text));
     }
     if driver.dropped > 0 {
-        findings.push(format!(
-            "{} packets were dropped on {name}, as they came faster than they could be read: give the machine more \
-             processor time, or the lobby a longer KEEP_ALIVE",
-            driver.dropped
-        ));
+        let packets = count(driver.dropped, "packet", "packets");
+        let text = format!(
+            "{packets} dropped on {name}, as they came faster than they could be read: give the machine more \
+             processor time, or the lobby a longer KEEP_ALIVE"
+        );
+        findings.push((last_seen("dropped"), text));
     }
     findings
 }
@@ -391,7 +443,10 @@ nothing is odd, 2 servers are in the list
         assert!(findings(|a| a.status.drivers[0].unsigned = 1).contains("PACKET_VERIFY=enforce"));
         assert!(findings(|a| a.status.drivers[0].dropped = 1).contains("dropped on NATS"));
         let ttl = findings(|a| a.status.drivers[0].invalid_ttl = 2);
-        assert!(ttl.starts_with("2 packets with a ttl that") && ttl.contains("1 to 3600"), "{ttl}");
+        assert!(
+            ttl.starts_with("2 packets with an invalid ttl") && ttl.contains("1 to 3600"),
+            "{ttl}"
+        );
         let fault = findings(|a| a.status.drivers[0].reason = Some("not allowed".to_owned()));
         assert_eq!(fault, "NATS is up, with a fault: not allowed");
         assert!(findings(|a| a.status.prometheus_problems = 3).starts_with("3 labels make no"));
@@ -399,6 +454,48 @@ nothing is odd, 2 servers are in the list
         let duplicate = DuplicateName { packets: 1, last_seen: 999, instance };
         let told = findings(|a| a.status.duplicate = Some(duplicate));
         assert!(told.starts_with("another daemon (instance 1f) goes by the name of this server: "));
+    }
+
+    #[test]
+    fn what_is_past_is_told_and_is_no_finding() {
+        let mut answers = answers();
+        let driver = &mut answers.status.drivers[0];
+        driver.refused = [("not_json".to_owned(), 1)].into();
+        driver.dropped = 3;
+        driver.last_seen = [("not_json".to_owned(), 910), ("dropped".to_owned(), 909)].into();
+        answers.refusals = vec![RefusedHost { last_seen: 640, ..refusal("db1", "unsigned") }];
+        let report = answers.about_the_daemon();
+        let finding = "1 packet was refused on NATS (not_json): something else";
+        assert!(report.findings[0].starts_with(finding), "{report:?}");
+        let start = "no more since 6m: 4 packets of db1 were refused on NATS";
+        assert!(report.notes[0].starts_with(start), "{report:?}");
+        assert!(report.notes[1].starts_with("no more since 1m 31s: 3 packets dropped on NATS"));
+        assert_eq!((report.findings.len(), report.notes.len()), (1, 2), "{report:?}");
+        // Each of a large lobby sends less often.
+        answers.status.interval = Some(120);
+        assert_eq!(answers.about_the_daemon().findings.len(), 3);
+        answers.status.interval = None;
+        answers.status.drivers[0].last_seen.insert("not_json".to_owned(), 0);
+        let well = answers.about_the_daemon();
+        assert_eq!(well.notes[0], "nothing is odd, 2 servers are in the list");
+        assert!(well.findings.is_empty() && well.notes.len() == 4, "{well:?}");
+        answers.servers.push(Discovery::new(name("db1"), vec![]));
+        let listed = answers.about(&name("db1"));
+        assert!(listed.findings.is_empty() && listed.notes[1].starts_with(start), "{listed:?}");
+    }
+
+    #[test]
+    fn who_asks_for_the_own_server_is_told_of_it() {
+        let mut answers = answers();
+        let duplicate = DuplicateName { packets: 1, last_seen: 999, instance: None };
+        answers.status.duplicate = Some(duplicate);
+        let told = answers.about(&name("a")).findings;
+        assert!(told.len() == 1 && told[0].starts_with("another daemon (instance"), "{told:?}");
+        assert!(answers.about(&name("Web1.example")).findings.is_empty());
+        answers.status.duplicate = None;
+        (answers.status.hostname, answers.status.register) = (None, false);
+        let told = answers.about(&name("d")).findings;
+        assert!(told[0].starts_with("REGISTER=false: this server is announced to nobody"));
     }
 
     fn refusal(host: &str, reason: &str) -> RefusedHost {

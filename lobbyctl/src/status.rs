@@ -130,6 +130,7 @@ mod tests {
             unsigned: 0,
             invalid_ttl: 0,
             dropped: 0,
+            last_seen: [].into(),
             server: Some("nats://b1:4222".into()),
             channel: "lobby.discovery".into(),
         };

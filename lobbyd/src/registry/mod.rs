@@ -263,7 +263,7 @@ impl Registry {
                 Ok(Applied::Unchanged)
             }
             InboundEvent::Dropped(packets) => {
-                self.count(driver_id, |stats| stats.dropped(*packets));
+                self.count(driver_id, |stats| stats.dropped(*packets, clock::unix_seconds()));
                 Ok(Applied::Unchanged)
             }
         }
@@ -284,11 +284,11 @@ impl Registry {
     fn accept(&mut self, accepted: Accepted, reception: Reception) -> Applied {
         let Accepted { applied, authenticity, news, invalid_ttl } = accepted;
         if let Some(host) = invalid_ttl {
-            self.count(reception.driver_id, LinkStats::invalid_ttl);
+            self.count(reception.driver_id, |stats| stats.invalid_ttl(clock::unix_seconds()));
             self.log.invalid_ttl(&host);
         }
         if let Authenticity::Unsigned(host) = authenticity {
-            self.count(reception.driver_id, LinkStats::unsigned);
+            self.count(reception.driver_id, |stats| stats.unsigned(clock::unix_seconds()));
             self.log.unsigned(&host);
         }
         match news {
@@ -309,9 +309,10 @@ impl Registry {
     }
 
     fn refuse(&mut self, driver_id: DriverId, refusal: &Refusal) {
-        self.count(driver_id, |stats| stats.refused(refusal));
-        if let Some(stats) = self.stats.get(driver_id.index()) {
-            self.refusals.note(stats.driver(), refusal, clock::unix_seconds());
+        if let Some(stats) = self.stats.get_mut(driver_id.index()) {
+            let now = clock::unix_seconds();
+            stats.refused(refusal, now);
+            self.refusals.note(stats.driver(), refusal, now);
         }
         self.log.refused(refusal);
     }

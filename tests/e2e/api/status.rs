@@ -40,8 +40,7 @@ async fn it_tells_of_the_daemon_and_of_each_link() {
     }
     assert!((started..=wall_clock()).contains(&status["started"].as_i64().unwrap()), "{status}");
     let (up, down) = (&status["drivers"][0], &status["drivers"][1]);
-    let fields =
-        "channel dropped invalid_ttl name reason received refused sent server since state unsigned";
+    let fields = "channel dropped invalid_ttl last_seen name reason received refused sent server since state unsigned";
     let fields: BTreeSet<_> = fields.split(' ').collect();
     assert_eq!((keys(up), keys(down)), (fields.clone(), fields));
     assert_eq!((&up["channel"], &up["server"]), (&json!("lobby.discovery"), &json!(nats.url())));

@@ -1,7 +1,8 @@
 //! Why one daemon does not see another: the ways to miss a server, each found on both sides.
 
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Outcome, RedisServer, ensure, eventually, lobbyctl,
+    Channel, LIMIT, Lobbyd, LobbydBuilder, NatsServer, Outcome, RedisServer, ensure, eventually,
+    lobbyctl,
 };
 
 /// Waits until the doctor on this side says all of this, and ends with this status.
@@ -34,6 +35,20 @@ async fn two_that_meet_have_nothing_odd() {
         says(here, &[], 0, &["nothing is odd, 2 servers are in the list"]).await;
         says(here, &[other], 0, &[&format!("{other} is in the list, last heard ")]).await;
     }
+}
+
+#[actix_rt::test]
+async fn what_was_mended_is_no_finding_for_long() {
+    let channel = Channel::nats().await;
+    let hasty = |name| Lobbyd::named(name).set("TTL", "2").set("KEEP_ALIVE", "1").on(&channel);
+    let (daemon, _other) = (hasty("a").start().await, hasty("b").start().await);
+    daemon.meets("b").await;
+    channel.wire().await.say("nonsense").await;
+    let odd = "- 1 packet was refused on NATS (not_json): something else writes to this channel";
+    says(&daemon, &[], 1, &[odd]).await;
+    // Three TTL later.
+    let past = "\nno more since ";
+    says(&daemon, &[], 0, &["nothing is odd, 2 servers are", past, "not_json"]).await;
 }
 
 #[actix_rt::test]

@@ -22,6 +22,8 @@ pub struct LinkStats {
     unsigned: u64,
     invalid_ttl: u64,
     dropped: u64,
+    /// When each of these counts grew last.
+    last_seen: BTreeMap<&'static str, i64>,
     place: ChannelPlace,
     /// The broker that it is connected to.
     server: Option<String>,
@@ -53,6 +55,7 @@ impl LinkStats {
             unsigned: 0,
             invalid_ttl: 0,
             dropped: 0,
+            last_seen: BTreeMap::new(),
             place: ChannelPlace::default(),
             server: None,
         }
@@ -106,27 +109,32 @@ impl LinkStats {
     }
 
     /// A packet that came in was refused.
-    pub fn refused(&mut self, refusal: &Refusal) {
+    pub fn refused(&mut self, refusal: &Refusal, unix_seconds: i64) {
         *self.refused.entry(refusal.reason()).or_default() += 1;
+        self.last_seen.insert(refusal.reason(), unix_seconds);
     }
 
     /// A packet that came in was accepted although it is not signed (PACKET_VERIFY=warn).
-    pub fn unsigned(&mut self) {
+    pub fn unsigned(&mut self, unix_seconds: i64) {
         self.unsigned += 1;
+        self.last_seen.insert("unsigned", unix_seconds);
     }
 
     /// A packet that came in has a TTL that is not valid, and counts as without.
-    pub fn invalid_ttl(&mut self) {
+    pub fn invalid_ttl(&mut self, unix_seconds: i64) {
         self.invalid_ttl += 1;
+        self.last_seen.insert("invalid_ttl", unix_seconds);
     }
 
     /// Packets came in faster than they were read.
-    pub fn dropped(&mut self, packets: u64) {
+    pub fn dropped(&mut self, packets: u64, unix_seconds: i64) {
         self.dropped += packets;
+        self.last_seen.insert("dropped", unix_seconds);
     }
 
     /// As the API shows it.
     pub fn status(&self) -> DriverStatus {
+        let last_seen = self.last_seen.iter().map(|(count, at)| ((*count).to_owned(), *at));
         DriverStatus {
             name: self.driver.to_owned(),
             state: if self.up { LinkState::Up } else { LinkState::Down },
@@ -142,6 +150,7 @@ impl LinkStats {
             unsigned: self.unsigned,
             invalid_ttl: self.invalid_ttl,
             dropped: self.dropped,
+            last_seen: last_seen.collect(),
             server: self.server.clone().or_else(|| self.place.server.clone()),
             channel: self.place.channel.clone(),
         }
@@ -191,12 +200,24 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_counted_by_reason() {
+    fn what_is_odd_is_counted_with_its_last_time() {
         let mut stats = LinkStats::new("NATS", 100);
-        stats.refused(&Refusal::NoHostName);
-        stats.refused(&Refusal::NoHostName);
-        stats.refused(&Refusal::RegistryFull(5));
+        stats.refused(&Refusal::NoHostName, 101);
+        stats.refused(&Refusal::NoHostName, 102);
+        stats.refused(&Refusal::RegistryFull(5), 103);
         let counts: Vec<_> = stats.status().refused.into_iter().collect();
         assert_eq!(counts, [("no_hostname".to_owned(), 2), ("registry_full".to_owned(), 1)]);
+        stats.unsigned(104);
+        stats.invalid_ttl(105);
+        stats.dropped(3, 106);
+        let times: Vec<_> = stats.status().last_seen.into_iter().collect();
+        let expected = [
+            ("dropped", 106),
+            ("invalid_ttl", 105),
+            ("no_hostname", 102),
+            ("registry_full", 103),
+            ("unsigned", 104),
+        ];
+        assert_eq!(times, expected.map(|(count, at)| (count.to_owned(), at)));
     }
 }

@@ -34,6 +34,15 @@ pub(super) fn operations(file: &str) -> BTreeMap<(String, String), Operation> {
     operations
 }
 
+/// The fields of an object in an answer, by the name of its schema.
+pub(super) fn fields(file: &str, schema: &str) -> BTreeSet<String> {
+    let file = Node { text: "", children: nodes(&mut lines(file), 0) };
+    let schemas = file.child("components").and_then(|node| node.child("schemas"));
+    let properties = schemas.and_then(|node| node.child(schema)?.child("properties"));
+    let properties = properties.unwrap_or_else(|| panic!("the properties of {schema}"));
+    properties.children.iter().map(|node| node.key().to_owned()).collect()
+}
+
 /// The parameters of a path or an operation, except for those within the path.
 fn parameters(node: &Node<'_>, file: &Node<'_>) -> BTreeSet<Parameter> {
     let list = node.child("parameters").map_or(&[][..], |node| &node.children);

@@ -7,8 +7,8 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use asking::{Asked, NONE_CAN_CALL_FORTH};
-use file::{Operation, operations};
-use lobby_tests::{LIMIT, Lobbyd, ensure, eventually, http};
+use file::{Operation, fields, operations};
+use lobby_tests::{Channel, LIMIT, Lobbyd, ensure, eventually, http};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
@@ -88,6 +88,33 @@ async fn head_is_described_as_get_is() {
         operations.map(|((path, _), operation)| (path.clone(), operation)).collect()
     };
     assert_eq!(of("HEAD"), of("GET"));
+}
+
+#[actix_rt::test]
+async fn the_fields_of_answers_are_those_that_are_described() {
+    let channel = Channel::nats().await;
+    let daemon = Lobbyd::named("a").labels("service:web").on(&channel).start().await;
+    let wire = channel.wire().await;
+    wire.hears(1, "a", "hi").await;
+    wire.say(r#"{"discovery":{"hostname":"b","labels":["\n"]},"message":"hi"}"#).await;
+    let refused = eventually(LIMIT, async || {
+        let refused = daemon.get_json("/v1/refusals").await;
+        refused.get(0).cloned().ok_or("nothing was refused".to_owned())
+    });
+    let refused = refused.await;
+    let file = daemon.get("/openapi.yaml").await.text();
+    let status = daemon.get_json("/v1/status").await;
+    for (schema, seen) in [
+        ("Driver", &status["drivers"][0]),
+        ("Status", &status),
+        ("RefusedHost", &refused),
+        ("LocalLabel", &daemon.get_json("/v1/labels").await[0]),
+        ("Packet", &daemon.get_json("/v1/discovery").await),
+    ] {
+        let seen = seen.as_object().unwrap_or_else(|| panic!("{schema}: {seen}"));
+        let seen: BTreeSet<_> = seen.keys().cloned().collect();
+        assert_eq!(seen, fields(&file, schema), "{schema}");
+    }
 }
 
 #[test]
