@@ -28,7 +28,10 @@ const COMPANIONS: &str = "
     test -s /usr/share/bash-completion/completions/lobbyctl
     test -s /usr/share/zsh/vendor-completions/_lobbyctl
     test -s /usr/share/fish/vendor_completions.d/lobbyctl.fish
-    test -L /usr/bin/lobby-inventory";
+    test -L /usr/bin/lobby-inventory
+    test -s /usr/share/doc/lobby/examples/alerts.yml
+    test -s /usr/share/doc/lobby/examples/ansible/lobby.yml
+    test -e /usr/share/doc/lobby/docs/operations.md -o -e /usr/share/doc/lobby/docs/operations.md.gz";
 
 /// The commands with which the README installs.
 fn commands_of_the_readme() -> String {
@@ -37,6 +40,15 @@ fn commands_of_the_readme() -> String {
     let commands = blocks.find(|block| block.contains(PACKAGE)).unwrap();
     assert!(commands.starts_with("apt install ") && commands.lines().count() == 3, "{commands}");
     commands.to_owned()
+}
+
+/// The command that checks the settings of an installed server, with where NATS_URL comes from for
+/// its answer.
+fn check_of_the_page() -> String {
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let command = page.split('`').find(|text| text.starts_with("systemd-run")).unwrap();
+    let command = command.replace('\n', " ").replace("systemd-run", "systemd-run --quiet");
+    format!("({command} || test $? -eq 1) | grep -o 'variable NATS_URL$'")
 }
 
 /// The package with the programs under test, as this version.
@@ -91,6 +103,8 @@ async fn it_is_installed_upgraded_removed_and_purged() {
         machine.run("ps -o user= -p $(systemctl show --value -p MainPID lobbyd)"),
         "lobby\n"
     );
+
+    assert_eq!(machine.run(&check_of_the_page()), "variable NATS_URL\n");
 
     machine.run("lobbyctl labels add kept:1 && systemctl reload lobbyd");
     machine.eventually("lobby-inventory --list | jq -e '.kept_1.hosts == [\"box\"]'").await;
