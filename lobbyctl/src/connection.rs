@@ -211,6 +211,7 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -279,6 +280,14 @@ mod tests {
             let warnings = resolved(&none, &[("LOBBY_PORT", link)]).unwrap().warnings;
             assert!(warnings[0].contains("LOBBY_PORT is passed over"), "{warnings:?}");
         }
+    }
+
+    #[test]
+    fn the_manual_page_names_the_variables_that_are_read() {
+        let page = include_str!("../../packaging/man/lobbyctl.1");
+        let named: BTreeSet<_> =
+            page.split("[env: ").skip(1).filter_map(|rest| rest.split(']').next()).collect();
+        assert_eq!(named, BTreeSet::from(VARIABLES));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 /// Names behind the prefix that mean something to others: lobbyctl, and callbacks.
-const OF_OTHERS: [&str; 5] = ["PROTO", "CA_FILE", "REASON", "WARM", "REVISION"];
+const OF_OTHERS: [&str; 5] = ["PROTOCOL", "CA_FILE", "REASON", "WARM", "REVISION"];
 
 /// Longest name for which a similar one is looked for.
 const MAX_LEN: usize = 64;
@@ -103,9 +103,20 @@ mod tests {
             ("API_PORT", "tcp://10.0.0.1:80"),
             ("NAME", "/web/lobby"),
             ("ENV_PATH", "/bin"),
-            ("PROTO", "https"),
+            ("PROTOCOL", "https"),
         ] {
             assert_eq!(told(name, value), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_be_for_others_is_read_by_them() {
+        let page = include_str!("../../../packaging/man/lobbyctl.1");
+        let callback = include_str!("../callback/process.rs");
+        for name in OF_OTHERS {
+            let is_read = page.contains(&format!("[env: {name}]"))
+                || callback.contains(&format!("{:?}", format!("LOBBY_{name}")));
+            assert!(is_read, "{name}");
         }
     }
 

@@ -109,8 +109,27 @@ fn a_variable_that_is_no_setting_is_odd_and_the_nearest_named() {
     assert_eq!(odd("--driver=redis", "LOBBY_TTLL=60"), [misspelt]);
     let unknown = "LOBBY_COLOUR: it is not a setting and does nothing: lobbyd --help lists them";
     assert_eq!(odd("--driver=redis", "LOBBY_COLOUR=red"), [unknown]);
-    let others = "TTLL=60 LOBBY_PROTO=https LOBBY_SERVICE_HOST=10.0.0.1 LOBBY_TTL=60 LOBBY_LABELZ=";
+    let unread = "LOBBY_PROTO: it is not a setting and does nothing: lobbyd --help lists them";
+    assert_eq!(odd("--driver=redis", "LOBBY_PROTO=https"), [unread]);
+    let others =
+        "TTLL=60 LOBBY_PROTOCOL=https LOBBY_SERVICE_HOST=10.0.0.1 LOBBY_TTL=60 LOBBY_LABELZ=";
     assert_eq!(odd("--driver=redis", others), [""; 0]);
+}
+
+/// The variables that the options of lobbyctl name; a test of lobbyctl compares its page with them.
+fn variables_of_lobbyctl() -> impl Iterator<Item = &'static str> {
+    let page = include_str!("../../../../packaging/man/lobbyctl.1");
+    page.split("[env: ").skip(1).filter_map(|rest| rest.split(']').next())
+}
+
+#[test]
+fn no_variable_of_lobbyctl_is_odd() {
+    assert!(variables_of_lobbyctl().any(|name| name == "PROTOCOL"));
+    for name in variables_of_lobbyctl().map(|name| format!("LOBBY_{name}")) {
+        let checked = testing::check(&declaration(), &["--driver=redis"], &[(&name, "1")]);
+        let odd = checked.oddities.iter().find(|oddity| oddity.setting == name);
+        assert_eq!(odd, None);
+    }
 }
 
 #[test]
