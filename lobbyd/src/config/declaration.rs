@@ -67,7 +67,7 @@ impl<D> Declaration<D> {
         environment: Environment<'a>,
     ) -> Result<Values<'a>, ConfigError> {
         let flags = self.command().try_get_matches_from(arguments)?;
-        Ok(Values::new(flags, environment))
+        Ok(Values::new(flags, environment, self.rules()))
     }
 
     /// Checks the text of each setting, also of those that nothing will ask for: a wrong one is a

@@ -58,7 +58,8 @@ pub(super) fn find<D>(
     let mut oddities = Vec::new();
     for (_, setting) in declaration.settings() {
         let info = setting.info();
-        oddities.extend(values.odd_variables(info).map(|hint| Oddity::new(info.name, hint)));
+        let variables = values.odd_variables(info).into_iter().chain(values.odd_twin(info));
+        oddities.extend(variables.map(|hint| Oddity::new(info.name, hint)));
         let Some(text) = values.given(info)? else { continue };
         let hint = if info.name == table::LABELS.info.name {
             odd_labels(&text)

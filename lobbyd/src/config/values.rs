@@ -38,11 +38,21 @@ pub(super) enum Origin {
 pub(crate) struct Values<'a> {
     flags: ArgMatches,
     environment: Environment<'a>,
+    /// Pairs of settings of which only one may be set.
+    twins: Vec<(&'static SettingInfo, &'static SettingInfo)>,
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(flags: ArgMatches, environment: Environment<'a>) -> Self {
-        Self { flags, environment }
+    pub(super) fn new(
+        flags: ArgMatches,
+        environment: Environment<'a>,
+        rules: impl Iterator<Item = &'static Rule>,
+    ) -> Self {
+        let twins = rules.filter_map(|rule| match rule {
+            Rule::NotBoth(one, other) => Some((*one, *other)),
+            Rule::BothOrNone(..) => None,
+        });
+        Self { flags, environment, twins: twins.collect() }
     }
 
     /// Whether `--check` is given, and then whether with `connect`.
@@ -124,10 +134,11 @@ impl<'a> Values<'a> {
         let given = (self.is_given(one)?, self.is_given(other)?);
         let message = match (rule, given) {
             (Rule::NotBoth(..), (true, true)) => {
-                format!("{} and {} are both set: only one of them is allowed", one.name, other.name)
+                let (one, other) = (self.given_as(one), self.given_as(other));
+                format!("{one} and {other} are both set: only one of them is allowed")
             }
-            (Rule::BothOrNone(..), (true, false)) => alone(one, other),
-            (Rule::BothOrNone(..), (false, true)) => alone(other, one),
+            (Rule::BothOrNone(..), (true, false)) => alone(&self.given_as(one), other),
+            (Rule::BothOrNone(..), (false, true)) => alone(&self.given_as(other), one),
             _ => return Ok(()),
         };
         Err(ConfigError::BadValue(message))
@@ -161,11 +172,43 @@ impl<'a> Values<'a> {
         self.variable_of(setting).map_or(Origin::Default, |(name, _)| Origin::Variable(name))
     }
 
+    /// The flag or the variable that the setting was given by.
+    fn given_as(&self, setting: &SettingInfo) -> String {
+        match self.origin(setting) {
+            Origin::Flag => format!("--{}", setting.flag()),
+            Origin::Variable(name) => name,
+            Origin::Default => setting.name.to_owned(),
+        }
+    }
+
     /// The variable of a setting that counts, with its name.
     fn variable_of(&self, setting: &SettingInfo) -> Option<(String, OsString)> {
-        let (long, short) = (long_name(setting), setting.name.to_owned());
-        let named = |name: String| self.variable(&name).map(|value| (name, value));
-        named(long).filter(|(_, value)| !is_link(setting, value)).or_else(|| named(short))
+        self.long_variable(setting).or_else(|| {
+            let value = self.variable(setting.name)?;
+            self.long_twin(setting).is_none().then(|| (setting.name.to_owned(), value))
+        })
+    }
+
+    fn long_variable(&self, setting: &SettingInfo) -> Option<(String, OsString)> {
+        let name = long_name(setting);
+        let value = self.variable(&name).filter(|value| !is_link(setting, value))?;
+        Some((name, value))
+    }
+
+    /// The longer name of a variable of the setting's twin, which beats the setting's shorter one.
+    /// It does not where a flag beats it.
+    fn long_twin(&self, setting: &SettingInfo) -> Option<String> {
+        let twins = self.twins(setting).filter(|twin| !self.flags.contains_id(twin.name));
+        twins.filter_map(|twin| self.long_variable(twin)).map(|(name, _)| name).next()
+    }
+
+    /// The settings that must not be set beside this one.
+    fn twins(&self, setting: &SettingInfo) -> impl Iterator<Item = &'static SettingInfo> {
+        self.twins.iter().filter_map(|&(one, other)| match setting.name {
+            name if name == one.name => Some(other),
+            name if name == other.name => Some(one),
+            _ => None,
+        })
     }
 
     /// What is odd about the two variables of a setting.
@@ -180,7 +223,13 @@ impl<'a> Values<'a> {
             ));
         }
         self.variable(name)?;
-        Some(format!("{name} and {long} are both set: {long} counts"))
+        Some(both_set(name, &long))
+    }
+
+    /// What is odd about the variable of a setting and that of its twin.
+    pub(super) fn odd_twin(&self, setting: &SettingInfo) -> Option<String> {
+        self.variable(setting.name)?;
+        self.long_twin(setting).map(|long| both_set(setting.name, &long))
     }
 
     /// The text that the setting was given, else its default. An empty flag hides the variable,
@@ -205,8 +254,12 @@ fn is_link(setting: &SettingInfo, value: &OsStr) -> bool {
     setting.name.ends_with("PORT") && (value.starts_with(b"tcp://") || value.starts_with(b"udp://"))
 }
 
-fn alone(present: &SettingInfo, absent: &SettingInfo) -> String {
-    format!("{} is set without {}: both are needed", present.name, absent.name)
+fn alone(present: &str, absent: &SettingInfo) -> String {
+    format!("{present} is set without {}: both are needed", absent.name)
+}
+
+fn both_set(short: &str, long: &str) -> String {
+    format!("{short} and {long} are both set: {long} counts")
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

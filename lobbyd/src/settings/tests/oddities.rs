@@ -60,6 +60,14 @@ fn two_names_of_one_setting_are_odd() {
 }
 
 #[test]
+fn a_shorter_name_that_the_twin_beats_is_odd() {
+    let both =
+        "NATS_URL_FILE: NATS_URL_FILE and LOBBY_NATS_URL are both set: LOBBY_NATS_URL counts";
+    assert_eq!(odd("", "NATS_URL_FILE=/nowhere LOBBY_NATS_URL=nats://b"), [both]);
+    assert_eq!(odd("", "NATS_URL_FILE= LOBBY_NATS_URL=nats://b"), [""; 0]);
+}
+
+#[test]
 fn an_address_in_lobby_port_is_odd() {
     let link = "PORT: LOBBY_PORT is passed over: it was made for a link between containers or a service, expected PORT";
     assert_eq!(odd("--driver=redis", "LOBBY_PORT=tcp://10.0.0.1:80"), [link]);

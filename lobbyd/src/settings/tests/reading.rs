@@ -180,6 +180,26 @@ fn a_flag_beats_the_longer_name_and_that_beats_the_shorter() {
 }
 
 #[test]
+fn a_longer_name_beats_the_shorter_one_of_its_twin() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "from-file").unwrap();
+    let path = file.path().display();
+    let token = |flags, variables: &str| {
+        let token = read(flags, &format!("DRIVER=Redis {variables}")).unwrap().api.unwrap().token;
+        token.map(|token| token.expose().to_string())
+    };
+    for (variables, expected) in [
+        (format!("TOKEN=short LOBBY_TOKEN_FILE={path}"), "from-file"),
+        ("TOKEN_FILE=/nowhere LOBBY_TOKEN=long".to_owned(), "long"),
+        ("TOKEN=short TOKEN_FILE=/nowhere LOBBY_TOKEN=long".to_owned(), "long"),
+    ] {
+        assert_eq!(token("", &variables).as_deref(), Some(expected), "{variables}");
+    }
+    let hidden = format!("TOKEN_FILE={path} LOBBY_TOKEN=long");
+    assert_eq!(token("--token=", &hidden).as_deref(), Some("from-file"));
+}
+
+#[test]
 fn an_address_in_lobby_port_is_passed_over() {
     let port = |variables| read("--driver redis", variables).unwrap().api.unwrap().port;
     assert_eq!(port("LOBBY_PORT=tcp://10.0.0.1:80"), 1313);

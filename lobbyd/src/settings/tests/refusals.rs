@@ -203,6 +203,23 @@ fn both_forms_of_one_thing_are_refused() {
 }
 
 #[test]
+fn both_forms_are_refused_by_the_names_that_they_were_given() {
+    let refusal = |flags, variables: &str| message(read(flags, variables), 2);
+    for (flags, variables, named) in [
+        ("", "LOBBY_TOKEN=hush LOBBY_TOKEN_FILE=/hush", "LOBBY_TOKEN and LOBBY_TOKEN_FILE"),
+        ("", "TOKEN=hush LOBBY_TOKEN=hush LOBBY_TOKEN_FILE=/x", "LOBBY_TOKEN and LOBBY_TOKEN_FILE"),
+        ("--token=hush", "TOKEN_FILE=/hush", "--token and TOKEN_FILE"),
+        ("--token=hush", "LOBBY_TOKEN=hush TOKEN_FILE=/hush", "--token and TOKEN_FILE"),
+        ("--token=hush --token-file=/hush", "", "--token and --token-file"),
+    ] {
+        let expected = format!("{named} are both set: only one of them is allowed");
+        assert_eq!(refusal(flags, &format!("DRIVER=Redis {variables}")), expected);
+    }
+    let expected = "LOBBY_TLS_CERT_FILE is set without TLS_KEY_FILE: both are needed";
+    assert_eq!(refusal("--driver=redis", "LOBBY_TLS_CERT_FILE=/x"), expected);
+}
+
+#[test]
 fn a_client_certificate_or_a_key_alone_is_refused() {
     let read = |setting| refusal(&format!("NATS_URL=nats://b {setting}=/x"));
     assert_eq!(
