@@ -53,7 +53,7 @@ impl Connection {
                 .ca_file
                 .clone()
                 .or_else(|| variables.get("CA_FILE").map(PathBuf::from)),
-            warnings: VARIABLES.iter().filter_map(|name| variables.warning(name)).collect(),
+            warnings: VARIABLES.iter().flat_map(|name| variables.warnings(name)).collect(),
         })
     }
 
@@ -99,7 +99,11 @@ const MAX_TOKEN_FILE: usize = 64 << 10;
 const VARIABLES: [&str; 7] =
     ["PROTOCOL", "HOST", "PORT", "TOKEN", "TOKEN_FILE", "CA_FILE", "ADDRESS_LABELS"];
 
-/// The environment, in which an empty variable is none, and LOBBY_NAME beats NAME.
+/// Variables of which only one counts, each with the other.
+const TWINS: [(&str, &str); 2] = [("TOKEN", "TOKEN_FILE"), ("TOKEN_FILE", "TOKEN")];
+
+/// The environment, in which an empty variable is none, and LOBBY_NAME beats NAME and the NAME of
+/// its twin.
 struct Variables<E>(E);
 
 impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
@@ -109,8 +113,18 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
 
     /// The value of a variable, with the name that it has.
     fn named(&self, name: &str) -> Option<(String, OsString)> {
-        let long = self.set(&long_name(name)).filter(|(_, value)| !is_link(name, value));
-        long.or_else(|| self.set(name))
+        let short = || self.set(name).filter(|_| self.long_twin(name).is_none());
+        self.long(name).or_else(short)
+    }
+
+    fn long(&self, name: &str) -> Option<(String, OsString)> {
+        self.set(&long_name(name)).filter(|(_, value)| !is_link(name, value))
+    }
+
+    /// The longer name of the variable's twin, if that is set.
+    fn long_twin(&self, name: &str) -> Option<String> {
+        let (_, twin) = TWINS.iter().find(|(one, _)| *one == name)?;
+        self.long(twin).map(|(name, _)| name)
     }
 
     fn set(&self, name: &str) -> Option<(String, OsString)> {
@@ -118,8 +132,13 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
         Some((name.to_owned(), value))
     }
 
+    /// What is odd about a variable.
+    fn warnings(&self, name: &str) -> impl Iterator<Item = String> {
+        self.odd_names(name).into_iter().chain(self.odd_twin(name))
+    }
+
     /// What is odd about the two names of a variable.
-    fn warning(&self, name: &str) -> Option<String> {
+    fn odd_names(&self, name: &str) -> Option<String> {
         let (long, value) = self.set(&long_name(name))?;
         if is_link(name, &value) {
             return Some(format!(
@@ -127,7 +146,13 @@ impl<E: Fn(&str) -> Option<OsString>> Variables<E> {
             ));
         }
         self.set(name)?;
-        Some(format!("the variables {name} and {long} are both set: {long} counts"))
+        Some(both_set(name, &long))
+    }
+
+    /// What is odd about a variable and its twin.
+    fn odd_twin(&self, name: &str) -> Option<String> {
+        self.set(name)?;
+        self.long_twin(name).map(|long| both_set(name, &long))
     }
 
     fn text(&self, name: &str) -> anyhow::Result<Option<String>> {
@@ -158,6 +183,10 @@ fn long_name(name: &str) -> String {
     format!("LOBBY_{name}")
 }
 
+fn both_set(short: &str, long: &str) -> String {
+    format!("the variables {short} and {long} are both set: {long} counts")
+}
+
 /// Whether LOBBY_PORT is not meant for lobby: Kubernetes and Docker make one that holds an address
 /// for a service or container called `lobby`.
 fn is_link(name: &str, value: &OsStr) -> bool {
@@ -178,14 +207,18 @@ fn token<E: Fn(&str) -> Option<OsString>>(
     if let Some(path) = &options.token_file {
         return Token::from_file(path, "--token-file").map(Some);
     }
-    match (variables.text("TOKEN")?, variables.get("TOKEN_FILE")) {
-        (Some(_), Some(_)) => {
-            bail!("the variables TOKEN and TOKEN_FILE are both set: only one may be")
+    match (variables.named("TOKEN"), variables.named("TOKEN_FILE")) {
+        (Some((token, _)), Some((file, _))) => {
+            bail!("the variables {token} and {file} are both set: only one may be")
         }
-        (token, None) => Ok(token.map(|token| Token::new(&token, "the variable TOKEN"))),
-        (None, Some(path)) => {
-            Token::from_file(Path::new(&path), "the variable TOKEN_FILE").map(Some)
+        (Some((name, _)), None) => {
+            let token = variables.text("TOKEN")?;
+            Ok(token.map(|token| Token::new(&token, format!("the variable {name}"))))
         }
+        (None, Some((name, path))) => {
+            Token::from_file(Path::new(&path), &format!("the variable {name}")).map(Some)
+        }
+        (None, None) => Ok(None),
     }
 }
 
@@ -273,6 +306,24 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_name_beats_the_shorter_one_of_its_twin() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        fs::write(&path, "s3cret").unwrap();
+        let none = ConnectionOptions::default();
+        for (short, long) in [
+            (("TOKEN", "other"), ("LOBBY_TOKEN_FILE", path.to_str().unwrap())),
+            (("TOKEN_FILE", "/nowhere"), ("LOBBY_TOKEN", "s3cret")),
+        ] {
+            assert_eq!(token_text(&none, &[short, long]).as_deref(), Some("s3cret"));
+            let warnings = resolved(&none, &[short, long]).unwrap().warnings;
+            let (short, long) = (short.0, long.0);
+            let expected = format!("the variables {short} and {long} are both set: {long} counts");
+            assert_eq!(warnings, [expected]);
+        }
+    }
+
+    #[test]
     fn an_address_in_lobby_port_is_passed_over() {
         let none = ConnectionOptions::default();
         for link in ["tcp://10.0.0.1:80", "udp://10.0.0.1:80"] {
@@ -334,6 +385,11 @@ mod tests {
             "the variables TOKEN and TOKEN_FILE are both set: only one may be"
         );
         assert_eq!(token_text(&with_token("x"), &both).as_deref(), Some("x"));
+        let both = [("LOBBY_TOKEN", "s3cret"), ("LOBBY_TOKEN_FILE", "/nowhere"), ("TOKEN", "x")];
+        assert_eq!(
+            refusal(&both),
+            "the variables LOBBY_TOKEN and LOBBY_TOKEN_FILE are both set: only one may be"
+        );
     }
 
     #[test]
@@ -366,6 +422,10 @@ mod tests {
         assert_eq!(
             advice(&none, &[("TOKEN", "s3cret")]),
             "URL refused the token from the variable TOKEN"
+        );
+        assert_eq!(
+            advice(&none, &[("LOBBY_TOKEN", "s3cret")]),
+            "URL refused the token from the variable LOBBY_TOKEN"
         );
         assert_eq!(
             advice(&none, &[("TOKEN_FILE", &path)]),
