@@ -67,21 +67,27 @@ impl<D> Declaration<D> {
 fn line(setting: &dyn AnySetting, values: &Values<'_>) -> String {
     let info = setting.info();
     let text = values.text(info);
+    let file = values.secret_file_of(info);
     let shown = match (&text, &info.default) {
         (Err(_), _) => "(not UTF-8)".to_owned(),
+        (Ok(None), _) if file.is_some() => "***".to_owned(),
         (Ok(None), default) => format!("({})", described(default)),
         (Ok(Some(_)), _) if info.is_secret() => "***".to_owned(),
         (Ok(Some(text)), _) => text.escape_debug().to_string(),
     };
-    let source = match values.origin(info) {
-        Origin::Flag => format!("--{}", info.flag()),
-        Origin::Variable(name) => format!("variable {name}"),
-        Origin::Default => "default".to_owned(),
-    };
+    let source = source(file.unwrap_or(info), values);
     let there = text.ok().flatten().and_then(|path| what_is_there(info, &path));
     let there = there.map(|there| format!(", {there}")).unwrap_or_default();
     let assignment = format!("{}={shown}", info.name);
     format!("  {assignment:<COLUMN$} {source}{there}")
+}
+
+fn source(info: &SettingInfo, values: &Values<'_>) -> String {
+    match values.origin(info) {
+        Origin::Flag => format!("--{}", info.flag()),
+        Origin::Variable(name) => format!("variable {name}"),
+        Origin::Default => "default".to_owned(),
+    }
 }
 
 fn described(default: &DefaultValue) -> &'static str {

@@ -202,6 +202,16 @@ impl<'a> Values<'a> {
         twins.filter_map(|twin| self.long_variable(twin)).map(|(name, _)| name).next()
     }
 
+    /// The setting of a file that holds the secret of this one, if the file is what counts.
+    pub(super) fn secret_file_of(&self, setting: &SettingInfo) -> Option<&'static SettingInfo> {
+        if !setting.is_secret() || self.is_given(setting).ok()? {
+            return None;
+        }
+        self.twins(setting).find(|twin| {
+            twin.names_secret_file() && self.is_given(twin).is_ok_and(|is_given| is_given)
+        })
+    }
+
     /// The settings that must not be set beside this one.
     fn twins(&self, setting: &SettingInfo) -> impl Iterator<Item = &'static SettingInfo> {
         self.twins.iter().filter_map(|&(one, other)| match setting.name {

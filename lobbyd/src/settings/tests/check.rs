@@ -36,6 +36,22 @@ fn each_setting_is_shown_with_its_source_and_no_secret() {
 }
 
 #[test]
+fn a_secret_in_a_file_is_shown_with_the_source_of_the_file() {
+    let token = |flags: &[&str], variables: &[_]| line(&check(flags, variables), "TOKEN");
+    let file = [("DRIVER", "Redis"), ("TOKEN_FILE", "/nowhere")];
+    assert_eq!(token(&[], &file), "TOKEN=*** variable TOKEN_FILE");
+    assert_eq!(token(&["--token-file=/x"], &file), "TOKEN=*** --token-file");
+    let long = [("TOKEN", "hush"), ("LOBBY_TOKEN_FILE", "/nowhere")];
+    assert_eq!(token(&[], &long), "TOKEN=*** variable LOBBY_TOKEN_FILE");
+    assert_eq!(token(&["--token=hush"], &[]), "TOKEN=*** --token");
+    assert_eq!(token(&["--token-file="], &file), "TOKEN=(none, no authentication) default");
+    let nats = [("NATS_URL_FILE", "/nowhere"), ("NATS_CREDS_FILE", "/nowhere")];
+    let checked = check(&[], &nats);
+    assert_eq!(line(&checked, "NATS_URL"), "NATS_URL=*** variable NATS_URL_FILE");
+    assert_eq!(line(&checked, "NATS_NKEY_SEED_FILE"), "NATS_NKEY_SEED_FILE=(none) default");
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let checked = check(&["--ttl=x"], &[("PORT", "y"), ("TOKEN", "a"), ("TOKEN_FILE", "/b")]);
     let [port, ttl, both] = &checked.errors[..] else { panic!("{:?}", checked.errors) };
