@@ -19,6 +19,9 @@ use lobby_core::facts::own_address::{AddressSource, is_reachable};
 /// The right of users other than the owner and the group to read a file.
 const READABLE_BY_OTHERS: u32 = 0o004;
 
+/// Most labels of LABELS that are told one by one: there may be a thousand.
+const MAX_ODD_LABELS: usize = 20;
+
 /// A setting that is most likely a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oddity {
@@ -61,16 +64,16 @@ pub(super) fn find<D>(
         let variables = values.odd_variables(info).into_iter().chain(values.odd_twin(info));
         oddities.extend(variables.map(|hint| Oddity::new(info.name, hint)));
         let Some(text) = values.given(info)? else { continue };
-        let hint = if info.name == table::LABELS.info.name {
+        let hints = if info.name == table::LABELS.info.name {
             odd_labels(&text)
         } else if info.names_secret_file() {
-            open_secret(&text)
+            open_secret(&text).into_iter().collect()
         } else {
-            None
+            Vec::new()
         };
         // Which of the labels it is says whoever puts them together.
         let unseen = (info.name != table::LABELS.info.name).then(|| unseen(&text)).flatten();
-        oddities.extend(hint.into_iter().chain(unseen).map(|hint| Oddity::new(info.name, hint)));
+        oddities.extend(hints.into_iter().chain(unseen).map(|hint| Oddity::new(info.name, hint)));
     }
     oddities.extend(of_address(values));
     oddities.extend(of_idle_drivers(declaration, values)?);
@@ -79,11 +82,17 @@ pub(super) fn find<D>(
     Ok(oddities)
 }
 
-/// LABELS of which some are written with another sign than the colon or the comma.
-fn odd_labels(text: &str) -> Option<String> {
-    let odd = super::kinds::items(text)
-        .find_map(|item| Label::parse(item).ok().and_then(|label| odd_label(label.as_str())));
-    odd.map(|(label, why)| format!("{label:?} {why}"))
+/// The labels that are written with another sign than the colon or the comma.
+fn odd_labels(text: &str) -> Vec<String> {
+    let labels = super::kinds::items(text).filter_map(|item| Label::parse(item).ok());
+    let mut odd = labels.filter_map(|label| odd_label(label.as_str()));
+    let told = odd.by_ref().take(MAX_ODD_LABELS).map(|(label, why)| format!("{label:?} {why}"));
+    let mut hints: Vec<_> = told.collect();
+    let more = odd.count();
+    if more > 0 {
+        hints.push(format!("more labels with such a sign: {more}"));
+    }
+    hints
 }
 
 fn odd_label(label: &str) -> Option<(String, &'static str)> {
@@ -211,7 +220,7 @@ mod tests {
             "service:web role:db",
             "service:web  role:",
         ] {
-            assert!(odd_labels(odd).is_some(), "{odd}");
+            assert_eq!(odd_labels(odd).len(), 1, "{odd}");
         }
         for usual in [
             "service:web,role:db",
@@ -222,7 +231,19 @@ mod tests {
             "note:two words",
             "note:at 10:30, see http://h",
         ] {
-            assert_eq!(odd_labels(usual), None, "{usual}");
+            assert_eq!(odd_labels(usual), [""; 0], "{usual}");
         }
+    }
+
+    #[test]
+    fn many_odd_labels_are_told_up_to_a_limit() {
+        let told = |count: usize| {
+            let labels: Vec<_> = (0..count).map(|number| format!("a={number}")).collect();
+            odd_labels(&labels.join(","))
+        };
+        assert_eq!(told(MAX_ODD_LABELS).len(), MAX_ODD_LABELS);
+        let told = told(MAX_ODD_LABELS + 7);
+        assert_eq!(told.len(), MAX_ODD_LABELS + 1);
+        assert_eq!(told[MAX_ODD_LABELS], "more labels with such a sign: 7");
     }
 }

@@ -32,6 +32,7 @@ fn labels_with_other_signs_are_odd() {
     assert_eq!(odd("--driver=redis", "LABELS=a:1;b:2"), [semicolon]);
     let equals = r#"LABELS: "a=1" holds a = and no colon: name and value of a label are separated by a colon"#;
     assert_eq!(odd("--driver=redis", "LABELS=c:3,a=1"), [equals]);
+    assert_eq!(odd("--driver=redis", "LABELS=a=1,c:3,a:1;b:2"), [equals, semicolon]);
 }
 
 #[test]
