@@ -65,8 +65,6 @@ settings! {
         MAX_SERVERS: usize, kinds::COUNT, Literal("100000"), "Most servers held";
         MAX_PACKET_RATE: u32, kinds::RATE, Literal("200"),
             "Packets a second in the whole lobby above which servers send less often than KEEP_ALIVE; 0: never";
-        ADDRESS_LABELS: AddressLabels, kinds::LABEL_KEYS, Literal(AddressLabels::DEFAULT),
-            "Keys of the labels that hold a server's address, the best one first";
         PACKET_KEY_FILE: PathBuf, kinds::SECRET_FILE, Described("none"),
             "File of secret keys, one a line: packets are signed with the first and verified with all";
         PACKET_VERIFY: Option<VerifyMode>, kinds::VERIFY, Described("warn with PACKET_KEY_FILE, else off"),
@@ -82,6 +80,8 @@ settings! {
         DNS_ZONE: ZoneName, kinds::ZONE, Literal("lobby.internal"), "Zone that the names of servers and services are in";
         DNS_TTL: Duration, kinds::PAUSE, Literal("5"), "How long answers may be kept, negative ones, too";
         DNS_DRAINED: bool, kinds::SWITCH, Literal("false"), "Answer with drained servers, too";
+        ADDRESS_LABELS: AddressLabels, kinds::LABEL_KEYS, Literal(AddressLabels::DEFAULT),
+            "Keys of the labels that hold a server's address, the best one first; lobbyctl reads its own ADDRESS_LABELS";
     }
 }
 

@@ -102,6 +102,10 @@ fn settings_without_the_one_that_they_belong_to_are_odd() {
     assert_eq!(odd("--driver=redis", "CALLBACK_SELECTOR=service"), [unused]);
     let unused = "DNS_ZONE: it is set and not used: DNS_LISTEN is not set";
     assert_eq!(odd("--driver=redis --dns-zone=a.b", ""), [unused]);
+    let unused = "ADDRESS_LABELS: it is set and not used: DNS_LISTEN is not set";
+    assert_eq!(odd("--driver=redis", "ADDRESS_LABELS=lan"), [unused]);
+    let dns = "ADDRESS_LABELS=lan DNS_LISTEN=127.0.0.1:53";
+    assert_eq!(odd("--driver=redis", dns), [""; 0]);
     assert_eq!(odd("--driver=redis", "CALLBACK=true CALLBACK_SELECTOR=service"), [""; 0]);
 }
 
