@@ -28,10 +28,16 @@ fn commands(page: &mut Roff, command: &clap::Command, above: &str) {
         let own = command.get_arguments().filter(|it| !it.is_positional() && !it.is_global_set());
         for option in own.filter(|option| option.get_id() != "help") {
             let help = option.get_help().map(ToString::to_string).unwrap_or_default();
-            page.control("IP", []).text([bold(option.to_string()), roman(format!(": {help}"))]);
+            page.control("IP", []).text([bold(names(option)), roman(format!(": {help}"))]);
         }
         commands(page, command, &format!("{name} "));
     }
+}
+
+/// An option as the help shows it, the short name first.
+fn names(option: &clap::Arg) -> String {
+    let short = option.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
+    format!("{short}{option}")
 }
 
 /// What stands below the options in the help: paragraphs, some of them under a heading.
@@ -89,5 +95,25 @@ fn the_manual_page_is_that_of_the_command_line() {
     } else {
         let shown = std::fs::read_to_string(path).unwrap();
         assert_eq!(shown, page, "LOBBY_WRITE_DOCS=1 writes it anew");
+    }
+}
+
+/// The short names of the options of all commands below this one, each with the long one.
+fn short_names(command: &clap::Command) -> Vec<String> {
+    let named = command
+        .get_arguments()
+        .filter_map(|option| Some(format!("-{}, --{}", option.get_short()?, option.get_long()?)));
+    let below = command.get_subcommands().flat_map(short_names);
+    named.chain(below).collect()
+}
+
+#[test]
+fn the_manual_page_shows_the_short_name_of_each_option() {
+    let (page, names) = (man_page(), short_names(&CommandLine::command()));
+    for expected in ["-l, --selector", "-o, --output", "-L, --columns"] {
+        assert!(names.iter().any(|name| name == expected), "{expected}");
+    }
+    for name in names {
+        assert!(page.contains(&format!("\\fB{}", name.replace('-', "\\-"))), "{name}");
     }
 }
