@@ -16,6 +16,8 @@ const FILES: &[(&str, &str)] = &[
         "/etc/lobby/labels",
         "Label files, one label a line, and those added at run time, in _runtime.",
     ),
+    ("/var/lib/lobby", "Labels that end, which outlast a restart; that is STATE_PATH."),
+    ("/run/lobby", "Where the daemons of one machine meet with DRIVER=Local; that is LOCAL_PATH."),
 ];
 
 const SIGNALS: &[(&str, &str)] = &[
@@ -27,9 +29,17 @@ const SIGNALS: &[(&str, &str)] = &[
 ];
 
 const STATUSES: &[(&str, &str)] = &[
-    ("0", "A signal ended it."),
-    ("1", "It cannot start, or did not end in time; the last line of the log says why."),
-    ("2", "A setting is wrong; one line names it and what would be right."),
+    ("0", "A signal ended it. With --check: the settings are fine."),
+    (
+        "1",
+        "It cannot start, or did not end in time; the last line of the log says why. With --check: \
+         something is odd.",
+    ),
+    (
+        "2",
+        "A setting is wrong; one line names it and what would be right. With --check: lobbyd would \
+         not start, and there is a line for each setting that is wrong.",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[(
@@ -49,10 +59,19 @@ fn terms(page: &mut Roff, section: &str, terms: &[(&str, &str)]) {
     }
 }
 
+/// What the help of each option says behind `[name: `, if anything, in the order of the help.
+fn notes(name: &str) -> Vec<String> {
+    let note = |help: String| {
+        let (_, rest) = help.split_once(&format!("[{name}: "))?;
+        rest.split(']').next().map(str::to_owned)
+    };
+    let command = lobbyd::settings::command();
+    command.get_arguments().filter_map(|option| note(option.get_help()?.to_string())).collect()
+}
+
 fn man_page() -> String {
     // In the help each setting stands under a heading; a manual page has all in one list.
     let command = lobbyd::settings::command().mut_args(|arg| arg.help_heading(None));
-    let names: Vec<_> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
     let man = Man::new(command).section("8").date(DATE).manual("lobby");
     let mut text = Vec::new();
     man.render_title(&mut text).unwrap();
@@ -68,10 +87,12 @@ fn man_page() -> String {
     man.render_options_section(&mut text).unwrap();
     let mut rest = Roff::new();
     rest.control("SH", ["ENVIRONMENT"]).text([roman(format!(
-        "Every option is a variable too: {}. An option beats its variable, the variable beats the \
-         default, and an empty variable counts as unset. Secrets belong into variables or files: \
-         everyone on the machine can read a command line.",
-        names.join(", ")
+        "Every option but --check, --help and --version is a variable too, NAME or LOBBY_NAME: {}. \
+         An option beats LOBBY_NAME, that beats NAME, which beats the default, and an empty \
+         variable counts as unset. Where a secret may also stand in a file, LOBBY_TOKEN_FILE beats \
+         TOKEN in the same way. Secrets belong into variables or files: everyone on the machine can \
+         read a command line.",
+        notes("env").join(", ")
     ))]);
     for (term, meaning) in ENVIRONMENT {
         rest.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);
@@ -88,6 +109,39 @@ fn man_page() -> String {
     rest.control("SH", ["SEE ALSO"]).text([bold("lobbyctl"), roman("(1)")]);
     rest.to_writer(&mut text).unwrap();
     String::from_utf8(text).unwrap()
+}
+
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!(".SH {heading}\n")).expect("a section");
+    rest.split(".SH").next().unwrap_or_default()
+}
+
+#[test]
+fn the_manual_page_names_all_variables_and_nothing_else() {
+    let page = man_page();
+    let (_, rest) = section(&page, "ENVIRONMENT").split_once("NAME or LOBBY_NAME: ").unwrap();
+    let names: Vec<_> = rest.split(". ").next().unwrap().split(", ").collect();
+    assert_eq!(names, notes("env"));
+    let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    assert!(names.iter().all(is_name), "{names:?}");
+}
+
+#[test]
+fn the_manual_page_names_the_files_of_all_defaults() {
+    let page = man_page();
+    let files = section(&page, "FILES");
+    for default in notes("default") {
+        let path = default.split(',').next().filter(|path| path.starts_with('/'));
+        assert!(path.is_none_or(|path| files.contains(&format!("\\fB{path}\\fR"))), "{default}");
+    }
+}
+
+#[test]
+fn the_manual_page_has_each_exit_status_of_a_check() {
+    let page = man_page();
+    let statuses: Vec<_> = section(&page, "\"EXIT STATUS\"").split(".TP\n").skip(1).collect();
+    assert_eq!(statuses.len(), 3);
+    assert!(statuses.iter().all(|status| status.contains("With \\-\\-check: ")), "{statuses:?}");
 }
 
 #[test]
