@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::url;
+use super::{sync, url};
 use crate::config::DefaultValue::{Described, Literal};
 use crate::config::Rule::{BothOrNone, NotBoth};
 use crate::config::kinds::{self, ValueKind, ValueStyle};
@@ -119,12 +119,17 @@ fn subjects(text: &str) -> Result<String, String> {
     }
 }
 
-/// Packets must not come on the subject of events, too.
+/// Neither packets nor questions of sync may come on the subject of events, too.
 fn check_apart(channel: &str, events: Option<&str>) -> Result<(), ConfigError> {
-    match events.filter(|events| takes_in(events, channel)) {
+    let taken = [
+        (channel.to_owned(), "which is NATS_DISCOVERY_CHANNEL"),
+        (sync::subject_beside(channel), "which is that of sync beside NATS_DISCOVERY_CHANNEL"),
+    ];
+    let Some(events) = events else { return Ok(()) };
+    match taken.iter().find(|(subject, _)| takes_in(events, subject)) {
         None => Ok(()),
-        Some(events) => Err(ConfigError::BadValue(format!(
-            "NATS_EVENTS: {events:?} takes in {channel:?}, which is NATS_DISCOVERY_CHANNEL: expected another subject, such as $SYS.ACCOUNT.*.DISCONNECT"
+        Some((subject, which)) => Err(ConfigError::BadValue(format!(
+            "NATS_EVENTS: {events:?} takes in {subject:?}, {which}: expected another subject, such as $SYS.ACCOUNT.*.DISCONNECT"
         ))),
     }
 }
@@ -184,7 +189,25 @@ mod tests {
             ("lobby.discovery.*", false),
         ] {
             assert_eq!(takes_in(pattern, "lobby.discovery"), expected, "{pattern}");
-            assert_eq!(check_apart("lobby.discovery", Some(pattern)).is_err(), expected);
+        }
+    }
+
+    #[test]
+    fn the_subject_of_events_is_neither_of_packets_nor_of_sync() {
+        let check = |pattern| check_apart("lobby.discovery", Some(pattern));
+        for (pattern, taken) in [
+            (">", "\"lobby.discovery\", which is NATS_DISCOVERY_CHANNEL"),
+            ("lobby.discovery", "\"lobby.discovery\", which is NATS_DISCOVERY_CHANNEL"),
+            ("lobby.discovery.sync", "\"lobby.discovery.sync\", which is that of sync"),
+            ("lobby.discovery.*", "\"lobby.discovery.sync\", which is that of sync"),
+            ("lobby.discovery.>", "\"lobby.discovery.sync\", which is that of sync"),
+            ("*.*.sync", "\"lobby.discovery.sync\", which is that of sync"),
+        ] {
+            let refusal = check(pattern).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("{pattern:?} takes in {taken}")), "{refusal}");
+        }
+        for apart in ["lobby", "*", "lobby.discovery.sync.*", "lobby.discovery.x", "a.*.sync"] {
+            check(apart).unwrap();
         }
     }
 

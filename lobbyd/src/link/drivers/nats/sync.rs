@@ -21,6 +21,11 @@ const QUEUE_GROUP: &str = "lobby";
 /// What inboxes for answers begin with. No answer goes to another subject, whoever asks for it.
 const INBOX: &str = "_INBOX.lobbyd.sync.";
 
+/// The subject of questions, where packets travel on this one.
+pub(super) fn subject_beside(channel: &str) -> String {
+    format!("{channel}{SUFFIX}")
+}
+
 /// Whether the server lets this user ask and answer; a clone is the same.
 #[derive(Debug, Clone)]
 pub(super) struct SyncAccess {
@@ -31,7 +36,7 @@ pub(super) struct SyncAccess {
 impl SyncAccess {
     /// That of a lobby whose packets travel on this subject.
     pub(super) fn beside(channel: &str) -> Self {
-        Self { subject: format!("{channel}{SUFFIX}"), forbidden: CancellationToken::new() }
+        Self { subject: subject_beside(channel), forbidden: CancellationToken::new() }
     }
 
     /// Whether an error of the server concerns sync alone. From then on nothing is asked nor
