@@ -32,6 +32,17 @@ async fn a_group_has_exactly_these_bytes() {
 }
 
 #[actix_rt::test]
+async fn every_group_that_is_named_can_be_asked_for() {
+    let labels = "prometheus:,prometheus::key:value,prometheus:node:,prometheus:ne";
+    let daemon = Lobbyd::named("node-a").labels(labels).start().await;
+    assert_eq!(daemon.get_json("/v1/prometheus").await, json!(["ne", "node:"]));
+    for group in ["ne", "node:"] {
+        let document = daemon.get_json(&format!("/v1/prometheus/{group}")).await;
+        assert_eq!(document, targets(&["node-a:9100"]), "{group}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_host_without_labels_of_the_group_is_not_in_the_document() {
     assert_eq!(
         document("service:web,prometheus:other,prometheus:nex:host:127.0.0.1,prometheus").await,

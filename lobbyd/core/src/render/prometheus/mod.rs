@@ -61,10 +61,12 @@ pub enum Meta {
     Shown,
 }
 
-/// The names of the groups that some hosts are in, as their labels name them.
+/// The names of the groups that some hosts are in, as their labels name them. The empty name is
+/// left out: no path asks for that group.
 pub fn group_names<'a>(hosts: impl IntoIterator<Item = &'a Arc<Host>>) -> BTreeSet<String> {
     let labels = hosts.into_iter().flat_map(|host| host.labels());
-    labels.filter_map(|label| Some(group_name(label.strip_prefix(PREFIX)?).to_owned())).collect()
+    let names = labels.filter_map(|label| Some(group_name(label.strip_prefix(PREFIX)?).to_owned()));
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// The group of a label, by what stands behind `prometheus:`. With one colon all of it is the name
