@@ -69,6 +69,7 @@ async fn nothing_here_no_such_name_and_not_mine_are_told_apart() {
         ("mail.service.lobby.internal", "NOERROR"),
         ("service.lobby.internal", "NOERROR"),
         ("b.site.lobby.internal", "NOERROR"),
+        ("1.0.0.10.in-addr.arpa A", "NOERROR"),
         ("_tcp.service.lobby.internal", "NOERROR"),
         ("ftp.service.lobby.internal", "NXDOMAIN"),
         ("omega.node.lobby.internal", "NXDOMAIN"),

@@ -72,7 +72,7 @@ impl Inquiry<'_> {
         Reply {
             code: if exists { ResponseCode::NoError } else { ResponseCode::NXDomain },
             is_authoritative: true,
-            authorities: if answers.is_empty() { vec![self.soa()] } else { vec![] },
+            authorities: if answers.is_empty() { vec![self.soa(self.zone.apex())] } else { vec![] },
             answers,
             additionals,
         }
@@ -110,10 +110,11 @@ impl Inquiry<'_> {
         let types = types.iter().filter(|of| **of == wanted || wanted == RecordType::ANY);
         for record_type in types {
             let answers = match (place, record_type) {
-                (Place::Apex, RecordType::SOA) => vec![self.soa()],
+                (Place::Apex, RecordType::SOA) => vec![self.soa(self.zone.apex())],
                 (Place::Apex, _) => {
-                    additionals = self.name_server(&self.zone.name_server_name(), None);
-                    vec![self.record(name, RData::NS(NS(self.zone.name_server_name())))]
+                    let (servers, addresses) = self.name_servers(name);
+                    additionals = addresses;
+                    servers
                 }
                 (Place::NameServer, wanted) => self.name_server(name, Some(*wanted)),
                 (Place::Hosts { path, .. }, RecordType::TXT) => self.texts(name, path),
@@ -197,22 +198,37 @@ impl Inquiry<'_> {
     }
 
     /// The names of the hosts that have an address. Nothing else is known of it.
+    ///
+    /// The zone above belongs to somebody else, and an SOA counts for the names below its own only.
+    /// So each known address is a zone of one name, whose SOA says how long there is nothing else.
     fn reverse(&self, name: &Name, address: IpAddr, wanted: RecordType) -> Reply {
         let living = self.directory.at(address).filter(|(id, _)| self.is_alive(*id));
         let names = living.filter_map(|(_, node)| self.zone.node_name(node.host.name()));
         let names = names.take(self.max_records);
-        let mut answers: Vec<_> =
+        let pointers: Vec<_> =
             names.map(|target| self.record(name, RData::PTR(PTR(target)))).collect();
-        if answers.is_empty() {
+        if pointers.is_empty() {
             return Reply::refusal(ResponseCode::Refused);
         }
-        if !matches!(wanted, RecordType::PTR | RecordType::ANY) {
-            answers.clear();
+        let mut reply = Reply { is_authoritative: true, ..Reply::default() };
+        match wanted {
+            RecordType::PTR | RecordType::ANY => reply.answers = pointers,
+            RecordType::SOA => reply.answers = vec![self.soa(name)],
+            RecordType::NS => (reply.answers, reply.additionals) = self.name_servers(name),
+            _ => reply.authorities = vec![self.soa(name)],
         }
-        Reply { is_authoritative: true, answers, ..Reply::default() }
+        reply
     }
 
-    fn soa(&self) -> Record {
+    /// The name server of a zone, and its address.
+    fn name_servers(&self, zone: &Name) -> (Vec<Record>, Vec<Record>) {
+        let server = self.zone.name_server_name();
+        let addresses = self.name_server(&server, None);
+        (vec![self.record(zone, RData::NS(NS(server)))], addresses)
+    }
+
+    /// The SOA record of a zone that we answer for.
+    fn soa(&self, zone: &Name) -> Record {
         let (server, contact) = (self.zone.name_server_name(), self.zone.contact());
         let [_, _, _, _, serial @ ..] = self.directory.revision().to_be_bytes();
         let (refresh, retry, expire) = SOA_TIMES;
@@ -225,7 +241,7 @@ impl Inquiry<'_> {
             expire,
             self.zone.ttl,
         );
-        self.record(self.zone.apex(), RData::SOA(soa))
+        self.record(zone, RData::SOA(soa))
     }
 
     fn record(&self, name: &Name, data: RData) -> Record {

@@ -232,6 +232,30 @@ fn the_zone_has_its_records_and_negative_answers_its_soa() {
 }
 
 #[test]
+fn a_known_address_is_a_zone_of_one_name() {
+    let dns = Fixture::new(&[("a", &["address:10.0.0.1", "address:2a03::1"])]);
+    let soa = "ns.lobby.internal. hostmaster.lobby.internal. 1 3600 600 86400 5";
+    let long = format!("1.{}3.0.a.2.ip6.arpa", "0.".repeat(27));
+    for name in ["1.0.0.10.in-addr.arpa", &long] {
+        for other in [RecordType::A, RecordType::TXT] {
+            let answer = dns.ask(name, other);
+            assert_eq!(told(&answer), NOTHING);
+            let [authority] = &answer.authorities[..] else { panic!("{answer}") };
+            assert_eq!((authority.name.to_string(), authority.ttl), (format!("{name}."), 5));
+            assert_eq!(authority.data.to_string(), soa);
+        }
+        assert_eq!(dns.dig(name, RecordType::SOA), format!("No Error {soa}"));
+        assert_eq!(dns.dig(name, RecordType::NS), "No Error ns.lobby.internal.");
+        let known = dns.ask(name, RecordType::PTR);
+        assert_eq!(
+            (told(&known).as_str(), known.authorities.len()),
+            ("No Error a.node.lobby.internal.", 0)
+        );
+        assert_eq!(dns.dig(name, RecordType::ANY), "No Error a.node.lobby.internal.");
+    }
+}
+
+#[test]
 fn any_gives_one_of_the_types_that_there_are() {
     let dns = Fixture::new(&[("a", &["s:w", "address:2a03::1"]), ("b", &[]), ("c", &["x"])]);
     assert_eq!(dns.dig("w.s.lobby.internal", RecordType::ANY), "No Error 2a03::1");
