@@ -95,6 +95,15 @@ async fn nothing_here_no_such_name_and_not_mine_are_told_apart() {
 }
 
 #[actix_rt::test]
+async fn dig_gets_back_the_bit_that_asks_for_dnssec() {
+    let scene = Scene::set(FLEET).await;
+    for (words, expected) in [("+dnssec", "flags: do;"), ("+nodnssec", "flags:;")] {
+        let printed = dig(scene.server, &format!("{words} alpha.node.lobby.internal")).await;
+        assert!(printed.contains(&format!("EDNS: version: 0, {expected}")), "{printed}");
+    }
+}
+
+#[actix_rt::test]
 async fn zone_and_time_to_live_are_as_set() {
     let settings = |daemon: lobby_tests::LobbydBuilder| {
         let daemon = daemon.set("DNS_ZONE", "Corp.Example.").set("DNS_TTL", "60");

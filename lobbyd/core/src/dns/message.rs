@@ -20,6 +20,9 @@ const MIN_RECORD: u16 = 16;
 /// The length of an EDNS record without options, which ends an answer.
 const EDNS_LEN: u16 = 11;
 
+/// The first byte of flags of an EDNS record from a client that wants DNSSEC, and of its answer.
+const DNSSEC_OK: u8 = 0x80;
+
 /// Where the header of a message says what it holds: TC, and the numbers of answers, authorities
 /// and additional records.
 const FLAGS: usize = 2;
@@ -122,6 +125,7 @@ impl Question {
         let is_known = self.edns.as_ref().is_none_or(|edns| edns.version() == 0);
         let reply = if is_known { reply } else { Reply::refusal(ResponseCode::BADVERS) };
         let (max_len, code, has_edns) = (self.max_len(), reply.code, self.edns.is_some());
+        let wants_dnssec = self.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
         let message = self.message(reply);
         let mut bytes = Vec::with_capacity(MAX_WITHOUT_EDNS.into());
         let mut encoder = BinEncoder::new(&mut bytes);
@@ -136,7 +140,7 @@ impl Question {
             bytes[FLAGS] &= !TRUNCATED;
         }
         if has_edns {
-            push_edns(&mut bytes, code);
+            push_edns(&mut bytes, code, wants_dnssec);
         }
         Some(bytes)
     }
@@ -157,11 +161,13 @@ fn count(message: &[u8], at: usize) -> usize {
     usize::from(u16::from_be_bytes([message[at], message[at + 1]]))
 }
 
-/// Adds the EDNS record: how much is taken over UDP, and the high bits of the response code.
-fn push_edns(message: &mut Vec<u8>, code: ResponseCode) {
+/// Adds the EDNS record: how much is taken over UDP, and the high bits of the response code. The
+/// bit that asks for DNSSEC is copied, as RFC 3225 wants it also of servers that sign nothing.
+fn push_edns(message: &mut Vec<u8>, code: ResponseCode, wants_dnssec: bool) {
     let [size_high, size_low] = MAX_UDP.to_be_bytes();
     let [_, opt] = u16::from(RecordType::OPT).to_be_bytes();
-    message.extend([0, 0, opt, size_high, size_low, code.high(), 0, 0, 0, 0, 0]);
+    let flags = if wants_dnssec { DNSSEC_OK } else { 0 };
+    message.extend([0, 0, opt, size_high, size_low, code.high(), 0, flags, 0, 0, 0]);
     let place = ADDITIONALS..ADDITIONALS + 2;
     let additionals = u16::from_be_bytes([message[place.start], message[place.start + 1]]);
     message[place].copy_from_slice(&additionals.saturating_add(1).to_be_bytes());

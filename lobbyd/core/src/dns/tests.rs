@@ -256,6 +256,19 @@ fn a_known_address_is_a_zone_of_one_name() {
 }
 
 #[test]
+fn the_bit_that_asks_for_dnssec_is_copied() {
+    let dns = Fixture::new(&[("a", &["address:10.0.0.1"])]);
+    for name in ["a.node.lobby.internal", "b.node.lobby.internal", "example.com"] {
+        for wants in [true, false] {
+            let mut question = question(name, RecordType::A);
+            question.set_edns(Edns::new().set_dnssec_ok(wants).clone());
+            let edns = dns.send(&question, Transport::Udp).edns.unwrap();
+            assert_eq!((edns.flags().dnssec_ok, edns.flags().z), (wants, 0), "{name}");
+        }
+    }
+}
+
+#[test]
 fn any_gives_one_of_the_types_that_there_are() {
     let dns = Fixture::new(&[("a", &["s:w", "address:2a03::1"]), ("b", &[]), ("c", &["x"])]);
     assert_eq!(dns.dig("w.s.lobby.internal", RecordType::ANY), "No Error 2a03::1");
