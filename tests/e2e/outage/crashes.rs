@@ -4,10 +4,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use lobby_tests::{
-    LIMIT, Lobbyd, LobbydBuilder, NatsServer, Network, Process, Proxy, Signal, app_is_refused,
-    ensure, eventually, now,
+    LIMIT, Lobbyd, LobbydBuilder, NatsAccounts, NatsServer, Network, Process, Proxy, Signal,
+    app_is_refused, ensure, eventually, now,
 };
-use serde_json::json;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::outage::NOISE;
 
@@ -114,12 +118,93 @@ async fn a_user_who_may_not_publish_there_cannot_forge_a_crash() {
     assert!(watcher.logs_with("connection of a daemon closed").is_empty());
 }
 
+#[actix_rt::test]
+async fn a_crash_is_seen_by_daemons_that_log_in_with_an_nkey() {
+    let pair = KeyPair::new_user();
+    let login = format!("nkey: {}", pair.public_key());
+    let config = RECOMMENDED.replace(r#"user: lobbyd, password: "CHANGE-ME-1""#, &login);
+    let nats = NatsServer::with_config(&config).await;
+    let seed = ("NATS_NKEY_SEED_FILE", &*pair.seed().unwrap());
+    a_crash_is_seen(&nats, EVENTS, seed).await;
+}
+
+#[actix_rt::test]
+async fn a_crash_is_seen_by_daemons_that_log_in_with_creds() {
+    let accounts = NatsAccounts::new();
+    let nats = NatsServer::with_config(&accounts.config).await;
+    a_crash_is_seen(&nats, &accounts.events, ("NATS_CREDS_FILE", &accounts.creds)).await;
+}
+
+/// Kills one of two daemons with the same login, which this setting names a file for.
+async fn a_crash_is_seen(nats: &NatsServer, events: &str, (setting, login): (&str, &str)) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), login).unwrap();
+    let daemon = |name| {
+        let daemon = Lobbyd::named(name).nats_at(&nats.url()).set("NATS_EVENTS", events);
+        daemon.set(setting, file.path().to_str().unwrap())
+    };
+    let watcher = daemon("watcher").start().await;
+    let dead = daemon("dead").start().await;
+    let mut feed = feed(&watcher, &["dead"]).await;
+    dead.kill();
+    assert_eq!(feed.next_change().await.data["reason"], "lost");
+}
+
 /// The news that a daemon's connection was closed, which it was not.
 async fn forged(daemon: &Lobbyd) -> String {
-    let status = daemon.client().status().await.unwrap();
-    let name = format!("lobbyd/{}/{}", status.hostname.unwrap(), status.instance);
+    let name = connection_name(daemon).await;
     json!({"type": "io.nats.server.advisory.v1.client_disconnect", "client": {"name": name}})
         .to_string()
+}
+
+async fn connection_name(daemon: &Lobbyd) -> String {
+    let status = daemon.client().status().await.unwrap();
+    format!("lobbyd/{}/{}", status.hostname.unwrap(), status.instance)
+}
+
+/// Makes a connection under the name of a daemon's, and closes it.
+async fn impersonate(daemon: &Lobbyd, port: u16, mut connect: Value) {
+    connect["name"] = json!(connection_name(daemon).await);
+    connect["verbose"] = json!(false);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(format!("CONNECT {connect}\r\nPING\r\n").as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let said = async {
+        assert!(lines.next_line().await.unwrap().unwrap().starts_with("INFO"));
+        lines.next_line().await.unwrap().unwrap()
+    };
+    assert_eq!(timeout(LIMIT, said).await.unwrap(), "PONG");
+}
+
+/// A watcher, a victim that never answers as it does not hear of closed connections, and another
+/// one. Whoever was to be lost by the time that the other one is lost would be lost before it.
+async fn only_the_crash_counts(nats: &NatsServer, forgers: &[Value]) -> Lobbyd {
+    let slow = |daemon: LobbydBuilder| daemon.set("KEEP_ALIVE", "600").set("TTL", "1200");
+    let watcher = listening("watcher", nats.port()).set("LOG_LEVEL", "debug").start().await;
+    let victim = Lobbyd::named("victim").nats_at(&url("lobbyd:CHANGE-ME-1", nats.port()));
+    let victim = slow(victim).start().await;
+    let other = slow(listening("other", nats.port())).start().await;
+    let mut feed = feed(&watcher, &["victim", "other"]).await;
+    for forger in forgers {
+        impersonate(&victim, nats.port(), forger.clone()).await;
+    }
+    other.kill();
+    assert_eq!(feed.next_change().await.data["hostname"], "other");
+    watcher.meets("victim").await;
+    assert!(watcher.logs_with("connection of a daemon closed connection=lobbyd/victim").is_empty());
+    watcher
+}
+
+#[actix_rt::test]
+async fn a_connection_under_a_daemons_name_is_no_crash_of_it() {
+    let with_guest = RECOMMENDED
+        .replace("{ user: lobbyd,", "{ user: guest, password: guest }\n      { user: lobbyd,");
+    let nats = NatsServer::with_config(&with_guest).await;
+    let guest = json!({"user": "guest", "pass": "guest"});
+    let watcher = only_the_crash_counts(&nats, &[guest.clone(), guest]).await;
+    let told = watcher.logs_with("closed connection ignored");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("lobbyd/victim/") && !told[0].contains("guest"), "{told:?}");
 }
 
 #[actix_rt::test]

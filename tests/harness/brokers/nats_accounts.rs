@@ -12,6 +12,8 @@ pub struct NatsAccounts {
     pub config: String,
     /// The text of the `.creds` file.
     pub creds: String,
+    /// The subject on which the server tells of closed connections of the account.
+    pub events: String,
 }
 
 impl NatsAccounts {
@@ -20,24 +22,31 @@ impl NatsAccounts {
     /// # Panics
     /// If a key cannot sign.
     pub fn new() -> Self {
-        let (operator, account, user) =
-            (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
-        let operator_token = token(&operator, &operator, &json!({"type": "operator"}));
-        let account_token =
-            token(&account, &operator, &json!({"type": "account", "limits": unlimited()}));
+        let (operator, user) = (KeyPair::new_operator(), KeyPair::new_user());
+        let (account, system) = (KeyPair::new_account(), KeyPair::new_account());
+        let events = format!("$SYS.ACCOUNT.{}.DISCONNECT", account.public_key());
+        let claims = json!({"type": "operator", "system_account": system.public_key()});
+        let operator_token = token(&operator, &operator, &claims);
+        let mut stream = json!({"name": "events", "subject": events, "type": "stream"});
+        let exports = token(&system, &operator, &of_account("exports", &stream));
+        stream["account"] = json!(system.public_key());
+        let imports = token(&account, &operator, &of_account("imports", &stream));
         let user_token =
             token(&user, &account, &json!({"type": "user", "subs": -1, "data": -1, "payload": -1}));
-        let preload = format!("{{ {}: {account_token} }}", account.public_key());
+        let (system, account) = (system.public_key(), account.public_key());
+        let preload = format!("{{ {system}: {exports}, {account}: {imports} }}");
         let seed = user.seed().expect("a new key has a seed");
         Self {
             config: format!(
-                "operator: {operator_token}\nresolver: MEMORY\nresolver_preload: {preload}"
+                "operator: {operator_token}\nsystem_account: {system}\n\
+                 resolver: MEMORY\nresolver_preload: {preload}"
             ),
             creds: format!(
                 "{}\n{}",
                 block("NATS USER JWT", &user_token),
                 block("USER NKEY SEED", &seed)
             ),
+            events,
         }
     }
 }
@@ -46,6 +55,13 @@ impl Default for NatsAccounts {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The claims of an account that exports or imports one stream.
+fn of_account(direction: &str, stream: &Value) -> Value {
+    let mut claims = json!({"type": "account", "limits": unlimited()});
+    claims[direction] = json!([stream]);
+    claims
 }
 
 fn unlimited() -> Value {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_nats::Subscriber;
 use futures_util::StreamExt;
 use serde::Deserialize;
+use tracing::warn;
 
+use super::own_login::OwnLogin;
 use crate::link::driver::LARGEST_BATCH;
 use crate::link::inbox::InboxSender;
 use lobby_core::link::connection_name::ConnectionName;
@@ -59,13 +61,26 @@ impl ClosingAccess {
     }
 }
 
-/// Hands over what the server tells, until the connection is closed.
-pub(super) async fn hand_over(told: Subscriber, sender: InboxSender) {
+/// Hands over what the server tells of connections of this login, until the own one is closed.
+pub(super) async fn hand_over(told: Subscriber, own: OwnLogin, sender: InboxSender) {
     let mut told = told.ready_chunks(LARGEST_BATCH);
+    let mut others_are_known = false;
     while let Some(advisories) = told.next().await {
-        let names = advisories.iter().filter_map(|told| closed(&told.payload));
-        sender.closed(names);
+        let closed = advisories.iter().filter_map(|told| closed(&told.payload, &own));
+        let (believed, others): (Vec<_>, Vec<_>) = closed.partition(|closed| closed.is_believed);
+        if let Some(other) = others.first().filter(|_| !others_are_known) {
+            others_are_known = true;
+            tell_of_other(&other.name);
+        }
+        sender.closed(believed.into_iter().map(|closed| closed.name));
     }
+}
+
+/// Told once for each connection, as everybody may cause it. What the other one logged in with is
+/// not shown: servers write a token there, too.
+fn tell_of_other(connection: &ConnectionName) {
+    let error = "its NATS login is not the one of this daemon, which all daemons must share";
+    warn!(target: "lobby::link", %connection, error, "closed connection ignored");
 }
 
 #[derive(Deserialize)]
@@ -80,16 +95,29 @@ struct Advisory<'a> {
 struct Client<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user: Cow<'a, str>,
+    #[serde(borrow, default)]
+    jwt: Cow<'a, str>,
+}
+
+/// A connection that was closed, by its name one of lobbyd.
+#[derive(Debug, PartialEq, Eq)]
+struct Closed {
+    name: ConnectionName,
+    /// Whether it was made with the login of this daemon. Everybody may choose such a name.
+    is_believed: bool,
 }
 
 /// The connection of lobbyd that was closed, as an advisory tells; none if it tells of something
 /// else.
-fn closed(advisory: &[u8]) -> Option<ConnectionName> {
+fn closed(advisory: &[u8], own: &OwnLogin) -> Option<Closed> {
     if advisory.len() > MAX_ADVISORY_LEN {
         return None;
     }
     let Advisory { r#type, client } = serde_json::from_slice(advisory).ok()?;
-    ConnectionName::parse(&client.name).filter(|_| r#type == DISCONNECTED)
+    let name = ConnectionName::parse(&client.name).filter(|_| r#type == DISCONNECTED)?;
+    Some(Closed { name, is_believed: own.is_of(&client.user, &client.jwt) })
 }
 
 #[cfg(test)]
@@ -97,14 +125,28 @@ mod tests {
     use super::*;
 
     const ADVISORY: &str = r#"{"type":"io.nats.server.advisory.v1.client_disconnect","id":"x",
-        "server":{"name":"n"},"client":{"start":"t","id":7,"name":"lobbyd/a/00000000000000ff","lang":"rust"},
-        "reason":"Client Closed"}"#;
+        "server":{"name":"n"},"client":{"start":"t","id":7,"acc":"LOBBY","user":"lobbyd",
+        "name":"lobbyd/a/00000000000000ff","lang":"rust"},"reason":"Client Closed"}"#;
+
+    fn own() -> OwnLogin {
+        OwnLogin::Users(vec!["lobbyd".to_owned()])
+    }
 
     #[test]
     fn an_advisory_names_the_connection_that_was_closed() {
-        let expected = ConnectionName::parse("lobbyd/a/00000000000000ff");
-        assert!(expected.is_some());
-        assert_eq!(closed(ADVISORY.as_bytes()), expected);
+        let name = ConnectionName::parse("lobbyd/a/00000000000000ff").unwrap();
+        let expected = Closed { name, is_believed: true };
+        assert_eq!(closed(ADVISORY.as_bytes(), &own()), Some(expected));
+    }
+
+    #[test]
+    fn a_connection_under_another_login_is_not_believed() {
+        let of_another = ADVISORY.replace(r#""user":"lobbyd""#, r#""user":"app""#);
+        let of_nobody = ADVISORY.replace(r#""user":"lobbyd","#, "");
+        for odd in [&of_another, &of_nobody] {
+            let is_believed = |own| closed(odd.as_bytes(), &own).unwrap().is_believed;
+            assert!(!is_believed(own()) && is_believed(OwnLogin::Unknown), "{odd}");
+        }
     }
 
     #[test]
@@ -116,7 +158,7 @@ mod tests {
         for odd in
             [&long, &opened, &without_instance, &of_another, "", "{}", "[1]", "{\"client\":7}"]
         {
-            assert_eq!(closed(odd.as_bytes()), None, "{odd}");
+            assert_eq!(closed(odd.as_bytes(), &own()), None, "{odd}");
         }
     }
 

@@ -40,7 +40,8 @@ pub(super) async fn open(target: Target<'_>) -> anyhow::Result<(Connection, Clie
     if let Some(subject) = closings.subject() {
         let told = client.subscribe(subject.to_owned()).await;
         let told = told.with_context(|| format!("subscribing to {subject}"))?;
-        inbox.run(closings::hand_over(told, sender.clone()));
+        let login = options::own_login(target.opening).await?;
+        inbox.run(closings::hand_over(told, login, sender.clone()));
     }
     if let Some(packet) = own.as_ref().filter(|_| refusal.stands()) {
         client.publish(subject.clone(), packet.clone()).await?;

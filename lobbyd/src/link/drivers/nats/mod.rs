@@ -5,6 +5,7 @@ mod connection;
 mod driver;
 mod events;
 mod options;
+mod own_login;
 mod settings;
 mod sync;
 pub mod url;

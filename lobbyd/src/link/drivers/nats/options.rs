@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::sync::OnceCell;
 
 use super::NatsSettings;
+use super::own_login::OwnLogin;
 use super::url::{Login, ServerUrl};
 use crate::link::drivers::refusal::RefusalFlag;
 use crate::link::drivers::tls::{NamedFile, READ_LIMIT, TlsFiles, TlsMaterial};
@@ -128,6 +129,19 @@ impl<'a> LoginFiles<'a> {
         };
         self.tls.get_or_try_init(|| self.work.run(READ_LIMIT, move || files.read())).await
     }
+}
+
+/// The login that the server tells of connections of this daemon.
+///
+/// # Errors
+/// When NATS_CREDS_FILE cannot be read.
+pub(super) async fn own_login(opening: &Opening<'_>) -> anyhow::Result<OwnLogin> {
+    let Opening { settings, files, .. } = opening;
+    let creds = match &settings.creds_file {
+        Some(path) => Some(files.creds(path).await?),
+        None => None,
+    };
+    Ok(OwnLogin::of(settings, creds))
 }
 
 /// Adds the credentials and the certificates.
