@@ -119,6 +119,16 @@ async fn a_user_who_may_not_publish_there_cannot_forge_a_crash() {
 }
 
 #[actix_rt::test]
+async fn others_cannot_forge_a_crash_whoever_they_say_they_are() {
+    let nats = NatsServer::with_config(RECOMMENDED).await;
+    let app = json!({"user": "app", "pass": "CHANGE-ME-2"});
+    // The server tells it as the user, unchecked.
+    let as_lobbyd = json!({"user": "app", "pass": "CHANGE-ME-2", "nkey": "lobbyd"});
+    let watcher = only_the_crash_counts(&nats, &[app, as_lobbyd]).await;
+    assert!(watcher.logs_with("closed connection ignored").is_empty());
+}
+
+#[actix_rt::test]
 async fn a_crash_is_seen_by_daemons_that_log_in_with_an_nkey() {
     let pair = KeyPair::new_user();
     let login = format!("nkey: {}", pair.public_key());
