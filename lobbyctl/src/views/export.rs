@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use lobby_client::{Discovery, TargetGroup};
 use serde_json::{Value, json};
 
+use super::cells::is_plain_name;
 use super::{Fleet, View};
 use crate::args::ExportFormat;
 
@@ -33,15 +34,13 @@ fn whole(text: String) -> View {
     View { text, left_out: 0, reason: "" }
 }
 
-/// What is written of each server that has an address and a name of letters, digits, `-`, `.` and
-/// `_`: in these files other characters have a meaning.
+/// What is written of each server that has an address and a plain name: in these files other
+/// characters have a meaning.
 fn of_addresses(fleet: &Fleet, write: impl Fn(&str, IpAddr) -> String) -> View {
     let entries = fleet.servers.iter().filter_map(|server| {
         let name = server.hostname.as_str();
-        let is_safe = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        let is_option = name.starts_with('-');
         let address = fleet.address_labels.address(&server.labels)?;
-        (name.chars().all(is_safe) && !is_option).then(|| write(name, address))
+        is_plain_name(name).then(|| write(name, address))
     });
     let entries: Vec<_> = entries.collect();
     let left_out = fleet.servers.len() - entries.len();
