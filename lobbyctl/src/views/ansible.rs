@@ -5,11 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use lobby_client::{Discovery, Label};
 use serde_json::{Value, json};
 
-use super::Fleet;
-use super::cells::{by_key, plain};
+use super::cells::{by_key, is_plain_name, plain};
+use super::{Fleet, View};
 
 /// Longest label that makes a group, in bytes.
 const MAX_LABEL_LEN: usize = 64;
+
+/// What the keys begin with to which Ansible's decoder of JSON gives a meaning.
+const RESERVED: &str = "__ansible";
+
+const BAD_NAME: &str = "with a name that Ansible would take for something else";
 
 /// What is in a group.
 #[derive(Default)]
@@ -19,36 +24,54 @@ struct Group<'a> {
 }
 
 /// All groups, and the variables of all hosts.
-pub(super) fn inventory(fleet: &Fleet) -> String {
-    let mut groups = groups(&fleet.servers);
+pub(super) fn inventory(fleet: &Fleet) -> View {
+    let servers: Vec<_> = fleet.servers.iter().filter(|server| is_host(server)).collect();
+    let groups = all_groups(&servers);
+    let mut inventory: BTreeMap<_, _> =
+        groups.into_iter().map(|(name, group)| (name, group.to_json())).collect();
+    let variables = servers.iter().map(|server| (&server.hostname, variables(fleet, server)));
+    let variables: BTreeMap<_, _> = variables.collect();
+    inventory.insert("_meta".to_owned(), json!({"hostvars": variables}));
+    let left_out = fleet.servers.len() - servers.len();
+    View { text: format!("{:#}\n", json!(inventory)), left_out, reason: BAD_NAME }
+}
+
+/// The variables of one host; none for one that is not there.
+pub(super) fn host(fleet: &Fleet, name: &str) -> String {
+    let mut servers = fleet.servers.iter().filter(|server| is_host(server));
+    let server = servers.find(|server| server.hostname.as_str() == name);
+    format!("{:#}\n", server.map_or_else(|| json!({}), |server| variables(fleet, server)))
+}
+
+/// Whether a server can be a host of Ansible. Ansible evaluates a name with braces, reads files of
+/// variables whose path has the name in it, and runs what is meant for the controller on a host
+/// that is called as the controller is.
+fn is_host(server: &Discovery) -> bool {
+    let name = server.hostname.as_str();
+    let is_controller = matches!(name, "localhost" | "127.0.0.1");
+    is_plain_name(name) && !name.starts_with('.') && !name.starts_with(RESERVED) && !is_controller
+}
+
+/// The groups of labels, and Ansible's own.
+fn all_groups<'a>(servers: &[&'a Discovery]) -> BTreeMap<String, Group<'a>> {
+    let mut groups = groups(servers);
     let mut top: BTreeSet<String> = groups.keys().cloned().collect();
     for child in groups.values().flat_map(|group| &group.children) {
         top.remove(child);
     }
     top.insert("ungrouped".to_owned());
     let grouped: BTreeSet<_> = groups.values().flat_map(|group| group.hosts.clone()).collect();
-    let names = fleet.servers.iter().map(|server| server.hostname.as_str());
+    let names = servers.iter().map(|server| server.hostname.as_str());
     let ungrouped = names.filter(|name| !grouped.contains(name)).collect();
     groups.insert("ungrouped".to_owned(), Group { hosts: ungrouped, ..Group::default() });
     groups.insert("all".to_owned(), Group { children: top, ..Group::default() });
-    let mut inventory: BTreeMap<_, _> =
-        groups.into_iter().map(|(name, group)| (name, group.to_json())).collect();
-    let variables = fleet.servers.iter().map(|server| (&server.hostname, variables(fleet, server)));
-    let variables: BTreeMap<_, _> = variables.collect();
-    inventory.insert("_meta".to_owned(), json!({"hostvars": variables}));
-    format!("{:#}\n", json!(inventory))
-}
-
-/// The variables of one host; none for one that is not there.
-pub(super) fn host(fleet: &Fleet, name: &str) -> String {
-    let server = fleet.servers.iter().find(|server| server.hostname.as_str() == name);
-    format!("{:#}\n", server.map_or_else(|| json!({}), |server| variables(fleet, server)))
+    groups
 }
 
 /// A group `KEY_VALUE` for each label within a group `KEY`, which also holds the hosts of a label
 /// without a value. Their names are never those of Ansible's own groups.
-fn groups(servers: &[Discovery]) -> BTreeMap<String, Group<'_>> {
-    let mut groups = BTreeMap::<_, Group<'_>>::new();
+fn groups<'a>(servers: &[&'a Discovery]) -> BTreeMap<String, Group<'a>> {
+    let mut groups = BTreeMap::<_, Group<'a>>::new();
     for server in servers {
         let labels = server.labels.iter().filter(|label| label.as_str().len() <= MAX_LABEL_LEN);
         for label in labels {

@@ -37,6 +37,16 @@ struct View {
     reason: &'static str,
 }
 
+impl View {
+    /// The text, after a warning of what is not in it.
+    fn told(self) -> String {
+        if self.left_out > 0 {
+            warn(&format!("{} servers are left out: {}", self.left_out, self.reason));
+        }
+        self.text
+    }
+}
+
 /// The table of servers.
 pub(crate) async fn table(
     client: &Client,
@@ -54,11 +64,7 @@ pub(crate) async fn export(
     options: &ExportOptions,
 ) -> Result<String, Failure> {
     let fleet = fleet(client, connection, &options.view).await?;
-    let View { text, left_out, reason } = export::view(&fleet, options.format, options.target_port);
-    if left_out > 0 {
-        warn(&format!("{left_out} servers are left out: {reason}"));
-    }
-    Ok(text)
+    Ok(export::view(&fleet, options.format, options.target_port).told())
 }
 
 /// The inventory of Ansible, or the variables of one of its hosts.
@@ -70,7 +76,7 @@ pub(crate) async fn ansible(
     let fleet = fleet(client, connection, &options.view).await?;
     Ok(match &options.inventory_host {
         Some(host) => ansible::host(&fleet, host),
-        None => ansible::inventory(&fleet),
+        None => ansible::inventory(&fleet).told(),
     })
 }
 

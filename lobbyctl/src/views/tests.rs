@@ -16,8 +16,8 @@ fn fleet() -> Fleet {
             "a",
             &["address:10.0.0.1", "drain", "note:two words", "service:smtp", "service:web"],
         ),
-        server("b*", &["address:2a03::1", "service:", "1st:x"]),
-        server("c", &["address:nonsense", "a-b:1", "a_b:2"]),
+        server("b*", &["address:2a03::1", "service:"]),
+        server("c", &["address:nonsense", "1st:x", "a-b:1", "a_b:2"]),
     ];
     Fleet { servers, address_labels: AddressLabels::default(), now: 100 }
 }
@@ -64,16 +64,17 @@ fn lines_of_json_are_the_packets_and_targets_have_all_labels() {
     assert_eq!(targets[2]["labels"]["__meta_lobby_label_a_b"], ",1,2,");
 }
 
+fn inventory(fleet: &Fleet) -> Value {
+    serde_json::from_str(&ansible::inventory(fleet).text).unwrap()
+}
+
 #[test]
 fn an_inventory_has_a_group_for_each_label_in_that_of_its_key() {
-    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet())).unwrap();
-    assert_eq!(
-        inventory["service"],
-        json!({"children": ["service_", "service_smtp", "service_web"]})
-    );
+    let inventory = inventory(&fleet());
+    assert_eq!(inventory["service"], json!({"children": ["service_smtp", "service_web"]}));
     assert_eq!(inventory["service_web"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["drain"], json!({"hosts": ["a"]}));
-    assert_eq!(inventory["_1st_x"], json!({"hosts": ["b*"]}));
+    assert_eq!(inventory["_1st_x"], json!({"hosts": ["c"]}));
     assert_eq!(inventory["note_two_words"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["ungrouped"], json!({"hosts": []}));
     let top =
@@ -94,7 +95,7 @@ fn no_label_makes_a_group_of_ansible_itself_or_too_long_a_one() {
     let long = format!("long:{}", "x".repeat(60));
     let servers = vec![server("a", &["all", "ungrouped:", "_meta", &long])];
     let fleet = Fleet { servers, ..fleet() };
-    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet)).unwrap();
+    let inventory = inventory(&fleet);
     assert_eq!(inventory["_all"], json!({"hosts": ["a"]}));
     assert_eq!(inventory["_ungrouped"], json!({"children": ["ungrouped_"]}));
     assert_eq!(inventory["__meta"], json!({"hosts": ["a"]}));
@@ -105,10 +106,40 @@ fn no_label_makes_a_group_of_ansible_itself_or_too_long_a_one() {
 fn no_label_makes_a_group_of_itself() {
     let servers = vec![server("a", &[":", "_:x"])];
     let fleet = Fleet { servers, address_labels: AddressLabels::default(), now: 100 };
-    let inventory: Value = serde_json::from_str(&ansible::inventory(&fleet)).unwrap();
+    let inventory = inventory(&fleet);
     for (name, group) in inventory.as_object().unwrap() {
         let children = group["children"].as_array().into_iter().flatten();
         assert!(children.into_iter().all(|child| child != name.as_str()), "{inventory}");
     }
     assert_eq!(inventory["_"]["hosts"], json!(["a"]));
+}
+
+#[test]
+fn a_server_whose_name_ansible_would_misread_is_left_out() {
+    let names = [
+        "{{h}}",
+        "{%h",
+        "..",
+        "../../etc",
+        ".x",
+        "-x",
+        "a/b",
+        "b*",
+        "a:b",
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "__ansible_vault",
+        "__ansible_unsafe",
+    ];
+    for name in names {
+        let servers = vec![server("a", &["x"]), server(name, &["x", "y"])];
+        let fleet = Fleet { servers, ..fleet() };
+        let inventory = inventory(&fleet);
+        assert_eq!((&inventory["x"], &inventory["y"]), (&json!({"hosts": ["a"]}), &Value::Null));
+        let hosts = inventory["_meta"]["hostvars"].as_object().unwrap();
+        assert_eq!(hosts.keys().collect::<Vec<_>>(), ["a"], "{name}");
+        assert_eq!(ansible::inventory(&fleet).left_out, 1, "{name}");
+        assert_eq!(ansible::host(&fleet, name), "{}\n");
+    }
 }
