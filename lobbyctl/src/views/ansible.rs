@@ -93,15 +93,13 @@ fn child_name(label: &Label) -> Option<String> {
     Some(group_name(&format!("{}_{}", label.name(), label.value()?)))
 }
 
-/// A name that Ansible takes without a warning.
+/// A name that Ansible takes without a warning, and for a group of labels and nothing else: plays
+/// for `localhost` would run on the hosts of a group of that name.
 fn group_name(text: &str) -> String {
     let name = plain(text);
     let is_odd = name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit());
-    if is_odd || matches!(&*name, "all" | "ungrouped" | "_meta") {
-        format!("_{name}")
-    } else {
-        name
-    }
+    let is_reserved = matches!(&*name, "all" | "ungrouped" | "_meta" | "localhost");
+    if is_odd || is_reserved || name.starts_with(RESERVED) { format!("_{name}") } else { name }
 }
 
 fn variables(fleet: &Fleet, server: &Discovery) -> Value {

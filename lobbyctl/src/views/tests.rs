@@ -143,3 +143,15 @@ fn a_server_whose_name_ansible_would_misread_is_left_out() {
         assert_eq!(ansible::host(&fleet, name), "{}\n");
     }
 }
+
+#[test]
+fn no_label_makes_a_group_that_ansible_takes_for_something_else() {
+    let labels = ["localhost", "__ansible_vault:x", "--ansible_unsafe"];
+    let fleet = Fleet { servers: vec![server("a", &labels)], ..fleet() };
+    let inventory = inventory(&fleet);
+    let top =
+        json!({"children": ["___ansible_unsafe", "___ansible_vault", "_localhost", "ungrouped"]});
+    assert_eq!(inventory["all"], top);
+    assert_eq!(inventory["___ansible_vault"], json!({"children": ["___ansible_vault_x"]}));
+    assert_eq!(inventory.get("localhost"), None);
+}
