@@ -103,11 +103,27 @@ fn group_name(text: &str) -> String {
 }
 
 fn variables(fleet: &Fleet, server: &Discovery) -> Value {
-    let mut variables = json!({"lobby_labels": server.labels, "lobby": by_key(server)});
+    let labels: Vec<_> = server.labels.iter().map(|label| verbatim(label.as_str())).collect();
+    let mut variables = json!({"lobby_labels": labels, "lobby": values(server)});
+    // An IP address, whatever the label was, so no template.
     if let Some(address) = fleet.address_labels.address(&server.labels) {
         variables["ansible_host"] = json!(address);
     }
     variables
+}
+
+/// The values of each key. A key cannot be marked as its values are: one that might be a template
+/// is left out, and so is one that the decoder would not take for a key.
+fn values(server: &Discovery) -> BTreeMap<&str, Vec<Value>> {
+    let keys = by_key(server).into_iter();
+    let keys = keys.filter(|(key, _)| !key.contains('{') && !key.starts_with(RESERVED));
+    keys.map(|(key, values)| (key, values.into_iter().map(verbatim).collect())).collect()
+}
+
+/// A text that Ansible does not evaluate. Any other one in an inventory is a template to it, and
+/// whoever may write a template runs commands on the controller.
+fn verbatim(text: &str) -> Value {
+    json!({"__ansible_unsafe": text})
 }
 
 impl Group<'_> {

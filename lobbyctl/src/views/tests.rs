@@ -83,7 +83,7 @@ fn an_inventory_has_a_group_for_each_label_in_that_of_its_key() {
     let a = &inventory["_meta"]["hostvars"]["a"];
     assert_eq!(
         (&a["ansible_host"], &a["lobby"]["service"]),
-        (&json!("10.0.0.1"), &json!(["smtp", "web"]))
+        (&json!("10.0.0.1"), &json!([{"__ansible_unsafe": "smtp"}, {"__ansible_unsafe": "web"}]))
     );
     assert_eq!(ansible::host(&fleet(), "nobody"), "{}\n");
     let host: Value = serde_json::from_str(&ansible::host(&fleet(), "a")).unwrap();
@@ -112,6 +112,22 @@ fn no_label_makes_a_group_of_itself() {
         assert!(children.into_iter().all(|child| child != name.as_str()), "{inventory}");
     }
     assert_eq!(inventory["_"]["hosts"], json!(["a"]));
+}
+
+#[test]
+fn ansible_evaluates_no_text_of_a_host() {
+    let labels = ["{{ key }}:x", "{%k%}", "a:{{ b }}:{{ c }}", "__ansible_vault:x", "d"];
+    let fleet = Fleet { servers: vec![server("a", &labels)], ..fleet() };
+    let variables = &inventory(&fleet)["_meta"]["hostvars"]["a"];
+    let marked = labels.map(|label| json!({"__ansible_unsafe": label}));
+    let given = variables["lobby_labels"].as_array().unwrap();
+    assert!(marked.iter().all(|label| given.contains(label)), "{given:?}");
+    assert_eq!(
+        variables["lobby"],
+        json!({"a": [{"__ansible_unsafe": "{{ b }}:{{ c }}"}], "d": []})
+    );
+    let host: Value = serde_json::from_str(&ansible::host(&fleet, "a")).unwrap();
+    assert_eq!(&host, variables);
 }
 
 #[test]

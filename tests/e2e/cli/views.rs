@@ -101,7 +101,44 @@ async fn ansible_finds_groups_and_pings_their_hosts() {
     assert!(printed(&pinged).contains("a | SUCCESS") && !pinged.stdout.contains("b |"));
     let host = lobbyctl(&daemon, &["ansible", "--host", "b"]).await;
     let host: Value = serde_json::from_str(printed(&host)).unwrap();
-    assert_eq!(host["lobby"]["private_ip4"][0], "127.0.0.2");
+    assert_eq!(host["lobby"]["private_ip4"][0]["__ansible_unsafe"], "127.0.0.2");
+}
+
+/// Uses everything that an inventory says of a host, the keys of its labels among that.
+const CURIOUS_PLAY: &str = "
+- hosts: all
+  connection: local
+  gather_facts: false
+  tasks:
+    - debug: {msg: '{{ inventory_hostname }} {{ lobby_labels }} {{ lobby }}'}
+    - debug: {msg: '{{ item.key }} {{ item.value }}'}
+      loop: '{{ lobby | dict2items }}'
+    - set_fact: {notes: '{{ lobby.note }}'}
+    - debug: {msg: 'noted {{ notes | first }} at {{ ansible_host }}'}
+";
+
+#[actix_rt::test]
+async fn no_label_or_name_of_a_stranger_runs_on_the_controller() {
+    let (daemon, _b, nats) = fleet().await;
+    let directory = TempDir::new().unwrap();
+    let trap =
+        |name: &str| format!("{{{{lookup('pipe','>{}/{name}')}}}}", directory.path().display());
+    let labels =
+        format!("note:{}\n{}:x\n__ansible_vault:x\n__ansible_unsafe:x", trap("value"), trap("key"));
+    assert_eq!(daemon.add_labels(&labels).await.status, 200);
+    let stranger = Lobbyd::named(&trap("name")).labels("note").nats(&nats).start().await;
+    daemon.meets(&trap("name")).await;
+    let play = directory.path().join("play.yml");
+    std::fs::write(&play, CURIOUS_PLAY).unwrap();
+    let played =
+        ansible(&daemon, "ansible-playbook", &["-l", "note", play.to_str().unwrap()]).await;
+    assert_eq!(played.status, Some(0), "{played:?}");
+    assert!(played.stdout.contains("noted {{lookup('pipe'"), "{played:?}");
+    assert!(played.stdout.contains(" at 127.0.0.1"), "{played:?}");
+    assert!(played.stderr.contains("left out: with a name that"), "{played:?}");
+    let made = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(made, 1, "there is the play alone: {played:?}");
+    drop(stranger);
 }
 
 #[actix_rt::test]
