@@ -15,7 +15,8 @@ lobby:
       lobby_package: /run/box/lobby.deb
       lobby_settings: {DRIVER: Local, PORT: 1414, TOKEN_FILE: /etc/lobby/token}
       lobby_secrets: {token: 0123456789abcdef}
-      lobby_labels: [service:web, location:prague]
+      lobby_own_labels: [service:web, location:prague]
+      lobby_labels: [drain, location:prague, service:web]
 ";
 
 const PLAY: &str = "cd /run/box && ansible-playbook -i inventory.yml ansible/lobby.yml";
@@ -36,6 +37,9 @@ async fn a_playbook_installs_it_and_changes_nothing_the_second_time() {
     assert!(first.contains("failed=0") && !first.contains("0123456789abcdef"), "{first}");
     let ask = "lobbyctl --port 1414 --token 0123456789abcdef";
     assert_eq!(machine.run(&format!("{ask} resolve service:web")), "box\n");
+    // What lobby-inventory tells of now must not become permanent.
+    let written = machine.run("cat /etc/lobby/labels/ansible");
+    assert_eq!(written, "service:web\nlocation:prague\n");
     let second = machine.run(PLAY);
     assert!(second.contains("changed=0"), "{second}");
 
