@@ -7,6 +7,7 @@ mod drain;
 mod follow;
 mod labels;
 mod lobbyctl;
+mod playbook;
 mod resolver;
 mod run;
 mod settings;

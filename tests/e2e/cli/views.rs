@@ -50,6 +50,11 @@ async fn ansible(daemon: &Lobbyd, name: &str, arguments: &[&str]) -> Outcome {
         ("PORT", &address.port().to_string()),
     ];
     command.envs(variables).current_dir(home.path());
+    outcome(command).await
+}
+
+/// What a run of a program of Ansible gave.
+pub(super) async fn outcome(command: Command) -> Outcome {
     let run = tokio::process::Command::from(command).kill_on_drop(true).output();
     let output = run.await.expect("Ansible is installed");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
