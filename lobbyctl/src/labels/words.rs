@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use humantime::{format_duration, format_rfc3339_seconds};
+use humantime::format_rfc3339_seconds;
 use lobby_client::{Label, LabelOrigin, LocalLabel};
 
 use crate::grid::{self, NOTHING};
@@ -22,7 +22,7 @@ fn row(label: &LocalLabel, now: i64) -> Vec<String> {
         source(label.source).to_owned(),
         label.file.as_deref().map_or_else(nothing, shell::word),
         label.until.map_or_else(nothing, moment),
-        label.until.map_or_else(nothing, |until| left_time(until, now).replace(' ', "")),
+        label.until.map_or_else(nothing, |until| left_time(until, now)),
     ]
 }
 
@@ -44,9 +44,17 @@ fn moment(unix_seconds: i64) -> String {
     moment.map_or_else(String::new, |moment| format_rfc3339_seconds(moment).to_string())
 }
 
+/// What is left of a time, in the units that options take; the parts that are 0 are left out.
 fn left_time(until: i64, now: i64) -> String {
     let left = u64::try_from(until.saturating_sub(now)).unwrap_or_default();
-    format_duration(Duration::from_secs(left)).to_string()
+    let parts =
+        [(left / 86_400, 'd'), (left / 3_600 % 24, 'h'), (left / 60 % 60, 'm'), (left % 60, 's')];
+    let text: String = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// Where a label comes from, in words; empty if it is not there.
@@ -112,6 +120,20 @@ web               lease    -                           2026-11-23T08:54:25Z  1m5
 ";
         assert_eq!(table(&labels(), 1_795_424_000), expected);
         assert!(table(&labels(), 1_795_424_100).ends_with("  0s\n"));
+    }
+
+    #[test]
+    fn what_is_left_has_the_units_that_options_take() {
+        for (seconds, left) in [
+            (31_536_000, "365d"),
+            (31_535_990, "364d23h59m50s"),
+            (86_399, "23h59m59s"),
+            (3_605, "1h5s"),
+            (0, "0s"),
+            (-1, "0s"),
+        ] {
+            assert_eq!(left_time(1_795_424_000 + seconds, 1_795_424_000), left);
+        }
     }
 
     #[test]
