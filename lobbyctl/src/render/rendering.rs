@@ -25,8 +25,10 @@ impl Rendering {
     pub(super) fn warning(&self, selector: Option<&Selector>) -> Option<String> {
         match (self.taken, self.there, self.drained) {
             (1.., _, _) => None,
-            (0, 1.., _) => Some(format!("the template takes none of {} servers", self.there)),
-            (0, 0, 1..) => {
+            (0, 1, _) => Some("the template does not take the one server".to_owned()),
+            (0, 2.., _) => Some(format!("the template takes none of {} servers", self.there)),
+            (0, 0, 1) => Some("the one server is drained, and left out".to_owned()),
+            (0, 0, 2..) => {
                 Some(format!("of {} servers all are drained, and left out", self.drained))
             }
             (0, 0, 0) => selector.map(|selector| format!("there is no server with {selector}")),
@@ -47,8 +49,12 @@ mod tests {
         assert_eq!(warning(1, 3, 0, Some("a=1")), None);
         let none = "the template takes none of 3 servers";
         assert_eq!(warning(0, 3, 2, None).as_deref(), Some(none));
+        let none = "the template does not take the one server";
+        assert_eq!(warning(0, 1, 2, None).as_deref(), Some(none));
         let drained = "of 2 servers all are drained, and left out";
         assert_eq!(warning(0, 0, 2, Some("a=1")).as_deref(), Some(drained));
+        let drained = "the one server is drained, and left out";
+        assert_eq!(warning(0, 0, 1, None).as_deref(), Some(drained));
         let nobody = "there is no server with a=1";
         assert_eq!(warning(0, 0, 0, Some("a=1")).as_deref(), Some(nobody));
         assert_eq!(warning(0, 0, 0, None), None);

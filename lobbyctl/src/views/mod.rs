@@ -40,10 +40,19 @@ struct View {
 impl View {
     /// The text, after a warning of what is not in it.
     fn told(self) -> String {
-        if self.left_out > 0 {
-            warn(&format!("{} servers are left out: {}", self.left_out, self.reason));
+        if let Some(warning) = self.warning() {
+            warn(&warning);
         }
         self.text
+    }
+
+    fn warning(&self) -> Option<String> {
+        let left_out = match self.left_out {
+            0 => return None,
+            1 => "1 server is".to_owned(),
+            count => format!("{count} servers are"),
+        };
+        Some(format!("{left_out} left out: {}", self.reason))
     }
 }
 

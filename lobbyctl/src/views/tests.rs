@@ -46,6 +46,14 @@ fn what_a_hosts_file_or_ssh_would_misread_is_left_out() {
 }
 
 #[test]
+fn what_is_left_out_is_counted_in_words() {
+    let warning = |left_out| View { text: String::new(), left_out, reason: "x" }.warning();
+    assert_eq!(warning(0), None);
+    assert_eq!(warning(1).as_deref(), Some("1 server is left out: x"));
+    assert_eq!(warning(2).as_deref(), Some("2 servers are left out: x"));
+}
+
+#[test]
 fn lines_of_json_are_the_packets_and_targets_have_all_labels() {
     let lines = export::view(&fleet(), ExportFormat::Jsonl, 9100).text;
     let lines: Vec<Discovery> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();

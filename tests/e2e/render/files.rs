@@ -37,7 +37,7 @@ async fn a_template_that_takes_no_server_is_warned_of() {
     std::fs::write(place.file(), "old").unwrap();
     let empty = place.render(&daemon, &[]).await;
     assert_eq!((empty.status, place.text().as_str()), (Some(0), ""), "{empty:?}");
-    assert_eq!(empty.stderr, "warning: the template takes none of 1 servers\n");
+    assert_eq!(empty.stderr, "warning: the template does not take the one server\n");
     std::fs::write(place.template(), "{% for host in with('x=1') %}x{% endfor %}").unwrap();
     let some = place.render(&daemon, &[]).await;
     assert_eq!((place.text().as_str(), some.stderr.as_str()), ("x", ""));
@@ -48,7 +48,7 @@ async fn drained_servers_are_left_out_unless_asked_for() {
     let (daemon, place) = (warm("a", "x:1,drain:disk").await, Place::with(NAMES));
     let none = place.render(&daemon, &[]).await;
     assert_eq!(place.text(), "");
-    assert_eq!(none.stderr, "warning: of 1 servers all are drained, and left out\n");
+    assert_eq!(none.stderr, "warning: the one server is drained, and left out\n");
     place.render(&daemon, &["--drained"]).await;
     assert_eq!(place.text(), "a 1\n");
 }
