@@ -54,7 +54,7 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
 /// A time as the API takes it for a label: a bare number is in seconds.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     parse_ttl(text).ok_or_else(|| {
-        "must be a whole number with s, m, h or d, up to 365d, such as 90s, 5m or 1h".to_owned()
+        "must be a whole number with s, m, h or d, 1s to 365d, such as 90s, 5m or 1h".to_owned()
     })
 }
 
