@@ -1,6 +1,7 @@
 //! One rendering: the file, its check and its reload.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,6 +29,20 @@ async fn a_template_becomes_a_file_or_is_printed() {
     let none = lobbyctl(&daemon, &["render", word(&place.template()), "-l", "x=2"]).await;
     assert_eq!((none.status, none.stdout.as_str()), (Some(0), ""));
     assert_eq!(none.stderr, "warning: there is no server with x=2\n");
+}
+
+#[actix_rt::test]
+async fn a_file_is_made_where_a_link_leads_to() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with(NAMES));
+    let (available, real) = (place.directory.path().join("available"), "available/file");
+    std::fs::create_dir(&available).unwrap();
+    std::os::unix::fs::symlink(real, place.file()).unwrap();
+    for _ in 0..2 {
+        let outcome = place.render(&daemon, &[]).await;
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        assert_eq!(std::fs::read_to_string(available.join("file")).unwrap(), "a 1\n");
+        assert_eq!(std::fs::read_link(place.file()).unwrap(), Path::new(real));
+    }
 }
 
 #[actix_rt::test]

@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use lobby_client::files::read_bounded;
+use rustix::io::Errno;
 
 use crate::action::Action;
+
+/// The most links on the way to a file, as the system has it.
+const MAX_LINKS: usize = 40;
 
 /// A file, and what is done with it.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ enum Replacement {
 }
 
 impl Target {
-    /// A link is followed: the file that it leads to is replaced.
+    /// A link is followed: the file that it leads to is replaced, or made if it is not there yet.
     pub(super) fn new(
         path: &Path,
         mode: u32,
@@ -50,10 +54,7 @@ impl Target {
         reload: Option<Action>,
         is_watched: bool,
     ) -> anyhow::Result<Self> {
-        let path = match fs::canonicalize(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-            path => path?,
-        };
+        let path = followed(path).with_context(|| format!("cannot find {}", path.display()))?;
         path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
         Ok(Self { path, mode, check, reload, is_watched })
     }
@@ -235,6 +236,21 @@ impl Target {
     fn stays(&self) -> String {
         format!("{} stays as it was", self.path.display())
     }
+}
+
+/// The file that a path leads to. The system follows links only to what is there already.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::canonicalize(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            path => return path,
+        }
+        let Ok(next) = fs::read_link(&path) else { return Ok(path) };
+        // It counts from the directory of the link.
+        path.set_file_name(next);
+    }
+    Err(Errno::LOOP.into())
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -160,3 +160,26 @@ async fn a_link_stays_and_its_file_is_replaced() {
     assert_eq!(fs::read_to_string(&real).unwrap(), "two");
     assert!(fs::symlink_metadata(fixture.path()).unwrap().is_symlink());
 }
+
+#[actix_rt::test]
+async fn a_link_to_a_missing_file_stays_and_the_file_is_made() {
+    let fixture = Fixture::new();
+    let at = |name: &str| fixture.directory.path().join(name);
+    fs::create_dir(at("available")).unwrap();
+    std::os::unix::fs::symlink("next", fixture.path()).unwrap();
+    std::os::unix::fs::symlink("available/real", at("next")).unwrap();
+    fixture.target("", "").bring_up_to_date(b"one").await.unwrap();
+    assert_eq!(fs::read_to_string(at("available/real")).unwrap(), "one");
+    for link in [fixture.path(), at("next")] {
+        assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+    }
+}
+
+#[test]
+fn links_in_a_circle_are_refused_with_the_name_of_the_file() {
+    let fixture = Fixture::new();
+    std::os::unix::fs::symlink("file", fixture.path()).unwrap();
+    let error = Target::new(&fixture.path(), 0o644, None, None, false).unwrap_err();
+    let expected = format!("cannot find {}: Too many levels", fixture.path().display());
+    assert!(format!("{error:#}").starts_with(&expected), "{error:#}");
+}
