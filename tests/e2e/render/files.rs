@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use lobby_tests::{LIMIT, Lobbyd, Process, free_port, lobbyctl, lobbyctl_with, program};
+use lobby_tests::{
+    LIMIT, Lobbyd, Process, ensure, eventually, free_port, lobbyctl, lobbyctl_with, program,
+};
 
 use super::{Place, word};
 
@@ -193,9 +195,44 @@ async fn a_template_that_fails_names_its_place_and_shows_no_data() {
 
 /// Starts lobbyctl for what takes longer than [`lobbyctl`] waits.
 fn start(daemon: &Lobbyd, place: &Place, options: &[&str]) -> Process {
+    start_for(&place.file(), daemon, place, options)
+}
+
+/// The same for a file in another place.
+fn start_for(file: &Path, daemon: &Lobbyd, place: &Place, options: &[&str]) -> Process {
     let mut command = Command::new(program("lobbyctl"));
-    command.args(["render", word(&place.template()), "-o", word(&place.file())]).args(options);
+    command.args(["render", word(&place.template()), "-o", word(file)]).args(options);
     Process::start("render", command.env("PORT", daemon.address().port().to_string()))
+}
+
+/// A check with `{}` that begins and ends when it is told to, and whether it has begun.
+fn held_check(place: &Place, name: &str) -> (String, impl Fn() -> bool) {
+    let (directory, begun) = (place.directory.path(), place.directory.path().join(name));
+    let wait = format!("until test -e {}/go; do sleep 0.05; done", word(directory));
+    let judge = "grep -q good \"$0\"; r=$?";
+    let check = format!("sh -c '{judge}; : >{}; {wait}; exit $r' {{}}", word(&begun));
+    (check, move || begun.exists())
+}
+
+#[actix_rt::test]
+async fn runs_for_one_file_take_turns_and_each_checks_its_own() {
+    let (daemon, place) = (warm("a", "x:1").await, Place::with("good\n"));
+    let bad = Place::with("BAD\n");
+    std::fs::write(place.file(), "old").unwrap();
+    let (check, has_begun) = held_check(&place, "first");
+    let first = start(&daemon, &place, &["--check", &check]);
+    eventually(LIMIT, async || ensure(has_begun(), "the first check begins")).await;
+    let (check, has_begun) = held_check(&place, "second");
+    let second = start_for(&place.file(), &daemon, &bad, &["--check", &check]);
+    let waits = format!("waiting for another lobbyctl that is at work on {}", word(&place.file()));
+    second.logged(&waits).await;
+    assert!(!has_begun() && place.text() == "old", "the second one waits");
+    std::fs::write(place.directory.path().join("go"), "").unwrap();
+    assert_eq!(first.wait(LIMIT).await.status.code(), Some(0));
+    assert_eq!(second.wait(LIMIT).await.status.code(), Some(1));
+    second.logged("stays as it was: ").await;
+    assert_eq!(place.text(), "good\n");
+    assert_eq!(place.files(), ["file", "first", "go", "second"]);
 }
 
 #[actix_rt::test]

@@ -125,6 +125,21 @@ async fn each_loss_of_the_daemon_is_told() {
     }
 }
 
+#[actix_rt::test]
+async fn a_file_that_another_run_is_at_work_on_is_waited_for() {
+    let daemon = Lobbyd::named("me").start().await;
+    let place = Place::with(NAMES);
+    let path = place.file().with_file_name(".file.lobby-lock");
+    let lock = std::fs::File::create(path).unwrap();
+    lock.lock().unwrap();
+    let watch = watch(&place, daemon.address().port(), &[]);
+    watch.logged("waiting for another lobbyctl that is at work on").await;
+    assert_eq!(place.text(), "no file");
+    drop(lock);
+    becomes(&place, "me ").await;
+    eventually(LIMIT, async || ensure(place.files() == ["file"], place.files())).await;
+}
+
 /// The text that is rendered for the label `n:NUMBER`.
 fn text_of(number: usize) -> String {
     format!("n:{number}\n").repeat(20_000)

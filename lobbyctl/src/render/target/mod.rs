@@ -1,18 +1,27 @@
 //! A target: the file that is rendered, replaced as a whole or not at all.
 
+mod lock;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use lobby_client::files::read_bounded;
 use rustix::io::Errno;
 
+use super::patience::with_notice;
 use crate::action::Action;
+
+use lock::Lock;
 
 /// The most links on the way to a file, as the system has it.
 const MAX_LINKS: usize = 40;
+
+/// How long a run waits for another one at the same file: a check and a reload have 30 seconds each.
+const LOCK_LIMIT: Duration = Duration::from_secs(90);
 
 /// A file, and what is done with it.
 #[derive(Debug)]
@@ -75,6 +84,7 @@ impl Target {
     /// Checks what would be put into the file, if the check takes a file. Returns what became of
     /// the check, in words, if there is one.
     pub(super) async fn try_out(&self, text: &[u8]) -> anyhow::Result<Option<&'static str>> {
+        let _lock = self.lock().await?;
         let fresh = self.beside("new");
         self.write(&fresh, text).with_context(|| self.cannot("write beside"))?;
         let checked = self.check_new(&fresh).await;
@@ -102,8 +112,13 @@ impl Target {
     /// Makes the file hold this. Until the check has passed it is as it was; when a check after the
     /// replacement fails it is so again.
     pub(super) async fn bring_up_to_date(&self, text: &[u8]) -> anyhow::Result<Outcome> {
+        if self.is_settled(text)? {
+            return Ok(Outcome::Unchanged);
+        }
+        let _lock = self.lock().await?;
         let replacement = if self.holds(text)? {
             if !self.mark().exists() {
+                self.tidy().with_context(|| self.cannot("tidy up beside"))?;
                 return Ok(Outcome::Unchanged);
             }
             Replacement::Earlier
@@ -118,6 +133,31 @@ impl Target {
         };
         self.follow_up(replacement).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Whether there is nothing to do. Where another run is at work, only its end tells: the text may
+    /// be in its place for a check that will fail.
+    fn is_settled(&self, text: &[u8]) -> anyhow::Result<bool> {
+        let is_at_work = || self.mark().exists() || self.lock_file().exists();
+        // Read again: the other run may just have ended, and put the file before back.
+        Ok(self.holds(text)? && !is_at_work() && self.holds(text)?)
+    }
+
+    /// Waits until no other run is at work on the file: they all use the same files beside it.
+    async fn lock(&self) -> anyhow::Result<Lock> {
+        let (path, limit) = (self.path.display(), LOCK_LIMIT.as_secs());
+        let notice = format!(
+            "waiting for another lobbyctl that is at work on {path}, for at most {limit} s"
+        );
+        let lock_file = self.lock_file();
+        let waiting = Lock::wait(&lock_file, LOCK_LIMIT);
+        with_notice(waiting, &notice).await.with_context(|| self.cannot("lock"))
+    }
+
+    /// Removes what a killed run has left, while nothing is owed to it.
+    fn tidy(&self) -> io::Result<()> {
+        remove(&self.beside("new"))?;
+        remove(&self.beside("old"))
     }
 
     async fn check_new(&self, fresh: &Path) -> anyhow::Result<()> {
@@ -212,6 +252,11 @@ impl Target {
     /// Says that the file is new, but what follows a replacement was not done.
     fn mark(&self) -> PathBuf {
         self.beside("pending")
+    }
+
+    /// Says that a run is at work.
+    fn lock_file(&self) -> PathBuf {
+        self.beside("lock")
     }
 
     /// A hidden file in the same directory, which patterns such as `*.conf` do not match.

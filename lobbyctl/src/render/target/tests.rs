@@ -151,6 +151,18 @@ async fn after_a_kill_before_the_check_the_last_good_file_returns() {
 }
 
 #[actix_rt::test]
+async fn what_a_kill_has_left_is_removed_by_the_next_run() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path(), "one").unwrap();
+    let target = fixture.target("true {}", "");
+    for left in ["new", "old", "lock"] {
+        fs::write(target.beside(left), "").unwrap();
+    }
+    assert_eq!(target.bring_up_to_date(b"one").await.unwrap(), Outcome::Unchanged);
+    assert_eq!(fixture.files(), ["file"]);
+}
+
+#[actix_rt::test]
 async fn a_link_stays_and_its_file_is_replaced() {
     let fixture = Fixture::new();
     let real = fixture.directory.path().join("real");
