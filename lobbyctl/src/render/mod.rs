@@ -38,7 +38,7 @@ pub(crate) async fn run(
     connection: &Connection,
     options: &RenderOptions,
 ) -> Result<(), Failure> {
-    let renderer = Renderer::new(options).map_err(Failure::usage)?;
+    let renderer = Renderer::new(options).await.map_err(Failure::usage)?;
     let mut lobby = Lobby::new(client.events(options.selector.as_ref()));
     if options.watch {
         return renderer.watch(&mut lobby, connection).await;
@@ -127,9 +127,9 @@ struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    fn new(options: &'a RenderOptions) -> anyhow::Result<Self> {
+    async fn new(options: &'a RenderOptions) -> anyhow::Result<Self> {
         // One that is wrong is told before anybody is asked.
-        Template::read(&options.template)?;
+        Template::read(&options.template).await?;
         let RenderOptions { output, mode, check, reload, watch, .. } = options;
         let new = |path: &_| Target::new(path, *mode, check.clone(), reload.clone(), *watch);
         let target = output.as_deref().map(new).transpose()?;
@@ -145,7 +145,7 @@ impl<'a> Renderer<'a> {
             all.partition(|host| self.options.drained || !host.is_drained());
         let hosts: Vec<_> = hosts.into_iter().map(Arc::new).collect();
         let there = hosts.len();
-        let template = Template::read(&self.options.template)?;
+        let template = Template::read(&self.options.template).await?;
         let rendered = template.render_within(hosts, TIME_LIMIT).await?;
         let (taken, least) = (rendered.servers, self.options.min_servers);
         let rendering = Rendering { text: rendered.text, taken, there, drained: drained.len() };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -11,6 +12,8 @@ use lobby_client::InvalidSelector;
 use lobby_client::files::read_bounded;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::values::{Chosen, Host, chosen, is_plain_name, listed};
 
@@ -26,6 +29,9 @@ const FUEL: u64 = 10_000_000;
 
 /// How long a template may take. A step of it may go through all servers.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The stack of what reads or renders, in bytes: minijinja recurses. Only what is used takes memory.
+const STACK: usize = 64 << 20;
 
 /// The name of the only template there is.
 const NAME: &str = "template";
@@ -63,14 +69,17 @@ pub(super) struct Rendered {
 }
 
 impl Template {
-    /// Reads a template, and makes sure that it is one.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads a template, and makes sure that it is one. After the time limit it is [`TooSlow`].
+    pub(super) async fn read(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot read the template {}", path.display());
         let bytes = read_bounded(path, MAX_TEMPLATE).with_context(cannot)?;
         let text = String::from_utf8(bytes).with_context(cannot)?;
         let template = Self { path: path.to_owned(), text };
-        template.environment(&[], &Chosen::default())?;
-        Ok(template)
+        let checking = move || {
+            template.environment(&[], &Chosen::default())?;
+            Ok(template)
+        };
+        within(TIME_LIMIT, path, checking).await
     }
 
     /// What it makes of these servers, which are in order. Others can work meanwhile; after the
@@ -81,9 +90,7 @@ impl Template {
         limit: Duration,
     ) -> anyhow::Result<Rendered> {
         let path = self.path.clone();
-        let rendering = tokio::task::spawn_blocking(move || self.render(&hosts));
-        let rendered = tokio::time::timeout(limit, rendering).await;
-        rendered.map_err(|_| TooSlow { path, limit })??
+        within(limit, &path, move || self.render(&hosts)).await
     }
 
     fn render(&self, hosts: &[Arc<Host>]) -> anyhow::Result<Rendered> {
@@ -155,6 +162,21 @@ impl Template {
             self.text.contains(&literal).then_some(invalid)
         })
     }
+}
+
+/// Works on a template on a thread with enough stack, while others can work too.
+async fn within<T: Send + 'static>(
+    limit: Duration,
+    path: &Path,
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let (done, is_done) = oneshot::channel();
+    let thread = thread::Builder::new().name("template".to_owned()).stack_size(STACK);
+    // Once the time is up nobody asks for what it made.
+    let started = thread.spawn(move || done.send(work()).ok());
+    started.context("cannot start a thread for the template")?;
+    let worked = timeout(limit, is_done).await;
+    worked.map_err(|_| TooSlow { path: path.to_owned(), limit })?.context("the template broke")?
 }
 
 /// An output that ends at its bound.

@@ -1,5 +1,6 @@
 //! lobbyctl render: files that follow the lobby.
 
+mod chains;
 mod examples;
 mod files;
 mod load_balancer;
