@@ -1,5 +1,6 @@
 //! Templates: files that are made of what the lobby knows.
 
+mod chains;
 mod patience;
 mod rendering;
 mod settle;

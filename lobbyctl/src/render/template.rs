@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use lobby_client::InvalidSelector;
 use lobby_client::files::read_bounded;
 use minijinja::syntax::SyntaxConfig;
@@ -15,6 +15,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::chains::first_too_long;
 use super::values::{Chosen, Host, chosen, is_plain_name, listed};
 
 /// Longest template, in bytes.
@@ -31,7 +32,7 @@ const FUEL: u64 = 10_000_000;
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The stack of what reads or renders, in bytes: minijinja recurses. Only what is used takes memory.
-const STACK: usize = 64 << 20;
+pub(super) const STACK: usize = 64 << 20;
 
 /// The name of the only template there is.
 const NAME: &str = "template";
@@ -104,12 +105,13 @@ impl Template {
     }
 
     fn environment(&self, hosts: &[Arc<Host>], taken: &Chosen) -> anyhow::Result<Environment<'_>> {
+        let syntax = syntax()?;
+        // Before minijinja reads it: an overflow of the stack is the end of the program.
+        if let Some((place, problem)) = first_too_long(&self.text, syntax.clone()) {
+            let (line, column) = self.line_and_column(place);
+            bail!("{}:{line}:{column}: {problem}", self.path.display());
+        }
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(true)
-            .build()?;
         environment.set_syntax(syntax);
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -124,13 +126,8 @@ impl Template {
 
     /// What is wrong and where. Values do not show: they are what strangers said.
     fn explained(&self, error: &Error) -> anyhow::Error {
-        let place = error.range().map_or(0, |range| range.start);
-        let before = self.text.get(..place).unwrap_or_default();
         let (line, column) = match error.range() {
-            Some(_) => {
-                let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
-                (before.matches('\n').count() + 1, column + 1)
-            }
+            Some(range) => self.line_and_column(range.start),
             None => (error.line().unwrap_or(1), 1),
         };
         let text = self.text.lines().nth(line - 1).unwrap_or_default().trim();
@@ -149,6 +146,13 @@ impl Template {
         };
         anyhow!("{}:{line}:{column}: {what}", self.path.display())
     }
+
+    /// Where a byte stands, for people: both count from one, and columns are characters.
+    fn line_and_column(&self, place: usize) -> (usize, usize) {
+        let before = self.text.get(..place).unwrap_or_default();
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        (before.matches('\n').count() + 1, column + 1)
+    }
 }
 
 impl Template {
@@ -162,6 +166,12 @@ impl Template {
             self.text.contains(&literal).then_some(invalid)
         })
     }
+}
+
+fn syntax() -> anyhow::Result<SyntaxConfig> {
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+    Ok(syntax.build()?)
 }
 
 /// Works on a template on a thread with enough stack, while others can work too.
