@@ -198,6 +198,15 @@ async fn only_the_crash_counts(nats: &NatsServer, forgers: &[Value]) -> Lobbyd {
     for forger in forgers {
         impersonate(&victim, nats.port(), forger.clone()).await;
     }
+    // What is heard in the millisecond of its end would speak for it: its greetings are over.
+    eventually(LIMIT, async || {
+        let now = watcher.client().status().await.unwrap().now;
+        let servers = watcher.get_json("/v1/discoveries").await;
+        let other = servers.as_array().unwrap().iter().find(|server| server["hostname"] == "other");
+        let last = other.and_then(|other| other["last_check"].as_i64());
+        ensure(last.is_some_and(|last| now - last > 1), last)
+    })
+    .await;
     other.kill();
     assert_eq!(feed.next_change().await.data["hostname"], "other");
     watcher.meets("victim").await;
