@@ -153,6 +153,29 @@ async fn readers_that_pause_cost_little_in_every_form() {
 }
 
 #[actix_rt::test]
+async fn readers_of_events_that_pause_hold_a_piece_each() {
+    const READERS: usize = 40;
+    let nats = NatsServer::start().await;
+    let daemon = daemon_of_hosts_with(&nats, 3).await;
+    let before = daemon.peak_memory();
+    let mut readers = Vec::new();
+    for number in 0..READERS {
+        // Each of them asks for a list that nobody else is sent, and reads its beginning.
+        let path = format!("/v1/events?selector=not%20none{number}");
+        let mut reader = begin(&daemon, &path, "").await;
+        reader.read_exact(&mut [0; 2_000]).await.unwrap();
+        readers.push(reader);
+    }
+    let cost = daemon.peak_memory() - before;
+    assert!(cost < 60, "{cost} MB more for {READERS} readers of 12 MB");
+    // One that does read gets all of it, in pieces as they do.
+    let event = daemon.feed("/v1/events?selector=not%20nobody", &[]).await.next_change().await;
+    let hosts = event.data["hosts"].as_array().map(Vec::len);
+    assert_eq!((event.name.as_str(), hosts), ("snapshot", Some(HOSTS + 1)));
+    drop(readers);
+}
+
+#[actix_rt::test]
 async fn every_form_of_a_large_list_lets_other_requests_pass() {
     let nats = NatsServer::start().await;
     let daemon = daemon_of_a_large_fleet(&nats).await;

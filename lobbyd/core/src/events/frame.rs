@@ -1,6 +1,8 @@
 //! Frame: an event as text, as server-sent events or as lines of JSON.
 
 use std::fmt::Write;
+use std::sync::Arc;
+use std::vec;
 
 use lobby_client::{LinkState, Selector};
 
@@ -22,21 +24,66 @@ pub enum Form {
     JsonLines,
 }
 
+/// The hosts of a snapshot, as an event that is written while it is sent.
+#[derive(Debug)]
+pub struct SnapshotFrame {
+    form: Form,
+    /// What comes before the next host.
+    before: String,
+    hosts: vec::IntoIter<Arc<Host>>,
+    is_over: bool,
+}
+
+impl SnapshotFrame {
+    /// The next piece, which is as long as this in bytes, or somewhat longer; a shorter one is the
+    /// last.
+    pub fn next_piece(&mut self, len: usize) -> String {
+        let mut piece = String::new();
+        self.write_until(len, &mut piece);
+        piece
+    }
+
+    /// Whether all of it was written.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn write_until(&mut self, len: usize, text: &mut String) {
+        for host in self.hosts.by_ref() {
+            text.push_str(&self.before);
+            ",".clone_into(&mut self.before);
+            packets::write(&host, host.last_check(), text);
+            if text.len() >= len {
+                return;
+            }
+        }
+        if !self.is_over {
+            // An empty list has its beginning still before it.
+            text.push_str(self.before.strip_prefix(',').unwrap_or(&self.before));
+            text.push(']');
+            self.form.end(text);
+            self.is_over = true;
+        }
+    }
+}
+
 impl Form {
     /// The hosts of a snapshot that a selector matches, or all of them.
     pub fn snapshot(self, snapshot: &Snapshot, selector: Option<&Selector>) -> String {
-        let id = DisplayId { instance: snapshot.instance(), revision: snapshot.revision() };
         let room = if selector.is_none() { snapshot.text_len() } else { 0 };
         let mut text = String::with_capacity(room + room / 8);
-        self.begin("snapshot", Some(id), &mut text);
-        self.next_field("\"hosts\":[", &mut text);
-        for (number, host) in snapshot.hosts_matching(selector).into_iter().enumerate() {
-            text.push_str(if number > 0 { "," } else { "" });
-            packets::write(host, host.last_check(), &mut text);
-        }
-        text.push(']');
-        self.end(&mut text);
+        self.snapshot_frame(snapshot, selector).write_until(usize::MAX, &mut text);
         text
+    }
+
+    /// The same, to be written in pieces.
+    pub fn snapshot_frame(self, snapshot: &Snapshot, selector: Option<&Selector>) -> SnapshotFrame {
+        let id = DisplayId { instance: snapshot.instance(), revision: snapshot.revision() };
+        let mut before = String::new();
+        self.begin("snapshot", Some(id), &mut before);
+        self.next_field("\"hosts\":[", &mut before);
+        let hosts: Vec<_> = snapshot.hosts_matching(selector).into_iter().cloned().collect();
+        SnapshotFrame { form: self, before, hosts: hosts.into_iter(), is_over: false }
     }
 
     /// What a change is to a reader.
@@ -159,8 +206,6 @@ fn word(reason: LeaveReason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::index::host_id::HostId;
     use crate::testsuite::fixtures::{name, packet};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::web::Bytes;
-use lobby_core::events::frame::Form;
+use lobby_core::events::frame::{Form, SnapshotFrame};
 use lobby_core::events::reader::{FeedMessage, Reader};
 use lobby_core::events::status::FeedStatus;
 use lobby_core::registry::snapshot::Snapshot;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::http::connection::client_stream::ClientGone;
 use crate::http::errors::ApiError;
 use crate::http::events::parameters::Parameters;
-use crate::http::response::frames::{FrameCache, SharedList};
+use crate::http::response::frames::{FrameCache, ListFrame, SharedList};
 use crate::http::state::AppState;
 use crate::http::streams::{StreamPlace, gone_of};
 use crate::sys::clock;
@@ -89,10 +89,10 @@ impl Feed {
     }
 
     async fn next_piece(&mut self) -> Option<Bytes> {
-        while self.pieces.rest.is_empty() {
+        while self.pieces.is_over() {
             self.list = None;
             if let Some(message) = self.messages.pop_front() {
-                self.pieces = FramePieces::of(self.frame(message).await?);
+                self.pieces = self.frame(message).await?;
             } else if self.ended {
                 return None;
             } else if *self.stopping.borrow_and_update() {
@@ -114,21 +114,28 @@ impl Feed {
     }
 
     /// Writes a message; nothing if it cannot be written.
-    async fn frame(&mut self, message: FeedMessage) -> Option<Bytes> {
-        match message {
-            FeedMessage::Snapshot(_) => self.list().await,
+    async fn frame(&mut self, message: FeedMessage) -> Option<FramePieces> {
+        let frame = match message {
+            FeedMessage::Snapshot(_) => return self.list().await,
             FeedMessage::Change(change, effect) => {
                 let snapshot = Arc::clone(&self.snapshots.borrow());
-                Some(self.frames.change(self.form, snapshot.instance(), &change, effect))
+                self.frames.change(self.form, snapshot.instance(), &change, effect)
             }
-            FeedMessage::Status(status) => Some(self.frames.status(self.form, status)),
-        }
+            FeedMessage::Status(status) => self.frames.status(self.form, status),
+        };
+        Some(FramePieces::of(frame))
     }
 
-    async fn list(&mut self) -> Option<Bytes> {
+    async fn list(&mut self) -> Option<FramePieces> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let list = self.frames.list(self.form, self.reader.selector(), &snapshot).await;
-        let (list, frame) = list.ok()?;
+        let (list, frame) = match list.ok()? {
+            ListFrame::Shared(list, frame) => (list, frame),
+            ListFrame::Own(revision, frame) => {
+                self.reader.start_over(revision);
+                return Some(FramePieces::written(frame));
+            }
+        };
         self.reader.start_over(list.revision());
         if list.revision() < snapshot.revision() {
             // Of a list that was made for another reader some time ago the status would say too
@@ -137,7 +144,7 @@ impl Feed {
             self.reader.hold_status_back();
         }
         self.list = Some(list);
-        Some(frame)
+        Some(FramePieces::of(frame))
     }
 
     /// Waits until there may be something to tell. Returns whether the client is still there.
@@ -164,15 +171,35 @@ impl Feed {
 struct FramePieces {
     rest: Bytes,
     is_long: bool,
+    /// What is not written yet.
+    unwritten: Option<SnapshotFrame>,
 }
 
 impl FramePieces {
     fn of(frame: Bytes) -> Self {
-        Self { is_long: frame.len() >= LONG_FRAME_LEN, rest: frame }
+        Self { is_long: frame.len() >= LONG_FRAME_LEN, rest: frame, unwritten: None }
+    }
+
+    /// Those of a frame that is written while it is sent.
+    fn written(frame: SnapshotFrame) -> Self {
+        Self { unwritten: Some(frame), ..Self::default() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.rest.is_empty() && self.unwritten.is_none()
     }
 
     /// The next piece; nothing at the end.
     fn take(&mut self) -> Bytes {
+        if self.rest.is_empty()
+            && let Some(mut frame) = self.unwritten.take()
+        {
+            self.rest = frame.next_piece(LONG_FEED_PIECE_LEN).into();
+            if !frame.is_over() {
+                self.unwritten = Some(frame);
+                return std::mem::take(&mut self.rest);
+            }
+        }
         let len = self.rest.len();
         let is_long = self.is_long && len > LONG_FEED_PIECE_LEN;
         self.rest.split_to(if is_long { LONG_FEED_PIECE_LEN } else { len.min(FEED_PIECE_LEN) })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use actix_web::error::BlockingError;
 use actix_web::web::Bytes;
 use lobby_client::Selector;
-use lobby_core::events::frame::Form;
+use lobby_core::events::frame::{Form, SnapshotFrame};
 use lobby_core::events::reader::Effect;
 use lobby_core::events::status::FeedStatus;
 use lobby_core::registry::change::Change;
@@ -20,6 +20,10 @@ const MAX_FRAMES: usize = 256;
 
 /// Most bytes of frames that are kept.
 const MAX_BYTES: usize = 4 << 20;
+
+/// Most bytes of lists by selectors that are being sent, whole. Each further one is written in pieces
+/// for its reader alone: whoever reads slowly would hold all of it.
+const MAX_LIST_BYTES: usize = 16 << 20;
 
 /// Frames that others may be sent, too.
 #[derive(Debug, Default)]
@@ -51,7 +55,20 @@ pub(in crate::http) struct SharedList {
     frame: OnceCell<Bytes>,
 }
 
+/// A list for a reader.
+pub(in crate::http) enum ListFrame {
+    /// Whole, and the same for all who ask for it.
+    Shared(Arc<SharedList>, Bytes),
+    /// Of this revision, to be written while it is sent.
+    Own(u64, SnapshotFrame),
+}
+
 impl SharedList {
+    /// How many bytes it takes, at most while it is not written yet.
+    fn len(&self) -> usize {
+        self.frame.get().map_or(self.snapshot.text_len(), Bytes::len)
+    }
+
     /// The revision that it shows.
     pub(in crate::http) fn revision(&self) -> u64 {
         self.snapshot.revision()
@@ -106,29 +123,41 @@ impl FrameCache {
         form: Form,
         selector: Option<&Selector>,
         snapshot: &Arc<Snapshot>,
-    ) -> Result<(Arc<SharedList>, Bytes), BlockingError> {
-        let shared = self.shared_list((selector.cloned(), form), snapshot);
+    ) -> Result<ListFrame, BlockingError> {
+        let Some(shared) = self.shared_list((selector.cloned(), form), snapshot) else {
+            let (snapshot, selector) = (Arc::clone(snapshot), selector.cloned());
+            let (revision, find) =
+                (snapshot.revision(), move || form.snapshot_frame(&snapshot, selector.as_ref()));
+            return Ok(ListFrame::Own(revision, self.pool.run(find).await?));
+        };
         let writing = async || {
             let (snapshot, selector) = (Arc::clone(&shared.snapshot), selector.cloned());
             let write = move || form.snapshot(&snapshot, selector.as_ref());
             self.pool.run(write).await.map(Bytes::from)
         };
         let frame = shared.frame.get_or_try_init(writing).await?.clone();
-        Ok((shared, frame))
+        Ok(ListFrame::Shared(shared, frame))
     }
 
-    fn shared_list(&self, key: ListKey, snapshot: &Arc<Snapshot>) -> Arc<SharedList> {
+    /// A list that may serve others; none if those of other selectors take all the room there is.
+    fn shared_list(&self, key: ListKey, snapshot: &Arc<Snapshot>) -> Option<Arc<SharedList>> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|(_, list)| list.strong_count() > 0);
         let same = lists.iter().filter(|(other, _)| *other == key);
         let usable = |list: &Arc<SharedList>| snapshot.changes_since(list.revision()).is_some();
         if let Some(list) = same.filter_map(|(_, list)| list.upgrade()).find(usable) {
-            return list;
+            return Some(list);
+        }
+        let others = lists.iter().filter(|((selector, _), _)| selector.is_some());
+        let taken: usize =
+            others.filter_map(|(_, list)| list.upgrade()).map(|list| list.len()).sum();
+        if key.0.is_some() && taken + snapshot.text_len() > MAX_LIST_BYTES {
+            return None;
         }
         let list = SharedList { snapshot: Arc::clone(snapshot), frame: OnceCell::new() };
         let list = Arc::new(list);
         lists.push((key, Arc::downgrade(&list)));
-        list
+        Some(list)
     }
 }
 

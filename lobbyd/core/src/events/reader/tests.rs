@@ -278,3 +278,32 @@ fn behind_an_older_list_the_status_comes_after_the_changes() {
     let told = reader.catch_up(&snapshot, status(&fleet));
     assert!(matches!(told[..], [FeedMessage::Change(..), FeedMessage::Status(_)]), "{told:?}");
 }
+
+#[test]
+fn the_pieces_of_a_snapshot_are_its_frame() {
+    let mut fleet = Fleet::new();
+    for host in 0..20 {
+        let hi = hi(&packet(&format!("h{host}"), &[LABELS[host % 4]]), instance(host as u64 + 1));
+        fleet.registry.apply_payload(&hi, reception(fleet.now, NOON)).unwrap();
+    }
+    let snapshot = fleet.registry.snapshot();
+    let selectors = SELECTORS.iter().map(|text| Some(text.parse().unwrap())).chain([None]);
+    for selector in selectors {
+        for form in [Form::ServerSentEvents, Form::JsonLines] {
+            let whole = form.snapshot(&snapshot, selector.as_ref());
+            let hosts = snapshot.hosts_matching(selector.as_ref());
+            let written = whole.matches("\"hostname\"").count();
+            assert_eq!(written, hosts.len(), "{whole}");
+            for len in [1, 100, 700, whole.len(), usize::MAX] {
+                let mut frame = form.snapshot_frame(&snapshot, selector.as_ref());
+                let mut pieces = Vec::new();
+                while !frame.is_over() {
+                    pieces.push(frame.next_piece(len));
+                }
+                let (last, others) = pieces.split_last().unwrap();
+                assert!(!last.is_empty() && others.iter().all(|piece| piece.len() >= len));
+                assert_eq!(pieces.concat(), whole);
+            }
+        }
+    }
+}
