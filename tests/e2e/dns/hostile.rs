@@ -72,7 +72,7 @@ async fn a_flood_of_nonsense_leaves_the_daemon_as_it_was() {
         assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     }
     let (sent, time) = flood.await.unwrap();
-    assert!(sent >= 50_000 && time < Duration::from_secs(6), "{sent} in {time:?}");
+    assert!(sent >= 50_000 && time < LIMIT, "{sent} in {time:?}");
     eventually(LIMIT, async move || {
         let answer = dig_short(server, WEB).await;
         ensure(answer == ["10.0.0.1"], answer)
