@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 
-/// After a link that was up for this long the next pause is a short one again.
-const PROVEN: Duration = Duration::from_secs(5);
+/// A link that was up for this long has come back: the next pause is a short one again.
+pub(super) const PROVEN: Duration = Duration::from_secs(5);
 
 /// Growing, jittered pauses between attempts, at most a second and a half: after an attempt that
 /// began just before the broker came back, and that may take three, a returning broker is noticed

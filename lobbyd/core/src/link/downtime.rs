@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::backoff::PROVEN;
+
 /// How often a link that stays down is logged again.
 const REMINDER: Duration = Duration::from_secs(60);
 
@@ -12,10 +14,6 @@ const MOST_REASONS: usize = 16;
 
 /// What separates the reasons of several servers that were tried.
 const SEPARATOR: &str = "; ";
-
-/// A link that was up for so long has come back: what ends it then is told anew. One that flaps
-/// would tell the same with each turn.
-const HELD: Duration = Duration::from_secs(5);
 
 /// The downtimes of a link.
 #[derive(Debug, Default)]
@@ -49,8 +47,9 @@ impl Downtime {
     pub fn record(&mut self, reason: &str, now: Instant) -> bool {
         if self.down.is_none() {
             (self.down, self.is_told) = (Some(now), false);
+            // One that flaps would tell the same with each turn.
             let up = self.up.take();
-            if up.is_none_or(|up| now.saturating_duration_since(up) >= HELD) {
+            if up.is_none_or(|up| now.saturating_duration_since(up) >= PROVEN) {
                 (self.told, self.reasons) = (None, BTreeSet::new());
             }
         }
@@ -162,6 +161,6 @@ mod tests {
         assert_eq!((downs, ups), (3, 3));
         assert!(downtime.record("refused", now), "another reason");
         downtime.end(now);
-        assert!(downtime.record("closed", now + HELD), "it had held");
+        assert!(downtime.record("closed", now + PROVEN), "it had held");
     }
 }
