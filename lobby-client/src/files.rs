@@ -23,6 +23,14 @@ pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
+/// The secret in the text of a file: without the byte order mark that some editors put before it,
+/// which nobody sees, and without one newline at the end.
+pub fn secret_in(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
 /// Opens a regular file for reading, without waiting; a symbolic link is an error.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use lobby_client::files::read_bounded;
+use lobby_client::files::{read_bounded, secret_in};
 use lobby_client::{Client, Protocol};
 
 use crate::args::{self, ConnectionOptions};
@@ -234,9 +234,7 @@ impl Token {
         let cannot_read = || format!("cannot read token file {shown}");
         let bytes = read_bounded(path, MAX_TOKEN_FILE).with_context(cannot_read)?;
         let text = str::from_utf8(&bytes).with_context(cannot_read)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let text = secret_in(text);
         ensure!(!text.is_empty(), "token file {shown} is empty");
         Ok(Self::new(text, format!("the file {shown}, given by {named_by}")))
     }

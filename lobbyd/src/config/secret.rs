@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
+use lobby_client::files::secret_in;
 
 use crate::sys::files;
 
@@ -102,10 +103,7 @@ fn read(path: &Path) -> anyhow::Result<Arc<str>> {
     let cannot_read = || format!("cannot read secret file {}", path.display());
     let bytes = files::read_bounded(path, MAX_LEN).with_context(cannot_read)?;
     let text = str::from_utf8(&bytes).with_context(cannot_read)?;
-    // Some editors put a mark before the text, which nobody sees.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    let text = secret_in(text);
     anyhow::ensure!(!text.is_empty(), "secret file {} is empty", path.display());
     Ok(Arc::from(text))
 }
