@@ -212,21 +212,13 @@ fn not_ready(reason: &str) -> ApiError {
 }
 
 fn not_stored(state: &AppState, error: StoreError) -> ApiError {
+    if error.is_failure() {
+        state.log_not_stored(&error);
+        return ApiError::Internal(format!("labels were not stored: {error}"));
+    }
     match error {
         StoreError::LimitExceeded(excess) => ApiError::BadRequest(excess.to_string()),
-        StoreError::Failed(error) => {
-            state.log_not_stored(&error);
-            ApiError::Internal(format!("labels were not stored: {error:#}"))
-        }
-        StoreError::Partly(ref other) if matches!(**other, StoreError::Failed(_)) => {
-            let text = format!("labels were not stored: {error}");
-            state.log_not_stored(&error.into());
-            ApiError::Internal(text)
-        }
-        StoreError::Partly(_) => not_ready(&error.to_string()),
-        StoreError::TooMany | StoreError::TooSlow | StoreError::TakenBack => {
-            not_ready(&error.to_string())
-        }
+        error => not_ready(&error.to_string()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::http::response::render_pool::RenderPool;
 use crate::http::streams::StreamPlaces;
 use crate::labels::leases::Leases;
 use crate::labels::source::LabelSource;
+use crate::labels::store::StoreError;
 use crate::registry::Registry;
 use crate::sys::clock;
 use lobby_core::log::once::Once;
@@ -68,10 +69,10 @@ impl AppState {
     }
 
     /// Logs why a change of labels was not stored, but not each time that it is tried again.
-    pub(super) fn log_not_stored(&self, error: &anyhow::Error) {
+    pub(super) fn log_not_stored(&self, error: &StoreError) {
         let mut log = self.not_stored.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held_back) = log.pass(clock::now()) {
-            error!(target: "lobby::api", error = format!("{error:#}"), held_back, "labels were not stored");
+            error!(target: "lobby::api", %error, held_back, "labels were not stored");
         }
     }
 

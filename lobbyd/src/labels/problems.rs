@@ -33,6 +33,17 @@ pub enum StoreError {
     Partly(Box<StoreError>),
 }
 
+impl StoreError {
+    /// Whether the disk did not take something, rather than that one may try again.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Failed(_) => true,
+            Self::Partly(other) => other.is_failure(),
+            Self::LimitExceeded(_) | Self::TooMany | Self::TooSlow | Self::TakenBack => false,
+        }
+    }
+}
+
 /// What is wrong with this host's name or labels. Everything else counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabelProblem {
