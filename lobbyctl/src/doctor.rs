@@ -269,9 +269,9 @@ fn refused_host(refused: &RefusedHost) -> String {
         "replayed" => "its clock was set back, or somebody sends old packets again",
         _ => "correct the labels of that server",
     };
-    let packets = count(*packets, "packet", "packets");
-    let were = if refused.packets == 1 { "was" } else { "were" };
-    format!("{packets} of {hostname} {were} refused on {driver}: {text}: {advice}")
+    let (one, several) =
+        (format!("packet of {hostname} was"), format!("packets of {hostname} were"));
+    format!("{} refused on {driver}: {text}: {advice}", count(*packets, &one, &several))
 }
 
 /// Reasons that no server is known for, with what to do.
