@@ -126,8 +126,8 @@ impl FrameCache {
     ) -> Result<ListFrame, BlockingError> {
         let Some(shared) = self.shared_list((selector.cloned(), form), snapshot) else {
             let (snapshot, selector) = (Arc::clone(snapshot), selector.cloned());
-            let (revision, find) =
-                (snapshot.revision(), move || form.snapshot_frame(&snapshot, selector.as_ref()));
+            let revision = snapshot.revision();
+            let find = move || form.snapshot_frame(&snapshot, selector.as_ref());
             return Ok(ListFrame::Own(revision, self.pool.run(find).await?));
         };
         let writing = async || {
