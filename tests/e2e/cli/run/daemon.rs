@@ -1,6 +1,7 @@
 //! A daemon that is away, hangs or starts again.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,12 +52,17 @@ async fn no_label_is_said_to_be_there_before_the_daemon_has_it() {
     has_label(&daemon).await;
 }
 
-#[actix_rt::test]
-async fn the_end_of_a_refusal_is_told_by_what_was_done() {
+/// A daemon that cannot store labels that end, as long as there is this file.
+async fn without_state_path() -> (Lobbyd, PathBuf) {
     let builder = Lobbyd::named("a");
     let file = builder.labels_path().with_file_name("state");
     std::fs::write(&file, "").unwrap();
-    let daemon = builder.set("STATE_PATH", &file).start().await;
+    (builder.set("STATE_PATH", &file).start().await, file)
+}
+
+#[actix_rt::test]
+async fn the_end_of_a_refusal_is_told_by_what_was_done() {
+    let (daemon, file) = without_state_path().await;
     let run = run(&daemon, &[], "sleep 60");
     // It answers all the time.
     run.logged("STATE_PATH").await;
@@ -71,10 +77,7 @@ async fn the_end_of_a_refusal_is_told_by_what_was_done() {
 
 #[actix_rt::test]
 async fn labels_that_are_never_stored_are_not_said_to_be_removed() {
-    let builder = Lobbyd::named("a");
-    let file = builder.labels_path().with_file_name("state");
-    std::fs::write(&file, "").unwrap();
-    let daemon = builder.set("STATE_PATH", &file).start().await;
+    let (daemon, _file) = without_state_path().await;
     let run = run(&daemon, &[], "sleep 60");
     run.logged("STATE_PATH").await;
     // Who tries again and again fills no log: one line in a minute has to do.
